@@ -1,0 +1,50 @@
+# make demo: set up and see it work.  make test: set up and run every check.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test install install-test lint types imports unit docs-check docs clean
+
+demo: install
+	$(BIN)/mifid demo
+
+test: lint types imports docs-check unit
+
+# A stamp a kind of installation, renewed when what is to be installed changes.
+install: $(VENV)/.installed
+install-test: $(VENV)/.installed-test
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	touch $@ $(VENV)/.installed
+
+lint: install-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install-test
+	$(BIN)/mypy
+
+imports: install-test
+	$(BIN)/lint-imports --no-logo
+
+# The command-line reference must be what --help says.
+docs-check: install-test
+	$(BIN)/python -m mifid_cli.document --check docs/cli.md
+
+docs: install-test
+	$(BIN)/python -m mifid_cli.document docs/cli.md
+
+unit: install-test
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info mifid-demo .mypy_cache .ruff_cache .pytest_cache
