@@ -1,0 +1,72 @@
+"""Where pictures come from: one file a source, decoded ahead of the network in batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mifid.errors import InputError
+from mifid.images.arrays import ValueRange, to_pixels
+from mifid.images.source import Source, Stream
+from mifid.registry import import_object
+
+__all__ = ["KINDS", "Source", "Stream", "open_images"]
+
+KINDS = {
+    "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
+    "zip": ("mifid.images.zipped:accepts", "mifid.images.zipped:open_zip"),
+    "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
+    "tar": ("mifid.images.tarred:accepts", "mifid.images.tarred:open_tar"),
+    "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
+    "PIL images": ("mifid.images.arrays:accepts_pil", "mifid.images.arrays:open_pil"),
+    "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
+}
+"""kind -> (does it accept what was given, open it). The first that accepts opens."""
+
+_TAKES_RANGE = {"array"}
+
+
+def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source | Stream:
+    """Open whatever holds pictures.
+
+    Args:
+        given: a folder, zip, tar, .npy, .npz or glob pattern; an array (N, H, W, 3) uint8; a torch
+            tensor (N, 3, H, W); PIL images; an iterable of such arrays or tensors; or a Source.
+        value_range: (0, 1) or (-1, 1) for floats.
+
+    Raises:
+        InputError: no such file, an empty set, or something that holds no pictures.
+    """
+    if isinstance(given, Source | Stream):
+        return given
+    for kind, (accepts, opener) in KINDS.items():
+        if import_object(accepts)(given):
+            more = {"value_range": value_range} if kind in _TAKES_RANGE else {}
+            source: Source = import_object(opener)(given, **more)
+            return source
+    if isinstance(given, str | os.PathLike):
+        raise _unreadable(Path(given))
+    if isinstance(given, Iterable):
+        return Stream(to_pixels(batch, value_range=value_range) for batch in given)
+    raise InputError(
+        f"cannot take pictures from a {type(given).__name__}",
+        hint="Expected a path, an array, a tensor, PIL images, or an iterable of batches.",
+    )
+
+
+def _unreadable(path: Path) -> InputError:
+    if not path.exists():
+        parent = path.parent
+        near = "" if parent.is_dir() else f" (the folder {parent} does not exist either)"
+        return InputError(
+            f"no such file or folder: {path}{near}",
+            hint="Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob pattern.",
+        )
+    with path.open("rb") as file:
+        start = file.read(16)
+    return InputError(
+        f"{path} is neither pictures, nor features, nor statistics: it begins with {start!r}",
+        hint="Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob pattern.",
+    )

@@ -1,0 +1,89 @@
+"""One encoded picture -> RGB pixels, as TensorFlow's decoders give them.
+
+Rotation tags are ignored, nothing is resized, no colour profile is applied.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError, features
+
+from mifid.errors import PictureError
+from mifid.images.source import Decoded, Pixels
+
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "decode", "decoder_version", "to_rgb"]
+
+MAX_PIXELS = 1 << 26
+"""8192 x 8192. Larger pictures are refused before a byte of them is decoded."""
+
+MAX_SIDE = 1 << 15
+
+_HINT = "Mend or remove it, or leave such pictures out with --skip-bad (skip_bad=True)."
+
+
+def decode(content: bytes, name: str) -> Decoded:
+    """Decode a picture file.
+
+    Raises:
+        PictureError: not a picture, a damaged or truncated one, or an absurdly large one.
+    """
+    try:
+        image = Image.open(io.BytesIO(content))
+        _refuse_absurd(image.size, name)
+        return to_rgb(image, name)
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"'{name}' is not a picture: it begins with {content[:16]!r}", hint=_HINT
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureError(f"'{name}' is absurdly large: {error}", hint=_HINT) from error
+    except PictureError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError) as error:
+        # Pillow's plugins raise all of these on damaged files.
+        raise PictureError(f"'{name}' is damaged: {error}", hint=_HINT) from error
+
+
+def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
+    """Convert a Pillow image of any mode: grey is repeated, alpha dropped, CMYK converted.
+
+    Raises:
+        PictureError: a mode that has no agreed meaning as 8 bits (float TIFF).
+    """
+    mode = image.mode
+    if mode.startswith("I"):
+        return Decoded(_high_byte(np.asarray(image).astype(np.int64), name), mode)
+    if mode == "F":
+        raise PictureError(f"'{name}' holds floating-point pixels; expected 8 bits", hint=_HINT)
+    image.load()
+    image.info.pop("transparency", None)  # dropped as alpha is, without Pillow's advice on it
+    rgb = image if mode == "RGB" else image.convert("RGB")
+    return Decoded(np.asarray(rgb, dtype=np.uint8), mode)
+
+
+def decoder_version() -> str:
+    """Return which code decodes: other versions of libjpeg may differ by a grey level."""
+    import PIL
+
+    jpeg = features.version("libjpeg_turbo") or features.version("jpg")
+    return f"pillow {PIL.__version__}, libjpeg-turbo {jpeg}"
+
+
+def _high_byte(grey: npt.NDArray[np.int64], name: str) -> Pixels:
+    """16-bit greys (H, W) -> (H, W, 3), as TensorFlow's PNG decoder gives uint8."""
+    if grey.min() < 0 or grey.max() > 0xFFFF:
+        raise PictureError(f"'{name}' holds 32-bit pixels; expected 8 or 16 bits", hint=_HINT)
+    return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def _refuse_absurd(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS or max(size) > MAX_SIDE or min(size) < 1:
+        raise PictureError(
+            f"'{name}' is {width} x {height} pixels; at most {MAX_PIXELS:,} pixels "
+            f"and {MAX_SIDE:,} a side are read",
+            hint=_HINT,
+        )

@@ -1,0 +1,125 @@
+"""Pictures in a tar file, plain or compressed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import threading
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import IO, cast
+
+from mifid.errors import InputError, PictureError
+from mifid.images.archive import Entry, select
+from mifid.images.source import Source
+
+__all__ = ["TarSource", "accepts", "open_tar"]
+
+_IN_MEMORY = 256 << 20
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error)
+
+
+class TarSource(Source):
+    """A tar file's pictures.
+
+    A compressed tar can only be read from front to back. It is therefore decompressed once, into
+    memory or, past 256 MiB, into an unnamed temporary file that vanishes with the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.description = f"tar {path}"
+        self.skipped = Counter()
+        self._lock = threading.Lock()
+        try:
+            self._file = _decompressed(path)
+            self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
+            members = [member for member in self._tar if not member.isdir()]
+        except _BROKEN as error:
+            raise InputError(
+                f"{path} is not a readable tar file: {error}", hint="Make it anew."
+            ) from error
+        self.skipped.update("not a regular file" for member in members if not member.isreg())
+        entries = select(
+            (Entry(m.name, m.size, m) for m in members if m.isreg()),
+            description=self.description,
+            archive_bytes=path.stat().st_size,
+            skipped=self.skipped,
+        )
+        self._members = [cast(tarfile.TarInfo, entry.where) for entry in entries]
+        self.names = [entry.name for entry in entries]
+
+    def read(self, index: int) -> bytes:
+        """Return the member's bytes.
+
+        Raises:
+            PictureError: the archive ends within it.
+        """
+        member = self._members[index]
+        with self._lock:  # one file position for all threads
+            self._file.seek(member.offset_data)
+            content = self._file.read(member.size)
+        if len(content) != member.size:
+            raise PictureError(
+                f"{self.description}: entry '{member.name}' is cut short: "
+                f"{len(content):,} of {member.size:,} bytes",
+                hint="Make the archive anew, or leave such pictures out with --skip-bad.",
+            )
+        return content
+
+    def close(self) -> None:
+        """Close the file."""
+        self._tar.close()
+        self._file.close()
+
+
+def accepts(given: object) -> bool:
+    """Files that are named as tar files, or are some."""
+    if not isinstance(given, str | os.PathLike) or not Path(given).is_file():
+        return False
+    return os.fspath(given).lower().endswith(_SUFFIXES) or tarfile.is_tarfile(given)
+
+
+def open_tar(given: str | os.PathLike[str]) -> TarSource:
+    """Open a tar of pictures."""
+    return TarSource(Path(given))
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    """Return the plain tar as a seekable file."""
+    opener = _opener(path)
+    if opener is None:
+        return path.open("rb")
+    spool = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
+    limit = (1 << 30) + 100 * path.stat().st_size  # as for zip bombs
+    with opener(path) as packed:
+        while block := packed.read(1 << 20):
+            spool.write(block)
+            if spool.tell() > limit:
+                spool.close()
+                raise InputError(
+                    f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,}",
+                    hint="It looks like a decompression bomb; make the archive anew.",
+                )
+            if spool.tell() > shutil.disk_usage(tempfile.gettempdir()).free:
+                spool.close()
+                raise InputError(
+                    f"tar {path}: no space in {tempfile.gettempdir()} to decompress it",
+                    hint="Decompress it yourself (gunzip), or set TMPDIR to a larger disk.",
+                )
+    return spool
+
+
+def _opener(path: Path):  # type: ignore[no-untyped-def]
+    """Return the function that opens this kind of compressed file, or None for a plain one."""
+    import bz2
+    import gzip
+    import lzma
+
+    with path.open("rb") as file:
+        start = file.read(6)
+    magics = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+    return next((opener for magic, opener in magics.items() if start.startswith(magic)), None)
