@@ -1,0 +1,88 @@
+"""Features of a set of pictures, and where they come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid import formats
+from mifid.errors import FeatureError
+from mifid.provenance import Provenance
+
+__all__ = ["FeatureMatrix", "Features", "check_finite"]
+
+FeatureMatrix = npt.NDArray[np.float32]
+"""(N, D) float32, a picture a row."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of N pictures.
+
+    Attributes:
+        values: (N, D) float32, finite.
+        names: N names, or None when the file they come from has none.
+        provenance: what computed them.
+        converted: how many pictures were not RGB, by mode.
+        bad: (name, reason) of pictures that were left out.
+    """
+
+    values: FeatureMatrix
+    names: tuple[str, ...] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    converted: Mapping[str, int] = field(default_factory=dict)
+    bad: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_finite(self.values)
+        if self.names is not None and len(self.names) != len(self.values):
+            raise FeatureError(f"{len(self.values)} features have {len(self.names)} names")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write features, names, statistics and provenance as .npz, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written there.
+            FeatureError: fewer than two pictures, which have no covariance.
+        """
+        if len(self) < 2:
+            raise FeatureError(f"a covariance needs at least two pictures, got {len(self)}")
+        rows = self.values.astype(np.float64)
+        formats.write(
+            path,
+            mu=rows.mean(axis=0),
+            sigma=np.cov(rows, rowvar=False).reshape((rows.shape[1],) * 2),
+            n=len(self),
+            provenance=self.provenance,
+            features=self.values,
+            names=self.names,
+        )
+
+    @classmethod
+    def from_contents(cls, contents: formats.Contents) -> Features:
+        """Take over the features that a file holds."""
+        assert contents.features is not None
+        values = np.ascontiguousarray(contents.features, dtype=np.float32)
+        return cls(values, contents.names, contents.provenance)
+
+
+def check_finite(values: npt.NDArray[Any], where: str = "the features") -> None:
+    """Raise FeatureError unless ``values`` is (N, D) and finite."""
+    if values.ndim != 2:
+        raise FeatureError(f"{where} have shape {values.shape}; expected (pictures, width)")
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise FeatureError(
+            f"{where} hold NaN or infinity in {int((~finite).sum())} of {len(values)} rows, "
+            f"first in row {row}",
+            hint="The network's weights may be damaged, or an earlier computation overflowed.",
+        )
