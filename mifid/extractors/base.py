@@ -1,0 +1,59 @@
+"""What an extractor is to the rest of the library. Imports no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from mifid.features import FeatureMatrix
+from mifid.images.source import Pixels
+
+__all__ = ["DEFAULT_BATCH_SIZE", "Extractor", "Identity"]
+
+DEFAULT_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What features depend on.
+
+    Attributes:
+        name: as the user names it.
+        fingerprint: changes whenever the features would; None: unknown, so nothing is cached.
+        weights_sha256: of the weights file, where there is one.
+        resize: how pictures become the network's input.
+        dtype: of the network's arithmetic.
+        not_comparable: why scores cannot be compared with Kaggle's; None if they can.
+    """
+
+    name: str
+    fingerprint: str | None
+    weights_sha256: str | None = None
+    resize: str = "unknown"
+    dtype: str = "float32"
+    not_comparable: str | None = None
+
+
+class Extractor(ABC):
+    """Turns pixels into features."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> Identity:
+        """What the features depend on, without loading the network."""
+
+    @abstractmethod
+    def load(self, device: str = "auto") -> str:
+        """Load the network onto a device and return the device's name, such as ``"cpu"``."""
+
+    @abstractmethod
+    def __call__(self, pixels: Pixels) -> FeatureMatrix:
+        """uint8 RGB pixels (N, H, W, 3), all of one size -> float32 features (N, D).
+
+        A picture's features do not depend on what else is in the batch, up to rounding.
+        """
+
+    @property
+    def backend(self) -> str:
+        """Which library runs the network."""
+        return "torch"

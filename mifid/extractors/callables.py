@@ -1,0 +1,79 @@
+"""A user's own extractor: any function from pictures to features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mifid.errors import FeatureError
+from mifid.extractors.base import Extractor, Identity
+from mifid.features import FeatureMatrix
+from mifid.images.source import Pixels
+
+__all__ = ["CallableExtractor"]
+
+
+class CallableExtractor(Extractor):
+    """Wraps ``f``: a uint8 torch tensor (N, 3, H, W) on the device -> (N, D) tensor or array.
+
+    What a function computes cannot be told from outside, so its features are not cached, unless it
+    says so itself with an attribute ``fingerprint``, a string that changes whenever they would.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, name: str | None = None) -> None:
+        self._function = function
+        self._name: str = name or str(getattr(function, "__qualname__", type(function).__name__))
+        self._device: Any = None
+        self._limit: int | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Told by the function's name, and its ``fingerprint`` if it has one."""
+        given = getattr(self._function, "fingerprint", None)
+        return Identity(
+            name=self._name,
+            fingerprint=None if given is None else f"{self._name} {given}",
+            resize="the extractor's own",
+            dtype="the extractor's own",
+            not_comparable=f"{self._name} is not the network that Kaggle scores with",
+        )
+
+    def load(self, device: str = "auto") -> str:
+        """Choose the device, and move the function there if it is a module."""
+        from mifid.extractors.devices import choose_device
+
+        self._device = choose_device(device)
+        if hasattr(self._function, "to") and hasattr(self._function, "eval"):
+            self._function.to(self._device).eval()
+        return str(self._device)
+
+    def __call__(self, pixels: Pixels) -> FeatureMatrix:
+        """uint8 (N, H, W, 3) -> float32 (N, D).
+
+        Raises:
+            FeatureError: the function gave something else than (N, D).
+        """
+        import torch
+
+        from mifid.extractors.devices import in_parts
+
+        if self._device is None:
+            self.load()
+        batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous()
+        with torch.inference_mode():
+            features, self._limit = in_parts(self._run, batch, self._limit)
+        return features.numpy()
+
+    def _run(self, part: Any) -> Any:
+        import torch
+
+        result = torch.as_tensor(self._function(part.to(self._device)))
+        if result.ndim != 2 or len(result) != len(part):
+            raise FeatureError(
+                f"extractor {self._name} turned pictures {tuple(part.shape)} into "
+                f"{tuple(result.shape)}; expected ({len(part)}, width)",
+                hint="Return one flat row of features a picture.",
+            )
+        return result.float()

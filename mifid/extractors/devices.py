@@ -1,0 +1,99 @@
+"""Where a torch network runs, in which precision, and what happens when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from mifid.errors import InputError
+
+__all__ = ["choose_device", "exact_float32", "in_parts"]
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """Return CUDA if there is one, else Apple's MPS, else the CPU; or what was asked for.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device '{device}' cannot be used here: {reason}",
+            hint="Use --device auto, cpu, cuda, cuda:1 or mps.",
+        ) from error
+    return chosen
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Forbid TF32 and bfloat16 inside float32 convolutions and products; restore afterwards.
+
+    cuDNN's convolutions use TF32 by default (10 bits of mantissa), which moves FID in the third
+    digit; and a caller may have chosen lower precision for training.
+    """
+    if hasattr(torch.backends, "fp32_precision"):  # torch 2.9 and later
+        backends: Any = torch.backends
+        settings: list[Any] = [
+            backends.cudnn.conv,
+            backends.cuda.matmul,
+            backends.mkldnn.conv,
+            backends.mkldnn.matmul,
+        ]
+        before = [setting.fp32_precision for setting in settings]
+        try:
+            for setting in settings:
+                setting.fp32_precision = "ieee"
+            yield
+        finally:
+            for setting, value in zip(settings, before, strict=True):
+                setting.fp32_precision = value
+    else:
+        cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+        try:
+            torch.backends.cudnn.allow_tf32 = False
+            torch.set_float32_matmul_precision("highest")
+            yield
+        finally:
+            torch.backends.cudnn.allow_tf32 = cudnn
+            torch.set_float32_matmul_precision(matmul)
+
+
+def in_parts(
+    run: Callable[[torch.Tensor], torch.Tensor], batch: torch.Tensor, limit: int | None
+) -> tuple[torch.Tensor, int | None]:
+    """Run ``batch`` (N, ...) whole, or in parts that fit in memory: halve until it does.
+
+    Args:
+        run: (n, ...) -> (n, D), row by row independent.
+        batch: (N, ...).
+        limit: rows that fitted before, None if all did; pass on what is returned.
+
+    Returns:
+        (N, D) on the CPU, and the new limit.
+
+    Raises:
+        torch.OutOfMemoryError: a single row does not fit.
+    """
+    size = min(limit or len(batch), len(batch))
+    while True:
+        try:
+            parts = [run(part).cpu() for part in torch.split(batch, size)]
+            return torch.cat(parts), limit
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size = limit = (size + 1) // 2
+        # Outside the handler, where the failed attempt's tensors are no longer referenced.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
