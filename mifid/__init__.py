@@ -1,0 +1,67 @@
+"""Judge generated images: FID, memorization distance and MiFID, exactly as Kaggle computes them.
+
+>>> import mifid
+>>> mifid.penalized(fid=9.760399508819491, memorization_distance=0.09570749817614364)
+101.98155520538198
+
+The main call is ``mifid.score("images.zip", "monet_jpg/")``. Names are imported on first use, so
+that ``import mifid`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mifid.errors import MifidError, MifidWarning
+    from mifid.features import Features
+    from mifid.metrics.mifid import penalized
+    from mifid.pipeline import features
+    from mifid.reference import build_reference
+    from mifid.report import Report
+    from mifid.scoring import score
+    from mifid.statistics import Statistics
+    from mifid.submission import check
+    from mifid.version import __version__
+
+__all__ = [
+    "Features",
+    "MifidError",
+    "MifidWarning",
+    "Report",
+    "Statistics",
+    "__version__",
+    "build_reference",
+    "check",
+    "features",
+    "penalized",
+    "score",
+]
+
+_HOME = {
+    "Features": "mifid.features",
+    "MifidError": "mifid.errors",
+    "MifidWarning": "mifid.errors",
+    "Report": "mifid.report",
+    "Statistics": "mifid.statistics",
+    "__version__": "mifid.version",
+    "build_reference": "mifid.reference",
+    "check": "mifid.submission",
+    "features": "mifid.pipeline",
+    "penalized": "mifid.metrics.mifid",
+    "score": "mifid.scoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mifid' has no attribute '{name}'")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

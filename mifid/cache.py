@@ -1,0 +1,152 @@
+"""A content-addressed store of arrays: computed once, never wrong, never in the way.
+
+An entry is a file named by its key. It becomes visible whole, by a rename; it carries its key and
+checksums, so that whatever damages it is noticed; whatever keeps it from being read or written
+(a full disk, missing rights) costs a warning and a computation, never the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import warnings
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import InputError, MifidError, MifidWarning
+from mifid.files import atomic_write, cache_folder
+
+__all__ = ["Cache", "Entry", "make_key"]
+
+DEFAULT_LIMIT = 4 << 30
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_ABANDONED_SECONDS = 24 * 3600
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the cache: its ``key``, its size in bytes, and when it was last used (epoch s)."""
+
+    key: str
+    path: Path
+    size: int
+    used: float
+
+
+class Cache:
+    """Entries in one folder, the least recently used evicted beyond ``limit`` bytes.
+
+    Args:
+        folder: None: ``MIFID_CACHE``, else the platform's cache folder.
+        limit: None: ``MIFID_CACHE_SIZE`` (such as ``500M`` or ``20G``), else 4 GiB.
+    """
+
+    def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
+        self.folder = (folder or cache_folder()) / "features"
+        self.limit = _limit_from_environment() if limit is None else limit
+
+    def load(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
+        """Return an entry's arrays, or None if there is none or it is damaged (with a warning)."""
+        path = self._path(key)
+        try:
+            # Each array's checksum (the zip's CRC-32) is verified as its last byte is read.
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            if str(arrays.pop("key")) != key:
+                raise ValueError("it is another entry's file")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+            _warn(f"cache entry {path} is damaged and is computed anew: {error}")
+            _remove(path)
+            return None
+        with suppress(OSError):  # a read-only cache is still a cache
+            os.utime(path)  # mark as used, for eviction
+        return arrays
+
+    def store(self, key: str, arrays: Arrays) -> None:
+        """Keep arrays under a key; where that is impossible, warn and go on."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self._path(key)) as file:
+                np.savez(file, key=np.str_(key), **arrays)  # type: ignore[arg-type]
+        except (MifidError, OSError) as error:
+            _warn(f"features could not be kept for the next run: {str(error).splitlines()[0]}")
+        self.evict(keep=key)
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, the most recently used first."""
+        found = []
+        for path in self.folder.glob("*.npz"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue  # another process evicted it
+            found.append(Entry(path.stem, path, status.st_size, status.st_mtime))
+        return sorted(found, key=lambda entry: -entry.used)
+
+    def evict(self, *, keep: str | None = None) -> None:
+        """Remove the least recently used entries beyond the limit, and what killed runs left."""
+        total = 0
+        for entry in self.entries():
+            total += entry.size
+            if total > self.limit and entry.key != keep:
+                _remove(entry.path)
+        for path in self.folder.glob(".*.tmp"):
+            try:
+                abandoned = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+            except FileNotFoundError:
+                continue
+            if abandoned:
+                _remove(path)
+
+    def clear(self) -> list[Entry]:
+        """Remove all entries and return what they were."""
+        removed = self.entries()
+        for path in [entry.path for entry in removed] + list(self.folder.glob(".*.tmp")):
+            _remove(path)
+        return removed
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+
+def make_key(*parts: bytes | str) -> str:
+    """Return a key for content: equal only if all parts are, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
+
+
+def _limit_from_environment() -> int:
+    text = os.environ.get("MIFID_CACHE_SIZE", "").strip().upper().removesuffix("B")
+    if not text:
+        return DEFAULT_LIMIT
+    number, unit = (text[:-1], text[-1]) if text[-1] in "KMGT" else (text, "")
+    try:
+        return int(float(number) * _UNITS[unit])
+    except ValueError as error:
+        raise InputError(
+            f"MIFID_CACHE_SIZE is '{os.environ['MIFID_CACHE_SIZE']}'", hint="Expected 500M or 20G."
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # already gone, or not ours to remove: no number is wrong for it
+        path.unlink()
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, MifidWarning, stacklevel=3)

@@ -1,0 +1,63 @@
+"""Features of a set of pictures as a cache entry, whatever the pictures are called."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.cache import make_key
+from mifid.features import Features
+from mifid.images import Source
+from mifid.provenance import Provenance
+
+__all__ = ["Digests", "content_hash", "from_entry", "to_entry"]
+
+Digests = list[bytes | None]
+"""SHA-256 of each picture of a source, None where it could not be read."""
+
+
+def content_hash(found: Digests) -> str:
+    """Hash a set of pictures by their contents, whatever their names and order."""
+    return make_key(*sorted(digest or b"unreadable" for digest in found))
+
+
+def to_entry(
+    computed: Features, found: Digests, bad: list[tuple[int, str]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Keep features in the order of contents, so that they fit the same pictures renamed."""
+    rank = _by_content(found, {index for index, _ in bad})
+    rows = np.array([[_hex(found[index]), reason] for index, reason in bad], dtype=np.str_)
+    return {
+        "features": computed.values[rank],
+        "bad": rows.reshape(-1, 2),
+        "converted": np.array(json.dumps(dict(computed.converted))),
+        "provenance": np.array(computed.provenance.to_json()),
+    }
+
+
+def from_entry(entry: dict[str, npt.NDArray[Any]], source: Source, found: Digests) -> Features:
+    """Give an entry's features the names and order that the pictures have in this source."""
+    reasons = {str(digest): str(reason) for digest, reason in entry["bad"]}
+    bad = {index for index, digest in enumerate(found) if _hex(digest) in reasons}
+    values = np.empty_like(entry["features"])
+    values[_by_content(found, bad)] = entry["features"]
+    return Features(
+        values=values,
+        names=tuple(name for index, name in enumerate(source.names) if index not in bad),
+        provenance=Provenance.from_json(str(entry["provenance"])),
+        converted=json.loads(str(entry["converted"])),
+        bad=tuple((source.names[index], reasons[_hex(found[index])]) for index in sorted(bad)),
+    )
+
+
+def _by_content(found: Digests, bad: set[int]) -> list[int]:
+    """Rows of the good pictures, sorted by content."""
+    good = [digest for index, digest in enumerate(found) if index not in bad]
+    return sorted(range(len(good)), key=lambda row: good[row] or b"")
+
+
+def _hex(digest: bytes | None) -> str:
+    return digest.hex() if digest else "unreadable"

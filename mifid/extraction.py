@@ -1,0 +1,165 @@
+"""Pictures + extractor -> features: the only place that runs a network over data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import FeatureError, InputError
+from mifid.extractors.base import DEFAULT_BATCH_SIZE, Extractor
+from mifid.features import FeatureMatrix, check_finite
+from mifid.images import Source, Stream
+from mifid.images.batches import Batch, BatchReader
+from mifid.images.decode import decoder_version
+from mifid.progress import Progress
+from mifid.provenance import Provenance
+
+__all__ = ["Extraction", "Settings", "provenance_of"]
+
+_CUDA_BATCH_SIZE = 128
+_PACKAGES = ("mifid", "torch", "torch-fidelity", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are run through a network; none of it changes the features but for rounding.
+
+    Attributes:
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        batch_size: pictures at a time; None: 32, or 128 on CUDA.
+        workers: decoding threads; None: one a core, at least two.
+        skip_bad: go on without pictures that cannot be decoded.
+    """
+
+    device: str = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; expected 1 or more")
+
+
+class Extraction:
+    """Iterates once over (indices (B,), features (B, D)) of a source, in the order of batches.
+
+    Attributes, complete when the iteration is:
+        provenance: what computed the features.
+        converted: pictures that were not RGB, by mode.
+        bad: (index, reason) of pictures that were left out.
+        total: pictures met.
+    """
+
+    def __init__(
+        self,
+        source: Source | Stream,
+        extractor: Extractor,
+        settings: Settings,
+        progress: Progress,
+        label: str,
+    ) -> None:
+        self._source = source
+        self._extractor = extractor
+        self._settings = settings
+        self._progress = progress
+        self._label = label
+        self.provenance = Provenance()
+        self.converted: Counter[str] = Counter()
+        self.bad: list[tuple[int, str]] = []
+        self.total = 0
+
+    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int64], FeatureMatrix]]:
+        device = self._extractor.load(self._settings.device)
+        size = self._settings.batch_size
+        if size is None:
+            size = _CUDA_BATCH_SIZE if device.startswith("cuda") else DEFAULT_BATCH_SIZE
+        self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
+        known = len(self._source) if isinstance(self._source, Source) else None
+        with self._progress.task(self._label, known, "picture") as task:
+            for batch in self._batches(size):
+                features = self._extractor(batch.pixels)
+                self._check(features, batch)
+                self.total += len(features)
+                task.advance(len(features))
+                yield batch.indices, features
+        if self.total == 0:
+            raise self._nothing()
+
+    def _batches(self, size: int) -> Iterator[Batch]:
+        if isinstance(self._source, Stream):
+            yield from _stream_batches(self._source, size)
+            return
+        reader = BatchReader(
+            self._source,
+            batch_size=size,
+            workers=self._settings.workers,
+            skip_bad=self._settings.skip_bad,
+        )
+        # The reader's counters grow as it is read.
+        self.converted, self.bad = reader.converted, reader.bad
+        yield from reader
+
+    def _check(self, features: FeatureMatrix, batch: Batch) -> None:
+        name = self._extractor.identity.name
+        try:
+            check_finite(features, f"the features of extractor {name}")
+        except FeatureError as error:
+            first = batch.indices[~np.isfinite(features).all(axis=1)][0]
+            picture = self._source.names[first] if isinstance(self._source, Source) else first
+            raise FeatureError(
+                f"extractor {name} gives NaN or infinite features, first for picture '{picture}'",
+                hint=error.hint,
+            ) from error
+
+    def _nothing(self) -> InputError:
+        if self.bad:
+            return InputError(
+                f"{self._source.description}: all {len(self.bad)} pictures are bad; "
+                f"the first: {self.bad[0][1]}"
+            )
+        return InputError(f"{self._source.description} gave no pictures")
+
+
+def provenance_of(extractor: Extractor, *, device: str, batch_size: int | None) -> Provenance:
+    """Describe what features of this extractor are computed with."""
+    identity = extractor.identity
+    return Provenance(
+        extractor=identity.name,
+        fingerprint=identity.fingerprint,
+        not_comparable=identity.not_comparable,
+        weights_sha256=identity.weights_sha256,
+        resize=identity.resize,
+        decoder=decoder_version(),
+        dtype=identity.dtype,
+        device=device,
+        backend=extractor.backend,
+        batch_size=batch_size,
+        versions=_versions(),
+    )
+
+
+def _stream_batches(stream: Stream, size: int) -> Iterator[Batch]:
+    start = 0
+    for pixels in stream:
+        for offset in range(0, len(pixels), size):
+            part = pixels[offset : offset + size]
+            yield Batch(part, np.arange(start, start + len(part)))
+            start += len(part)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # run from a checkout that is not installed
+    return found

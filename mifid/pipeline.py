@@ -1,0 +1,203 @@
+"""Pictures -> features or statistics, through the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.cache import Cache, make_key
+from mifid.entries import Digests, content_hash, from_entry, to_entry
+from mifid.errors import FeatureError
+from mifid.extraction import Extraction, Settings
+from mifid.extractors import Extractor, open_extractor
+from mifid.features import Features
+from mifid.images import Source, Stream, open_images
+from mifid.images.batches import digests
+from mifid.images.decode import decoder_version
+from mifid.progress import Progress, Silent, choose
+from mifid.provenance import Provenance
+from mifid.statistics import Statistics
+
+__all__ = ["Pipeline", "features"]
+
+
+def features(
+    images: Any,
+    *,
+    extractor: str | Callable[..., Any] | Extractor = "inception",
+    weights: str | Path | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    skip_bad: bool = False,
+    value_range: tuple[float, float] | None = None,
+    cache: bool = True,
+    progress: Progress | bool | None = None,
+) -> Features:
+    """Compute the features of pictures, or read them from the cache.
+
+    Args:
+        images: anything that holds pictures (see :func:`mifid.images.open_images`).
+        extractor: a name, ``"package.module:function"``, or a callable that turns uint8 tensors
+            (N, 3, H, W) into features (N, D).
+        weights: a weights file for ``"inception"``; None: wherever they are found.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        batch_size: pictures at a time; None: 32, or 128 on CUDA.
+        workers: decoding threads; None: one a core, at least two.
+        skip_bad: go on without pictures that cannot be decoded (``.bad`` names them).
+        value_range: (0, 1) or (-1, 1), needed for floating-point tensors and arrays.
+        cache: False neither reads nor writes features kept on disk.
+        progress: True or False; None shows a bar in notebooks.
+
+    Returns:
+        Features: ``.values`` (N, D) float32 and ``.names``, in the order of names.
+
+    Raises:
+        MifidError: bad pictures, missing weights; the message says what to do.
+
+    >>> import numpy as np
+    >>> pictures = np.random.RandomState(0).randint(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    >>> def brightness(batch):
+    ...     return batch.float().mean(dim=(2, 3))
+    >>> features(pictures, extractor=brightness).values.shape
+    (4, 3)
+    """
+    shown = choose(progress)
+    source = open_images(images, value_range=value_range)
+    pipeline = Pipeline(
+        open_extractor(extractor, weights=weights, progress=shown),
+        settings=Settings(device, batch_size, workers, skip_bad),
+        cache=Cache() if cache else None,
+        progress=shown,
+    )
+    return pipeline.features(source, "features")
+
+
+class Pipeline:
+    """One extractor and its settings, applied to any number of sources.
+
+    Attributes:
+        seconds: time spent by stage (``"hash generated"``, ``"extract generated"``, ...).
+        hashes: SHA-256 of each source's contents, by label.
+        cached: labels whose features came from the cache.
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        *,
+        settings: Settings | None = None,
+        cache: Cache | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.extractor = extractor
+        self._settings = settings or Settings()
+        # What cannot tell its fingerprint must not be mistaken for something else.
+        self._cache = cache if extractor.identity.fingerprint else None
+        self._progress = progress or Silent()
+        self.seconds: dict[str, float] = {}
+        self.hashes: dict[str, str] = {}
+        self.cached: set[str] = set()
+
+    def features(self, source: Source | Stream, label: str) -> Features:
+        """Return a source's features, in the order of its names."""
+        if isinstance(source, Stream):
+            return self._extract(source, label)[0]
+        found = self._hash(source, label)
+        key = self._key("features", found)
+        entry = self._load(key, label)
+        if entry is not None and (self._settings.skip_bad or not len(entry["bad"])):
+            return from_entry(entry, source, found)
+        computed, bad = self._extract(source, label)
+        if self._cache is not None:
+            with self._timed(f"cache {label}"):
+                self._cache.store(key, to_entry(computed, found, bad))
+        return computed
+
+    def statistics(self, source: Source | Stream, label: str) -> Statistics:
+        """Return a source's statistics without ever holding all its features."""
+        key = None
+        if isinstance(source, Source):
+            found = self._hash(source, label)
+            key = self._key("statistics", found)
+            entry = self._load(key, label)
+            if entry is not None:
+                return Statistics.from_moments(
+                    mu=entry["mu"],
+                    sigma=entry["sigma"],
+                    n=int(entry["n"]),
+                    provenance=Provenance.from_json(str(entry["provenance"])),
+                )
+        extraction = self._extraction(source, label)
+        statistics = Statistics()
+        with self._timed(f"extract {label}"):
+            for _, values in extraction:
+                statistics.update(values)
+            statistics.provenance = extraction.provenance
+            arrays = {
+                "mu": statistics.mu,
+                "sigma": statistics.sigma,
+                "n": np.array(extraction.total),
+                "provenance": np.array(extraction.provenance.to_json()),
+            }
+        # With bad pictures left out the report must name them, which an entry of numbers cannot.
+        if self._cache is not None and key is not None and not extraction.bad:
+            self._cache.store(key, arrays)
+        return statistics
+
+    def _extract(
+        self, source: Source | Stream, label: str
+    ) -> tuple[Features, list[tuple[int, str]]]:
+        extraction = self._extraction(source, label)
+        with self._timed(f"extract {label}"):
+            parts = list(extraction)
+        widths = sorted({values.shape[1] for _, values in parts})
+        if len(widths) > 1:
+            raise FeatureError(f"the extractor's features have several widths: {widths}")
+        indices = np.concatenate([i for i, _ in parts])
+        order = np.argsort(indices)
+        names = source.names if isinstance(source, Source) else None
+        computed = Features(
+            values=np.concatenate([values for _, values in parts])[order],
+            names=None if names is None else tuple(names[i] for i in indices[order]),
+            provenance=extraction.provenance,
+            converted=dict(extraction.converted),
+            bad=tuple((str(i) if names is None else names[i], why) for i, why in extraction.bad),
+        )
+        return computed, extraction.bad
+
+    def _extraction(self, source: Source | Stream, label: str) -> Extraction:
+        return Extraction(source, self.extractor, self._settings, self._progress, label)
+
+    def _hash(self, source: Source, label: str) -> Digests:
+        with self._timed(f"hash {label}"):
+            found = digests(source, workers=self._settings.workers)
+            self.hashes[label] = content_hash(found)
+        return found
+
+    def _key(self, kind: str, found: Digests) -> str:
+        fingerprint = self.extractor.identity.fingerprint or ""
+        return make_key(f"mifid {kind} 1", fingerprint, decoder_version(), content_hash(found))
+
+    def _load(self, key: str, label: str) -> dict[str, npt.NDArray[Any]] | None:
+        if self._cache is None:
+            return None
+        with self._timed(f"cache {label}"):
+            entry = self._cache.load(key)
+        if entry is not None:
+            self.cached.add(label)
+        return entry
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

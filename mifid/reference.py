@@ -1,0 +1,59 @@
+"""Reference files: a set of real pictures, computed once, scored against ever after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mifid.extractors import Extractor
+from mifid.features import Features
+from mifid.files import check_writable
+from mifid.pipeline import features
+from mifid.progress import Progress
+
+__all__ = ["build_reference"]
+
+
+def build_reference(
+    images: Any,
+    out: str | os.PathLike[str],
+    *,
+    extractor: str | Callable[..., Any] | Extractor = "inception",
+    weights: str | Path | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    skip_bad: bool = False,
+    value_range: tuple[float, float] | None = None,
+    cache: bool = True,
+    progress: Progress | bool | None = None,
+) -> Features:
+    """Compute a reference and write it as .npz: mu, sigma, features, names, n, provenance.
+
+    ``mu`` and ``sigma`` are float64 with ddof 1 under the names that pytorch-fid and clean-fid
+    read; ``features`` makes MiFID possible. Arguments are those of :func:`mifid.features`.
+
+    Raises:
+        OutputError: ``out`` cannot be written; found out before any picture is read.
+        MifidError: as :func:`mifid.features`.
+    """
+    target = Path(out)
+    if target.suffix.lower() != ".npz":
+        target = target.with_name(target.name + ".npz")
+    check_writable(target)
+    computed = features(
+        images,
+        extractor=extractor,
+        weights=weights,
+        device=device,
+        batch_size=batch_size,
+        workers=workers,
+        skip_bad=skip_bad,
+        value_range=value_range,
+        cache=cache,
+        progress=progress,
+    )
+    computed.save(target)
+    return computed
