@@ -1,0 +1,71 @@
+"""mifid check"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import common, json_option, make_progress
+
+if TYPE_CHECKING:
+    from mifid.progress import Progress
+    from mifid.submission import Check, Rules
+
+__all__ = ["check", "print_check"]
+
+
+@click.command()
+@click.argument("archive", type=click.Path())
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads. Default: one a core."
+)
+@json_option
+@common
+@click.pass_context
+def check(
+    ctx: click.Context, archive: str, workers: int | None, as_json: bool, quiet: bool
+) -> None:
+    """Check a submission before it is uploaded.
+
+    Reads every entry of ARCHIVE: number, names, checksums, format, size, colour mode, copies,
+    blank pictures. The exit code is 1 when Kaggle would refuse it.
+    """
+    from mifid.submission import check as check_archive
+
+    progress = make_progress(silent=quiet or as_json)
+    if as_json:
+        result = check_archive(archive, workers=workers, progress=progress)
+        findings = [asdict(finding) for finding in result.findings]
+        click.echo(json.dumps({"accepted": result.accepted, "findings": findings}, indent=2))
+    else:
+        result = print_check(archive, workers=workers, progress=progress)
+    ctx.exit(0 if result.accepted else 1)
+
+
+def print_check(
+    archive: str | Path,
+    *,
+    rules: Rules | None = None,
+    workers: int | None = None,
+    progress: Progress,
+    to_stderr: bool = False,
+) -> Check:
+    """Check an archive and print its findings."""
+    from mifid.submission import MONET
+    from mifid.submission import check as check_archive
+
+    from .tables import print_table
+
+    result = check_archive(archive, rules=rules or MONET, workers=workers, progress=progress)
+    print_table(
+        ["", "checked", "found", "what to do"],
+        [(f.level, f.rule, f.found, f.advice) for f in result.findings],
+        to_stderr=to_stderr,
+    )
+    verdict = "would be accepted" if result.accepted else "would be refused"
+    click.echo(f"{archive} {verdict} by '{result.rules.competition}'.", err=to_stderr)
+    return result

@@ -1,0 +1,67 @@
+"""mifid demo"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import common, make_progress
+
+_NEXT = """\
+That was all drawn here, without any download. What a real run looks like:
+
+  mifid check images.zip                          will the upload be accepted?
+  mifid score images.zip --ref monet_jpg/         the number, before the upload
+  mifid reference build monet_jpg/ -o monet.npz   the reference, computed once
+  mifid weights show                              are the trained weights here?
+"""
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("mifid-demo"),
+    show_default=True,
+    help="Folder for the pictures.",
+)
+@common
+def demo(out: Path, quiet: bool) -> None:
+    """See it work: draw pictures, check a submission, score it. No download."""
+    from mifid.demo import draw_demo
+    from mifid.extractors.weights import find
+    from mifid.metrics.mifid import EPSILON
+    from mifid.scoring import score
+
+    from .check import print_check
+
+    progress = make_progress(silent=quiet)
+    weights = find()
+    # A random network sees all pictures as more alike than the trained one does.
+    extractor, epsilon = ("inception", EPSILON) if weights else ("inception-random", 0.03)
+    drawn = draw_demo(out, progress)
+    click.echo(f"Drew {drawn.rules.at_least} 'photos' and as many 'paintings' into {out}/")
+    if weights is None:
+        click.echo("The trained Inception weights are not here: the same network with random ones.")
+    else:
+        click.echo(f"Trained Inception weights: {weights.path}")
+    click.secho("\nA submission: the photos, in brush strokes", bold=True)
+    click.echo(f"$ mifid check {drawn.submission}")
+    print_check(drawn.submission, rules=drawn.rules, progress=progress)
+    for title, archive in (
+        ("Its score", drawn.submission),
+        ("A cheat: half of the reference, each painting twice", drawn.copies),
+    ):
+        click.secho(f"\n{title}", bold=True)
+        command = f"mifid score {archive} --ref {drawn.paintings}"
+        options = "" if weights else f" --extractor {extractor} --epsilon {epsilon:g}"
+        click.echo(f"$ {command}{options}")
+        report = score(
+            archive, drawn.paintings, extractor=extractor, epsilon=epsilon, progress=progress
+        )
+        click.echo(report.text())
+    click.echo(
+        f"\n{drawn.rules.at_least} pictures a side show how it works; a stable FID needs more.\n"
+    )
+    click.echo(_NEXT)

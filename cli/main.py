@@ -1,0 +1,51 @@
+"""The command `mifid`. Commands import the library when they run, so that --help is quick."""
+
+from __future__ import annotations
+
+import click
+
+from .cache import cache
+from .check import check
+from .demo import demo
+from .failures import SafeGroup
+from .reference import reference
+from .score import score
+from .weights import weights
+
+__all__ = ["cli", "main"]
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from mifid.version import __version__
+
+        click.echo(f"mifid {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Judge generated images by MiFID, exactly as Kaggle computes it.
+
+    \b
+    mifid demo                                    see it work, without any download
+    mifid score images.zip --ref monet_jpg/       the number
+    mifid check images.zip                        will the upload be accepted?
+    """
+
+
+for command in (score, check, reference, weights, cache, demo):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="mifid")

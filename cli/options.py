@@ -1,0 +1,86 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .failures import debug_option
+
+if TYPE_CHECKING:
+    from mifid.progress import Progress
+
+__all__ = ["common", "extraction", "json_option", "make_progress", "prepare_extractor"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
+)
+
+_EXTRACTION = [
+    click.option(
+        "--extractor",
+        default="inception",
+        show_default=True,
+        metavar="NAME",
+        help="inception, inception-random (seeded weights, no download, not comparable with "
+        "Kaggle), or your own as package.module:function.",
+    ),
+    click.option(
+        "--weights",
+        type=click.Path(),
+        metavar="FILE",
+        help="Weights of inception. Default: MIFID_WEIGHTS, mifid's cache, torch hub's cache, "
+        "/kaggle/input, else downloaded.",
+    ),
+    click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Pictures at a time; changes only the speed. Default: 32, or 128 on CUDA.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Decoding threads. Default: one a core, at least two.",
+    ),
+    click.option("--skip-bad", is_flag=True, help="Go on without pictures that cannot be decoded."),
+    click.option("--no-cache", is_flag=True, help="Neither read nor keep features on disk."),
+]
+
+
+def common(command: Command) -> Command:
+    """Add --quiet and --debug."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bars.")
+    decorated: Command = debug_option(quiet(command))
+    return decorated
+
+
+def extraction(command: Command) -> Command:
+    """Add what every command needs that runs a network over pictures."""
+    for option in reversed(_EXTRACTION):
+        command = option(command)
+    return command
+
+
+def make_progress(*, silent: bool) -> Progress:
+    """Bars on stderr if it is a terminal (or a notebook, through tqdm), else silence."""
+    from mifid.progress import Bars, Silent
+
+    return Silent() if silent or not sys.stderr.isatty() else Bars()
+
+
+def prepare_extractor(name: str) -> str:
+    """Make package.module:function importable from the current folder, as `python -m` does."""
+    if ":" in name and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return name

@@ -1,0 +1,49 @@
+"""mifid reference"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import common, extraction, make_progress, prepare_extractor
+
+
+@click.group()
+def reference() -> None:
+    """Files of real pictures' features, computed once."""
+
+
+@reference.command()
+@click.argument("images")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(), metavar="FILE", help="The .npz to write."
+)
+@extraction
+@common
+def build(
+    images: str, output: str, extractor: str, no_cache: bool, quiet: bool, **settings: Any
+) -> None:
+    """Compute the features and statistics of IMAGES and keep them in a file.
+
+    pytorch-fid and clean-fid read the file's mu and sigma.
+
+    \b
+    mifid reference build monet_jpg/ -o monet.npz
+    mifid score images.zip --ref monet.npz
+    """
+    from mifid.reference import build_reference
+
+    built = build_reference(
+        images,
+        output,
+        extractor=prepare_extractor(extractor),
+        cache=not no_cache,
+        progress=make_progress(silent=quiet),
+        **settings,
+    )
+    left_out = f", {len(built.bad)} bad left out" if built.bad else ""
+    click.echo(
+        f"{output}: {len(built):,} pictures{left_out}, {built.values.shape[1]} features each, "
+        f"extractor {built.provenance.extractor}"
+    )

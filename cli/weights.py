@@ -1,0 +1,71 @@
+"""mifid weights"""
+
+from __future__ import annotations
+
+import click
+
+from .options import common, make_progress
+
+
+@click.group()
+def weights() -> None:
+    """The trained Inception weights: where they are, and fetching them."""
+
+
+@weights.command()
+@common
+def show(quiet: bool) -> None:
+    """Show where weights are looked for, in order, and which file is taken."""
+    del quiet
+    from mifid.extractors.weights import find, places
+
+    from .tables import print_table, size_text
+
+    print_table(
+        ["place", "file", "found"],
+        [
+            (place, str(path), size_text(path.stat().st_size) if path.is_file() else "no")
+            for place, path in places()
+        ],
+    )
+    found = find()
+    if found is None:
+        click.echo("None is here: scoring would download them (95 MB). See `mifid weights fetch`.")
+    else:
+        kind = "the published file" if found.published else "NOT the published file"
+        click.echo(f"Taken: {found.path} ({found.place}), {kind}, sha256 {found.sha256}")
+
+
+@weights.command()
+@common
+def fetch(quiet: bool) -> None:
+    """Download the published weights (95 MB) into mifid's cache, and check them."""
+    from mifid.extractors.weights import fetch as fetch_weights
+
+    fetched = fetch_weights(make_progress(silent=quiet))
+    click.echo(f"{fetched.path}, sha256 {fetched.sha256}")
+
+
+@weights.command()
+@click.argument("file", required=False, type=click.Path())
+@common
+@click.pass_context
+def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
+    """Check that FILE (default: the one that scoring would take) holds this network's weights.
+
+    The exit code is 1 unless it is the published file.
+    """
+    del quiet
+    from mifid.errors import WeightsError
+    from mifid.extractors.inception import load_state_dict
+    from mifid.extractors.inception_network import build_network
+    from mifid.extractors.weights import PUBLISHED, find
+
+    found = find(file)
+    if found is None:
+        raise WeightsError("no weights are on this machine", hint="Try `mifid weights fetch`.")
+    build_network(load_state_dict(found.path))
+    click.echo(f"{found.path}: weights of the right network, sha256 {found.sha256}")
+    if not found.published:
+        click.echo(f"Not the published file, whose sha256 begins {PUBLISHED}.", err=True)
+        ctx.exit(1)
