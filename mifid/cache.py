@@ -60,7 +60,7 @@ class Cache:
         path = self._path(key)
         try:
             # Each array's checksum (the zip's CRC-32) is verified as its last byte is read.
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             if str(arrays.pop("key")) != key:
                 raise ValueError("it is another entry's file")

@@ -126,7 +126,8 @@ def write(
 
 
 def _read_npz(file: Path) -> Contents:
-    with np.load(file, allow_pickle=False) as archive:
+    # NumPy leaves its own file open when the archive is damaged.
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         # Arrays are read when asked for, so dgm-eval's pickled `hparams` stays unread.
         return _from_mapping(archive, file)
 
@@ -141,7 +142,8 @@ def _read_torch(file: Path) -> Contents:
     import torch
 
     try:
-        data = torch.load(file, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numpy_globals()):
+            data = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
         raise InputError(
             f"cannot read {file} as tensors: {str(error).splitlines()[0]}",
@@ -153,6 +155,16 @@ def _read_torch(file: Path) -> Contents:
         raise InputError(f"{file} holds a {type(data).__name__}; expected 'mu' and 'sigma'")
     arrays = {key: v.numpy() if isinstance(v, torch.Tensor) else v for key, v in data.items()}
     return _from_mapping(arrays, file)
+
+
+def _numpy_globals() -> list[Any]:
+    """What NumPy arrays are pickled as: torch-fidelity's cache holds them inside torch files."""
+    array = np.zeros(1)
+    reconstruct = array.__reduce__()[0]
+    # NumPy 1 and 2 name the same function differently; files may come from either.
+    names = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
+    dtypes = [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8")]
+    return [*((reconstruct, name) for name in names), np.ndarray, np.dtype, *dtypes]
 
 
 _READERS: dict[str, Callable[[Path], Contents]] = {

@@ -99,17 +99,28 @@ def open_file(given: str | os.PathLike[str]) -> ArraySource:
     """
     path = Path(given)
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return ArraySource(to_pixels(loaded, where=str(path)), f"array file {path}")
-        with loaded:
-            for key in loaded.files:
-                array = loaded[key]
-                if array.ndim == 4:
-                    return ArraySource(to_pixels(array, where=str(path)), f"array file {path}")
-            found = ", ".join(loaded.files) or "nothing"
+        array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path} as NumPy arrays: {error}") from error
+        raise InputError(
+            f"cannot read {path} as NumPy arrays: {error}",
+            hint="It may be cut short or damaged; arrays of Python objects are never loaded.",
+        ) from error
+    return ArraySource(to_pixels(array, where=str(path)), f"array file {path}")
+
+
+def _from_npy(path: Path) -> npt.NDArray[Any]:
+    loaded: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return loaded
+
+
+def _from_npz(path: Path) -> npt.NDArray[Any]:
+    # NumPy leaves its own file open when the archive is damaged.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        for key in archive.files:
+            array: npt.NDArray[Any] = archive[key]
+            if array.ndim == 4:
+                return array
+        found = ", ".join(archive.files) or "nothing"
     raise InputError(
         f"{path} holds neither pictures nor statistics: its arrays are {found}",
         hint="Expected (N, H, W, 3) uint8 pictures, or 'features', or 'mu' and 'sigma'.",
