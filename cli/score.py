@@ -96,6 +96,6 @@ def score(
         progress=progress,
         **settings,
     )
-    if output is not None:
-        report.save(output)
     click.echo(report.to_json() if as_json else report.text())
+    if output is not None:
+        report.save(output)  # after printing: if it fails, the number is not lost

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mifid.errors import MifidError, MifidWarning
-    from mifid.features import Features
+    from mifid.featureset import Features
     from mifid.metrics.mifid import penalized
     from mifid.pipeline import features
     from mifid.reference import build_reference
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Features": "mifid.features",
+    "Features": "mifid.featureset",
     "MifidError": "mifid.errors",
     "MifidWarning": "mifid.errors",
     "Report": "mifid.report",

@@ -11,7 +11,6 @@ import hashlib
 import os
 import time
 import warnings
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, MifidError, MifidWarning
+from mifid.errors import InputError, MifidError, MifidWarning, first_line
 from mifid.files import atomic_write, cache_folder
 
 __all__ = ["Cache", "Entry", "make_key"]
@@ -62,12 +61,15 @@ class Cache:
             # Each array's checksum (the zip's CRC-32) is verified as its last byte is read.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-            if str(arrays.pop("key")) != key:
-                raise ValueError("it is another entry's file")
-        except FileNotFoundError:
+            if str(arrays.pop("seal")) != _seal(key, arrays):
+                raise ValueError("it is another entry's file, or parts of it are missing")
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-            _warn(f"cache entry {path} is damaged and is computed anew: {error}")
+        except OSError as error:
+            _warn(f"cache entry {path} cannot be read: {error.strerror or error}")
+            return None
+        except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
+            _warn(f"cache entry {path} is damaged and is computed anew: {first_line(error)}")
             _remove(path)
             return None
         with suppress(OSError):  # a read-only cache is still a cache
@@ -79,9 +81,9 @@ class Cache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._path(key)) as file:
-                np.savez(file, key=np.str_(key), **arrays)  # type: ignore[arg-type]
+                np.savez(file, seal=np.array(_seal(key, arrays)), **arrays)  # type: ignore[arg-type]
         except (MifidError, OSError) as error:
-            _warn(f"features could not be kept for the next run: {str(error).splitlines()[0]}")
+            _warn(f"features could not be kept for the next run: {first_line(error)}")
         self.evict(keep=key)
 
     def entries(self) -> list[Entry]:
@@ -128,6 +130,11 @@ def make_key(*parts: bytes | str) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
+
+
+def _seal(key: str, arrays: Arrays) -> str:
+    """What an entry must say of itself: whose it is, and all that it holds."""
+    return " ".join([key, *sorted(arrays)])
 
 
 def _limit_from_environment() -> int:

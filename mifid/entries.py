@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import make_key
-from mifid.features import Features
+from mifid.featureset import Features
 from mifid.images import Source
 from mifid.provenance import Provenance
 

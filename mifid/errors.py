@@ -16,6 +16,7 @@ __all__ = [
     "PictureError",
     "UnavailableError",
     "WeightsError",
+    "first_line",
 ]
 
 
@@ -61,3 +62,8 @@ class OutputError(MifidError):
 
 class MifidWarning(UserWarning):
     """Something the result still holds despite, and the user should know."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its kind if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

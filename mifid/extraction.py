@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError, InputError
 from mifid.extractors.base import DEFAULT_BATCH_SIZE, Extractor
-from mifid.features import FeatureMatrix, check_finite
+from mifid.featureset import FeatureMatrix, check_finite
 from mifid.images import Source, Stream
 from mifid.images.batches import Batch, BatchReader
 from mifid.images.decode import decoder_version
@@ -112,10 +112,10 @@ class Extraction:
         try:
             check_finite(features, f"the features of extractor {name}")
         except FeatureError as error:
-            first = batch.indices[~np.isfinite(features).all(axis=1)][0]
-            picture = self._source.names[first] if isinstance(self._source, Source) else first
+            first = int(batch.indices[~np.isfinite(features).all(axis=1)][0])
             raise FeatureError(
-                f"extractor {name} gives NaN or infinite features, first for picture '{picture}'",
+                f"extractor {name} gives NaN or infinite features, first for picture "
+                f"'{self._source.name(first)}'",
                 hint=error.hint,
             ) from error
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +15,19 @@ from typing import IO
 
 from mifid.errors import OutputError
 
-__all__ = ["atomic_write", "cache_folder", "check_writable", "sha256_of_file"]
+__all__ = ["DAMAGED_ARRAYS", "atomic_write", "cache_folder", "check_writable", "sha256_of_file"]
+
+DAMAGED_ARRAYS = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,  # of zipfile: an unknown compression, an encrypted entry
+    MemoryError,  # a header that asks for terabytes
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
+"""What ``numpy.load`` raises on files that are damaged, or not NumPy's."""
 
 
 def cache_folder() -> Path:
@@ -31,7 +46,8 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     It lies beside the target, so that the final rename stays within one file system.
 
     Raises:
-        OutputError: the folder is missing, or cannot be written, or the disk is full.
+        OutputError: the folder is missing, or cannot be written, or the disk is full. What the
+            block meets with files of its own goes through as it is.
     """
     path = Path(target)
     try:
@@ -49,6 +65,8 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
+        if error.filename not in (None, temporary):  # writing to an open file names none
+            raise
         raise _cannot_write(path, error) from error
     finally:
         with suppress(FileNotFoundError):

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError
-from mifid.files import atomic_write
+from mifid.errors import FeatureError, InputError, first_line
+from mifid.files import DAMAGED_ARRAYS, atomic_write
 from mifid.provenance import Provenance
 from mifid.unpickling import load_plain_pickle
 
@@ -86,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
         return _READERS.get(file.suffix.lower(), _read_npz)(file)
     except FileNotFoundError as error:
         raise InputError(f"no such file: {file}") from error
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (*DAMAGED_ARRAYS, KeyError) as error:
         raise InputError(
             f"cannot read {file} as features or statistics: {error}",
             hint="It may be cut short or damaged; make it anew: mifid reference build.",
@@ -146,7 +146,7 @@ def _read_torch(file: Path) -> Contents:
             data = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
         raise InputError(
-            f"cannot read {file} as tensors: {str(error).splitlines()[0]}",
+            f"cannot read {file} as tensors: {first_line(error)}",
             hint="Files that hold more than tensors and plain containers are never loaded.",
         ) from error
     if isinstance(data, torch.Tensor):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from mifid.entries import Digests, content_hash, from_entry, to_entry
 from mifid.errors import FeatureError
 from mifid.extraction import Extraction, Settings
 from mifid.extractors import Extractor, open_extractor
-from mifid.features import Features
+from mifid.featureset import Features
 from mifid.images import Source, Stream, open_images
 from mifid.images.batches import digests
 from mifid.images.decode import decoder_version
@@ -24,7 +26,7 @@ from mifid.progress import Progress, Silent, choose
 from mifid.provenance import Provenance
 from mifid.statistics import Statistics
 
-__all__ = ["Pipeline", "features"]
+__all__ = ["Outcome", "Pipeline", "features"]
 
 
 def features(
@@ -76,7 +78,25 @@ def features(
         cache=Cache() if cache else None,
         progress=shown,
     )
-    return pipeline.features(source, "features")
+    with closing(source):
+        return pipeline.features(source, "features")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a source beside its features.
+
+    Attributes:
+        sha256: of the contents, whatever the names; None for streams.
+        cached: whether the features came from the cache.
+        converted: pictures that were not RGB, by mode.
+        bad: (name, reason) of pictures that were left out.
+    """
+
+    sha256: str | None = None
+    cached: bool = False
+    converted: Mapping[str, int] = field(default_factory=dict)
+    bad: tuple[tuple[str, str], ...] = ()
 
 
 class Pipeline:
@@ -84,8 +104,7 @@ class Pipeline:
 
     Attributes:
         seconds: time spent by stage (``"hash generated"``, ``"extract generated"``, ...).
-        hashes: SHA-256 of each source's contents, by label.
-        cached: labels whose features came from the cache.
+        outcomes: what became of each source, by label.
     """
 
     def __init__(
@@ -102,53 +121,61 @@ class Pipeline:
         self._cache = cache if extractor.identity.fingerprint else None
         self._progress = progress or Silent()
         self.seconds: dict[str, float] = {}
-        self.hashes: dict[str, str] = {}
-        self.cached: set[str] = set()
+        self.outcomes: dict[str, Outcome] = {}
 
     def features(self, source: Source | Stream, label: str) -> Features:
         """Return a source's features, in the order of its names."""
         if isinstance(source, Stream):
             return self._extract(source, label)[0]
         found = self._hash(source, label)
-        key = self._key("features", found)
+        sha256 = content_hash(found)
+        key = self._key("features", sha256)
         entry = self._load(key, label)
         if entry is not None and (self._settings.skip_bad or not len(entry["bad"])):
-            return from_entry(entry, source, found)
+            kept = from_entry(entry, source, found)
+            self.outcomes[label] = Outcome(sha256, True, kept.converted, kept.bad)
+            return kept
         computed, bad = self._extract(source, label)
-        if self._cache is not None:
-            with self._timed(f"cache {label}"):
-                self._cache.store(key, to_entry(computed, found, bad))
+        self.outcomes[label] = Outcome(sha256, False, computed.converted, computed.bad)
+        self._store(key, label, to_entry(computed, found, bad))
         return computed
 
     def statistics(self, source: Source | Stream, label: str) -> Statistics:
         """Return a source's statistics without ever holding all its features."""
-        key = None
-        if isinstance(source, Source):
-            found = self._hash(source, label)
-            key = self._key("statistics", found)
-            entry = self._load(key, label)
-            if entry is not None:
-                return Statistics.from_moments(
-                    mu=entry["mu"],
-                    sigma=entry["sigma"],
-                    n=int(entry["n"]),
-                    provenance=Provenance.from_json(str(entry["provenance"])),
-                )
+        if isinstance(source, Stream):
+            return self._accumulate(source, label, None)
+        sha256 = content_hash(self._hash(source, label))
+        key = self._key("statistics", sha256)
+        entry = self._load(key, label)
+        if entry is not None:
+            self.outcomes[label] = Outcome(sha256, True, json.loads(str(entry["converted"])))
+            return Statistics.from_moments(
+                mu=entry["mu"],
+                sigma=entry["sigma"],
+                n=int(entry["n"]),
+                provenance=Provenance.from_json(str(entry["provenance"])),
+            )
+        statistics = self._accumulate(source, label, sha256)
+        if not self.outcomes[label].bad:  # an entry of numbers could not name them
+            arrays = {
+                "mu": statistics.mu,
+                "sigma": statistics.sigma,
+                "n": np.array(statistics.n),
+                "converted": np.array(json.dumps(dict(self.outcomes[label].converted))),
+                "provenance": np.array(statistics.provenance.to_json()),
+            }
+            self._store(key, label, arrays)
+        return statistics
+
+    def _accumulate(self, source: Source | Stream, label: str, sha256: str | None) -> Statistics:
         extraction = self._extraction(source, label)
         statistics = Statistics()
         with self._timed(f"extract {label}"):
             for _, values in extraction:
                 statistics.update(values)
-            statistics.provenance = extraction.provenance
-            arrays = {
-                "mu": statistics.mu,
-                "sigma": statistics.sigma,
-                "n": np.array(extraction.total),
-                "provenance": np.array(extraction.provenance.to_json()),
-            }
-        # With bad pictures left out the report must name them, which an entry of numbers cannot.
-        if self._cache is not None and key is not None and not extraction.bad:
-            self._cache.store(key, arrays)
+        statistics.provenance = extraction.provenance
+        bad = tuple((source.name(index), reason) for index, reason in extraction.bad)
+        self.outcomes[label] = Outcome(sha256, False, dict(extraction.converted), bad)
         return statistics
 
     def _extract(
@@ -162,13 +189,13 @@ class Pipeline:
             raise FeatureError(f"the extractor's features have several widths: {widths}")
         indices = np.concatenate([i for i, _ in parts])
         order = np.argsort(indices)
-        names = source.names if isinstance(source, Source) else None
+        named = isinstance(source, Source)
         computed = Features(
             values=np.concatenate([values for _, values in parts])[order],
-            names=None if names is None else tuple(names[i] for i in indices[order]),
+            names=tuple(source.name(i) for i in indices[order]) if named else None,
             provenance=extraction.provenance,
             converted=dict(extraction.converted),
-            bad=tuple((str(i) if names is None else names[i], why) for i, why in extraction.bad),
+            bad=tuple((source.name(index), reason) for index, reason in extraction.bad),
         )
         return computed, extraction.bad
 
@@ -177,22 +204,22 @@ class Pipeline:
 
     def _hash(self, source: Source, label: str) -> Digests:
         with self._timed(f"hash {label}"):
-            found = digests(source, workers=self._settings.workers)
-            self.hashes[label] = content_hash(found)
-        return found
+            return digests(source, workers=self._settings.workers)
 
-    def _key(self, kind: str, found: Digests) -> str:
+    def _key(self, kind: str, sha256: str) -> str:
         fingerprint = self.extractor.identity.fingerprint or ""
-        return make_key(f"mifid {kind} 1", fingerprint, decoder_version(), content_hash(found))
+        return make_key(f"mifid {kind} 1", fingerprint, decoder_version(), sha256)
 
     def _load(self, key: str, label: str) -> dict[str, npt.NDArray[Any]] | None:
         if self._cache is None:
             return None
         with self._timed(f"cache {label}"):
-            entry = self._cache.load(key)
-        if entry is not None:
-            self.cached.add(label)
-        return entry
+            return self._cache.load(key)
+
+    def _store(self, key: str, label: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        if self._cache is not None:
+            with self._timed(f"cache {label}"):
+                self._cache.store(key, arrays)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mifid.extractors import Extractor
-from mifid.features import Features
+from mifid.featureset import Features
 from mifid.files import check_writable
 from mifid.pipeline import features
 from mifid.progress import Progress

@@ -23,14 +23,16 @@ def import_object(path: str) -> Any:
     """Import ``"package.module:object"``.
 
     Raises:
-        InputError: the module or the object does not exist; the message says which.
+        InputError: the module or the object does not exist, or importing it fails; the message
+            says which.
     """
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
+    except Exception as error:  # a user's module can raise anything
+        what = "" if isinstance(error, ModuleNotFoundError) else f"{type(error).__name__}: "
         raise InputError(
-            f"cannot import '{module_name}' (from '{path}'): {error}",
+            f"cannot import '{module_name}' (from '{path}'): {what}{error}",
             hint="Give package.module:object, importable from here (is the folder on PYTHONPATH?).",
         ) from error
     try:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mifid import formats
 from mifid.errors import FeatureError
-from mifid.features import check_finite
+from mifid.featureset import check_finite
 from mifid.provenance import Provenance
 
 __all__ = ["Statistics"]

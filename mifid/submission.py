@@ -13,23 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 
 from mifid.errors import InputError, PictureError
 from mifid.files import atomic_write
-from mifid.images.archive import climbs_out
+from mifid.images.archive import Entry, climbs_out, refuse_bombs
 from mifid.images.batches import default_workers
 from mifid.images.decode import decode
 from mifid.images.source import Pixels, digest, is_picture
-from mifid.images.zipped import open_zip_file
+from mifid.images.zipped import ENCRYPTED, files_of, open_zip_file, read_entry
 from mifid.progress import Progress, choose
 
 __all__ = ["MONET", "Check", "Finding", "Rules", "SubmissionWriter", "check", "write_submission"]
 
 Level = Literal["ok", "warning", "refused"]
 
-_ENCRYPTED = 0x1
 _EXAMPLES = 3
 
 
@@ -120,16 +118,22 @@ def check(
     """Check an archive before it is uploaded: every entry is read, its CRC checked, and decoded.
 
     Raises:
-        InputError: there is no such file, or it is no zip.
+        InputError: there is no such file, or it is no zip, or a bomb.
     """
     file = Path(path)
     if not file.is_file():
-        raise InputError(f"no such file: {file}", hint=f"Expected a zip named {rules.file_name}.")
+        problem = f"{file} is a folder" if file.is_dir() else f"no such file: {file}"
+        raise InputError(problem, hint=f"Expected a zip named {rules.file_name}.")
     with open_zip_file(file) as archive:
-        entries = [info for info in archive.infolist() if not info.is_dir()]
+        entries = files_of(archive)
         kept = [info for info in entries if not is_picture(info.filename)]
-        locked = [info for info in kept if info.flag_bits & _ENCRYPTED]
-        readable = [info for info in kept if not info.flag_bits & _ENCRYPTED]
+        refuse_bombs(
+            (Entry(info.filename, info.file_size, info) for info in kept),
+            description=f"zip {file}",
+            archive_bytes=file.stat().st_size,
+        )
+        locked = [info for info in kept if info.flag_bits & ENCRYPTED]
+        readable = [info for info in kept if not info.flag_bits & ENCRYPTED]
         with (
             choose(progress).task("check", len(readable), "picture") as task,
             ThreadPoolExecutor(workers or default_workers()) as pool,
@@ -171,7 +175,10 @@ class SubmissionWriter:
         """
         entry = Path(name).with_suffix(".jpg").name
         if entry in self._names:
-            raise InputError(f"two pictures would be called {entry} in the submission")
+            raise InputError(
+                f"two pictures would be called {entry} in the submission",
+                hint="Folders and endings are dropped; give every picture a name of its own.",
+            )
         self._names.add(entry)
         self._archive.writestr(zipfile.ZipInfo(entry, (1980, 1, 1, 0, 0, 0)), content)
 
@@ -202,18 +209,16 @@ def encode_jpeg(pixels: Pixels, *, quality: int = 95) -> bytes:
 def _inspect(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Picture:
     picture = _Picture(info.filename)
     try:
-        content = archive.read(info)  # checks the CRC
+        content = read_entry(archive, info)  # checks the CRC
         picture.digest = digest(content)
         decoded = decode(content, info.filename)
     except PictureError as error:
         picture.broken = error.message
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
-        picture.broken = f"'{info.filename}' cannot be read: {error}"
     else:
         picture.format = Image.open(io.BytesIO(content)).format
         height, width = decoded.pixels.shape[:2]
         picture.size, picture.mode = (width, height), decoded.mode
-        picture.blank = int(np.ptp(decoded.pixels)) == 0
+        picture.blank = bool((decoded.pixels == decoded.pixels[0, 0]).all())
     return picture
 
 
@@ -256,7 +261,7 @@ def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Fi
     good = [p for p in pictures if not p.broken]
     width, height = rules.size
     by_content: dict[bytes, list[str]] = defaultdict(list)
-    for picture in pictures:
+    for picture in good:
         by_content[picture.digest].append(picture.name)
     copies = [name for names in by_content.values() for name in names[1:]]
     yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these anew.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from mifid.features import FeatureMatrix
+from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
 __all__ = ["DEFAULT_BATCH_SIZE", "Extractor", "Identity"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mifid.errors import FeatureError
 from mifid.extractors.base import Extractor, Identity
-from mifid.features import FeatureMatrix
+from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
 __all__ = ["CallableExtractor"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mifid.errors import InputError
+from mifid.errors import InputError, first_line
 
 __all__ = ["choose_device", "exact_float32", "in_parts"]
 
@@ -27,9 +27,8 @@ def choose_device(device: str = "auto") -> torch.device:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"device '{device}' cannot be used here: {reason}",
+            f"device '{device}' cannot be used here: {first_line(error)}",
             hint="Use --device auto, cpu, cuda, cuda:1 or mps.",
         ) from error
     return chosen

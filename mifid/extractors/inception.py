@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mifid.errors import MifidWarning, WeightsError
+from mifid.errors import MifidWarning, WeightsError, first_line
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
 from mifid.extractors.resize import TF1_BILINEAR
@@ -71,7 +71,7 @@ def load_state_dict(path: Path) -> Mapping[str, torch.Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"{path} cannot be read as network weights: {str(error).splitlines()[0]}",
+            f"{path} cannot be read as network weights: {first_line(error)}",
             hint="It may be cut short; `mifid weights fetch` gets the published file.",
         ) from error
     if not isinstance(loaded, dict) or not all(torch.is_tensor(v) for v in loaded.values()):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mifid.extractors.base import Extractor
-from mifid.features import FeatureMatrix
+from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mifid.errors import InputError
 from mifid.images.arrays import ValueRange, to_pixels
-from mifid.images.source import Source, Stream
+from mifid.images.source import Source, Stream, printable
 from mifid.registry import import_object
 
 __all__ = ["KINDS", "Source", "Stream", "open_images"]
@@ -25,7 +25,7 @@ KINDS = {
 }
 """kind -> (does it accept what was given, open it). The first that accepts opens."""
 
-_TAKES_RANGE = {"array"}
+_TAKES_RANGE = {"array", "array file"}
 
 
 def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source | Stream:
@@ -45,6 +45,8 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
         if import_object(accepts)(given):
             more = {"value_range": value_range} if kind in _TAKES_RANGE else {}
             source: Source = import_object(opener)(given, **more)
+            source.description = printable(source.description)
+            source.names = [printable(name) for name in source.names]
             return source
     if isinstance(given, str | os.PathLike):
         raise _unreadable(Path(given))
@@ -64,8 +66,18 @@ def _unreadable(path: Path) -> InputError:
             f"no such file or folder: {path}{near}",
             hint="Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob pattern.",
         )
-    with path.open("rb") as file:
-        start = file.read(16)
+    if not path.is_file():
+        return InputError(
+            f"{path} is neither a file nor a folder",
+            hint="Pipes and devices cannot be read twice; write the pictures to a zip or folder.",
+        )
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        return InputError(
+            f"cannot read {path}: {error.strerror or error}", hint="Check its permissions."
+        )
     return InputError(
         f"{path} is neither pictures, nor features, nor statistics: it begins with {start!r}",
         hint="Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob pattern.",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import tarfile
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,10 +14,36 @@ from pathlib import PurePosixPath
 from mifid.errors import InputError
 from mifid.images.source import is_picture, no_pictures
 
-__all__ = ["MAX_ENTRY_BYTES", "Entry", "climbs_out", "select"]
+try:
+    from lzma import LZMAError
+except ImportError:  # Python built without xz
+    LZMAError = EOFError  # type: ignore[assignment, misc]
+
+__all__ = [
+    "BROKEN",
+    "MAX_ENTRY_BYTES",
+    "Entry",
+    "climbs_out",
+    "most_bytes",
+    "refuse_bombs",
+    "select",
+]
 
 MAX_ENTRY_BYTES = 256 << 20
 """A picture file larger than this is taken for a bomb."""
+
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    IndexError,
+    RuntimeError,
+)
+"""What Python's readers of archives raise on damaged ones."""
 
 _MAX_EXPANSION = 100
 _FREE_EXPANSION = 1 << 30  # small archives of bitmaps may expand more than a hundredfold
@@ -31,7 +61,7 @@ class Entry:
 def climbs_out(name: str) -> bool:
     """Say whether an entry's path would leave the folder that it is unpacked to."""
     path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
+    return path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name) is not None
 
 
 def select(
@@ -56,21 +86,28 @@ def select(
             kept.append(entry)
     if not kept:
         raise no_pictures(description, skipped)
-    _refuse_bombs(kept, description, archive_bytes)
+    refuse_bombs(kept, description=description, archive_bytes=archive_bytes)
     # A name can stand twice in an archive; both are pictures, and sorting must not compare `where`.
     return sorted(kept, key=lambda entry: entry.name)
 
 
-def _refuse_bombs(entries: list[Entry], description: str, archive_bytes: int) -> None:
-    largest = max(entries, key=lambda entry: entry.size)
-    if largest.size > MAX_ENTRY_BYTES:
+def most_bytes(archive_bytes: int) -> int:
+    """Return how much an archive of this size may unpack to."""
+    return _FREE_EXPANSION + _MAX_EXPANSION * archive_bytes
+
+
+def refuse_bombs(entries: Iterable[Entry], *, description: str, archive_bytes: int) -> None:
+    """Raise InputError if entries declare more bytes than pictures can need."""
+    entries = list(entries)
+    largest = max(entries, key=lambda entry: entry.size, default=None)
+    if largest is not None and largest.size > MAX_ENTRY_BYTES:
         raise InputError(
             f"{description}: entry '{largest.name}' unpacks to {largest.size:,} bytes, "
             f"more than the {MAX_ENTRY_BYTES:,} that a picture may have",
             hint="It looks like a decompression bomb; make the archive anew.",
         )
     total = sum(entry.size for entry in entries)
-    if total > _FREE_EXPANSION + _MAX_EXPANSION * archive_bytes:
+    if total > most_bytes(archive_bytes):
         raise InputError(
             f"{description}: {archive_bytes:,} bytes unpack to {total:,}, "
             f"more than {_MAX_EXPANSION} times as many",

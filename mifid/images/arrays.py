@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError
+from mifid.errors import InputError, first_line
+from mifid.files import DAMAGED_ARRAYS
 from mifid.images.decode import to_rgb
 from mifid.images.source import Decoded, Pixels, Source, no_pictures
 
@@ -88,24 +88,27 @@ def open_array(given: Any, value_range: ValueRange | None = None) -> ArraySource
 
 def accepts_file(given: object) -> bool:
     """Files that end in .npy or .npz."""
-    return isinstance(given, str | os.PathLike) and Path(given).suffix.lower() in {".npy", ".npz"}
+    if not isinstance(given, str | os.PathLike):
+        return False
+    return Path(given).suffix.lower() in {".npy", ".npz"} and Path(given).is_file()
 
 
-def open_file(given: str | os.PathLike[str]) -> ArraySource:
-    """Open pixels in a .npy file (memory-mapped), or the only such array of a .npz (``arr_0``).
+def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = None) -> ArraySource:
+    """Open pixels in a .npy file (memory-mapped), or the first such array of a .npz (``arr_0``).
 
     Raises:
-        InputError: the file is damaged, or holds no (N, H, W, 3) uint8.
+        InputError: the file is damaged, or holds no (N, H, W, 3) uint8 or floats with their range.
     """
     path = Path(given)
     try:
         array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAYS as error:
         raise InputError(
-            f"cannot read {path} as NumPy arrays: {error}",
+            f"cannot read {path} as NumPy arrays: {first_line(error)}",
             hint="It may be cut short or damaged; arrays of Python objects are never loaded.",
         ) from error
-    return ArraySource(to_pixels(array, where=str(path)), f"array file {path}")
+    pixels = to_pixels(array, value_range=value_range, where=str(path))
+    return ArraySource(pixels, f"array file {path}")
 
 
 def _from_npy(path: Path) -> npt.NDArray[Any]:
@@ -145,7 +148,7 @@ def to_pixels(
         InputError: another shape or type, or floats without a range.
     """
     channels_first = _is_tensor(given)
-    array = given.detach().cpu().numpy() if channels_first else np.asarray(given)
+    array = _from_tensor(given) if channels_first else _from_anything(given, where)
     if array.ndim == 3:
         array = array[None]
     layout = "(N, 3, H, W)" if channels_first else "(N, H, W, 3)"
@@ -172,10 +175,30 @@ def _quantize(array: npt.NDArray[Any], value_range: ValueRange | None, where: st
             hint="Say value_range=(0, 1) or value_range=(-1, 1).",
         )
     low, high = value_range
+    if not low < high:
+        raise InputError(f"value_range is {value_range}; expected (0, 1) or (-1, 1)")
     if not np.isfinite(array).all():
         raise InputError(f"{where} holds NaN or infinite pixels")
     scaled = (array - low) * (255.0 / (high - low))
     return np.rint(scaled).clip(0, 255).astype(np.uint8)
+
+
+def _from_tensor(tensor: Any) -> npt.NDArray[Any]:
+    """Return a tensor's values; bfloat16, which NumPy does not know, as float32."""
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.float()
+    values: npt.NDArray[Any] = tensor.detach().cpu().numpy()
+    return values
+
+
+def _from_anything(given: Any, where: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError) as error:  # such as [pictures, labels] of a data loader
+        raise InputError(
+            f"{where} is a {type(given).__name__} that is no array: {first_line(error)}",
+            hint="Expected arrays (N, H, W, 3) or tensors (N, 3, H, W), without labels.",
+        ) from error
 
 
 def _is_tensor(given: object) -> bool:

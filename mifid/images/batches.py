@@ -89,7 +89,8 @@ class BatchReader:
                         yield index, future.result()
                     except PictureError as error:
                         if not self._skip_bad:
-                            raise
+                            where = f"{self._source.description}: {error.message}"
+                            raise PictureError(where, hint=error.hint) from error
                         self.bad.append((index, error.message))
             finally:
                 for _, future in ahead:

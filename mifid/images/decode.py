@@ -21,6 +21,12 @@ MAX_PIXELS = 1 << 26
 
 MAX_SIDE = 1 << 15
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""Pillow can open more, some of it by running other programs (EPS), which no picture needs."""
+
+# Pillow's plugins raise all of these on damaged files. Not MemoryError: the picture may be good.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError)
+
 _HINT = "Mend or remove it, or leave such pictures out with --skip-bad (skip_bad=True)."
 
 
@@ -31,37 +37,39 @@ def decode(content: bytes, name: str) -> Decoded:
         PictureError: not a picture, a damaged or truncated one, or an absurdly large one.
     """
     try:
-        image = Image.open(io.BytesIO(content))
-        _refuse_absurd(image.size, name)
-        return to_rgb(image, name)
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise PictureError(
             f"'{name}' is not a picture: it begins with {content[:16]!r}", hint=_HINT
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(f"'{name}' is absurdly large: {error}", hint=_HINT) from error
-    except PictureError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError) as error:
-        # Pillow's plugins raise all of these on damaged files.
-        raise PictureError(f"'{name}' is damaged: {error}", hint=_HINT) from error
+    except _DAMAGED as error:
+        raise _damaged(name, error) from error
+    _refuse_absurd(image.size, name)
+    return to_rgb(image, name)
 
 
 def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
     """Convert a Pillow image of any mode: grey is repeated, alpha dropped, CMYK converted.
 
     Raises:
-        PictureError: a mode that has no agreed meaning as 8 bits (float TIFF).
+        PictureError: damaged, or of a mode that has no agreed meaning as 8 bits (float TIFF).
     """
     mode = image.mode
-    if mode.startswith("I"):
-        return Decoded(_high_byte(np.asarray(image).astype(np.int64), name), mode)
     if mode == "F":
         raise PictureError(f"'{name}' holds floating-point pixels; expected 8 bits", hint=_HINT)
-    image.load()
-    image.info.pop("transparency", None)  # dropped as alpha is, without Pillow's advice on it
-    rgb = image if mode == "RGB" else image.convert("RGB")
-    return Decoded(np.asarray(rgb, dtype=np.uint8), mode)
+    try:
+        image.load()
+        if mode.startswith("I"):
+            return Decoded(_high_byte(np.asarray(image).astype(np.int64), name), mode)
+        if "transparency" in image.info:  # dropped as alpha is, without Pillow's advice on it
+            image = image.copy()  # it may be the caller's
+            del image.info["transparency"]
+        rgb = image if mode == "RGB" else image.convert("RGB")
+        return Decoded(np.asarray(rgb, dtype=np.uint8), mode)
+    except _DAMAGED as error:
+        raise _damaged(name, error) from error
 
 
 def decoder_version() -> str:
@@ -77,6 +85,10 @@ def _high_byte(grey: npt.NDArray[np.int64], name: str) -> Pixels:
     if grey.min() < 0 or grey.max() > 0xFFFF:
         raise PictureError(f"'{name}' holds 32-bit pixels; expected 8 or 16 bits", hint=_HINT)
     return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def _damaged(name: str, error: Exception) -> PictureError:
+    return PictureError(f"'{name}' is damaged: {error}", hint=_HINT)
 
 
 def _refuse_absurd(size: tuple[int, int], name: str) -> None:

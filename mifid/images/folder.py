@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mifid.errors import InputError
+from mifid.errors import InputError, PictureError
 from mifid.images.source import Source, is_picture, no_pictures
 
 __all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pattern"]
@@ -35,12 +36,22 @@ class FolderSource(Source):
         self._paths = [path for _, path in kept]
 
     def read(self, index: int) -> bytes:
-        """Return the file's bytes."""
+        """Return the file's bytes.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
         path = self._paths[index]
         try:
-            return path.read_bytes()
+            if stat.S_ISREG(path.stat().st_mode):
+                return path.read_bytes()
+            reason = "it is no regular file"  # reading a named pipe would wait for ever
         except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+            reason = error.strerror or str(error)
+        raise PictureError(
+            f"'{self.names[index]}' cannot be read: {reason}",
+            hint="Mend or remove it, or leave such pictures out with --skip-bad (skip_bad=True).",
+        )
 
 
 def accepts(given: object) -> bool:
@@ -49,7 +60,7 @@ def accepts(given: object) -> bool:
 
 
 def open_folder(given: str | os.PathLike[str]) -> FolderSource:
-    """Open all pictures below a folder, links followed once."""
+    """Open all pictures below a folder; links to folders are followed, each folder read once."""
     root = Path(given)
     return FolderSource(f"folder {root}", root, _walk(root))
 
@@ -70,7 +81,10 @@ def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
     if Path(pattern).is_file():
         paths = [Path(pattern)]
     else:
-        paths = [Path(p) for p in glob.glob(pattern, recursive=True) if os.path.isfile(p)]
+        found = (p for p in glob.glob(pattern, recursive=True) if os.path.isfile(p))
+        # Through a link to a folder above, `**` finds every file again and again: once is enough.
+        once = {_place(p): Path(p) for p in sorted(found, key=len, reverse=True)}
+        paths = list(once.values())
     root = Path(os.path.commonpath([p.parent for p in paths])) if paths else Path()
     return FolderSource(f"pattern {pattern}", root, paths)
 
@@ -79,7 +93,19 @@ def _walk(root: Path) -> Iterator[Path]:
     def fail(error: OSError) -> None:
         raise InputError(f"cannot list {error.filename}: {error.strerror}") from error
 
-    for folder, folders, files in os.walk(root, onerror=fail):
+    seen = set()
+    for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         folders.sort()
         for file in files:
             yield Path(folder, file)
+
+
+def _place(path: str) -> tuple[str, str]:
+    """Where a file lies once links to folders are resolved."""
+    folder, name = os.path.split(path)
+    return os.path.realpath(folder), name

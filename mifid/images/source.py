@@ -24,6 +24,7 @@ __all__ = [
     "digest",
     "is_picture",
     "no_pictures",
+    "printable",
 ]
 
 Pixels = npt.NDArray[np.uint8]
@@ -57,6 +58,10 @@ class Source(ABC):
     def read(self, index: int) -> bytes | Decoded:
         """Return picture ``index`` as an encoded file, or as pixels if it never was one."""
 
+    def name(self, index: int) -> str:
+        """Return what picture ``index`` is called."""
+        return self.names[index]
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -79,6 +84,13 @@ class Stream:
     def __iter__(self) -> Iterator[Pixels]:
         return iter(self.batches)
 
+    def name(self, index: int) -> str:
+        """Return what picture ``index`` is called: its number."""
+        return str(index)
+
+    def close(self) -> None:
+        """Do nothing: what yields the batches is the caller's."""
+
 
 def is_picture(path: str) -> str | None:
     """Return None if an entry of this name is to be read, else the reason to skip it."""
@@ -88,6 +100,11 @@ def is_picture(path: str) -> str | None:
     if PurePosixPath(path).suffix.lower() not in EXTENSIONS:
         return "not a picture by its name"
     return None
+
+
+def printable(name: str) -> str:
+    """Return a file name with bytes that are not UTF-8 spelled out, so that any output takes it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def digest(content: bytes | Decoded) -> bytes:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 import tempfile
 import threading
-import zlib
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import IO, cast
 
 from mifid.errors import InputError, PictureError
-from mifid.images.archive import Entry, select
+from mifid.images.archive import BROKEN, Entry, most_bytes, select
 from mifid.images.source import Source
 
 __all__ = ["TarSource", "accepts", "open_tar"]
 
 _IN_MEMORY = 256 << 20
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error)
 
 
 class TarSource(Source):
@@ -36,9 +34,10 @@ class TarSource(Source):
         self._lock = threading.Lock()
         try:
             self._file = _decompressed(path)
+            self._close = weakref.finalize(self, self._file.close)
             self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
             members = [member for member in self._tar if not member.isdir()]
-        except _BROKEN as error:
+        except BROKEN as error:
             raise InputError(
                 f"{path} is not a readable tar file: {error}", hint="Make it anew."
             ) from error
@@ -64,23 +63,26 @@ class TarSource(Source):
             content = self._file.read(member.size)
         if len(content) != member.size:
             raise PictureError(
-                f"{self.description}: entry '{member.name}' is cut short: "
-                f"{len(content):,} of {member.size:,} bytes",
+                f"'{member.name}' is cut short: {len(content):,} of {member.size:,} bytes",
                 hint="Make the archive anew, or leave such pictures out with --skip-bad.",
             )
         return content
 
     def close(self) -> None:
         """Close the file."""
-        self._tar.close()
-        self._file.close()
+        self._close()
 
 
 def accepts(given: object) -> bool:
     """Files that are named as tar files, or are some."""
     if not isinstance(given, str | os.PathLike) or not Path(given).is_file():
         return False
-    return os.fspath(given).lower().endswith(_SUFFIXES) or tarfile.is_tarfile(given)
+    if os.fspath(given).lower().endswith(_SUFFIXES):
+        return True
+    try:
+        return tarfile.is_tarfile(given)
+    except BROKEN:
+        return False
 
 
 def open_tar(given: str | os.PathLike[str]) -> TarSource:
@@ -94,23 +96,28 @@ def _decompressed(path: Path) -> IO[bytes]:
     if opener is None:
         return path.open("rb")
     spool = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-    limit = (1 << 30) + 100 * path.stat().st_size  # as for zip bombs
+    limit = most_bytes(path.stat().st_size)
     with opener(path) as packed:
         while block := packed.read(1 << 20):
-            spool.write(block)
+            _append(spool, block, path)
             if spool.tell() > limit:
                 spool.close()
                 raise InputError(
                     f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,}",
                     hint="It looks like a decompression bomb; make the archive anew.",
                 )
-            if spool.tell() > shutil.disk_usage(tempfile.gettempdir()).free:
-                spool.close()
-                raise InputError(
-                    f"tar {path}: no space in {tempfile.gettempdir()} to decompress it",
-                    hint="Decompress it yourself (gunzip), or set TMPDIR to a larger disk.",
-                )
+    spool.seek(0)
     return spool
+
+
+def _append(spool: IO[bytes], block: bytes, path: Path) -> None:
+    try:
+        spool.write(block)
+    except OSError as error:
+        raise InputError(
+            f"tar {path}: no space in {tempfile.gettempdir()} to decompress it: {error.strerror}",
+            hint="Decompress it yourself (gunzip), or set TMPDIR to a larger disk.",
+        ) from error
 
 
 def _opener(path: Path):  # type: ignore[no-untyped-def]

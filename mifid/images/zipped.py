@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 from mifid.errors import InputError, PictureError
-from mifid.images.archive import Entry, select
+from mifid.images.archive import BROKEN, Entry, select
 from mifid.images.source import Source
 
-__all__ = ["ZipSource", "accepts", "open_zip", "open_zip_file"]
+__all__ = [
+    "ENCRYPTED",
+    "ZipSource",
+    "accepts",
+    "files_of",
+    "open_zip",
+    "open_zip_file",
+    "read_entry",
+]
 
-_ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
+ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
 
 
 class ZipSource(Source):
@@ -24,14 +32,13 @@ class ZipSource(Source):
         self.description = f"zip {path}"
         self.skipped = Counter()
         self._zip = open_zip_file(path)
-        infos = [info for info in self._zip.infolist() if not info.is_dir()]
         entries = select(
-            (Entry(info.filename, info.file_size, info) for info in infos),
+            (Entry(info.filename, info.file_size, info) for info in files_of(self._zip)),
             description=self.description,
             archive_bytes=path.stat().st_size,
             skipped=self.skipped,
         )
-        self._infos = [entry.where for entry in entries]
+        self._infos = [cast(zipfile.ZipInfo, entry.where) for entry in entries]
         self.names = [entry.name for entry in entries]
         self._refuse_encrypted()
 
@@ -41,15 +48,7 @@ class ZipSource(Source):
         Raises:
             PictureError: the entry is damaged.
         """
-        info = self._infos[index]
-        assert isinstance(info, zipfile.ZipInfo)
-        try:
-            return self._zip.read(info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-            raise PictureError(
-                f"{self.description}: entry '{info.filename}' is damaged: {error}",
-                hint="Make the archive anew, or leave such pictures out with --skip-bad.",
-            ) from error
+        return read_entry(self._zip, self._infos[index])
 
     def close(self) -> None:
         """Close the file."""
@@ -57,8 +56,7 @@ class ZipSource(Source):
 
     def _refuse_encrypted(self) -> None:
         for info in self._infos:
-            assert isinstance(info, zipfile.ZipInfo)
-            if info.flag_bits & _ENCRYPTED:
+            if info.flag_bits & ENCRYPTED:
                 raise InputError(
                     f"{self.description}: entry '{info.filename}' is encrypted",
                     hint="Kaggle cannot read it either; make the zip without a password.",
@@ -97,3 +95,28 @@ def open_zip_file(path: Path) -> zipfile.ZipFile:
         ) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except BROKEN as error:
+        raise InputError(f"{path} is a damaged zip file: {error}", hint="Make it anew.") from error
+
+
+def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return an archive's entries that are no folders."""
+    # ZipInfo.is_dir fails on an empty name, which damaged archives have.
+    return [info for info in archive.infolist() if not info.filename.endswith("/")]
+
+
+def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Return an entry's bytes, at most as many as it declares; its CRC is checked on the way.
+
+    Raises:
+        PictureError: the entry is damaged.
+    """
+    try:
+        with archive.open(info) as file:
+            # ZipFile.read would unpack 2 GiB before it looks at what the entry declares.
+            return file.read(info.file_size + 1)
+    except BROKEN as error:
+        raise PictureError(
+            f"'{info.filename}' is damaged: {error}",
+            hint="Make the archive anew, or leave such pictures out with --skip-bad.",
+        ) from error

@@ -20,7 +20,7 @@ FeatureMatrix = npt.NDArray[np.float32]
 """(N, D) float32, a picture a row."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Features:
     """Features of N pictures.
 
