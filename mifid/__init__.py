@@ -2,7 +2,7 @@
 
 >>> import mifid
 >>> mifid.penalized(fid=9.760399508819491, memorization_distance=0.09570749817614364)
-101.98155520538198
+101.981555205382
 
 The main call is ``mifid.score("images.zip", "monet_jpg/")``. Names are imported on first use, so
 that ``import mifid`` costs nothing.

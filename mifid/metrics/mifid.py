@@ -33,9 +33,9 @@ def penalized(*, fid: float, memorization_distance: float, epsilon: float = EPSI
     is the one that reproduces Kaggle's published scores to 5e-16.
 
     >>> penalized(fid=9.760399508819491, memorization_distance=0.09570749817614364)
-    101.98155520538198
+    101.981555205382
     >>> penalized(fid=9.760399508819491, memorization_distance=0.25)
-    9.760399508819482
+    9.76039950881948
     """
     return fid / (thresholded(memorization_distance, epsilon=epsilon) + _TINY)
 
