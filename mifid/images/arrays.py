@@ -112,13 +112,14 @@ def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = No
 
 
 def _from_npy(path: Path) -> npt.NDArray[Any]:
-    loaded: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return loaded
+    # Not np.load, which would take a zip or a pickle under this name too.
+    mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    return mapped
 
 
 def _from_npz(path: Path) -> npt.NDArray[Any]:
     # NumPy leaves its own file open when the archive is damaged.
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+    with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as archive:
         for key in archive.files:
             array: npt.NDArray[Any] = archive[key]
             if array.ndim == 4:

@@ -97,15 +97,18 @@ def _decompressed(path: Path) -> IO[bytes]:
         return path.open("rb")
     spool = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
     limit = most_bytes(path.stat().st_size)
-    with opener(path) as packed:
-        while block := packed.read(1 << 20):
-            _append(spool, block, path)
-            if spool.tell() > limit:
-                spool.close()
-                raise InputError(
-                    f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,}",
-                    hint="It looks like a decompression bomb; make the archive anew.",
-                )
+    try:
+        with opener(path) as packed:
+            while block := packed.read(1 << 20):
+                _append(spool, block, path)
+                if spool.tell() > limit:
+                    raise InputError(
+                        f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,}",
+                        hint="It looks like a decompression bomb; make the archive anew.",
+                    )
+    except BaseException:
+        spool.close()
+        raise
     spool.seek(0)
     return spool
 

@@ -12,12 +12,18 @@ of a rank-deficient product, imaginary parts included, never arises.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
+from mifid.metrics.factorizations import (
+    eigenvalues,
+    eigenvectors,
+    singular_values,
+    triangular_factor,
+)
 
 __all__ = ["Moments", "frechet_distance"]
 
@@ -117,37 +123,37 @@ def _from_features(one: _Side, other: _Side) -> float:
     factor: Matrix = np.zeros((0, len(x_small)))
     for block in _centred_blocks(_features(large), large.mu):
         rows = np.concatenate([factor, block @ x_small.T])
-        factor = cast(Matrix, np.linalg.qr(rows, mode="r"))
+        factor = triangular_factor(rows)
     scale = np.sqrt((len(x_small) - 1.0) * (len(_features(large)) - 1.0))
-    return float(np.linalg.svd(factor, compute_uv=False).sum() / scale)
+    return float(singular_values(factor).sum() / scale)
 
 
 def _from_features_and_sigma(side: _Side, sigma: Matrix) -> float:
     """Sum of the roots of the eigenvalues of X S X^T / (n - 1), an (n, n) matrix."""
     x = _features(side).astype(np.float64) - side.mu
-    return _sum_of_roots(np.linalg.eigvalsh(x @ sigma @ x.T / (len(x) - 1)))
+    return _sum_of_roots(eigenvalues(x @ sigma @ x.T / (len(x) - 1)))
 
 
 def _from_sigmas(one: Matrix, other: Matrix) -> float:
     """Sum of the roots of the eigenvalues of A^T S_1 A, where A A^T = S_2."""
-    values, vectors = np.linalg.eigh(other)
+    values, vectors = eigenvectors(other)
     kept = _above_rounding(values)
     a = vectors[:, kept] * np.sqrt(values[kept])
-    return _sum_of_roots(np.linalg.eigvalsh(a.T @ one @ a))
+    return _sum_of_roots(eigenvalues(a.T @ one @ a))
 
 
-def _sum_of_roots(eigenvalues: npt.NDArray[np.floating[Any]]) -> float:
-    return float(np.sqrt(eigenvalues[_above_rounding(eigenvalues)]).sum())
+def _sum_of_roots(values: npt.NDArray[np.float64]) -> float:
+    return float(np.sqrt(values[_above_rounding(values)]).sum())
 
 
-def _above_rounding(eigenvalues: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
+def _above_rounding(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Select the eigenvalues that are more than rounding.
 
     A rank-deficient matrix has zeros that come out as about 1e-16 of the largest; the roots of
     hundreds of them, 1e-8 each, would add up to an error in the sixth digit.
     """
     eps = float(np.finfo(np.float64).eps)
-    kept = eigenvalues > eigenvalues.max(initial=0.0) * len(eigenvalues) * eps
+    kept = values > values.max(initial=0.0) * len(values) * eps
     return np.asarray(kept)
 
 
