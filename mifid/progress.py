@@ -60,7 +60,7 @@ class Bars:
         bar = tqdm(
             total=total,
             desc=label,
-            unit=unit,
+            unit=unit if unit == "B" else f" {unit}s",
             unit_scale=unit == "B",
             file=self._stream or sys.stderr,
             leave=False,

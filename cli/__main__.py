@@ -1,0 +1,5 @@
+"""python -m mifid_cli"""
+
+from .main import main
+
+main()
