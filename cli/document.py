@@ -35,7 +35,11 @@ def _commands(
     command: click.Command, path: str, parent: click.Context | None
 ) -> Iterator[tuple[str, click.Command, click.Context]]:
     context = click.Context(
-        command, info_name=path.rsplit(maxsplit=1)[-1], parent=parent, max_content_width=96
+        command,
+        info_name=path.rsplit(maxsplit=1)[-1],
+        parent=parent,
+        max_content_width=96,
+        **command.context_settings,  # such as -h, which the commands inherit
     )
     context.terminal_width = 96
     yield path, command, context

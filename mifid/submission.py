@@ -229,7 +229,7 @@ def _name_finding(file: Path, rules: Rules) -> Finding:
 
 
 def _count_finding(count: int, rules: Rules) -> Finding:
-    found = f"{count:,} pictures"
+    found = f"{count:,} picture" + "s" * (count != 1)
     if rules.at_least <= count <= rules.at_most:
         return Finding("ok", "number", found)
     return Finding("refused", "number", found, f"Hand in {rules.at_least:,} to {rules.at_most:,}.")
@@ -263,7 +263,7 @@ def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Fi
     by_content: dict[bytes, list[str]] = defaultdict(list)
     for picture in good:
         by_content[picture.digest].append(picture.name)
-    copies = [name for names in by_content.values() for name in names[1:]]
+    copies = [name for names in by_content.values() for name in sorted(names)[1:]]
     yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these anew.")
     yield _none_of(
         [f"{p.name} ({p.format})" for p in good if p.format != rules.format],

@@ -1,0 +1,126 @@
+"""The parity benchmark: its gate and its report, and a toy run with the one peer mifid needs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from mifid.extractors.inception_random import RandomInception
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def parity(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import parity
+
+    return parity
+
+
+def row(**more):
+    numbers = {"fid": 10.0, "distance": None, "reversed": None, "mifid": None}
+    seconds = dict.fromkeys(("import", "load", "extract", "distance"), 2.0)
+    costs = {"seconds": seconds, "total_seconds": 9.0, "cpu_seconds": 10.0, "peak_mib": 100.0}
+    return {**numbers, "pictures": [6, 6], "workers": 2, **costs, **more}
+
+
+@pytest.mark.parametrize(
+    ("tool", "theirs", "words"),
+    [
+        ("torch-fidelity", row(), ""),
+        ("torch-fidelity", row(fid=10.0009), ""),
+        ("torch-fidelity", row(fid=10.0011), "fid is +1.1e-04 from mifid's"),
+        ("torch-fidelity", row(fid=9.9989), "fid is -1.1e-04 from mifid's"),
+        ("torch-fidelity", row(fid=float("nan")), "fid is +nan"),
+        ("torchmetrics-mifid", row(reversed=0.3), "reversed is +5.0e-01"),
+        ("pytorch-fid", row(fid=12.0), ""),  # its resize is another one
+        ("pytorch-fid", row(pictures=[6, 5]), "pytorch-fid met [6, 5] pictures, mifid [6, 6]"),
+    ],
+)
+def test_a_disagreement_is_told_if_the_resize_is_the_same(parity, tool, theirs, words):
+    said = parity.disagreements({"mifid": row(reversed=0.2), tool: theirs})
+    assert len(said) == bool(words)
+    assert words in "".join(said)
+
+
+def run(parity, monkeypatch, docs, **numbers):
+    found = {"mifid": row(), "torch-fidelity": row(**numbers)}
+    monkeypatch.setattr(parity, "_run_all", lambda *_: [found, found])
+    given = ["--tools", "torch-fidelity", "--rounds", "2", "--docs", str(docs)]
+    return CliRunner().invoke(parity.main, given)
+
+
+def test_a_disagreement_fails_and_leaves_the_documentation_alone(parity, monkeypatch, tmp_path):
+    docs = tmp_path / "benchmarks.md"
+    docs.write_text("as it was")
+    result = run(parity, monkeypatch, docs, fid=10.1)
+    assert result.exit_code == 1
+    assert "torch-fidelity: fid is +1.0e-02 from mifid's" in result.output
+    assert docs.read_text() == "as it was"
+
+
+def test_the_report_replaces_its_own_section_only(parity, monkeypatch, tmp_path):
+    docs = tmp_path / "benchmarks.md"
+    docs.write_text("before\n<!-- begin parity -->\noutdated\n<!-- end parity -->\nafter\n")
+    costs = {"total_seconds": 18.0, "cpu_seconds": 5.0, "peak_mib": 150.0}
+    result = run(parity, monkeypatch, docs, fid=10.0001, **costs)
+    assert result.exit_code == 0, result.output
+    text = docs.read_text()
+    assert text.startswith("before\n<!-- begin parity -->\n## ")
+    assert text.endswith("\n<!-- end parity -->\nafter\n")
+    assert "outdated" not in text
+    assert "| TensorFlow 1 | 10.0001 | +1.0e-05 |" in text
+    stages = "| torch-fidelity | 2 | 2.00 | 2.00 | 2.00 | 2.00 |"
+    assert f"{stages} 18.0 | 2.00 | 5.0 | 0.50 | 150 | 1.50 |" in text
+    assert "--rounds 2" in text
+
+
+def test_an_unknown_tool_is_refused(parity):
+    result = CliRunner().invoke(parity.main, ["--tools", "mifid,torchfidelity"])
+    assert result.exit_code == 2
+    assert "unknown: torchfidelity. There are: mifid, torch-fidelity," in result.output
+
+
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(parity, tmp_path):
+    result = CliRunner().invoke(parity.main, ["--docs", str(tmp_path / "docs" / "b.md")])
+    assert result.exit_code == 2
+    assert "there is no folder" in result.output
+
+
+@pytest.mark.network
+def test_mifid_and_torch_fidelity_agree_on_drawn_pictures(tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save(dict(RandomInception().state_dict()), weights)
+    options = ["--tools", "mifid,torch-fidelity", "--draw", "6", "6", "--weights", str(weights)]
+    options += ["--docs", "benchmarks.md", "--json", "found.json"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "parity.py"), *options],
+        cwd=tmp_path,
+        # Threads that wait for each other lose much time where tests run side by side.
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    [found] = json.loads((tmp_path / "found.json").read_text())["rounds"]
+    ours, theirs = found["mifid"], found["torch-fidelity"]
+    assert ours["pictures"] == theirs["pictures"] == [6, 6]
+    assert ours["fid"] == pytest.approx(theirs["fid"], rel=1e-4)
+    assert ours["fid"] > 1
+    assert 0 < ours["distance"] < 1
+    for tool in (ours, theirs):
+        assert all(seconds > 0 for seconds in tool["seconds"].values())
+        assert sum(tool["seconds"].values()) < tool["total_seconds"]
+        assert tool["cpu_seconds"] > 1
+        assert 200 < tool["peak_mib"] < 8000
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert text.startswith("# Benchmarks\n\n<!-- begin parity -->\n")
+    assert "| torch-fidelity |" in text
+    assert str(tmp_path) not in text

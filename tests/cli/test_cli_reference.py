@@ -1,0 +1,110 @@
+"""mifid reference build: a file to score against, whole or absent."""
+
+import json
+
+import numpy as np
+import pytest
+from pictures import noise, write_folder
+from PIL import Image
+from toys import colours
+
+import mifid
+
+BUILD = ("reference", "build")
+TOY = ("--extractor", "toys:colours")
+
+
+def test_a_reference_is_built_and_scores_as_its_pictures_do(run, score, folder):
+    result = run(*BUILD, "monet", "-o", "monet.npz", *TOY)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout == "monet.npz: 5 pictures, 6 features each, extractor toys:colours\n"
+    from_file = json.loads(score("out", "--ref", "monet.npz", "--json").stdout)
+    from_pictures = json.loads(score("out", "--ref", "monet", "--json").stdout)
+    for key in ("fid", "memorization_distance", "mifid"):
+        assert from_file[key] == pytest.approx(from_pictures[key], rel=1e-9)
+    assert from_file["n_reference"] == 5
+    assert from_file["inputs"]["reference"]["source"] == "features in monet.npz"
+
+
+def test_other_tools_can_read_its_statistics(run, folder):
+    run(*BUILD, "monet", "-o", "monet.npz", *TOY)
+    values = mifid.features("monet", extractor=colours).values.astype(np.float64)
+    with np.load("monet.npz") as written:
+        np.testing.assert_allclose(written["mu"], values.mean(axis=0), rtol=1e-9)
+        np.testing.assert_allclose(written["sigma"], np.cov(values, rowvar=False), rtol=1e-6)
+        assert list(written["names"]) == [f"{i:03}.png" for i in range(5)]
+
+
+def test_bad_pictures_are_left_out_and_counted(run, folder):
+    write_folder(folder / "monet", [("bad.jpg", b"text")])
+    result = run(*BUILD, "monet", "-o", "monet.npz", *TOY, "--skip-bad")
+    assert "monet.npz: 5 pictures, 1 bad left out, 6 features each" in result.stdout
+
+
+@pytest.fixture
+def no_work(own_extractor, folder):
+    """An extractor that leaves a mark if it is ever run."""
+    yield own_extractor("def f(batch): open('worked', 'w').close()")
+    assert not (folder / "worked").exists()
+
+
+def test_what_cannot_be_written_is_told_before_any_work(failure, no_work):
+    message = failure(*BUILD, "monet", "-o", "no/such/monet.npz", "--extractor", no_work)
+    assert "cannot write no/such/monet.npz: No such file or directory" in message
+    assert "mkdir -p no/such" in message
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_before_any_work(failure, no_work, folder):
+    (folder / "monet.npz").mkdir()
+    message = failure(*BUILD, "monet", "-o", "monet.npz", "--extractor", no_work)
+    assert "cannot write monet.npz: it is a folder" in message
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        ("monet_jgp", "no such file or folder: monet_jgp"),
+        ("*.gif", "no pictures in pattern *.gif; it is empty"),
+    ],
+)
+def test_bad_pictures_are_told_and_nothing_is_written(images, said, failure, folder):
+    assert said in failure(*BUILD, images, "-o", "monet.npz", *TOY)
+    assert not (folder / "monet.npz").exists()
+
+
+def test_a_damaged_picture_is_named_and_nothing_is_written(failure, folder):
+    write_folder(folder / "monet", [("bad.jpg", b"text")])
+    message = failure(*BUILD, "monet", "-o", "monet.npz", *TOY)
+    assert "folder monet: 'bad.jpg' is not a picture" in message
+    assert not (folder / "monet.npz").exists()
+
+
+def test_one_picture_makes_no_reference(failure, folder):
+    (folder / "one").mkdir()
+    Image.fromarray(noise(0, 32, 32)).save(folder / "one" / "a.png")
+    message = failure(*BUILD, "one", "-o", "monet.npz", *TOY)
+    assert "two" in message
+    assert not (folder / "monet.npz").exists()
+
+
+def test_ctrl_c_leaves_nothing(run, own_extractor, folder):
+    name = own_extractor("def f(batch): raise KeyboardInterrupt")
+    result = run(*BUILD, "monet", "-o", "monet.npz", "--extractor", name)
+    assert result.exit_code == 130
+    assert "Interrupted" in result.stderr
+    assert list(folder.glob("*.npz")) + list(folder.glob(".*")) == []
+
+
+def test_a_reference_of_another_extractor_is_refused_by_name(run, failure, own_extractor):
+    text = "def f(batch): return batch.float().mean((2, 3))\nf.fingerprint = 'one'"
+    name = own_extractor(text)
+    assert run(*BUILD, "monet", "-o", "monet.npz", "--extractor", name).exit_code == 0
+    own_extractor(text.replace("one", "two").replace("def f", "def g").replace("f.f", "g.f"))
+    import sys
+
+    sys.modules.pop("mine")
+    message = failure("score", "out", "--ref", "monet.npz", "--extractor", "mine:g")
+    assert "'mine:f'" in message
+    assert "'mine:g'" in message
+    assert "mifid reference build" in message

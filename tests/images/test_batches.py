@@ -1,0 +1,220 @@
+"""Decoding ahead: batches of one size, bad pictures, and threads that end with the work."""
+
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import decoding_threads, encode, noise, write_folder, write_zip
+from PIL import Image
+
+from mifid.errors import PictureError
+from mifid.images import Source, open_images
+from mifid.images.batches import BatchReader, default_workers, digests
+from mifid.images.source import Decoded
+
+SHAPES = [(4, 4), (4, 6), (6, 4), (5, 5)]
+
+
+def reader(source, batch_size=3, workers=2, skip_bad=False):
+    return BatchReader(source, batch_size=batch_size, workers=workers, skip_bad=skip_bad)
+
+
+def pictures(*sizes):
+    """PIL images of these (height, width), each unlike the others."""
+    return open_images([Image.fromarray(noise(i, *size)) for i, size in enumerate(sizes)])
+
+
+class Scripted(Source):
+    """Pictures that a function makes when they are read."""
+
+    def __init__(self, n, make):
+        self.description = "a script"
+        self.skipped = Counter()
+        self.names = [f"{i:04}" for i in range(n)]
+        self._make = make
+        self.reads = 0
+        self._lock = threading.Lock()
+
+    def read(self, index):
+        with self._lock:
+            self.reads += 1
+        return Decoded(self._make(index))
+
+
+def plain(index):
+    return np.full((2, 2, 3), index % 256, np.uint8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.sampled_from(SHAPES), min_size=1, max_size=40), batch_size=st.integers(1, 6)
+)
+def test_mixed_sizes_are_grouped_and_every_picture_comes_once(sizes, batch_size):
+    source = pictures(*sizes)
+    one = reader(source, batch_size)
+    batches = list(one)
+    seen = np.concatenate([batch.indices for batch in batches])
+    assert sorted(seen) == list(range(len(sizes)))
+    for batch in batches:
+        assert 1 <= len(batch.pixels) == len(batch.indices) <= batch_size
+        for pixels, index in zip(batch.pixels, batch.indices, strict=True):
+            np.testing.assert_array_equal(pixels, noise(index, *sizes[index]))
+    assert one.sizes == Counter((width, height) for height, width in sizes)
+
+
+def test_whole_batches_are_made_where_there_are_enough_of_a_size():
+    source = pictures(*[(4, 4), (4, 6)] * 6)
+    assert [len(batch.pixels) for batch in reader(source, 3)] == [3, 3, 3, 3]
+
+
+def test_pictures_of_many_sizes_do_not_pile_up():
+    """All of different sizes: no batch is ever whole, and yet few may wait."""
+    source = Scripted(200, lambda i: np.zeros((i + 1, 2, 3), np.uint8))
+    given_out, most = 0, 0
+    for batch in reader(source, 4):
+        most = max(most, source.reads - given_out)
+        given_out += len(batch.pixels)
+    assert given_out == 200
+    assert most <= 4 * 4 + 2 * 4 + 1
+
+
+def test_nothing_is_read_far_ahead():
+    source = Scripted(500, plain)
+    batches = iter(reader(source, 5))
+    next(batches)
+    time.sleep(0.05)
+    assert source.reads <= 5 + 2 * 5
+    batches.close()
+
+
+def test_pictures_that_were_not_rgb_are_counted_by_mode():
+    images = [Image.new(mode, (4, 4)) for mode in ("RGB", "L", "L", "RGBA", "RGB", "P")]
+    one = reader(open_images(images))
+    list(one)
+    assert one.converted == {"L": 2, "RGBA": 1, "P": 1}
+
+
+def folder_with_bad(tmp_path):
+    good = encode(noise(0))
+    return write_folder(
+        tmp_path, [("0.png", good), ("1.png", good[:60]), ("2.png", good), ("3.jpg", b"text")]
+    )
+
+
+def test_a_bad_picture_names_itself_and_where_it_was(tmp_path):
+    with pytest.raises(PictureError) as caught:
+        list(reader(open_images(folder_with_bad(tmp_path))))
+    assert caught.value.message.startswith(f"folder {tmp_path}: '1.png' is damaged")
+    assert "--skip-bad" in caught.value.hint
+    assert decoding_threads() == []
+
+
+def test_a_bad_entry_of_a_zip_names_itself_and_the_zip(tmp_path):
+    path = write_zip(tmp_path / "a.zip", [("0.png", encode(noise())), ("1.png", b"no picture")])
+    with pytest.raises(PictureError, match=rf"zip {path}: '1.png' is not a picture: it begins"):
+        list(reader(open_images(path)))
+
+
+def test_bad_pictures_are_left_out_and_named_if_that_is_wanted(tmp_path):
+    one = reader(open_images(folder_with_bad(tmp_path)), skip_bad=True)
+    (batch,) = one
+    assert batch.indices.tolist() == [0, 2]
+    assert [index for index, _ in one.bad] == [1, 3]
+    assert "'1.png' is damaged" in one.bad[0][1]
+    assert "'3.jpg' is not a picture: it begins with b'text'" in one.bad[1][1]
+
+
+def test_only_bad_pictures_give_no_batches(tmp_path):
+    one = reader(open_images(write_folder(tmp_path, [("0.png", b"")])), skip_bad=True)
+    assert list(one) == []
+    assert len(one.bad) == 1
+
+
+def test_skipping_bad_pictures_hides_no_other_error():
+    def fail(index):
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        list(reader(Scripted(3, fail), skip_bad=True))
+    assert decoding_threads() == []
+
+
+@pytest.mark.parametrize("after", [0, 7])
+def test_ctrl_c_while_decoding_ends_at_once_and_leaves_no_threads(after):
+    def interrupted(index):
+        if index == after:
+            raise KeyboardInterrupt
+        return plain(index)
+
+    source = Scripted(1000, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(reader(source, 4))
+    assert decoding_threads() == []
+    assert source.reads <= after + 2 * 4 + 1
+
+
+def test_ctrl_c_does_not_wait_for_what_was_to_be_read_ahead():
+    def interrupted(index):
+        if index == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.002)
+        return plain(index)
+
+    source = Scripted(400, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(reader(source, batch_size=200, workers=1))
+    assert source.reads < 390
+
+
+def test_ctrl_c_in_the_network_ends_decoding_too():
+    source = Scripted(1000, plain)
+    batches = iter(reader(source, 4))
+
+    def work():
+        for _ in batches:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    batches.close()  # as happens when the traceback is dropped
+    assert decoding_threads() == []
+    assert source.reads < 50
+
+
+def test_the_same_reader_can_be_read_twice():
+    source = pictures(*SHAPES)
+    one = reader(source)
+    assert [b.indices.tolist() for b in one] == [b.indices.tolist() for b in one]
+
+
+def test_digests_mark_what_cannot_be_read(tmp_path):
+    folder = folder_with_bad(tmp_path)
+    source = open_images(folder)
+    (folder / "2.png").unlink()
+    found = digests(source, workers=2)
+    assert found[2] is None
+    assert found[0] is not None
+    assert found[1] != found[0]  # damaged, and yet it can be read
+
+
+def test_digests_stop_at_ctrl_c():
+    def interrupted(index):
+        if index == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.002)
+        return plain(index)
+
+    source = Scripted(3000, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        digests(source, workers=2)
+    assert source.reads < 2900
+
+
+def test_there_are_always_two_workers_at_least(monkeypatch):
+    for cores, expected in ((None, 2), (1, 2), (2, 2), (16, 16)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert default_workers() == expected
