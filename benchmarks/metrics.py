@@ -123,8 +123,8 @@ def memory_line(n: int) -> str:
     ).stdout
     mib, seconds = json.loads(printed)
     return (
-        f"Memorization distance of {n:,} x {n:,} x {WIDTH}: {seconds:.1f} s, at most {mib:,.0f} MiB "
-        "more than the process held with its features."
+        f"Memorization distance of {n:,} x {n:,} x {WIDTH}: {seconds:.1f} s, at most {mib:,.0f} "
+        "MiB more than the process held with its features."
     )
 
 
@@ -142,7 +142,7 @@ def main(generated: int, reference: int, large: int, rounds: int, docs: Path | N
             "## The metrics alone",
             trace_table(generated, reference, rounds),
             memory,
-            f"{describe_machine(['numpy', 'scipy'])}. Synthetic features; medians; ratios count. "
+            f"{describe_machine(['numpy', 'scipy'])}. Synthetic features; medians. "
             "Again with `python benchmarks/metrics.py --docs docs/benchmarks.md`.",
         ]
     )

@@ -13,7 +13,14 @@ from mifid.featureset import Features
 from mifid.images import Source
 from mifid.provenance import Provenance
 
-__all__ = ["Digests", "content_hash", "from_entry", "to_entry"]
+__all__ = [
+    "Digests",
+    "content_hash",
+    "digests_from_entry",
+    "digests_to_entry",
+    "from_entry",
+    "to_entry",
+]
 
 Digests = list[bytes | None]
 """SHA-256 of each picture of a source, None where it could not be read."""
@@ -22,6 +29,19 @@ Digests = list[bytes | None]
 def content_hash(found: Digests) -> str:
     """Hash a set of pictures by their contents, whatever their names and order."""
     return make_key(*sorted(digest or b"unreadable" for digest in found))
+
+
+def digests_to_entry(found: Digests) -> dict[str, npt.NDArray[Any]]:
+    """Keep the digests of an archive's pictures, in the order of its names."""
+    rows = b"".join(digest or bytes(32) for digest in found)
+    readable = np.array([digest is not None for digest in found])
+    return {"digests": np.frombuffer(rows, np.uint8).reshape(-1, 32), "readable": readable}
+
+
+def digests_from_entry(entry: dict[str, npt.NDArray[Any]]) -> Digests:
+    """Return the digests of an archive's pictures."""
+    rows, readable = entry["digests"], entry["readable"]
+    return [row.tobytes() if good else None for row, good in zip(rows, readable, strict=True)]
 
 
 def to_entry(

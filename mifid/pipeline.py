@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache, make_key
-from mifid.entries import Digests, content_hash, from_entry, to_entry
+from mifid.entries import (
+    Digests,
+    content_hash,
+    digests_from_entry,
+    digests_to_entry,
+    from_entry,
+    to_entry,
+)
 from mifid.errors import FeatureError
 from mifid.extraction import Extraction, Settings
 from mifid.extractors import Extractor, open_extractor
@@ -203,8 +210,18 @@ class Pipeline:
         return Extraction(source, self.extractor, self._settings, self._progress, label)
 
     def _hash(self, source: Source, label: str) -> Digests:
+        """Digests of all pictures: of a single file, from the cache if it was read before."""
         with self._timed(f"hash {label}"):
-            return digests(source, workers=self._settings.workers)
+            whole = source.container_sha256() if self._cache is not None else None
+            if self._cache is None or whole is None:
+                return digests(source, workers=self._settings.workers)
+            key = make_key("mifid digests 1", type(source).__name__, whole)
+            entry = self._cache.load(key)
+            if entry is not None and len(entry["digests"]) == len(source):
+                return digests_from_entry(entry)
+            found = digests(source, workers=self._settings.workers)
+            self._cache.store(key, digests_to_entry(found))
+            return found
 
     def _key(self, kind: str, sha256: str) -> str:
         fingerprint = self.extractor.identity.fingerprint or ""

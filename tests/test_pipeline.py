@@ -240,3 +240,35 @@ def test_progress_is_told():
 
     mifid.features(drawn("photo", 5), extractor=colours, batch_size=2, progress=Told())
     assert told == [("features", 5, "picture"), 2, 2, 1, "end"]
+
+
+def test_an_archive_read_before_is_known_by_its_hash(tmp_path, monkeypatch):
+    """The second run does not read its entries; another archive's are read."""
+    import shutil
+
+    folder = write_pictures(tmp_path / "p", drawn("photo", 5))
+    archive = shutil.make_archive(str(tmp_path / "images"), "zip", folder)
+    counting = Counting()
+    first = mifid.features(archive, extractor=counting)
+    read = []
+    monkeypatch.setattr(
+        "mifid.images.zipped.read_entry", lambda archive, info: read.append(info) or b""
+    )
+    second = mifid.features(archive, extractor=counting)
+    assert read == []
+    np.testing.assert_array_equal(first.values, second.values)
+    assert first.names == second.names
+    monkeypatch.undo()
+
+
+def test_a_changed_archive_is_read_anew(tmp_path):
+    import shutil
+
+    counting = Counting()
+    values = []
+    for seed in (0, 100):
+        folder = write_pictures(tmp_path / "p", drawn("photo", 5, seed=seed))
+        archive = shutil.make_archive(str(tmp_path / "images"), "zip", folder)
+        values.append(mifid.features(archive, extractor=counting).values)
+    assert counting.pictures == 10
+    assert not np.array_equal(*values)

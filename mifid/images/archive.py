@@ -9,7 +9,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from mifid.errors import InputError
 from mifid.images.source import is_picture, no_pictures
@@ -45,6 +44,7 @@ BROKEN = (
 )
 """What Python's readers of archives raise on damaged ones."""
 
+_DRIVE = re.compile("[A-Za-z]:")
 _MAX_EXPANSION = 100
 _FREE_EXPANSION = 1 << 30  # small archives of bitmaps may expand more than a hundredfold
 
@@ -60,8 +60,8 @@ class Entry:
 
 def climbs_out(name: str) -> bool:
     """Say whether an entry's path would leave the folder that it is unpacked to."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name) is not None
+    parts = name.replace("\\", "/").split("/")
+    return (not parts[0] and len(parts) > 1) or ".." in parts or _DRIVE.match(name) is not None
 
 
 def select(

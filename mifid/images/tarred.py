@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from mifid.errors import InputError, PictureError
+from mifid.files import sha256_of_file
 from mifid.images.archive import BROKEN, Entry, most_bytes, select
 from mifid.images.source import Source
 
@@ -30,6 +31,7 @@ class TarSource(Source):
 
     def __init__(self, path: Path) -> None:
         self.description = f"tar {path}"
+        self._path = path
         self.skipped = Counter()
         self._lock = threading.Lock()
         try:
@@ -67,6 +69,10 @@ class TarSource(Source):
                 hint="Make the archive anew, or leave such pictures out with --skip-bad.",
             )
         return content
+
+    def container_sha256(self) -> bytes:
+        """Return the hash of the tar file."""
+        return bytes.fromhex(sha256_of_file(self._path))
 
     def close(self) -> None:
         """Close the file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from mifid.errors import InputError, PictureError
+from mifid.files import sha256_of_file
 from mifid.images.archive import BROKEN, Entry, select
 from mifid.images.source import Source
 
@@ -30,6 +31,7 @@ class ZipSource(Source):
 
     def __init__(self, path: Path) -> None:
         self.description = f"zip {path}"
+        self._path = path
         self.skipped = Counter()
         self._zip = open_zip_file(path)
         entries = select(
@@ -49,6 +51,10 @@ class ZipSource(Source):
             PictureError: the entry is damaged.
         """
         return read_entry(self._zip, self._infos[index])
+
+    def container_sha256(self) -> bytes:
+        """Return the hash of the zip file."""
+        return bytes.fromhex(sha256_of_file(self._path))
 
     def close(self) -> None:
         """Close the file."""
