@@ -411,7 +411,7 @@ def _draw(job: Job) -> None:
     import numpy as np
 
     from mifid.drawing import brush_strokes, landscape, painting
-    from mifid.submission import encode_jpeg
+    from mifid.submission import encode_picture
 
     def repainted(number: int) -> Any:
         photo = landscape(np.random.RandomState(number))
@@ -427,7 +427,7 @@ def _draw(job: Job) -> None:
         if not folder.exists():
             folder.mkdir()
             for number in range(count):
-                (folder / f"{number:04}.jpg").write_bytes(encode_jpeg(picture(number)))
+                (folder / f"{number:04}.jpg").write_bytes(encode_picture(picture(number)))
 
 
 def _script(job: Job) -> None:

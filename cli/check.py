@@ -12,8 +12,9 @@ import click
 from .options import common, json_option, make_progress
 
 if TYPE_CHECKING:
+    from mifid.checking import Check
     from mifid.progress import Progress
-    from mifid.submission import Check, Rules
+    from mifid.submission import Rules
 
 __all__ = ["check", "print_check"]
 
@@ -34,7 +35,7 @@ def check(
     Reads every entry of ARCHIVE: number, names, checksums, format, size, colour mode, copies,
     blank pictures. The exit code is 1 when Kaggle would refuse it.
     """
-    from mifid.submission import check as check_archive
+    from mifid.checking import check as check_archive
 
     progress = make_progress(silent=quiet or as_json)
     if as_json:
@@ -55,8 +56,8 @@ def print_check(
     to_stderr: bool = False,
 ) -> Check:
     """Check an archive and print its findings."""
+    from mifid.checking import check as check_archive
     from mifid.submission import MONET
-    from mifid.submission import check as check_archive
 
     from .tables import print_table
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mifid.checking import check
     from mifid.errors import MifidError, MifidWarning
     from mifid.featureset import Features
     from mifid.metrics.mifid import penalized
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mifid.report import Report
     from mifid.scoring import score
     from mifid.statistics import Statistics
-    from mifid.submission import check
     from mifid.version import __version__
 
 __all__ = [
@@ -46,7 +46,7 @@ _HOME = {
     "Statistics": "mifid.statistics",
     "__version__": "mifid.version",
     "build_reference": "mifid.reference",
-    "check": "mifid.submission",
+    "check": "mifid.checking",
     "features": "mifid.pipeline",
     "penalized": "mifid.metrics.mifid",
     "score": "mifid.scoring",

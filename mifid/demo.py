@@ -10,7 +10,7 @@ import numpy as np
 from mifid.drawing import brush_strokes, landscape, painting
 from mifid.files import atomic_write
 from mifid.progress import Progress
-from mifid.submission import MONET, Rules, encode_jpeg, write_submission
+from mifid.submission import MONET, Rules, encode_picture, write_submission
 
 __all__ = ["PICTURES", "Demo", "draw_demo"]
 
@@ -61,8 +61,8 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
         for number in range(pictures):
             name = f"{number:03}.jpg"
             photo = landscape(np.random.RandomState(number))
-            painted = encode_jpeg(painting(np.random.RandomState(10_000 + number)))
-            _write(demo.photos / name, encode_jpeg(photo))
+            painted = encode_picture(painting(np.random.RandomState(10_000 + number)))
+            _write(demo.photos / name, encode_picture(photo))
             _write(demo.paintings / name, painted)
             submission.add(name, brush_strokes(photo, np.random.RandomState(number)))
             if number < pictures // 2:

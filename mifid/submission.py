@@ -1,34 +1,24 @@
-"""images.zip: checked as Kaggle will take it, and written so that it passes."""
+"""images.zip as a competition takes it: its rules, and a writer that keeps them."""
 
 from __future__ import annotations
 
 import io
 import os
 import zipfile
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError
 from mifid.files import atomic_write
-from mifid.images.archive import Entry, climbs_out, refuse_bombs
-from mifid.images.batches import default_workers
-from mifid.images.decode import decode
-from mifid.images.source import Pixels, digest, is_picture
-from mifid.images.zipped import ENCRYPTED, files_of, open_zip_file, read_entry
-from mifid.progress import Progress, choose
+from mifid.images.source import Pixels
 
-__all__ = ["MONET", "Check", "Finding", "Rules", "SubmissionWriter", "check", "write_submission"]
+__all__ = ["MONET", "Rules", "SubmissionWriter", "encode_picture", "write_submission"]
 
-Level = Literal["ok", "warning", "refused"]
-
-_EXAMPLES = 3
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
 
 
 @dataclass(frozen=True)
@@ -64,97 +54,10 @@ MONET = Rules(
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was checked.
-
-    Attributes:
-        level: ``"ok"``, ``"warning"`` (Kaggle takes it), ``"refused"``.
-        rule: what was checked.
-        found: what was found.
-        advice: what to do; empty if nothing.
-    """
-
-    level: Level
-    rule: str
-    found: str
-    advice: str = ""
-
-
-@dataclass(frozen=True)
-class Check:
-    """All findings on one archive."""
-
-    path: Path
-    rules: Rules
-    findings: tuple[Finding, ...]
-
-    @property
-    def accepted(self) -> bool:
-        """Whether nothing was found that Kaggle refuses."""
-        return all(finding.level != "refused" for finding in self.findings)
-
-
-@dataclass
-class _Picture:
-    """What one entry turned out to be."""
-
-    name: str
-    digest: bytes = b""
-    format: str | None = None
-    size: tuple[int, int] = (0, 0)
-    mode: str = ""
-    blank: bool = False
-    broken: str = ""
-
-
-def check(
-    path: str | os.PathLike[str],
-    *,
-    rules: Rules = MONET,
-    workers: int | None = None,
-    progress: Progress | bool | None = None,
-) -> Check:
-    """Check an archive before it is uploaded: every entry is read, its CRC checked, and decoded.
-
-    Raises:
-        InputError: there is no such file, or it is no zip, or a bomb.
-    """
-    file = Path(path)
-    if not file.is_file():
-        problem = f"{file} is a folder" if file.is_dir() else f"no such file: {file}"
-        raise InputError(problem, hint=f"Expected a zip named {rules.file_name}.")
-    with open_zip_file(file) as archive:
-        entries = files_of(archive)
-        kept = [info for info in entries if not is_picture(info.filename)]
-        refuse_bombs(
-            (Entry(info.filename, info.file_size, info) for info in kept),
-            description=f"zip {file}",
-            archive_bytes=file.stat().st_size,
-        )
-        locked = [info for info in kept if info.flag_bits & ENCRYPTED]
-        readable = [info for info in kept if not info.flag_bits & ENCRYPTED]
-        with (
-            choose(progress).task("check", len(readable), "picture") as task,
-            ThreadPoolExecutor(workers or default_workers()) as pool,
-        ):
-            pictures = []
-            for picture in pool.map(lambda info: _inspect(archive, info), readable):
-                task.advance()
-                pictures.append(picture)
-    findings = [
-        _name_finding(file, rules),
-        _count_finding(len(kept), rules),
-        *_entry_findings(entries, kept, locked),
-        *_picture_findings(pictures, rules),
-    ]
-    return Check(file, rules, tuple(findings))
-
-
 class SubmissionWriter:
-    """Writes images.zip as a stream. Make one with :func:`write_submission`.
+    """Writes a submission as a stream. Make one with :func:`write_submission`.
 
-    JPEG does not deflate, so entries are stored; their dates are fixed, so that equal pictures
+    Pictures do not deflate, so entries are stored; their dates are fixed, so that equal pictures
     make equal archives.
     """
 
@@ -164,8 +67,19 @@ class SubmissionWriter:
         self._names: set[str] = set()
 
     def add(self, name: str, pixels: Pixels, *, quality: int = 95) -> None:
-        """Encode pixels (H, W, 3) uint8 under the name of a photo, with ending .jpg."""
-        self.add_encoded(name, encode_jpeg(pixels, quality=quality))
+        """Encode pixels (H, W, 3) uint8 under the name of a photo.
+
+        Raises:
+            InputError: another size than the rules', or a name that is there already.
+        """
+        width, height = self._rules.size
+        if pixels.shape != (height, width, 3):
+            raise InputError(
+                f"picture {name} has shape {pixels.shape}; "
+                f"{self._rules.competition} takes {(height, width, 3)}",
+                hint="Resize it before it is added.",
+            )
+        self.add_encoded(name, encode_picture(pixels, format=self._rules.format, quality=quality))
 
     def add_encoded(self, name: str, content: bytes) -> None:
         """Add a file that is encoded already.
@@ -173,7 +87,7 @@ class SubmissionWriter:
         Raises:
             InputError: the name is there already.
         """
-        entry = Path(name).with_suffix(".jpg").name
+        entry = Path(name).with_suffix(_SUFFIXES[self._rules.format]).name
         if entry in self._names:
             raise InputError(
                 f"two pictures would be called {entry} in the submission",
@@ -199,99 +113,9 @@ def write_submission(
         yield SubmissionWriter(archive, rules)
 
 
-def encode_jpeg(pixels: Pixels, *, quality: int = 95) -> bytes:
-    """Encode pixels (H, W, 3) uint8 as a JPEG file."""
+def encode_picture(pixels: Pixels, *, format: str = "JPEG", quality: int = 95) -> bytes:
+    """Encode pixels (H, W, 3) uint8 as a file; ``quality`` is JPEG's."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    options = {"quality": quality} if format == "JPEG" else {}
+    Image.fromarray(pixels).save(buffer, format, **options)
     return buffer.getvalue()
-
-
-def _inspect(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Picture:
-    picture = _Picture(info.filename)
-    try:
-        content = read_entry(archive, info)  # checks the CRC
-        picture.digest = digest(content)
-        decoded = decode(content, info.filename)
-    except PictureError as error:
-        picture.broken = error.message
-    else:
-        picture.format = Image.open(io.BytesIO(content)).format
-        height, width = decoded.pixels.shape[:2]
-        picture.size, picture.mode = (width, height), decoded.mode
-        picture.blank = bool((decoded.pixels == decoded.pixels[0, 0]).all())
-    return picture
-
-
-def _name_finding(file: Path, rules: Rules) -> Finding:
-    if file.name == rules.file_name:
-        return Finding("ok", "name", file.name)
-    return Finding("refused", "name", file.name, f"Rename it to {rules.file_name}.")
-
-
-def _count_finding(count: int, rules: Rules) -> Finding:
-    found = f"{count:,} picture" + "s" * (count != 1)
-    if rules.at_least <= count <= rules.at_most:
-        return Finding("ok", "number", found)
-    return Finding("refused", "number", found, f"Hand in {rules.at_least:,} to {rules.at_most:,}.")
-
-
-def _entry_findings(
-    entries: Sequence[zipfile.ZipInfo],
-    kept: Sequence[zipfile.ZipInfo],
-    locked: Sequence[zipfile.ZipInfo],
-) -> Iterator[Finding]:
-    names = [info.filename for info in entries]
-    pictures = {info.filename for info in kept}
-    foreign = [name for name in names if name not in pictures]
-    nested = [name for name in pictures if "/" in name or "\\" in name]
-    seen: dict[str, int] = defaultdict(int)
-    for name in names:
-        seen[name] += 1
-    twice = [name for name, count in seen.items() if count > 1]
-    yield _none_of(
-        foreign, "foreign files", "Zip the pictures alone: zip -X -j images.zip out/*.jpg"
-    )
-    yield _none_of(nested, "folders", "Put the pictures at the top: zip -X -j images.zip out/*.jpg")
-    yield _none_of([n for n in names if climbs_out(n)], "paths that climb out", "Make it anew.")
-    yield _none_of([i.filename for i in locked], "encrypted", "Make the zip without a password.")
-    yield _none_of(twice, "duplicate names", "Give every picture a name of its own.")
-
-
-def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Finding]:
-    good = [p for p in pictures if not p.broken]
-    width, height = rules.size
-    by_content: dict[bytes, list[str]] = defaultdict(list)
-    for picture in good:
-        by_content[picture.digest].append(picture.name)
-    copies = [name for names in by_content.values() for name in sorted(names)[1:]]
-    yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these anew.")
-    yield _none_of(
-        [f"{p.name} ({p.format})" for p in good if p.format != rules.format],
-        f"not {rules.format}",
-        f"Save as {rules.format}, not only with its ending.",
-    )
-    yield _none_of(
-        [f"{p.name} ({p.size[0]}x{p.size[1]})" for p in good if p.size != rules.size],
-        f"not {width}x{height}",
-        f"Resize to {width}x{height}.",
-    )
-    yield _none_of(
-        [f"{p.name} ({p.mode})" for p in good if p.mode != rules.mode],
-        f"not {rules.mode}",
-        f"Convert to {rules.mode} before saving.",
-    )
-    yield _none_of(copies, "byte-identical copies", "Did the generator collapse?", "warning")
-    yield _none_of(
-        [p.name for p in good if p.blank],
-        "blank (one colour)",
-        "Did the generator fail?",
-        "warning",
-    )
-
-
-def _none_of(names: Sequence[str], rule: str, advice: str, level: Level = "refused") -> Finding:
-    if not names:
-        return Finding("ok", rule, "none")
-    shown = ", ".join(sorted(names)[:_EXAMPLES])
-    more = f" and {len(names) - _EXAMPLES:,} more" if len(names) > _EXAMPLES else ""
-    return Finding(level, rule, f"{len(names):,}: {shown}{more}", advice)
