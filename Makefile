@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# OpenVINO runs the network nearly twice as fast on a CPU; with a GPU torch does it.
+EXTRA := $(if $(wildcard /dev/nvidiactl),,[cpu])
+
 .PHONY: demo test install install-test lint types imports unit docs-check docs clean
 
 demo: install
@@ -19,7 +22,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -e .
+	$(BIN)/python -m pip install --quiet -e '.$(EXTRA)'
 	touch $@
 
 $(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python

@@ -55,7 +55,9 @@ def _run_all(tools: list[str], job: Job, rounds: int) -> list[Round]:
 def _child(task: str, job: Job) -> Measured:
     """Do a task in a process of its own; nothing may remain in memory from one to the next."""
     command = [sys.executable, __file__, "--child", task, json.dumps(asdict(job), default=str)]
-    measured = run_measured(command, env={"TORCH_HOME": str(job.peers)})
+    measured = run_measured(
+        command, env={"TORCH_HOME": str(job.peers), "MIFID_CACHE": str(job.peers)}
+    )
     if measured.code:
         raise click.ClickException(f"{task} failed:\n{measured.stderr[-2000:]}")
     return measured

@@ -27,10 +27,18 @@ def _prepare(job: Job) -> None:
         from mifid.extractors.inception_random import RandomInception
 
         torch.save(dict(RandomInception().state_dict()), job.weights)
+    _convert(job)
     hub = job.peers / "hub" / "checkpoints"
     hub.mkdir(parents=True)
     for name in FILE_NAMES:
         (hub / name).symlink_to(job.weights.resolve())
+
+
+def _convert(job: Job) -> None:
+    """Let mifid convert the network for OpenVINO, as its first run does."""
+    from mifid.extractors import open_extractor
+
+    open_extractor("inception", weights=job.weights, backend="openvino").load("cpu")
 
 
 def _draw(job: Job) -> None:

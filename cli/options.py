@@ -39,6 +39,14 @@ _EXTRACTION = [
         "/kaggle/input, else downloaded.",
     ),
     click.option(
+        "--backend",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="What runs inception: torch, openvino (the CPU's fastest), or auto: openvino where it "
+        "is installed and there is no GPU.",
+    ),
+    click.option(
         "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."
     ),
     click.option(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mifid.errors import InputError
 from mifid.extractors.base import Extractor
 from mifid.progress import Progress, Silent
 from mifid.registry import Registry, import_object
@@ -23,13 +24,14 @@ EXTRACTORS = Registry(
         "inception-random": "mifid.extractors.inception_random:open_inception_random",
     },
 )
-"""name -> f(*, weights, progress) -> Extractor."""
+"""name -> f(*, weights, progress, backend) -> Extractor."""
 
 
 def open_extractor(
     given: str | Callable[..., Any] | Extractor,
     *,
     weights: str | Path | None = None,
+    backend: str = "auto",
     progress: Progress | None = None,
 ) -> Extractor:
     """Return an extractor, ready to tell its fingerprint; its network is loaded on first use.
@@ -38,6 +40,7 @@ def open_extractor(
         given: a name of :data:`EXTRACTORS`, ``"package.module:function"``, or a callable that
             turns a uint8 tensor (N, 3, H, W) into features (N, D).
         weights: a file for extractors that have weights.
+        backend: what runs Inception: ``"auto"``, ``"torch"`` or ``"openvino"``.
         progress: where a download is shown.
 
     Raises:
@@ -47,10 +50,17 @@ def open_extractor(
     if isinstance(given, Extractor):
         return given
     if isinstance(given, str) and ":" not in given:
-        opened: Extractor = EXTRACTORS[given](weights=weights, progress=progress or Silent())
+        opened: Extractor = EXTRACTORS[given](
+            weights=weights, progress=progress or Silent(), backend=backend
+        )
         return opened
     from mifid.extractors.callables import CallableExtractor
 
+    if backend not in {"auto", "torch"}:
+        raise InputError(
+            f"backend '{backend}' is for inception; your own extractor runs as it is",
+            hint="Leave out --backend.",
+        )
     function = import_object(given) if isinstance(given, str) else given
     if isinstance(function, Extractor):
         return function

@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["TrainedInception", "load_state_dict", "open_inception"]
 
 
-def open_inception(*, weights: str | Path | None, progress: Progress) -> TrainedInception:
+def open_inception(
+    *, weights: str | Path | None, progress: Progress, backend: str
+) -> TrainedInception:
     """Find the weights, or fetch them."""
-    return TrainedInception(obtain(weights, progress))
+    return TrainedInception(obtain(weights, progress), backend)
 
 
 class TrainedInception(InceptionExtractor):
     """Inception with weights from a file."""
 
-    def __init__(self, weights: Weights) -> None:
-        super().__init__()
+    def __init__(self, weights: Weights, backend: str = "auto") -> None:
+        super().__init__(backend)
         self.weights = weights
         if not weights.published:
             warnings.warn(

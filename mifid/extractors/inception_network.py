@@ -13,11 +13,9 @@ import torch
 from torch import nn
 
 from mifid.errors import WeightsError
-from mifid.extractors.resize import interpolation_matrix
+from mifid.extractors.resize import INPUT_SIZE, interpolation_matrix
 
-__all__ = ["INPUT_SIZE", "InceptionNetwork", "build_network", "parameter_shapes", "resize"]
-
-INPUT_SIZE = 299
+__all__ = ["InceptionNetwork", "build_network", "parameter_shapes", "resize"]
 
 # torch-fidelity's layers up to its pooled features, in the order of its forward().
 _TRUNK = (

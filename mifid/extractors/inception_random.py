@@ -38,7 +38,9 @@ _LEVELS = 1 << 20
 _BIAS = {"": 0.3, "Mixed_7c": -0.3}
 
 
-def open_inception_random(*, weights: str | Path | None, progress: Progress) -> RandomInception:
+def open_inception_random(
+    *, weights: str | Path | None, progress: Progress, backend: str
+) -> RandomInception:
     """Return the extractor; it takes no weights file."""
     del progress
     if weights is not None:
@@ -46,7 +48,7 @@ def open_inception_random(*, weights: str | Path | None, progress: Progress) -> 
             "inception-random draws its weights and takes no weights file",
             hint="Leave out --weights, or use --extractor inception.",
         )
-    return RandomInception()
+    return RandomInception(backend)
 
 
 class RandomInception(InceptionExtractor):

@@ -14,7 +14,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TF1_BILINEAR", "interpolation_matrix"]
+__all__ = ["INPUT_SIZE", "TF1_BILINEAR", "interpolation_matrix"]
+
+INPUT_SIZE = 299
+"""Side of the network's input, in pixels."""
 
 TF1_BILINEAR = "tensorflow1-bilinear-299"
 """Name of this resize in reports and fingerprints."""

@@ -5,7 +5,7 @@ import json
 import pytest
 from pictures import encode, noise, patch_zip, write_zip
 
-from mifid import submission
+from mifid import checking, submission
 
 RULES = submission.Rules("small", "images.zip", 2, 4, "JPEG", (16, 16), "RGB")
 
@@ -14,7 +14,7 @@ RULES = submission.Rules("small", "images.zip", 2, 4, "JPEG", (16, 16), "RGB")
 def rules(monkeypatch):
     """Rules for few, small pictures, in the place of Kaggle's."""
     monkeypatch.setattr(submission, "MONET", RULES)
-    monkeypatch.setitem(submission.check.__kwdefaults__, "rules", RULES)
+    monkeypatch.setitem(checking.check.__kwdefaults__, "rules", RULES)
 
 
 def jpegs(n):
@@ -121,7 +121,7 @@ def test_ctrl_c_is_told(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(submission, "_inspect", interrupt)
+    monkeypatch.setattr(checking, "_inspect", interrupt)
     write_zip("images.zip", jpegs(2))
     result = run("check", "images.zip")
     assert result.exit_code == 130

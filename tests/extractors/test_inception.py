@@ -9,6 +9,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from mifid.drawing import landscape, painting
 from mifid.extractors import open_extractor
+from mifid.extractors.backends import BACKENDS
 from mifid.extractors.inception_network import _TRUNK, resize
 from mifid.extractors.inception_random import SHA256, RandomInception, weights_sha256
 from mifid.metrics.frechet import frechet_distance
@@ -16,10 +17,12 @@ from mifid.metrics.frechet import frechet_distance
 pytestmark = pytest.mark.network
 
 
-@pytest.fixture(scope="module")
-def extractor():
-    ours = open_extractor("inception-random")
+@pytest.fixture(scope="module", params=BACKENDS)
+def extractor(request):
+    """Every backend is held to the same bounds."""
+    ours = open_extractor("inception-random", backend=request.param)
     assert ours.load("cpu") == "cpu"
+    assert ours.backend == request.param
     return ours
 
 

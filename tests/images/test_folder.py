@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pictures import contents, encode, noise, read_pixels, write_folder
+from pictures import contents, encode, named_pipe, noise, read_pixels, write_folder
 
 from mifid.errors import InputError, PictureError
 from mifid.images import open_images
@@ -130,10 +130,11 @@ def test_a_link_to_nothing_is_a_picture_that_cannot_be_read(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_named_pipe_called_png_is_not_waited_for(tmp_path):
     touch(tmp_path, "a.png")
-    os.mkfifo(tmp_path / "b.png")
-    source = open_images(tmp_path)
-    with pytest.raises(PictureError, match=r"'b.png' cannot be read: it is no regular file"):
-        source.read(1)
+    expected = pytest.raises(PictureError, match=r"'b.png' cannot be read: it is no regular file")
+    with named_pipe(tmp_path / "b.png"):
+        source = open_images(tmp_path)
+        with expected:
+            source.read(1)
 
 
 def test_a_picture_that_may_not_be_read_is_named(tmp_path, monkeypatch):

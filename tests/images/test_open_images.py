@@ -16,6 +16,7 @@ from pictures import (
     contents,
     digest_counts,
     encode,
+    named_pipe,
     noise,
     noises,
     read_pixels,
@@ -228,8 +229,7 @@ def test_a_file_of_something_else_is_shown_by_its_first_bytes(name, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("name", ["pipe", "pipe.zip", "pipe.tar", "pipe.npy", "pipe.png"])
 def test_a_named_pipe_is_refused_at_once_and_not_waited_for(name, tmp_path):
-    os.mkfifo(tmp_path / name)
-    with pytest.raises(InputError) as caught:
+    with named_pipe(tmp_path / name), pytest.raises(InputError) as caught:
         open_images(tmp_path / name)
     assert f"{tmp_path / name} is neither a file nor a folder" in caught.value.message
     assert "write the pictures to a zip or folder" in caught.value.hint

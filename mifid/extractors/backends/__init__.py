@@ -1,0 +1,69 @@
+"""What runs the Inception network: one file a backend, and a line in the table.
+
+All compute the same function in float32; their features differ by rounding, within bounds that
+tests hold. `auto` takes OpenVINO where it is installed and there is no accelerator, else torch.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+
+from mifid.errors import InputError
+from mifid.featureset import FeatureMatrix
+from mifid.images.source import Pixels
+from mifid.registry import Registry, suggest
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["BACKENDS", "Backend", "ReadWeights", "choose_backend"]
+
+ReadWeights = Callable[[], "Mapping[str, torch.Tensor]"]
+
+
+class Backend(Protocol):
+    """A loaded network: uint8 pixels (N, H, W, 3) -> float32 features (N, 2048)."""
+
+    name: str
+    device: str
+
+    def __call__(self, pixels: Pixels) -> FeatureMatrix:
+        """Compute the features of pictures of one size."""
+
+
+BACKENDS = Registry(
+    "backend",
+    {
+        "torch": "mifid.extractors.backends.with_torch:TorchBackend",
+        "openvino": "mifid.extractors.backends.with_openvino:OpenVinoBackend",
+    },
+)
+"""name -> f(read_weights, *, key, device) -> Backend; ``key`` is the SHA-256 of the weights."""
+
+
+def choose_backend(backend: str, device: str) -> str:
+    """Return the name of the backend to use, without importing any.
+
+    Raises:
+        InputError: an unknown backend.
+    """
+    if backend == "auto":
+        on_cpu = device == "cpu" or (device == "auto" and not _has_accelerator())
+        return "openvino" if on_cpu and find_spec("openvino") else "torch"
+    if backend not in BACKENDS:
+        raise InputError(f"unknown backend '{backend}'", hint=suggest(backend, ["auto", *BACKENDS]))
+    return backend
+
+
+def _has_accelerator() -> bool:
+    """Whether torch may find a GPU here; asking torch itself would cost seconds of import."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    drivers = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA, WSL, AMD
+    return any(map(os.path.exists, drivers)) or shutil.which("nvidia-smi") is not None

@@ -1,0 +1,149 @@
+"""Which backend is taken, and what OpenVINO keeps on disk."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mifid.errors import InputError, MifidWarning
+from mifid.extractors import backends, open_extractor
+from mifid.extractors.backends import BACKENDS, choose_backend, with_openvino
+from mifid.extractors.backends.with_openvino import _folder, _kept_model, import_openvino
+from mifid.files import sha256_of_file
+
+
+@pytest.mark.parametrize(
+    ("device", "accelerator", "installed", "chosen"),
+    [
+        ("auto", False, True, "openvino"),
+        ("cpu", True, True, "openvino"),
+        ("auto", True, True, "torch"),
+        ("cuda", True, True, "torch"),
+        ("auto", False, False, "torch"),
+        ("cpu", False, False, "torch"),
+    ],
+)
+def test_auto(device, accelerator, installed, chosen, monkeypatch):
+    monkeypatch.setattr(backends, "_has_accelerator", lambda: accelerator)
+    monkeypatch.setattr(backends, "find_spec", lambda name: object() if installed else None)
+    assert choose_backend("auto", device) == chosen
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_name_is_a_choice(name):
+    assert choose_backend(name, "cpu") == name
+
+
+def test_unknown_backend():
+    with pytest.raises(InputError, match="unknown backend 'openvivo'") as caught:
+        open_extractor("inception-random", backend="openvivo")
+    assert "Did you mean 'openvino'?" in caught.value.hint
+
+
+def test_a_users_own_extractor_has_no_backend():
+    with pytest.raises(InputError, match="'openvino' is for inception"):
+        open_extractor(lambda batch: batch, backend="openvino")
+
+
+def test_openvino_is_for_the_cpu():
+    with pytest.raises(InputError, match="runs on the CPU, not on 'cuda'"):
+        open_extractor("inception-random", backend="openvino").load("cuda")
+
+
+def test_openvino_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(InputError, match="backend openvino cannot be used") as caught:
+        open_extractor("inception-random", backend="openvino").load("cpu")
+    assert "pip install openvino" in caught.value.hint
+
+
+def test_openvino_reports_to_nobody():
+    """Its telemetry is not imported, so that its own stub, which sends nothing, stands in."""
+    code = (
+        "from mifid.extractors.backends.with_openvino import import_openvino\n"
+        "import_openvino()\n"
+        "import sys, openvino.tools.ovc.telemetry_utils as used\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+        "assert used.tm.__name__ == 'openvino.tools.ovc.telemetry_stub', used.tm\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def keep(model, key):
+    """Put a model where a converted network is looked for."""
+    folder = _folder(key)
+    folder.mkdir(parents=True)
+    import_openvino().save_model(model, folder / "model.xml", compress_to_fp16=False)
+    hashes = {name: sha256_of_file(folder / name) for name in ("model.xml", "model.bin")}
+    (folder / "sha256.json").write_text(json.dumps(hashes))
+    return folder
+
+
+@pytest.fixture
+def small():
+    """A model that adds one."""
+    ops = import_openvino().opset13
+    x = ops.parameter([-1, 2], np.float32)
+    added = ops.add(x, ops.constant(np.ones(2, np.float32)))
+    return import_openvino().Model([added], [x])
+
+
+def test_what_is_kept_is_loaded(small):
+    core = import_openvino().Core()
+    assert _kept_model(core, "a" * 64) is None
+    keep(small, "a" * 64)
+    assert _kept_model(core, "a" * 64) is not None
+    assert _kept_model(core, "b" * 64) is None
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "sha256.json"])
+def test_damage_is_noticed_and_removed(name, small):
+    folder = keep(small, "a" * 64)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.warns(MifidWarning, match="damaged and is converted anew"):
+        assert _kept_model(import_openvino().Core(), "a" * 64) is None
+    assert not folder.exists()
+
+
+def test_a_network_that_cannot_be_kept_still_runs(small, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("MIFID_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(with_openvino, "_convert", lambda *_: small)
+    core = import_openvino().Core()
+    with pytest.warns(MifidWarning, match="could not be kept"):
+        assert with_openvino._converted(core, dict, "a" * 64) is small
+
+
+@pytest.mark.network
+def test_a_later_run_converts_nothing_and_imports_no_torch():
+    first = open_extractor("inception-random", backend="openvino")
+    first.load("cpu")
+    pixels = np.random.RandomState(0).randint(0, 256, (2, 40, 30, 3), dtype=np.uint8)
+    code = (
+        "import sys, numpy as np\n"
+        "from mifid.extractors import open_extractor\n"
+        "e = open_extractor('inception-random', backend='openvino')\n"
+        "x = np.random.RandomState(0).randint(0, 256, (2, 40, 30, 3), dtype=np.uint8)\n"
+        "f = e(x)\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(f.astype(np.float64).sum())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(done.stdout) == pytest.approx(first(pixels).astype(np.float64).sum(), rel=1e-6)
+
+
+@pytest.mark.network
+def test_torch_loads_once_and_again_for_another_device():
+    extractor = open_extractor("inception-random", backend="torch")
+    extractor.load("cpu")
+    loaded = extractor._loaded
+    extractor.load("cpu")
+    assert extractor._loaded is loaded
+    if torch.cuda.is_available():
+        assert extractor.load("cuda").startswith("cuda")
+        assert extractor._loaded is not loaded
