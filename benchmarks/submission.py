@@ -18,6 +18,7 @@ from typing import Any
 import click
 from machine import Measured, describe_machine, markdown_table, run_measured, write_section
 
+PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
 STAGES = ("hash", "extract", "cache", "fid", "memorization")
 
 
@@ -31,11 +32,17 @@ def zip_pictures(folder: Path, target: Path) -> int:
 
 
 def score(
-    archive: Path, reference: Path, extractor: str, weights: str | None, cache: Path
+    archive: Path,
+    reference: Path,
+    cache: Path,
+    *,
+    extractor: str,
+    weights: str | None,
+    backend: str,
 ) -> tuple[dict[str, Any], Measured]:
     """Run the command; return its JSON and what it took."""
     command = [sys.executable, "-m", "mifid_cli", "score", str(archive), "--ref", str(reference)]
-    command += ["--extractor", extractor, "--json"]
+    command += ["--extractor", extractor, "--backend", backend, "--json"]
     command += ["--weights", weights] if weights else []
     measured = run_measured(command, env={"MIFID_CACHE": str(cache)})
     if measured.code:
@@ -67,12 +74,14 @@ def row(name: str, report: dict[str, Any], measured: Measured) -> list[str]:
 )
 @click.option("--extractor", default="inception-random", show_default=True)
 @click.option("--weights", help="Weights of inception.")
+@click.option("--backend", default="auto", show_default=True)
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
 def main(
     photos: Path,
     references: tuple[Path, ...],
     extractor: str,
     weights: str | None,
+    backend: str,
     docs: Path | None,
 ) -> None:
     """Score a folder of photos as a submission against each reference."""
@@ -83,8 +92,14 @@ def main(
         for number, reference in enumerate(references):
             for state in ("cold" if number == 0 else "generated side kept", "cached"):
                 report, measured = score(
-                    archive, reference, extractor, weights, Path(folder) / "cache"
+                    archive,
+                    reference,
+                    Path(folder) / "cache",
+                    extractor=extractor,
+                    weights=weights,
+                    backend=backend,
                 )
+                ran = report["protocol"]["backend"]
                 name = f"{report['n_reference']} ({reference.name}), {state}"
                 rows.append(row(name, report, measured))
                 click.echo(" | ".join(rows[-1]))
@@ -92,10 +107,12 @@ def main(
     text = "\n\n".join(
         [
             "## A whole submission",
-            f"{count:,} photos as images.zip, extractor {extractor}; seconds of each stage, and of "
-            "the whole process from its start to the printed number.",
+            f"{count:,} photos as images.zip, extractor {extractor}, backend {ran}; seconds of "
+            "each stage, and of the whole process from its start to the printed number. Cold is "
+            "the very first run: nothing kept, and the network converted within its time if the "
+            "backend converts it.",
             markdown_table(header, rows),
-            f"{describe_machine(['mifid', 'torch', 'torch-fidelity', 'numpy', 'pillow'])}. One run "
+            f"{describe_machine(PACKAGES)}. One run "
             "each. Again with `python benchmarks/submission.py --photos photo_jpg/ "
             "--reference monet_jpg/ --reference monet_held_out/ --docs docs/benchmarks.md`.",
         ]

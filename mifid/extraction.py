@@ -22,7 +22,7 @@ from mifid.provenance import Provenance
 __all__ = ["Extraction", "Settings", "provenance_of"]
 
 _CUDA_BATCH_SIZE = 128
-_PACKAGES = ("mifid", "torch", "torch-fidelity", "numpy", "pillow")
+_PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """mifid cache and mifid weights: what is kept where, and how to be rid of it."""
 
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
+import torch
 
+from mifid.errors import WeightsError
 from mifid.extractors import weights
 from mifid.extractors.download import DownloadError
 
@@ -112,6 +116,35 @@ def test_verifying_nothing(failure):
 
 def test_verifying_a_missing_file(failure):
     assert "--weights: no such file: gone.pth" in failure("weights", "verify", "gone.pth")
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_verifying_weights_of_the_right_network(published, run, file, monkeypatch):
+    torch.save({"one": torch.zeros(3)}, file)
+    built = []
+    network = types.SimpleNamespace(build_network=built.append)
+    monkeypatch.setitem(sys.modules, "mifid.extractors.inception_network", network)
+    sha256 = weights.find().sha256
+    if published:
+        monkeypatch.setattr(weights, "PUBLISHED", sha256[:8])
+    result = run("weights", "verify")
+    assert [list(state) for state in built] == [["one"]]
+    assert f"{file}: weights of the right network, sha256 {sha256}" in result.stdout
+    assert result.exit_code == (0 if published else 1)
+    other = f"Not the published file, whose sha256 begins {weights.PUBLISHED}."
+    assert (other in result.stderr) == (not published)
+
+
+def test_verifying_weights_of_another_network(failure, file, monkeypatch):
+    torch.save({"one": torch.zeros(3)}, file)
+
+    def refuse(state):
+        raise WeightsError("these are another network's", hint="Expected Inception's.")
+
+    network = types.SimpleNamespace(build_network=refuse)
+    monkeypatch.setitem(sys.modules, "mifid.extractors.inception_network", network)
+    message = failure("weights", "verify")
+    assert "these are another network's\nExpected Inception's." in message
 
 
 def test_fetching_downloads_into_the_cache(run, monkeypatch):

@@ -107,14 +107,15 @@ def test_links_that_go_round_in_circles_give_every_picture_once(target, tmp_path
     assert [name[-5:] for name in source.names] == ["1.png", "2.png", "3.png"]
 
 
-@pytest.mark.parametrize("pattern", ["**/*.png", "b/**/*.png"])
-def test_patterns_find_every_picture_once_in_circles_too(pattern, tmp_path):
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [("**/*.png", ["1.png", "b/2.png", "b/c/3.png"]), ("b/**/*.png", ["2.png", "c/3.png"])],
+)
+def test_patterns_find_every_picture_once_in_circles_too(pattern, names, tmp_path):
     """glob itself would give each some forty times, and the score would count them all."""
-    touch(tmp_path, "b/2.png", "b/c/3.png")
+    touch(tmp_path, "1.png", "b/2.png", "b/c/3.png")
     (tmp_path / "b" / "c" / "round").symlink_to(tmp_path / "b")
-    source = open_images(str(tmp_path / pattern))
-    assert [name[-5:] for name in source.names] == ["2.png", "3.png"]
-    assert "round" not in " ".join(source.names)
+    assert open_images(str(tmp_path / pattern)).names == names
 
 
 def test_a_link_to_nothing_is_a_picture_that_cannot_be_read(tmp_path):

@@ -3,6 +3,8 @@
 import io
 import os
 import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -184,6 +186,24 @@ def test_a_large_compressed_tar_goes_through_a_file_on_disk(tmp_path, monkeypatc
     assert source._file._rolled
     assert [source.read(i) for i in range(3)] == [content for _, content in entries]
     source.close()
+
+
+def test_threads_do_not_move_each_others_place_in_the_file(tmp_path):
+    entries = [(f"{i}.png", encode(pixels)) for i, pixels in enumerate(noises(8))]
+    source = open_images(write_tar(tmp_path / "a.tar", entries))
+    file = source._file
+
+    class Slow:
+        def seek(self, place):
+            file.seek(place)
+            time.sleep(0.002)  # time enough for another thread to seek
+
+        def read(self, size):
+            return file.read(size)
+
+    source._file = Slow()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(source.read, range(8))) == [content for _, content in entries]
 
 
 def test_reading_after_closing_is_an_error(tmp_path):
