@@ -143,8 +143,11 @@ def _limit_from_environment() -> int:
         return DEFAULT_LIMIT
     number, unit = (text[:-1], text[-1]) if text[-1] in "KMGT" else (text, "")
     try:
-        return int(float(number) * _UNITS[unit])
-    except ValueError as error:
+        limit = int(float(number) * _UNITS[unit])
+        if limit < 0:
+            raise ValueError("negative")
+        return limit
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"MIFID_CACHE_SIZE is '{os.environ['MIFID_CACHE_SIZE']}'", hint="Expected 500M or 20G."
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mifid.drawing import brush_strokes, landscape, painting
+from mifid.errors import OutputError
 from mifid.files import atomic_write
 from mifid.progress import Progress
 from mifid.submission import MONET, Rules, encode_picture, write_submission
@@ -52,7 +53,12 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
         rules=rules,
     )
     for path in (demo.photos, demo.paintings, demo.copies.parent):
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot make the folder {path}: {error.strerror}", hint="Give another --out."
+            ) from error
     with (
         progress.task("draw", pictures, "picture") as task,
         write_submission(demo.submission, rules=rules) as submission,

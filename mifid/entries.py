@@ -49,10 +49,12 @@ def to_entry(
 ) -> dict[str, npt.NDArray[Any]]:
     """Keep features in the order of contents, so that they fit the same pictures renamed."""
     rank = _by_content(found, {index for index, _ in bad})
-    rows = np.array([[_hex(found[index]), reason] for index, reason in bad], dtype=np.str_)
+    rows = np.array(
+        [[_hex(found[i]), computed.bad[row][0], why] for row, (i, why) in enumerate(bad)]
+    )
     return {
         "features": computed.values[rank],
-        "bad": rows.reshape(-1, 2),
+        "bad": rows.astype(np.str_).reshape(-1, 3),
         "converted": np.array(json.dumps(dict(computed.converted))),
         "provenance": np.array(computed.provenance.to_json()),
     }
@@ -60,7 +62,7 @@ def to_entry(
 
 def from_entry(entry: dict[str, npt.NDArray[Any]], source: Source, found: Digests) -> Features:
     """Give an entry's features the names and order that the pictures have in this source."""
-    reasons = {str(digest): str(reason) for digest, reason in entry["bad"]}
+    reasons = {str(digest): (str(name), str(reason)) for digest, name, reason in entry["bad"]}
     bad = {index for index, digest in enumerate(found) if _hex(digest) in reasons}
     values = np.empty_like(entry["features"])
     values[_by_content(found, bad)] = entry["features"]
@@ -69,7 +71,12 @@ def from_entry(entry: dict[str, npt.NDArray[Any]], source: Source, found: Digest
         names=tuple(name for index, name in enumerate(source.names) if index not in bad),
         provenance=Provenance.from_json(str(entry["provenance"])),
         converted=json.loads(str(entry["converted"])),
-        bad=tuple((source.names[index], reasons[_hex(found[index])]) for index in sorted(bad)),
+        bad=tuple(
+            # The reason names the picture as it was called when it was found bad.
+            (source.names[i], reason.replace(f"'{name}'", f"'{source.names[i]}'"))
+            for i in sorted(bad)
+            for name, reason in [reasons[_hex(found[i])]]
+        ),
     )
 
 

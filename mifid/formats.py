@@ -69,7 +69,7 @@ def holds_statistics(path: str | os.PathLike[str]) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             keys = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile):
+    except DAMAGED_ARRAYS:
         return False  # whoever opens it as pictures tells what is wrong with it
     return any(k in keys for k in _FEATURE_KEYS) or any(set(k) <= keys for k in _MOMENT_KEYS)
 

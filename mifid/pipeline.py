@@ -227,7 +227,7 @@ class Pipeline:
 
     def _key(self, kind: str, sha256: str) -> str:
         fingerprint = self.extractor.identity.fingerprint or ""
-        return make_key(f"mifid {kind} 1", fingerprint, decoder_version(), sha256)
+        return make_key(f"mifid {kind} 2", fingerprint, decoder_version(), sha256)
 
     def _load(self, key: str, label: str) -> dict[str, npt.NDArray[Any]] | None:
         if self._cache is None:

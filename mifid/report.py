@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mifid.csvfile import appended, check_columns
 from mifid.errors import OutputError
 from mifid.files import atomic_write, check_writable
 
@@ -166,29 +165,17 @@ class Report:
         """
         file = check_output(path)
         content = {".json": self.to_json, ".txt": self.text}.get(file.suffix.lower())
-        text = self._appended_csv(file) if content is None else content() + "\n"
+        text = appended(file, self._csv_row()) if content is None else content() + "\n"
         with atomic_write(file) as out:
             out.write(text.encode())
 
-    def _appended_csv(self, file: Path) -> str:
-        values = self.to_dict()
-        row = {key: value for key, value in values.items() if not isinstance(value, dict)}
-        row["generated"] = self.inputs["generated"].source
-        row["reference"] = self.inputs["reference"].source
-        row["extractor"] = self.protocol["extractor"]
-        before = file.read_text(encoding="utf-8") if file.is_file() else ""
-        if before and next(csv.reader([before.splitlines()[0]])) != list(row):
-            raise OutputError(
-                f"cannot append to {file}: its columns are not this version's",
-                hint="Give another file name.",
-            )
-        lines = io.StringIO()
-        writer = csv.DictWriter(lines, list(row), lineterminator="\n")
-        if not before:
-            writer.writeheader()
-        writer.writerow(row)
-        gap = "" if not before or before.endswith("\n") else "\n"
-        return before + gap + lines.getvalue()
+    def _csv_row(self) -> dict[str, Any]:
+        return {
+            **self.to_dict(),
+            "generated": self.inputs["generated"].source,
+            "reference": self.inputs["reference"].source,
+            "extractor": self.protocol["extractor"],
+        }
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
@@ -200,6 +187,8 @@ def check_output(path: str | os.PathLike[str]) -> Path:
             hint="The ending says which format is written.",
         )
     check_writable(file)
+    if file.suffix.lower() == ".csv":
+        check_columns(file)
     return file
 
 

@@ -110,7 +110,7 @@ def test_limit_from_the_environment(text, limit, monkeypatch):
     assert Cache().limit == limit
 
 
-@pytest.mark.parametrize("text", ["lots", "G", "5X"])
+@pytest.mark.parametrize("text", ["lots", "G", "5X", "inf", "-5", "nan"])
 def test_a_limit_that_is_none(text, monkeypatch):
     monkeypatch.setenv("MIFID_CACHE_SIZE", text)
     with pytest.raises(InputError, match=f"MIFID_CACHE_SIZE is '{text}'") as caught:

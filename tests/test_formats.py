@@ -269,3 +269,11 @@ def test_a_pickle_of_one_item_has_no_covariance(tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(stats))
     with pytest.raises(FeatureError, match="at least two"):
         open_input(tmp_path / "a.pkl")
+
+
+def test_a_damaged_header_is_left_to_whoever_opens_it(tmp_path):
+    path = pytorch_fid(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 99  # a version of zip that there is none of
+    path.write_bytes(content)
+    assert not formats.holds_statistics(path)

@@ -134,6 +134,11 @@ def test_skip_bad_goes_on_and_tells_cached_or_not(tmp_path):
         assert [name for name, _ in features.bad] == ["002.jpg"]
         assert "damaged" in features.bad[0][1]
     assert counting.pictures == 4
+    (folder / "002.jpg").rename(folder / "renamed.jpg")
+    renamed = mifid.features(folder, extractor=counting, skip_bad=True)
+    assert renamed.bad[0][0] == "renamed.jpg"
+    assert "'renamed.jpg' is damaged" in renamed.bad[0][1]
+    (folder / "renamed.jpg").rename(folder / "002.jpg")
     # What was kept with skip_bad must not hide the bad picture from a run without it.
     with pytest.raises(PictureError, match=r"'002.jpg'"):
         mifid.features(folder, extractor=counting)

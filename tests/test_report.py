@@ -7,7 +7,7 @@ import pytest
 
 from mifid import Report
 from mifid.errors import OutputError
-from mifid.report import Side
+from mifid.report import Side, check_output
 
 KEYS = {
     "fid",
@@ -155,6 +155,9 @@ def test_another_programs_csv_is_left_alone(tmp_path):
     (tmp_path / "s.csv").write_text("a,b\n1,2\n")
     with pytest.raises(OutputError, match=r"s\.csv: its columns are not this version's"):
         report().save(tmp_path / "s.csv")
+    # ... and found out before the long job.
+    with pytest.raises(OutputError, match=r"its columns are not this version's"):
+        check_output(tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_text() == "a,b\n1,2\n"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mifid.errors import FeatureError
+from mifid.errors import FeatureError, InputError, MifidError, first_line
 from mifid.extractors.base import Extractor, Identity
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
@@ -23,6 +23,11 @@ class CallableExtractor(Extractor):
     """
 
     def __init__(self, function: Callable[..., Any], *, name: str | None = None) -> None:
+        if not callable(function):
+            raise InputError(
+                f"extractor {name or repr(function)} is no function, but {type(function).__name__}",
+                hint="Expected a function of a uint8 tensor (N, 3, H, W).",
+            )
         self._function = function
         self._name: str = name or str(getattr(function, "__qualname__", type(function).__name__))
         self._device: Any = None
@@ -53,7 +58,7 @@ class CallableExtractor(Extractor):
         """uint8 (N, H, W, 3) -> float32 (N, D).
 
         Raises:
-            FeatureError: the function gave something else than (N, D).
+            FeatureError: the function failed, or gave something else than (N, D).
         """
         import torch
 
@@ -69,7 +74,16 @@ class CallableExtractor(Extractor):
     def _run(self, part: Any) -> Any:
         import torch
 
-        result = torch.as_tensor(self._function(part.to(self._device)))
+        try:
+            result = torch.as_tensor(self._function(part.to(self._device)))
+        except (MifidError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise FeatureError(
+                f"extractor {self._name} failed: {type(error).__name__}: {first_line(error)}",
+                hint="It was given a uint8 tensor of shape "
+                f"{tuple(part.shape)}; --debug shows where it failed.",
+            ) from error
         if result.ndim != 2 or len(result) != len(part):
             raise FeatureError(
                 f"extractor {self._name} turned pictures {tuple(part.shape)} into "

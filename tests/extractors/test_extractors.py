@@ -86,6 +86,22 @@ def test_a_function_of_another_shape_is_told_so(wrong):
         open_extractor(wrong)(PIXELS)
 
 
+def test_a_function_that_fails_is_told_as_the_users(random):
+    def broken(batch):
+        raise KeyError("layer9")
+
+    with pytest.raises(FeatureError, match=r"broken failed: KeyError: 'layer9'") as caught:
+        open_extractor(broken)(PIXELS)
+    assert "(6, 3, 8, 10)" in caught.value.hint
+
+
+def test_what_is_no_function(tmp_path, monkeypatch):
+    (tmp_path / "my_number.py").write_text("thing = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="extractor my_number:thing is no function, but int"):
+        open_extractor("my_number:thing")
+
+
 def test_devices():
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type in {"cpu", "cuda", "mps"}

@@ -1,0 +1,23 @@
+"""The demonstration's pictures."""
+
+import pytest
+
+from mifid.checking import check
+from mifid.demo import draw_demo
+from mifid.errors import OutputError
+from mifid.progress import Silent
+
+
+def test_draws_a_competition_that_passes_its_own_check(tmp_path):
+    drawn = draw_demo(tmp_path, Silent(), pictures=2)
+    assert len(list(drawn.photos.iterdir())) == len(list(drawn.paintings.iterdir())) == 2
+    assert check(drawn.submission, rules=drawn.rules).accepted
+    copies = check(drawn.copies, rules=drawn.rules)
+    assert copies.accepted
+    assert [f.rule for f in copies.findings if f.level == "warning"] == ["byte-identical copies"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        draw_demo(tmp_path / "file" / "sub", Silent(), pictures=2)
