@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# OpenVINO runs the network nearly twice as fast on a CPU; with a GPU torch does it.
+# OpenVINO runs the network faster on a CPU; with a GPU torch does it.
 EXTRA := $(if $(wildcard /dev/nvidiactl),,[cpu])
 
 .PHONY: demo test install install-test lint types imports unit docs-check docs clean

@@ -1,4 +1,4 @@
-"""The network in OpenVINO: on the CPU nearly twice as fast as torch, and without importing torch.
+"""The network in OpenVINO: on the CPU faster than torch, and without importing torch.
 
 The network is converted once and kept on disk under the hash of its weights; later runs load that.
 """
