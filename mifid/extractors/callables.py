@@ -76,7 +76,7 @@ class CallableExtractor(Extractor):
 
         try:
             result = torch.as_tensor(self._function(part.to(self._device)))
-        except (MifidError, torch.OutOfMemoryError):
+        except (MifidError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             raise FeatureError(
