@@ -21,7 +21,9 @@ def print_table(
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
         console = Console(width=100, stderr=to_stderr)
-    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")  # a path cut short is of no use
     for row in rows:
         # Text, not str: file names may hold what rich would take for markup.
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))

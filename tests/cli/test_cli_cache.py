@@ -182,3 +182,11 @@ def test_ctrl_c_while_downloading(run, monkeypatch):
     result = run("weights", "fetch")
     assert result.exit_code == 130
     assert "Interrupted" in result.stderr
+
+
+def test_paths_are_shown_whole(run, monkeypatch):
+    """However narrow the table: folded, never cut."""
+    monkeypatch.setenv("TORCH_HOME", "/a/" + "long/" * 30)
+    shown = run("weights", "show").stdout
+    assert "…" not in shown
+    assert shown.count("long") > 50  # of 60, but for those that a line break cuts
