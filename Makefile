@@ -39,12 +39,14 @@ types: install-test
 imports: install-test
 	$(BIN)/lint-imports --no-logo
 
-# The command-line reference must be what --help says.
+# The references must be what --help and the tables say.
 docs-check: install-test
 	$(BIN)/python -m mifid_cli.document --check docs/cli.md
+	$(BIN)/python -m mifid_cli.document_presets --check docs/presets.md
 
 docs: install-test
 	$(BIN)/python -m mifid_cli.document docs/cli.md
+	$(BIN)/python -m mifid_cli.document_presets docs/presets.md
 
 unit: install-test
 	$(BIN)/python -m pytest

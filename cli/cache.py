@@ -9,7 +9,7 @@ from .options import common
 
 @click.group()
 def cache() -> None:
-    """Features kept on disk, so that a second run takes a second."""
+    """Features and decoded pictures kept on disk, so that a second run takes a second."""
 
 
 @cache.command()
@@ -17,23 +17,24 @@ def cache() -> None:
 def show(quiet: bool) -> None:
     """Show where the cache is, how full, and its entries by last use."""
     del quiet
-    import time
-
-    from mifid.cache import Cache
+    from mifid.cache import Cache, PixelCache
 
     from .tables import print_table, size_text
 
-    kept = Cache()
-    entries = kept.entries()
+    features, pixels = Cache(), PixelCache()
+    kept = {"features": features.entries(), "pixels": pixels.entries()}
     print_table(
-        ["entry", "size", "last used"],
+        ["entry", "holds", "size", "last used"],
         [
-            (e.key[:16], size_text(e.size), time.strftime("%Y-%m-%d %H:%M", time.localtime(e.used)))
+            (e.key[:16], what, size_text(e.size), _time_text(e.used))
+            for what, entries in kept.items()
             for e in entries
         ],
     )
-    total = size_text(sum(entry.size for entry in entries))
-    click.echo(f"{kept.folder}: {len(entries)} entries, {total} of at most {size_text(kept.limit)}")
+    limits = {features.folder: f"at most {size_text(features.limit)}", pixels.folder: "any size"}
+    for (folder, limit), entries in zip(limits.items(), kept.values(), strict=True):
+        total = size_text(sum(entry.size for entry in entries))
+        click.echo(f"{folder}: {len(entries)} entries, {total} of {limit}")
 
 
 @cache.command()
@@ -41,10 +42,16 @@ def show(quiet: bool) -> None:
 def clear(quiet: bool) -> None:
     """Remove all entries. Weights stay."""
     del quiet
-    from mifid.cache import Cache
+    from mifid.cache import Cache, PixelCache
 
     from .tables import size_text
 
-    removed = Cache().clear()
+    removed = Cache().clear() + PixelCache().clear()
     freed = size_text(sum(entry.size for entry in removed))
     click.echo(f"{len(removed)} entries removed, {freed} freed")
+
+
+def _time_text(epoch_seconds: float) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(epoch_seconds))

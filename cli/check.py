@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mifid.progress import Progress
     from mifid.submission import Rules
 
-__all__ = ["check", "print_check"]
+__all__ = ["check", "print_check", "print_findings"]
 
 
 @click.command()
@@ -59,14 +59,19 @@ def print_check(
     from mifid.checking import check as check_archive
     from mifid.submission import MONET
 
+    result = check_archive(archive, rules=rules or MONET, workers=workers, progress=progress)
+    print_findings(result, to_stderr=to_stderr)
+    return result
+
+
+def print_findings(result: Check, *, to_stderr: bool = False) -> None:
+    """Print what a check found, and its verdict."""
     from .tables import print_table
 
-    result = check_archive(archive, rules=rules or MONET, workers=workers, progress=progress)
     print_table(
         ["", "checked", "found", "what to do"],
         [(f.level, f.rule, f.found, f.advice) for f in result.findings],
         to_stderr=to_stderr,
     )
     verdict = "would be accepted" if result.accepted else "would be refused"
-    click.echo(f"{archive} {verdict} by '{result.rules.competition}'.", err=to_stderr)
-    return result
+    click.echo(f"{result.path} {verdict} by '{result.rules.competition}'.", err=to_stderr)

@@ -8,8 +8,11 @@ from .cache import cache
 from .check import check
 from .demo import demo
 from .failures import SafeGroup
+from .generate import generate
+from .presets import presets
 from .reference import reference
 from .score import score
+from .train import train_baseline
 from .weights import weights
 
 __all__ = ["cli", "main"]
@@ -39,10 +42,21 @@ def cli() -> None:
     mifid demo                                    see it work, without any download
     mifid score images.zip --ref monet_jpg/       the number
     mifid check images.zip                        will the upload be accepted?
+    mifid train-baseline --photos photo_jpg/ --monets monet_jpg/
     """
 
 
-for command in (score, check, reference, weights, cache, demo):
+for command in (
+    score,
+    check,
+    train_baseline,
+    presets,
+    generate,
+    reference,
+    weights,
+    cache,
+    demo,
+):
     cli.add_command(command)
 
 

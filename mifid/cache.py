@@ -23,7 +23,7 @@ import numpy.typing as npt
 from mifid.errors import InputError, MifidError, MifidWarning, first_line
 from mifid.files import atomic_write, cache_folder
 
-__all__ = ["Cache", "Entry", "make_key"]
+__all__ = ["Cache", "Entry", "PixelCache", "make_key"]
 
 DEFAULT_LIMIT = 4 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -88,14 +88,7 @@ class Cache:
 
     def entries(self) -> list[Entry]:
         """Return all entries, the most recently used first."""
-        found = []
-        for path in self.folder.glob("*.npz"):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue  # another process evicted it
-            found.append(Entry(path.stem, path, status.st_size, status.st_mtime))
-        return sorted(found, key=lambda entry: -entry.used)
+        return _entries(self.folder, "*.npz")
 
     def evict(self, *, keep: str | None = None) -> None:
         """Remove the least recently used entries beyond the limit, and what killed runs left."""
@@ -114,13 +107,32 @@ class Cache:
 
     def clear(self) -> list[Entry]:
         """Remove all entries and return what they were."""
-        removed = self.entries()
-        for path in [entry.path for entry in removed] + list(self.folder.glob(".*.tmp")):
-            _remove(path)
-        return removed
+        return _clear(self.folder, self.entries())
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
+
+
+class PixelCache:
+    """Training pictures that :mod:`mifid.baseline.pixels` decoded: only listed and removed here.
+
+    They don't count against ``MIFID_CACHE_SIZE``: one set of them (1.4 GB for the competition)
+    would push out the features of many runs, and is in use for hours.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or cache_folder()) / "pixels"
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, the most recently used first."""
+        return _entries(self.folder, "*.npy")
+
+    def clear(self) -> list[Entry]:
+        """Remove all entries and return what they were; who reads one now can go on."""
+        removed = _clear(self.folder, self.entries())
+        for path in self.folder.glob(".*.lock"):
+            _remove(path)
+        return removed
 
 
 def make_key(*parts: bytes | str) -> str:
@@ -130,6 +142,23 @@ def make_key(*parts: bytes | str) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
+
+
+def _entries(folder: Path, pattern: str) -> list[Entry]:
+    found = []
+    for path in folder.glob(pattern):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # another process evicted it
+        found.append(Entry(path.stem, path, status.st_size, status.st_mtime))
+    return sorted(found, key=lambda entry: -entry.used)
+
+
+def _clear(folder: Path, entries: list[Entry]) -> list[Entry]:
+    for path in [entry.path for entry in entries] + list(folder.glob(".*.tmp")):
+        _remove(path)
+    return entries
 
 
 def _seal(key: str, arrays: Arrays) -> str:

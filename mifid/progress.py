@@ -16,6 +16,9 @@ class Task(Protocol):
     def advance(self, steps: int = 1) -> None:
         """Say that ``steps`` more are done."""
 
+    def status(self, text: str) -> None:
+        """Say in a few words how it goes."""
+
 
 class Progress(Protocol):
     """Where work is announced. Any object with this method will do."""
@@ -26,6 +29,9 @@ class Progress(Protocol):
 
 class _Nothing:
     def advance(self, steps: int = 1) -> None:
+        """Do nothing."""
+
+    def status(self, text: str) -> None:
         """Do nothing."""
 
 
@@ -45,6 +51,9 @@ class _BarTask:
     def advance(self, steps: int = 1) -> None:
         self._bar.update(steps)
 
+    def status(self, text: str) -> None:
+        self._bar.set_postfix_str(text)
+
 
 class Bars:
     """tqdm's bars, with rate and time left: on ``stream`` (stderr), or as notebook widgets."""
@@ -54,10 +63,11 @@ class Bars:
 
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
-        """Open a bar; bytes are shown in kB, MB."""
+        """Open a bar; bytes are shown in kB, MB; of "%" only the part is shown."""
         from tqdm.auto import tqdm
 
         bar = tqdm(
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}" if unit == "%" else None,
             total=total,
             desc=label,
             unit=unit if unit == "B" else f" {unit}s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,16 @@ from PIL import Image
 from mifid.errors import InputError
 from mifid.files import atomic_write
 from mifid.images.source import Pixels
+from mifid.resumable import stored_entry
 
-__all__ = ["MONET", "Rules", "SubmissionWriter", "encode_picture", "write_submission"]
+__all__ = [
+    "MONET",
+    "Rules",
+    "SubmissionWriter",
+    "encode_picture",
+    "entry_names",
+    "write_submission",
+]
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
 
@@ -87,14 +95,11 @@ class SubmissionWriter:
         Raises:
             InputError: the name is there already.
         """
-        entry = Path(name).with_suffix(_SUFFIXES[self._rules.format]).name
+        entry = _entry_name(name, self._rules)
         if entry in self._names:
-            raise InputError(
-                f"two pictures would be called {entry} in the submission",
-                hint="Folders and endings are dropped; give every picture a name of its own.",
-            )
+            raise _called_twice(entry)
         self._names.add(entry)
-        self._archive.writestr(zipfile.ZipInfo(entry, (1980, 1, 1, 0, 0, 0)), content)
+        self._archive.writestr(stored_entry(entry), content)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -113,9 +118,35 @@ def write_submission(
         yield SubmissionWriter(archive, rules)
 
 
+def entry_names(names: Iterable[str], *, rules: Rules = MONET) -> list[str]:
+    """Return what pictures of these names are called in a submission, in the same order.
+
+    Raises:
+        InputError: two of them would be called the same.
+    """
+    entries = [_entry_name(name, rules) for name in names]
+    seen: set[str] = set()
+    for entry in entries:
+        if entry in seen:
+            raise _called_twice(entry)
+        seen.add(entry)
+    return entries
+
+
 def encode_picture(pixels: Pixels, *, format: str = "JPEG", quality: int = 95) -> bytes:
     """Encode pixels (H, W, 3) uint8 as a file; ``quality`` is JPEG's."""
     buffer = io.BytesIO()
     options = {"quality": quality} if format == "JPEG" else {}
     Image.fromarray(pixels).save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def _entry_name(name: str, rules: Rules) -> str:
+    return Path(name).with_suffix(_SUFFIXES[rules.format]).name
+
+
+def _called_twice(entry: str) -> InputError:
+    return InputError(
+        f"two pictures would be called {entry} in the submission",
+        hint="Folders and endings are dropped; give every picture a name of its own.",
+    )

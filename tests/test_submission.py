@@ -11,7 +11,7 @@ from pictures import noise, read_pixels
 from mifid.checking import check
 from mifid.errors import InputError, OutputError
 from mifid.images import open_images
-from mifid.submission import MONET, Rules, encode_picture, write_submission
+from mifid.submission import MONET, Rules, encode_picture, entry_names, write_submission
 
 RULES = Rules(
     competition="a small one",
@@ -156,3 +156,16 @@ def test_another_format_by_the_rules(tmp_path):
     with zipfile.ZipFile(path) as written:
         assert written.namelist()[0] == "photo 0.png"
     assert check(path, rules=rules).accepted
+
+
+def test_names_are_known_before_anything_is_written(tmp_path):
+    given = ["b/x.jpeg", "a/y.png", "z"]
+    assert entry_names(given, rules=RULES) == ["x.jpg", "y.jpg", "z.jpg"]
+    assert entry_names(given, rules=replace(RULES, format="PNG")) == ["x.png", "y.png", "z.png"]
+    with write_submission(tmp_path / "images.zip", rules=RULES) as writer:
+        for name in given:
+            writer.add(name, picture())
+    with zipfile.ZipFile(tmp_path / "images.zip") as written:
+        assert written.namelist() == entry_names(given, rules=RULES)
+    with pytest.raises(InputError, match=r"two pictures would be called x\.jpg in the submission"):
+        entry_names([*given, "x.png"], rules=RULES)

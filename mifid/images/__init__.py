@@ -15,6 +15,7 @@ from mifid.registry import import_object
 __all__ = ["KINDS", "Source", "Stream", "open_images"]
 
 KINDS = {
+    "TFRecord": ("mifid.images.tfrecord:accepts", "mifid.images.tfrecord:open_tfrecords"),
     "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
     "zip": ("mifid.images.zipped:accepts", "mifid.images.zipped:open_zip"),
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
@@ -25,6 +26,8 @@ KINDS = {
 }
 """kind -> (does it accept what was given, open it). The first that accepts opens."""
 
+_HINT = "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, or a glob pattern."
+
 _TAKES_RANGE = {"array", "array file"}
 
 
@@ -32,8 +35,9 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
     """Open whatever holds pictures.
 
     Args:
-        given: a folder, zip, tar, .npy, .npz or glob pattern; an array (N, H, W, 3) uint8; a torch
-            tensor (N, 3, H, W); PIL images; an iterable of such arrays or tensors; or a Source.
+        given: a folder, zip, tar, TFRecord, .npy, .npz or glob pattern; an array (N, H, W, 3)
+            uint8; a torch tensor (N, 3, H, W); PIL images; an iterable of such arrays or tensors;
+            or a Source.
         value_range: (0, 1) or (-1, 1) for floats.
 
     Raises:
@@ -64,7 +68,7 @@ def _unreadable(path: Path) -> InputError:
         near = "" if parent.is_dir() else f" (the folder {parent} does not exist either)"
         return InputError(
             f"no such file or folder: {path}{near}",
-            hint="Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob pattern.",
+            hint=_HINT,
         )
     if not path.is_file():
         return InputError(
@@ -80,5 +84,5 @@ def _unreadable(path: Path) -> InputError:
         )
     return InputError(
         f"{path} is neither pictures, nor features, nor statistics: it begins with {start!r}",
-        hint="Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob pattern.",
+        hint=_HINT,
     )

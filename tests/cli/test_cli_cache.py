@@ -1,6 +1,7 @@
 """mifid cache and mifid weights: what is kept where, and how to be rid of it."""
 
 import os
+import re
 import sys
 import types
 from pathlib import Path
@@ -8,9 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from mifid.baseline.config import Data
+from mifid.baseline.pixels import store_pixels
 from mifid.errors import WeightsError
 from mifid.extractors import weights
 from mifid.extractors.download import DownloadError
+from mifid.images import open_images
+from mifid.progress import Silent
 
 FINGERPRINTED = "def f(batch): return batch.float().mean((2, 3))\nf.fingerprint = 'one'"
 
@@ -48,6 +53,23 @@ def test_clearing_removes_every_entry_and_leaves_weights(kept, run):
     assert list(kept.iterdir()) == []
     assert (kept.parent / "weights" / "file.pth").exists()
     assert run("cache", "clear").stdout.startswith("0 entries removed, 0 B freed")
+
+
+def test_decoded_pictures_are_shown_and_cleared(kept, run):
+    """As mifid train-baseline keeps them."""
+    source = open_images("monet")
+    data = Data(size=32)
+    store_pixels(source, label="paintings", data=data, limit=0, select="", progress=Silent())
+    pixels = kept.parent / "pixels"
+    (entry,) = pixels.glob("*.npy")
+    shown = run("cache", "show").stdout
+    assert re.search(rf"{entry.stem[:16]} +pixels +15\.\d kB +20\d\d-", shown)  # 5 x 32 x 32 x 3
+    assert shown.count(" features ") == 2
+    assert f"{pixels}: 1 entries, 15." in shown
+    assert "kB of any size" in shown
+    assert run("cache", "clear").stdout.startswith("3 entries removed, ")
+    assert list(pixels.iterdir()) == []
+    assert f"{pixels}: 0 entries, 0 B of any size" in run("cache", "show").stdout
 
 
 def test_a_limit_that_is_none_is_told(failure, monkeypatch):

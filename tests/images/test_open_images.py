@@ -22,6 +22,7 @@ from pictures import (
     read_pixels,
     write_folder,
     write_tar,
+    write_tfrecord,
     write_zip,
 )
 from PIL import Image
@@ -43,6 +44,7 @@ def array_file(folder):
 
 # kind -> how to make one that holds PIXELS in this order of names, but in another of entries.
 MAKERS = {
+    "TFRecord": lambda folder: write_tfrecord(folder / "a.tfrec", FILES[::-1]),
     "folder": lambda folder: write_folder(folder, FILES[::-1]),
     "zip": lambda folder: write_zip(folder / "a.zip", FILES[::-1]),
     "tar": lambda folder: write_tar(folder / "a.tar.gz", FILES[::-1], "gz"),
@@ -202,7 +204,10 @@ def test_a_path_that_does_not_exist_is_named_with_what_was_expected(tmp_path):
     with pytest.raises(InputError) as caught:
         open_images(tmp_path / "monet_jgp")
     assert caught.value.message == f"no such file or folder: {tmp_path / 'monet_jgp'}"
-    assert "Expected a folder, a .zip, .tar, .tar.gz, .npy or .npz, or a glob" in caught.value.hint
+    assert (
+        "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, or a glob"
+        in caught.value.hint
+    )
 
 
 def test_a_missing_parent_folder_is_told_too(tmp_path):

@@ -1,0 +1,209 @@
+"""What generating a submission costs beyond the network: photos in, images.zip out, checked.
+
+python benchmarks/generation.py --docs docs/training.md
+python benchmarks/generation.py --photos photo_jpg/ --limit 200 --docs docs/training.md
+
+Three things take turns: the bare network over batches that lie in memory already, `generate()`
+from a zip of photos (decoding, network, encoding, archive and check), and the same work one thing
+after the other, as scripts do it. The networks have random weights, which cost the same.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import click
+import numpy as np
+import torch
+from machine import describe_machine, markdown_table, write_section
+from PIL import Image
+
+from mifid.baseline.config import Config, Data, Generator
+from mifid.baseline.exporting import load_generator, save_generator
+from mifid.baseline.generate import generate
+from mifid.baseline.models import build_generator
+from mifid.baseline.painting import Painter
+from mifid.drawing import landscape
+from mifid.extractors.devices import choose_device, exact_float32
+from mifid.images.decode import decode
+from mifid.images.zipped import open_zip
+from mifid.submission import MONET, encode_picture
+
+PACKAGES = ("mifid", "torch", "numpy", "pillow")
+NETWORKS = {
+    "unet": Generator(network="unet"),
+    "resnet9": Generator(network="resnet", blocks=9),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is timed: a generator's file, a zip of photos, and how they are taken."""
+
+    checkpoint: Path
+    photos: Path
+    output: Path
+    device: str
+    batch_size: int
+    pictures: int
+    size: int
+
+    def bare(self) -> float:
+        """Seconds of the network alone: batches are ready, what it paints is thrown away."""
+        loaded = load_generator(self.checkpoint, device=choose_device(self.device))
+        painter = Painter(loaded.network, device=choose_device(self.device), seed=0)
+        source = open_zip(self.photos)
+        content = [source.read(i) for i in range(self.pictures)]
+        pixels = torch.from_numpy(np.stack([decode(c, "a photo").pixels for c in content]))
+        start = time.perf_counter()
+        with exact_float32():
+            for first in range(0, self.pictures, self.batch_size):
+                painter.paint(pixels[first : first + self.batch_size], first=first)
+        return time.perf_counter() - start
+
+    def end_to_end(self) -> float:
+        """Seconds of `generate()`, with the loading of the generator and the check."""
+        start = time.perf_counter()
+        generate(
+            self.checkpoint,
+            self.photos,
+            self.output,
+            device=self.device,
+            batch_size=self.batch_size,
+            rules=replace(MONET, at_least=1, size=(self.size, self.size)),
+        )
+        return time.perf_counter() - start
+
+    def one_by_one(self) -> float:
+        """Seconds of a plain script: one photo after the other, each step after the last."""
+        start = time.perf_counter()
+        device = choose_device(self.device)
+        network = load_generator(self.checkpoint, device=device).network
+        with (
+            zipfile.ZipFile(self.photos) as photos,
+            zipfile.ZipFile(self.output, "w") as archive,
+            torch.inference_mode(),
+        ):
+            for name in photos.namelist():
+                pixels = np.asarray(Image.open(io.BytesIO(photos.read(name))).convert("RGB"))
+                x = torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None]
+                painted = network(x.float() / 127.5 - 1)[0]
+                levels = ((painted + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0)
+                archive.writestr(name, encode_picture(levels.cpu().numpy()))
+        return time.perf_counter() - start
+
+
+def zip_photos(target: Path, *, photos: Path | None, limit: int, size: int) -> int:
+    """Zip the first photos of a folder, or drawn ones; return how many."""
+    with zipfile.ZipFile(target, "w") as archive:
+        if photos is None:
+            for i in range(limit):
+                drawn = landscape(np.random.RandomState(i), size)
+                archive.writestr(f"{i:04}.jpg", encode_picture(drawn))
+            return limit
+        chosen = sorted(photos.glob("*.jpg"))[:limit]
+        for path in chosen:
+            archive.write(path, path.name)
+        return len(chosen)
+
+
+def save_random(path: Path, generator: Generator, size: int) -> None:
+    """Write a generator with random weights."""
+    config = replace(Config(), data=Data(size=size), generator=generator)
+    network = build_generator(generator, size=size, seed=0)
+    save_generator(path, networks={"raw": network}, config=config, best="raw", facts={})
+
+
+def measure(ways: Sequence[tuple[str, Callable[[], float]]], rounds: int) -> dict[str, list[float]]:
+    """Let the ways take turns, so that whatever else the machine does meets all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name, _ in ways}
+    for number in range(rounds):
+        for name, way in ways:
+            seconds[name].append(way())
+            click.echo(f"round {number + 1}, {name}: {seconds[name][-1]:.2f} s")
+    return seconds
+
+
+def row(network: str, seconds: dict[str, list[float]], pictures: int) -> list[str]:
+    """One line of the table: medians, and the median of each round's ratio."""
+    ratios = [whole / bare for whole, bare in zip(seconds["whole"], seconds["bare"], strict=True)]
+    middle = {name: median(values) for name, values in seconds.items()}
+    return [
+        network,
+        *(f"{middle[name]:.2f}" for name in ("bare", "whole", "plain")),
+        f"{median(ratios):.3f}",
+        f"{min(ratios):.3f} to {max(ratios):.3f}",
+        f"{pictures / middle['whole']:.1f}",
+    ]
+
+
+@click.command()
+@click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Default: drawn.")
+@click.option("--limit", default=200, show_default=True, help="Photos.")
+@click.option("--size", default=256, show_default=True, help="Pixels a side, also of the photos.")
+@click.option("--network", "names", multiple=True, type=click.Choice(list(NETWORKS)))
+@click.option("--device", default="auto", show_default=True)
+@click.option("--batch-size", default=8, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
+def main(
+    photos: Path | None,
+    limit: int,
+    size: int,
+    names: tuple[str, ...],
+    device: str,
+    batch_size: int,
+    rounds: int,
+    docs: Path | None,
+) -> None:
+    """Time generation against its network alone, and against a plain script."""
+    rows = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        count = zip_photos(folder / "photos.zip", photos=photos, limit=limit, size=size)
+        for name in names or NETWORKS:
+            checkpoint = folder / f"{name}.safetensors"
+            save_random(checkpoint, NETWORKS[name], size)
+            job = Job(
+                checkpoint,
+                folder / "photos.zip",
+                folder / "images.zip",
+                device=device,
+                batch_size=batch_size,
+                pictures=count,
+                size=size,
+            )
+            ways = [("bare", job.bare), ("whole", job.end_to_end), ("plain", job.one_by_one)]
+            rows.append(row(name, measure(ways, rounds), count))
+    header = ["network", "network alone s", "generate s", "plain script s"]
+    header += ["generate / network", "range", "pictures/s"]
+    what = f"{count} photos" if photos else f"{count} drawn photos"
+    text = "\n\n".join(
+        [
+            "## Generating a submission",
+            f"{what} of {size} x {size} in a zip, {choose_device(device).type}, batches of "
+            f"{batch_size}, float32. `generate` is everything that `mifid generate` does, from "
+            "the generator's file to the checked archive; the network alone runs over the same "
+            "batches, decoded before. The plain script takes one photo after the other, and "
+            f"checks nothing. Medians of {rounds} rounds, in which the three take turns; the "
+            "ratio is of one round's two.",
+            markdown_table(header, rows),
+            f"{describe_machine(PACKAGES)}. Again with `python benchmarks/generation.py "
+            f"{'--photos photo_jpg/ ' if photos else ''}--limit {count} --docs docs/training.md`.",
+        ]
+    )
+    click.echo(text)
+    if docs:
+        write_section(docs, "generation", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""From what a user asked for to one configuration and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mifid.baseline.config import Config
+from mifid.baseline.presets import DEFAULT, preset
+from mifid.baseline.rules import check
+from mifid.baseline.runfile import Inputs, read_run_file
+from mifid.baseline.runfolder import CONFIG
+from mifid.baseline.settings import override
+from mifid.errors import InputError
+
+__all__ = ["choose_config"]
+
+
+def choose_config(
+    *,
+    photos: str | Path | None,
+    monets: str | Path | None,
+    held_out: str | Path | None,
+    out: Path,
+    preset_name: str | None,
+    config: Config | str | Path | None,
+    settings: Iterable[str],
+    resume: bool,
+) -> tuple[Inputs, Config]:
+    """Return the pictures' places and all settings, which do not contradict each other.
+
+    A preset, a file, or, for a run that goes on, its own file; then ``settings`` on top, and
+    places that were given instead of those in a file.
+
+    Raises:
+        InputError: no pictures are given; both a preset and a file; a setting that cannot be.
+    """
+    if preset_name is not None and config is not None:
+        raise InputError(
+            "both a preset and a configuration are given",
+            hint="Give one; change single settings of it with --set.",
+        )
+    inputs, chosen = _begin(out, preset_name, config, resume=resume)
+    for assignment in settings:
+        chosen = override(chosen, assignment)
+    check(chosen)
+    given = Inputs(
+        photos=str(photos or inputs.photos),
+        monets=str(monets or inputs.monets),
+        held_out=str(held_out or inputs.held_out),
+    )
+    for option, place in (("photos", given.photos), ("monets", given.monets)):
+        if not place:
+            raise InputError(
+                f"no {option} are given",
+                hint=f"Give --{option} (a folder, zip, tar or TFRecords).",
+            )
+    return given, chosen
+
+
+def _begin(
+    out: Path, preset_name: str | None, config: Config | str | Path | None, *, resume: bool
+) -> tuple[Inputs, Config]:
+    if isinstance(config, Config):
+        return Inputs(), config
+    if config is not None:
+        return read_run_file(config)
+    own = out / CONFIG
+    if not resume or not own.is_file():
+        return Inputs(), preset(preset_name or DEFAULT).config
+    inputs, chosen = read_run_file(own)
+    return inputs, chosen if preset_name is None else preset(preset_name).config

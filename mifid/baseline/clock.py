@@ -1,0 +1,57 @@
+"""How much of a run is over, by steps or by time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+__all__ = ["Clock", "due"]
+
+
+@dataclass
+class Clock:
+    """Counts the part of a run that is over; the limit that comes first counts.
+
+    Args:
+        steps: length in steps; None: not limited by them.
+        budget: length in seconds, of everything; None: not limited by time.
+        reserve: seconds of the budget kept for what follows training.
+        started: value of ``now()`` when the budget began to run.
+        before: seconds that earlier parts of this run took, before it was interrupted.
+        now: a clock in seconds.
+    """
+
+    steps: int | None = None
+    budget: float | None = None
+    reserve: float = 0.0
+    started: float | None = None
+    before: float = 0.0
+    now: Callable[[], float] = field(default=time.monotonic)
+
+    def __post_init__(self) -> None:
+        if self.started is None:
+            self.started = self.now()
+
+    def elapsed(self) -> float:
+        """Return the seconds that the run took so far."""
+        assert self.started is not None
+        return self.before + self.now() - self.started
+
+    def fraction(self, step: int) -> float:
+        """Return the part, 0..1, that is over after ``step`` steps."""
+        parts = [0.0]
+        if self.steps is not None:
+            parts.append(step / self.steps)
+        if self.budget is not None:
+            parts.append(self.elapsed() / max(self.budget - self.reserve, 1e-9))
+        return min(max(parts), 1.0)
+
+
+def due(before: float, now: float, *, points: int) -> bool:
+    """Return whether one of ``points`` evenly spaced marks, the last at 1, lies in (before, now].
+
+    >>> due(0.19, 0.21, points=5), due(0.21, 0.39, points=5), due(0.99, 1.0, points=5)
+    (True, False, True)
+    """
+    return int(now * points + 1e-9) > int(before * points + 1e-9)

@@ -1,0 +1,91 @@
+"""What all plots of a run share. Canvases of their own, as pyplot's state is the user's."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from mifid.files import atomic_write
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "VERMILION",
+    "YELLOW",
+    "finish",
+    "log_if_wide",
+    "new_figure",
+    "save_figure",
+    "say",
+]
+
+# Okabe and Ito's colours, which all kinds of colour vision tell apart; line styles say the same
+# once more, for grey prints. https://jfly.uni-koeln.de/color/
+BLUE, VERMILION, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442", "#666666"
+
+_DPI = 150
+
+
+def new_figure(title: str, *, height: float) -> Figure:
+    """Return an empty white figure, 9 inches wide and ``height`` inches high."""
+    figure = Figure(figsize=(9.0, height), dpi=_DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    return figure
+
+
+def finish(axes: Axes, *, y: str, title: str = "") -> None:
+    """Give axes their labels and the common look; x is a whole number."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#dddddd", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def log_if_wide(axes: Axes, values: npt.NDArray[np.floating[Any]], *, ratio: float) -> None:
+    """Make y logarithmic, and just fit ``values``, if the largest is ``ratio`` times the smallest.
+
+    Never where one is not positive: hinge losses are negative.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite) or finite.min() <= 0 or finite.max() < ratio * finite.min():
+        return
+    low, high = float(finite.min()), float(finite.max())
+    axes.set_yscale("log")
+    axes.set_ylim(low / 1.2, high * 1.2)
+    # Labels at powers of ten alone would leave a range of one decade without any.
+    marks = (1.0, 2.0, 3.0, 5.0, 7.0) if high < 30 * low else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=marks if high < 1000 * low else (1.0,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def say(axes: Axes, text: str) -> None:
+    """Write into axes that would be empty why they are."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=GREY, fontsize=12)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a PNG of 150 dpi, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    with atomic_write(path) as file:
+        file.write(buffer.getvalue())

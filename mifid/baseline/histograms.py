@@ -1,0 +1,91 @@
+"""Which colours sets of pictures have, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from mifid.baseline.figures import BLUE, GREEN, VERMILION, finish, new_figure, save_figure
+from mifid.errors import InputError
+from mifid.images.source import Pixels
+
+__all__ = ["plot_rgb_histograms", "rgb_shares"]
+
+Floats = npt.NDArray[np.float64]
+
+_CHANNELS = (("red", VERMILION, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
+_FIRST = 100  # pictures of a set, as in report B
+
+
+def plot_rgb_histograms(sets: Mapping[str, Pixels], path: str | os.PathLike[str]) -> None:
+    """Draw how often each level of red, green and blue occurs, a panel a set, on equal axes.
+
+    As in report B: over the first 100 pictures of each set, and without level 0, whose peak (black
+    borders, underexposure) would flatten all else. Shares, not counts, as sets differ in size.
+
+    Args:
+        sets: what each is called -> pixels (N, H, W, 3) uint8.
+        path: of the PNG.
+
+    Raises:
+        InputError: a set is empty, or not (N, H, W, 3) uint8.
+        OutputError: it cannot be written there.
+    """
+    for name, pixels in sets.items():
+        if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+            raise InputError(
+                f"the histogram of '{name}' takes pixels (N, H, W, 3) uint8, N at least 1, "
+                f"got {pixels.shape} {pixels.dtype}",
+                hint="Give the pictures as they would be saved.",
+            )
+    title = f"Levels of red, green and blue (first {_FIRST} pictures of each set; level 0 left out)"
+    figure = new_figure(title, height=1.2 + 2.3 * max(1, len(sets)))
+    shares = {name: rgb_shares(pixels[:_FIRST]) for name, pixels in sets.items()}
+    top = _top(list(shares.values()))
+    for i, (name, pixels) in enumerate(sets.items()):
+        axes = figure.add_subplot(len(sets), 1, i + 1)
+        _draw_channels(axes, shares[name])
+        about = [f"level 0: {shares[name][:, 0].mean():.1f} %"]
+        if (peak := shares[name][:, 1:].max()) > top:
+            about.append(f"highest peak: {peak:.1f} %, cut off")
+        count = f"{min(len(pixels), _FIRST)} picture{'s'[: len(pixels) > 1]}"
+        finish(axes, title=f"{name}: {count} ({'; '.join(about)})", y="% of values a level")
+        axes.set_xticks([1, *range(32, 255, 32), 255])
+        axes.set_xlim(0, 256)
+        axes.set_ylim(0, top)
+        if i == 0:
+            axes.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
+        if i == len(sets) - 1:
+            axes.set_xlabel("level, dark to bright")
+    save_figure(figure, path)
+
+
+def _draw_channels(axes: Axes, shares: Floats) -> None:
+    levels = np.arange(1, 256)
+    for (channel, colour, style), values in zip(_CHANNELS, shares, strict=True):
+        axes.plot(levels, values[1:], color=colour, ls=style, lw=1.5, label=channel)
+        axes.fill_between(levels, values[1:], color=colour, alpha=0.08, lw=0)
+
+
+def _top(shares: Sequence[Floats]) -> float:
+    """Return the axis' end: single high levels, as of blown highlights, may leave the panel."""
+    usual = max((float(np.quantile(values[:, 1:], 0.98)) for values in shares), default=0.0)
+    highest = max((float(values[:, 1:].max()) for values in shares), default=0.0)
+    return 1.1 * min(highest, 1.6 * usual or highest) or 1.0
+
+
+def rgb_shares(pixels: Pixels) -> Floats:
+    """Return how many percent of a channel's values are at each level.
+
+    Args:
+        pixels: (N, H, W, 3) uint8.
+
+    Returns:
+        (3, 256) float64; each row sums to 100.
+    """
+    counts = [np.bincount(pixels[..., i].ravel(), minlength=256) for i in range(3)]
+    return np.array(counts, np.float64) * 300 / pixels.size

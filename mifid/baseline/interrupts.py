@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM as a request: the loop saves, and leaves when it is ready to."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["StopRequest", "stop_requests"]
+
+
+class StopRequest:
+    """Which signal asked for an end; None as long as none did."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Catch SIGINT and SIGTERM within the block; a second SIGINT interrupts at once.
+
+    Python delivers signals to the main thread alone; elsewhere nothing is caught.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        if request and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        request.signal = signal.Signals(number)
+
+    caught = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, remember) for number in caught}
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,205 @@
+"""The training loop: steps, lines of losses, snapshots, checkpoints, an orderly end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from mifid.baseline.checkpoint import Checkpoints, random_state, restore_random_state
+from mifid.baseline.clock import Clock, due
+from mifid.baseline.config import Config
+from mifid.baseline.cyclegan import CycleGan
+from mifid.baseline.draws import Draws
+from mifid.baseline.feed import Feed
+from mifid.baseline.interrupts import StopRequest
+from mifid.baseline.method import Method
+from mifid.baseline.processes import Processes
+from mifid.baseline.records import Recorder
+from mifid.baseline.schedule import factor
+from mifid.baseline.snapshots import Snapshots
+from mifid.baseline.tally import Tally
+from mifid.errors import MifidError
+from mifid.progress import Progress, Task
+
+__all__ = ["Trainer"]
+
+_PARTS = 1000  # of the bar: a run ends by steps or by time, so neither can be its unit
+_TALK_SECONDS = 1.0
+
+
+@dataclass
+class Trainer:
+    """One run, from the step it is at to its end.
+
+    Args:
+        points: how many snapshots are scored over the run.
+        steps_per_epoch: for the records.
+        recorder, snapshots: None on all processes but the first.
+        identity: what must be the same when the run goes on: the pictures, what scores them.
+    """
+
+    config: Config
+    method: Method
+    average: AveragedModel | None
+    feed: Feed
+    draws: Draws
+    clock: Clock
+    checkpoints: Checkpoints
+    processes: Processes
+    stop: StopRequest
+    points: int
+    steps_per_epoch: int
+    recorder: Recorder | None
+    snapshots: Snapshots | None
+    progress: Progress
+    identity: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        self.step = 0
+        self.fraction = 0.0
+        self._tally = Tally(self.method.losses, self.method.device)
+        self._saved_at = self._logged_at = time.monotonic()
+        self._talked_at = 0.0
+        self._logged_step = 0
+
+    def run(self) -> bool:
+        """Train to the end; return False if a signal ended it before.
+
+        Raises:
+            DivergedError: a loss is no number any more; the last good checkpoint is kept.
+        """
+        with self.progress.task("train", _PARTS, "%") as task:
+            task.advance(int(self.fraction * _PARTS))
+            try:
+                return self._run(task)
+            except torch.OutOfMemoryError as error:
+                batch, size = self.config.training.batch, self.config.data.size
+                raise MifidError(
+                    f"out of GPU memory at step {self.step + 1:,} with batches of {batch} "
+                    f"at {size} x {size}",
+                    hint="Lower training.batch, data.size or generator.width, or set "
+                    "training.precision bf16. The last checkpoint is kept.",
+                ) from error
+
+    def _run(self, task: Task) -> bool:
+        while self.fraction < 1:
+            before = self.fraction
+            self._tally.add(self._step(), self.step)
+            self.fraction, late, stopped = self._decide()
+            task.advance(int(self.fraction * _PARTS) - int(before * _PARTS))
+            if self.step % self.config.training.log_steps == 0 or self.fraction >= 1:
+                self._log()
+            self._talk(task)
+            if due(before, self.fraction, points=max(self.points, 1)):
+                self._snapshot()
+            if stopped or late or self.fraction >= 1:
+                self.save()
+            if stopped and self.fraction < 1:
+                return False
+        return True
+
+    def _step(self) -> torch.Tensor:
+        photos, paintings = self.feed.next()
+        self.step += 1
+        if self.step <= self.config.training.pretrain and isinstance(self.method, CycleGan):
+            losses = self.method.copy_paintings(paintings)
+        else:
+            rate_factor = factor(self.config.schedule, self.fraction)
+            losses = self.method.step(photos, paintings, fraction=self.fraction, factor=rate_factor)
+        if self.average is not None:
+            self.average.update_parameters(self.method.painter)
+        return losses
+
+    def _decide(self) -> tuple[float, bool, bool]:
+        """Return the part that is over, whether to save, whether to stop: for all processes."""
+        unsaved = time.monotonic() - self._saved_at
+        late = unsaved >= 60 * self.config.training.checkpoint_minutes
+        told = [self.clock.fraction(self.step), float(late)]
+        fraction, saving = self.processes.from_first(told)
+        return fraction, bool(saving), self.processes.any(bool(self.stop))
+
+    def _log(self) -> None:
+        losses = self._tally.read()
+        shares = self.processes.average(torch.tensor(list(losses.values())))
+        losses = dict(zip(losses, shares.tolist(), strict=True))
+        now = time.monotonic()
+        seconds, steps = now - self._logged_at, self.step - self._logged_step
+        self._logged_at, self._logged_step = now, self.step
+        if self.recorder is None:
+            return
+        images = 2 * steps * self.config.training.batch
+        row: dict[str, Any] = {
+            "step": self.step,
+            "epoch": self.step / self.steps_per_epoch,
+            "fraction": self.fraction,
+            "seconds": self.clock.elapsed(),
+            "images_per_second": images / max(seconds, 1e-9),
+            "rate": self.config.optimiser.rate * factor(self.config.schedule, self.fraction),
+        }
+        self.recorder.write("train", row | losses)
+
+    def _talk(self, task: Task) -> None:
+        """Tell the bar, at most once a second: reading losses waits for the device."""
+        now = time.monotonic()
+        if now - self._talked_at < _TALK_SECONDS:
+            return
+        self._talked_at = now
+        means = self._tally.peek()
+        sides: Mapping[str, float] = {
+            side: sum(value for name, value in means.items() if name.startswith(prefix))
+            for side, prefix in (("G", "generator"), ("cycle", "cycle"), ("D", "discriminator"))
+        }
+        told = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
+        task.status(f"step {self.step:,} {told}")
+
+    def _snapshot(self) -> None:
+        self._tally.check()
+        if self.snapshots is not None:
+            with torch.random.fork_rng():  # whatever the scorer draws, training goes on unchanged
+                self.snapshots.take(
+                    step=self.step, fraction=self.fraction, seconds=self.clock.elapsed()
+                )
+        self.processes.wait()
+        self._logged_at = time.monotonic()  # scoring is not training time
+        self._logged_step = self.step
+
+    def save(self) -> None:
+        """Write a checkpoint; not if the weights are lost."""
+        self._tally.check()
+        self.checkpoints.save(self.step, self.state_dict())
+        self._saved_at = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that :meth:`load_state_dict` goes on from."""
+        return {
+            "identity": dict(self.identity),
+            "fraction": self.fraction,
+            "elapsed": self.clock.elapsed(),
+            "method": self.method.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "feed": self.feed.state_dict(),
+            "draws": self.draws.state_dict(),
+            "tally": self._tally.state_dict(),
+            "best": {} if self.snapshots is None else self.snapshots.state_dict(),
+            "random": random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self.step, self.fraction = state["step"], state["fraction"]
+        self.clock.before = state["elapsed"]
+        self.method.load_state_dict(state["method"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.feed.load_state_dict(state["feed"])
+        self.draws.load_state_dict(state["draws"])
+        self._tally.load_state_dict(state["tally"])
+        if self.snapshots is not None:
+            self.snapshots.load_state_dict(state["best"])
+        self._logged_step = self.step
+        restore_random_state(state["random"])

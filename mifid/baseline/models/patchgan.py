@@ -1,0 +1,118 @@
+"""The PatchGAN discriminator of pix2pix and CycleGAN: a score for each patch of a picture."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from mifid.baseline.config import Discriminator
+from mifid.baseline.models.blocks import halving, stage
+from mifid.baseline.models.norms import keeps_bias
+from mifid.errors import InputError
+
+__all__ = ["InputNoise", "PatchGAN", "scores"]
+
+
+class PatchGAN(nn.Module):
+    """C64-C128-C256-C512 and a convolution to one score; (B, 3, S, S) -> (B, 1, h, w).
+
+    The first ``config.layers`` have stride 2, the last two stride 1. With 3 and a 4 x 4 kernel each
+    score sees 70 x 70 pixels, and a picture of 256 has 30 x 30 of them. No norm on C64. Scores are
+    in 0..1 with ``config.sigmoid``, else unbounded.
+    """
+
+    def __init__(self, config: Discriminator, *, size: int) -> None:
+        super().__init__()
+        _check(config, size=size)
+        widths = [config.width * min(2**level, 8) for level in range(config.layers + 1)]
+        self.noise = InputNoise(config.noise)
+        self.stages = nn.Sequential(
+            *(
+                _stage(config, inputs, outputs, index=index)
+                for index, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
+            )
+        )
+        self.out = scores(
+            nn.Conv2d(widths[-1], 1, config.kernel, padding=(config.kernel - 1) // 2),
+            sigmoid=config.sigmoid,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, S, S) float32 in -1..1 -> (B, 1, h, w)."""
+        patches: Tensor = self.out(self.stages(self.noise(x)))
+        return patches
+
+
+class InputNoise(nn.Module):
+    """Add Gaussian noise in training mode (report C); any shape -> the same.
+
+    Drawn as dropout is, from torch's generator of the device.
+    """
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add noise to ``x``, or return it as it is."""
+        if not self.training or self.deviation == 0:
+            return x
+        return x + self.deviation * torch.randn_like(x)
+
+    def extra_repr(self) -> str:
+        """Return the deviation, for ``print(network)``."""
+        return f"deviation={self.deviation}"
+
+
+def scores(conv: nn.Conv2d, *, sigmoid: bool) -> nn.Sequential:
+    """Return the last layer, with or without a sigmoid."""
+    last = _Sigmoid() if sigmoid else nn.Identity()
+    return nn.Sequential(OrderedDict(conv=conv, sigmoid=last))
+
+
+def _stage(config: Discriminator, inputs: int, outputs: int, *, index: int) -> nn.Sequential:
+    norm_name = "none" if index == 0 else config.norm
+    bias = keeps_bias(norm_name)
+    kernel = config.kernel
+    if index < config.layers:
+        conv = halving(inputs, outputs, kernel=kernel, bias=bias)
+    else:
+        conv = nn.Conv2d(inputs, outputs, kernel, padding=(kernel - 1) // 2, bias=bias)
+    return stage(
+        conv,
+        channels=outputs,
+        norm_name=norm_name,
+        activation_name=config.activation,
+        dropout=0.0 if index == 0 else config.dropout,
+    )
+
+
+def _check(config: Discriminator, *, size: int) -> None:
+    """Refuse networks that come down to one pixel or none: a norm leaves nothing of one."""
+    sides = [_side(size, kernel=config.kernel, layers=n) for n in range(1, config.layers + 1)]
+    if sides[-1] >= 2:
+        return
+    fit = max(1, sum(side >= 2 for side in sides))
+    raise InputError(
+        f"discriminator.layers: {config.layers} halvings with a kernel of {config.kernel} leave "
+        f"less than 2 x 2 before the last layer of pictures of data.size {size}",
+        hint=f"Set discriminator.layers to {fit} or less, or data.size to more.",
+    )
+
+
+def _side(size: int, *, kernel: int, layers: int) -> int:
+    """Side of the map that the last layer is given."""
+    padding = (kernel - 1) // 2
+    for stride in [2] * layers + [1]:
+        size = (size + 2 * padding - kernel) // stride + 1
+    return size
+
+
+class _Sigmoid(nn.Module):
+    """A sigmoid in float32: bfloat16 has no number between 0.996 and 1 for a sure discriminator."""
+
+    def forward(self, given: Tensor) -> Tensor:
+        return torch.sigmoid(given.float())

@@ -1,0 +1,115 @@
+"""The U-Net generator of pix2pix (Isola et al. 2017) and of Keras's CycleGAN tutorial."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from mifid.baseline.config import Generator
+from mifid.baseline.models.blocks import halving, stage
+from mifid.baseline.models.layers import upsample
+from mifid.baseline.models.norms import keeps_bias
+from mifid.errors import InputError
+
+__all__ = ["UNet"]
+
+_KERNEL = 4
+_DEEPEST = 8
+_DROPPED = 3  # so many innermost decoder layers have the dropout
+
+
+class UNet(nn.Module):
+    """Halve down to one pixel and double back up; (B, 3, S, S) -> the same.
+
+    At 256: down 64-128-256-512-512-512-512-512, up 512-512-512-512-256-128-64 and 3, each layer
+    of the decoder joined to the encoder's of its size. The encoder's activation is leaky_relu
+    whatever ``config.activation`` says.
+
+    The first layer has no norm, and neither has the innermost: on a map of one pixel instance norm
+    gives its shift and nothing of the picture (pix2pix's errata say so of batch norm).
+    """
+
+    def __init__(self, config: Generator, *, size: int) -> None:
+        super().__init__()
+        kernel = config.kernel or _KERNEL
+        depth = _checked_depth(config.depth, size=size, kernel=kernel)
+        widths = [config.width * min(2**level, 8) for level in range(depth)]
+        self.down = nn.ModuleList(
+            _down(
+                inputs,
+                outputs,
+                kernel=kernel,
+                norm_name="none" if level in (0, depth - 1) else config.norm,
+            )
+            for level, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
+        )
+        # From the innermost outwards. Each but the first is given the layer below and its skip.
+        outward = widths[-2::-1]
+        inner = [widths[-1], *(2 * width for width in outward)]
+        self.up = nn.ModuleList(
+            _up(config, inputs, outputs, kernel=kernel, drop=index < _DROPPED)
+            for index, (inputs, outputs) in enumerate(zip(inner, outward, strict=False))
+        )
+        conv = upsample(config.upsample, inner[-1], 3, kernel=kernel, bias=True)
+        self.out = nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, S, S) float32 in -1..1 -> the same."""
+        skips: list[Tensor] = []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        for up, skip in zip(self.up, skips[-2::-1], strict=True):
+            x = torch.cat([up(x), skip], dim=1)
+        picture: Tensor = self.out(x)
+        return picture
+
+
+def _down(inputs: int, outputs: int, *, kernel: int, norm_name: str) -> nn.Sequential:
+    return stage(
+        halving(inputs, outputs, kernel=kernel, bias=keeps_bias(norm_name)),
+        channels=outputs,
+        norm_name=norm_name,
+        activation_name="leaky_relu",
+    )
+
+
+def _up(config: Generator, inputs: int, outputs: int, *, kernel: int, drop: bool) -> nn.Sequential:
+    return stage(
+        upsample(config.upsample, inputs, outputs, kernel=kernel, bias=keeps_bias(config.norm)),
+        channels=outputs,
+        norm_name=config.norm,
+        activation_name=config.activation,
+        dropout=config.dropout if drop else 0.0,
+        dropout_first=True,
+    )
+
+
+def _halvings(size: int) -> int:
+    """How often ``size`` halves without a remainder, at most 8 times."""
+    return next((n for n in range(_DEEPEST, 0, -1) if size % 2**n == 0), 0)
+
+
+def _checked_depth(depth: int, *, size: int, kernel: int) -> int:
+    most = _halvings(size)
+    if most == 0:
+        raise InputError(
+            f"data.size: a U-Net halves pictures, so their side has to be even; got {size}",
+            hint=f"Set data.size to {size - 1} or {size + 1}; best are 128 and 256.",
+        )
+    if depth > most:
+        raise InputError(
+            f"generator.depth: to halve pictures {depth} times, their side has to divide by "
+            f"{2**depth}; data.size is {size}",
+            hint=f"Set generator.depth to {most} or less, or to 0 for as deep as the size allows.",
+        )
+    if kernel < 2:
+        raise InputError(
+            f"generator.kernel: a U-Net's layers have stride 2, so a kernel of {kernel} would "
+            "leave pixels out; expected 2 or more",
+            hint="Set generator.kernel to 4, or to 0 for the network's own.",
+        )
+    return depth or most

@@ -1,0 +1,108 @@
+"""The photos to paint: opened, looked at before the long job, loaded at the generator's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from mifid.baseline.config import Data
+from mifid.baseline.fitting import fit_picture
+from mifid.errors import InputError, PictureError
+from mifid.images import Source, open_images
+from mifid.images.decode import decode
+from mifid.images.source import Decoded, Pixels, digest
+from mifid.progress import Progress
+
+__all__ = ["Photos"]
+
+
+class Photos:
+    """Photos as a generator takes them. What it opens itself, it closes at the block's end.
+
+    Args:
+        given: whatever :func:`mifid.images.open_images` opens, but a stream.
+        data: the size, and how pictures of another size are brought to it.
+        limit: take only so many, the first by name; None: all.
+
+    Attributes:
+        names: one a photo.
+
+    Raises:
+        InputError: no photos, or a stream.
+    """
+
+    def __init__(self, given: Any, *, data: Data, limit: int | None) -> None:
+        source = open_images(given)
+        if not isinstance(source, Source):
+            raise InputError(
+                f"photos are given as {source.description}; expected a set that can be read twice",
+                hint="Give a path, an array (N, H, W, 3), a tensor or PIL images.",
+            )
+        self._source = source
+        self._data = data
+        self._close = source is not given
+        self.names: Sequence[str] = source.names[:limit]
+
+    def __enter__(self) -> Photos:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._close:
+            self._source.close()
+
+    def load(self, index: int) -> Pixels:
+        """Return photo ``index`` (S, S, 3) uint8.
+
+        Raises:
+            PictureError: it is damaged, or of a size that the configuration refuses.
+        """
+        return self._fitted(index, self._source.read(index))
+
+    def examine(self, *, workers: int, progress: Progress) -> list[str]:
+        """Load every photo once, so that what is wrong with one is told before the long job.
+
+        Returns:
+            One SHA-256 a photo, of its content.
+
+        Raises:
+            PictureError: as :meth:`load`.
+        """
+        found = []
+        with (
+            progress.task("check photos", len(self.names), "photo") as task,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            for content in pool.map(self._examine, range(len(self.names))):
+                found.append(content)
+                task.advance()
+        return found
+
+    def _examine(self, index: int) -> str:
+        content = self._source.read(index)
+        self._fitted(index, content)
+        return digest(content).hex()
+
+    def _fitted(self, index: int, content: bytes | Decoded) -> Pixels:
+        name = self.names[index]
+        try:
+            decoded = decode(content, name) if isinstance(content, bytes) else content
+        except PictureError as error:
+            raise PictureError(
+                f"{self._source.description}: {error.message}", hint="Mend or remove it."
+            ) from error
+        size, fit = self._data.size, self._data.fit
+        try:
+            return fit_picture(decoded.pixels, size=size, fit=fit, name=name)
+        except PictureError as error:
+            # Its own hint names settings of training, which nobody can change any more.
+            hint = "Remove it, or give a larger one."
+            if fit == "exact":
+                hint = f"The generator was trained on pictures of just this size; resize to {size}."
+            raise PictureError(f"{self._source.description}: {error.message}", hint=hint) from error

@@ -1,0 +1,80 @@
+"""A GAN without cycles (report A's first system): paintings from noise, photos unseen."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mifid.baseline.config import Config
+from mifid.baseline.critics import Critic
+from mifid.baseline.draws import Draws
+from mifid.baseline.method import Method, frozen
+from mifid.baseline.processes import Processes
+
+__all__ = ["PlainGan"]
+
+
+class PlainGan(Method):
+    """``painter`` turns latents (B, L) into paintings."""
+
+    losses: ClassVar[tuple[str, ...]] = (
+        "generator_adversarial_painting",
+        "discriminator_painting",
+    )
+
+    def __init__(
+        self, config: Config, *, device: torch.device, draws: Draws, processes: Processes
+    ) -> None:
+        super().__init__(config, device=device, draws=draws, processes=processes)
+        self.networks = {
+            "painter": self._generator(0),
+            "painting_discriminator": self._discriminator(2),
+        }
+        discriminator = self.networks["painting_discriminator"]
+        self._critic = Critic(config, "paintings", discriminator, self._adversarial, draws)
+        rates = config.optimiser
+        self._generators = self._stepper([self.painter], rate=rates.rate)
+        self._discriminators = self._stepper([discriminator], rate=rates.discriminator_rate)
+
+    def step(
+        self,
+        photos: Tensor,  # noqa: ARG002 - the loop feeds every method alike
+        paintings: Tensor,
+        *,
+        fraction: float,
+        factor: float,
+    ) -> Tensor:
+        """Move the generator, then the discriminator, once."""
+        discriminator = self.networks["painting_discriminator"]
+        latents = self.draws.normal_like(
+            paintings.new_empty(len(paintings), self.config.generator.latent)
+        )
+        with frozen([discriminator]), self.autocast():
+            painted = self.painter(latents)
+            wanted = self._critic.please(painted, fraction=fraction)
+        self._move(
+            self.config.loss.weight * wanted, self._generators, [self.painter], (fraction, factor)
+        )
+        with self.autocast():
+            told = self._critic.learn(real=paintings, fake=painted, fraction=fraction)
+        self._move(told, self._discriminators, [discriminator], (fraction, factor))
+        return torch.stack([wanted.detach(), told.detach()])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return networks, optimisers and the pool."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "generators": self._generators.state_dict(),
+            "discriminators": self._discriminators.state_dict(),
+            "pool": self._critic.pool.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        self._generators.load_state_dict(state["generators"])
+        self._discriminators.load_state_dict(state["discriminators"])
+        self._critic.pool.load_state_dict(state["pool"])

@@ -1,0 +1,209 @@
+"""The curves of a run: its losses and its scores."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+
+from mifid.baseline.figures import (
+    BLUE,
+    GREY,
+    VERMILION,
+    YELLOW,
+    finish,
+    log_if_wide,
+    new_figure,
+    save_figure,
+    say,
+)
+from mifid.baseline.histograms import plot_rgb_histograms
+
+__all__ = ["plot_losses", "plot_rgb_histograms", "plot_scores", "running_mean"]
+
+Row = Mapping[str, Any]
+Floats = npt.NDArray[np.float64]
+
+# A panel: title, the range from which its axis is logarithmic, and its lines: column, label,
+# colour, style.
+_PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "Adversarial losses: generators solid, discriminators dashed",
+        30.0,  # generator and discriminator differ a few times: that is best seen on a plain axis
+        (
+            ("generator_adversarial_painting", "painting generator", BLUE, "-"),
+            ("discriminator_painting", "painting discriminator", BLUE, "--"),
+            ("generator_adversarial_photo", "photo generator", VERMILION, "-"),
+            ("discriminator_photo", "photo discriminator", VERMILION, "--"),
+        ),
+    ),
+    (
+        "Reconstruction losses: cycle solid, identity dashed",
+        4.0,  # they fall steeply at first, and matter later
+        (
+            ("cycle_painting", "cycle, paintings", BLUE, "-"),
+            ("identity_painting", "identity, paintings", BLUE, "--"),
+            ("cycle_photo", "cycle, photos", VERMILION, "-"),
+            ("identity_photo", "identity, photos", VERMILION, "--"),
+        ),
+    ),
+)
+
+_AVERAGED = 5  # scores in the moving average
+_NAMES = {"mifid": "MiFID", "fid": "FID"}
+
+
+def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
+    """Draw the losses over the steps as a PNG: as logged, faint, and their running mean.
+
+    Args:
+        rows: lines of metrics.jsonl; those of other kinds than ``"train"`` are passed over.
+        path: of the PNG.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    train = [row for row in rows if row["kind"] == "train"]
+    width = max(1, len(train) // 25 // 2 * 2 + 1) if len(train) >= 50 else 1
+    panels = [
+        (title, ratio, [line for line in lines if any(line[0] in row for row in train)])
+        for title, ratio, lines in _PANELS
+    ]
+    panels = [panel for panel in panels if panel[2]] or [("", 0.0, [])]
+    smoothing = (
+        f" (faint: as logged; strong: mean of {width} neighbouring lines)" if width > 1 else ""
+    )
+    figure = new_figure(f"Losses{smoothing}", height=1.2 + 2.9 * len(panels))
+    for i, (title, ratio, lines) in enumerate(panels):
+        axes = figure.add_subplot(len(panels), 1, i + 1)
+        drawn = [_draw_loss(axes, train, line, width=width) for line in lines]
+        finish(axes, title=title, y="loss, before its weight")
+        log_if_wide(axes, np.concatenate(drawn) if drawn else np.empty(0), ratio=ratio)
+        if i == len(panels) - 1:
+            axes.set_xlabel("training step")
+        if lines:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+        else:
+            say(axes, "no losses were logged")
+    save_figure(figure, path)
+
+
+def plot_scores(
+    rows: Sequence[Row], path: str | os.PathLike[str], *, metric: str = "mifid"
+) -> None:
+    """Draw the score of the raw and the averaged (EMA) weights over the run, the best marked.
+
+    Args:
+        rows: lines of metrics.jsonl; those of other kinds than ``"score"`` are passed over.
+        path: of the PNG.
+        metric: ``"mifid"`` or ``"fid"``: the column that is drawn.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    scored = [row for row in rows if row["kind"] == "score" and _is_finite(row.get(metric))]
+    name = _NAMES.get(metric, metric)
+    photos = max((row["photos"] for row in scored if "photos" in row), default=0)
+    on = f", on {photos:,} photos" if photos else ""
+    figure = new_figure(f"{name} over the run{on}", height=4.6)
+    axes = figure.add_subplot()
+    for weights, label, colour, marker in (
+        ("raw", "weights as trained", VERMILION, "s"),
+        ("ema", "moving average of the weights (EMA)", BLUE, "o"),
+    ):
+        points = [(row["step"], row[metric]) for row in scored if row["weights"] == weights]
+        if not points:
+            continue
+        steps, scores = np.array(points, np.float64).T
+        axes.plot(steps, scores, color=colour, marker=marker, ms=4, lw=1.6, label=label)
+        if weights == "raw" and len(scores) >= _AVERAGED:
+            means = np.convolve(scores, np.full(_AVERAGED, 1 / _AVERAGED), "valid")
+            text = f"mean of their last {_AVERAGED} scores"
+            axes.plot(steps[_AVERAGED - 1 :], means, color=GREY, ls="--", lw=1.4, label=text)
+    finish(axes, y=f"{name} (lower is better)")
+    axes.set_xlabel("training step")
+    if scored:
+        _mark_best(axes, min(scored, key=lambda row: row[metric]), metric)
+        log_if_wide(axes, np.array([row[metric] for row in scored], np.float64), ratio=4.0)
+        _say_times(axes, scored)
+        axes.legend(loc="upper right", fontsize=9, framealpha=0.85, edgecolor="none")
+    else:
+        say(axes, "nothing was scored")
+    save_figure(figure, path)
+
+
+def running_mean(values: Floats, width: int) -> Floats:
+    """Return the mean of each value and its neighbours, ``width`` in all, fewer at the ends.
+
+    NaN and infinities are left out of the means, and stay gaps where they are.
+
+    Args:
+        values: (N,) float64.
+        width: an odd number.
+    """
+    finite = np.isfinite(values)
+    window = np.ones(min(width, 2 * len(values) - 1))
+    totals = np.convolve(np.where(finite, values, 0.0), window)
+    counts = np.convolve(finite.astype(np.float64), window)
+    half = len(window) // 2
+    middle = slice(half, half + len(values))
+    return np.where(finite, totals[middle] / np.maximum(counts[middle], 1), np.nan)
+
+
+def _draw_loss(
+    axes: Axes, rows: Sequence[Row], line: tuple[str, str, str, str], *, width: int
+) -> Floats:
+    """Draw a loss and return what is drawn strongly: its running mean."""
+    name, label, colour, style = line
+    steps = np.array([row["step"] for row in rows], np.float64)
+    values = np.array([row.get(name, math.nan) for row in rows], np.float64)
+    values[~np.isfinite(values)] = np.nan
+    means = running_mean(values, width)
+    if width > 1:
+        axes.plot(steps, values, color=colour, lw=0.6, alpha=0.22)
+    marker = "o" if len(rows) < 50 else ""
+    axes.plot(steps, means, color=colour, ls=style, lw=1.7, marker=marker, ms=3, label=label)
+    return means
+
+
+def _mark_best(axes: Axes, best: Row, metric: str) -> None:
+    kind = "EMA" if best["weights"] == "ema" else "as trained"
+    axes.plot(
+        [best["step"]],
+        [best[metric]],
+        ls="",
+        marker="*",
+        ms=15,
+        color=YELLOW,
+        mec="black",
+        label=f"best: {best[metric]:.2f} ({kind}, step {best['step']:,})",
+        zorder=5,
+    )
+
+
+def _say_times(axes: Axes, rows: Sequence[Row]) -> None:
+    """Write above some scorings how long the run had taken."""
+    times = {row["step"]: row["seconds"] for row in rows if _is_finite(row.get("seconds"))}
+    if not times:
+        return
+    longest = max(times.values())
+    units = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+    unit, name = next((u for u in units if longest >= 2 * u[0]), units[-1])
+    decimals = 1 if longest < 20 * unit else 0
+    steps = sorted(times)
+    chosen = steps[:: -math.ceil(len(steps) / 7)][::-1]  # from the end: the last is always there
+    top = axes.twiny()
+    top.set_xlim(axes.get_xlim())
+    top.set_xticks(chosen, [f"{times[step] / unit:.{decimals}f}" for step in chosen])
+    top.set_xlabel(f"{name} since the start", color=GREY, fontsize=9)
+    top.tick_params(colors=GREY, labelsize=8, length=3)
+    top.spines[:].set_visible(False)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)

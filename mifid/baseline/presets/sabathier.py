@@ -1,0 +1,40 @@
+"""Report D: Sabathier and Souaidi, paper; their plain CycleGAN."""
+
+from __future__ import annotations
+
+from mifid.baseline.presets.preset import row
+
+__all__ = ["PRESETS"]
+
+_SOURCE = "D. Sabathier, Souaidi"
+_STATED = {
+    "generator.network": "skip_resnet",
+    "generator.norm": "layer",
+    "loss.adversarial": "log",
+    "training.method": "cyclegan",
+    "training.batch": 1,
+    "training.epochs": 100,
+    "optimiser.rate": 2e-4,
+    "optimiser.discriminator_rate": 2e-4,
+}
+_OURS = {"discriminator.norm": "layer", "training.ema": 0.0}
+
+PRESETS = (
+    row(
+        "sabathier-cyclegan",
+        "ResNet with skip connections, LayerNorm, log loss, Adam, 100 epochs",
+        source=_SOURCE,
+        reported=48.39,
+        stated={**_STATED, "optimiser.name": "adam"},
+        ours=_OURS,
+    ),
+    row(
+        "sabathier-adabelief",
+        "as sabathier-cyclegan, with AdaBelief",
+        source=_SOURCE,
+        reported=80.48,
+        stated={**_STATED, "optimiser.name": "adabelief"},
+        ours=_OURS,
+        note="Needs pip install 'mifid[adabelief]'.",
+    ),
+)

@@ -1,0 +1,178 @@
+"""What must hold between settings, and which of them do nothing beside the others."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from mifid.baseline.config import Config
+from mifid.baseline.duration import parse_duration
+from mifid.errors import InputError
+
+__all__ = ["check", "idle"]
+
+
+def check(config: Config) -> None:
+    """Refuse settings that contradict each other. Sizes are checked by the networks themselves.
+
+    Raises:
+        InputError: the first contradiction, and how to mend it.
+    """
+    _check_length(config)
+    _check_schedule(config)
+    _check_method(config)
+    _check_networks(config)
+    _check_loss(config)
+    _check_labels(config)
+    _check_diffaugment(config)
+
+
+def idle(config: Config) -> frozenset[str]:
+    """Return the names of the settings that change nothing, whatever they are.
+
+    Such as ``optimiser.momentum`` where the optimiser is Adam.
+    """
+    generator, optimiser = config.generator.network, config.optimiser.name
+    schedule, training = config.schedule.name, config.training
+    by_epochs = training.epochs > 0
+    used = {
+        "augment.enlarge augment.flip augment.turns augment.static": config.augment.sides != "none",
+        "augment.vary": config.augment.sides != "none" and config.augment.enlarge > 1,
+        "diffaugment.discriminators": _diffaugments(config),
+        "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
+        "generator.depth": generator == "unet",
+        "generator.latent": generator == "dcgan",
+        "generator.kernel generator.dropout": generator != "dcgan",
+        "discriminator.layers": config.discriminator.network == "patchgan",
+        "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain": (
+            training.method != "gan"
+        ),
+        "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
+        "optimiser.beta1 optimiser.beta2": optimiser != "sgd",
+        "optimiser.momentum": optimiser in ("sgd", "adam_sgd"),
+        "optimiser.switch optimiser.sgd_rate": optimiser == "adam_sgd",
+        "schedule.start": schedule == "linear",
+        "schedule.final": schedule == "exponential",
+        "schedule.until schedule.factors": schedule == "stepped",
+        "training.steps_per_epoch": by_epochs,
+        "training.epoch": by_epochs and training.steps_per_epoch == 0,
+    }
+    return frozenset(name for names, use in used.items() if not use for name in names.split())
+
+
+def _check_length(config: Config) -> None:
+    training = config.training
+    if training.budget:
+        try:
+            parse_duration(training.budget)
+        except InputError as error:
+            raise InputError(f"training.budget: {error.message}", hint=error.hint) from error
+    elif not training.epochs and not training.steps:
+        raise InputError(
+            "nothing says how long to train: training.budget, training.epochs and training.steps "
+            "are all unset",
+            hint="Set one of them, such as training.budget=5h, training.epochs=30 or "
+            "training.steps=55000.",
+        )
+
+
+def _check_schedule(config: Config) -> None:
+    schedule = config.schedule
+    if schedule.name != "stepped":
+        return
+    if len(schedule.factors) != len(schedule.until) + 1:
+        raise InputError(
+            f"schedule.factors has {len(schedule.factors)} numbers and schedule.until "
+            f"{len(schedule.until)}; expected one factor more than parts",
+            hint="Such as schedule.until=0.5,0.75 and schedule.factors=1,0.5,0.1.",
+        )
+    edges = (0.0, *schedule.until, 1.0)
+    if any(a >= b for a, b in pairwise(edges)):
+        raise InputError(
+            f"schedule.until is {', '.join(f'{part:g}' for part in schedule.until)}; expected "
+            "parts of the run that rise, above 0 and below 1",
+            hint="Such as schedule.until=0.5,0.75.",
+        )
+
+
+def _check_method(config: Config) -> None:
+    method, network = config.training.method, config.generator.network
+    if (method == "gan") != (network == "dcgan"):
+        raise InputError(
+            f"training.method is {method}, but generator.network is {network}: a gan paints from "
+            "numbers, which only a dcgan does, and a cyclegan from photos",
+            hint="Set training.method=gan together with generator.network=dcgan, or "
+            "training.method=cyclegan with another network, such as unet.",
+        )
+    if method == "gan" and config.training.pretrain:
+        raise InputError(
+            f"training.pretrain is {config.training.pretrain}, but training.method is gan: a "
+            "network that takes no pictures cannot learn to copy them",
+            hint="Set training.pretrain=0.",
+        )
+
+
+def _check_networks(config: Config) -> None:
+    # Imported here: networks need torch, and the names of presets are asked for without it.
+    from mifid.baseline.models import DISCRIMINATORS, GENERATORS
+    from mifid.registry import suggest
+
+    for name, network, known in (
+        ("generator.network", config.generator.network, GENERATORS),
+        ("discriminator.network", config.discriminator.network, DISCRIMINATORS),
+    ):
+        if network not in known:
+            raise InputError(
+                f"{name} is '{network}', which there is not", hint=suggest(network, known)
+            )
+
+
+def _check_loss(config: Config) -> None:
+    loss = config.loss
+    if loss.adversarial == "hinge" and config.discriminator.sigmoid:
+        raise InputError(
+            "loss.adversarial is hinge, but discriminator.sigmoid is true: the hinge lies at -1 "
+            "and 1, which a sigmoid doesn't reach",
+            hint="Set discriminator.sigmoid=false, or another loss.adversarial.",
+        )
+    if not loss.weight and (config.training.method == "gan" or not loss.cycle + loss.identity):
+        raise InputError(
+            "loss.weight is 0 and no other loss is left: nothing would be learnt",
+            hint="Set loss.weight=1.",
+        )
+
+
+def _check_labels(config: Config) -> None:
+    loss = config.loss
+    if loss.adversarial in ("bce", "log"):
+        for name in ("real_label", "fake_label", "generator_label"):
+            if not 0 <= getattr(loss, name) <= 1:
+                raise InputError(
+                    f"loss.{name} is {getattr(loss, name):g}; expected 0 to 1, because "
+                    f"loss.adversarial {loss.adversarial} takes it for a probability",
+                    hint="Only lsgan takes labels outside of 0..1.",
+                )
+    real, fake = loss.real_label - loss.label_noise, loss.fake_label + loss.label_noise
+    if loss.fake_label >= min(loss.real_label, loss.generator_label) or real < fake:
+        raise InputError(
+            f"labels of real and of generated pictures overlap: loss.real_label {loss.real_label:g}"
+            f" and loss.generator_label {loss.generator_label:g} must lie above loss.fake_label "
+            f"{loss.fake_label:g}, and loss.label_noise {loss.label_noise:g} between them twice",
+            hint="To exchange labels now and then, set loss.flip to its probability.",
+        )
+
+
+def _check_diffaugment(config: Config) -> None:
+    seen_by = config.diffaugment.discriminators
+    if not _diffaugments(config):
+        return
+    if seen_by == "none" or (seen_by == "photos" and config.training.method == "gan"):
+        raise InputError(
+            f"diffaugment has probabilities above 0, but diffaugment.discriminators is {seen_by}: "
+            "no discriminator would see it",
+            hint="Set diffaugment.discriminators=paintings, or color, translation and cutout to 0.",
+        )
+
+
+def _diffaugments(config: Config) -> bool:
+    chosen = config.diffaugment
+    return max(chosen.color, chosen.translation, chosen.cutout) > 0

@@ -1,0 +1,99 @@
+"""The folder of a run: one process at a time, one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mifid.baseline.config import Config
+from mifid.baseline.runfile import Inputs, read_run_file
+from mifid.baseline.settings import differences
+from mifid.errors import InputError, OutputError
+
+__all__ = ["CONFIG", "check_folder", "locked"]
+
+CONFIG = "config.toml"
+_LOCK = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder if need be, and keep other runs out of it within the block.
+
+    The system lets go of the lock when the process ends, however it ends.
+
+    Raises:
+        OutputError: it cannot be made, or another process is at work in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the run folder {folder}: {error.strerror}", hint="Give another --out."
+        ) from error
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(
+            f"another process is training in {folder}",
+            hint="Wait for it, stop it, or give another --out.",
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot write in the run folder {folder}: {error.strerror}",
+            hint="Give another --out.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) -> None:
+    """See that a new run finds the folder empty, and one that goes on finds itself.
+
+    Raises:
+        OutputError: a new run, but the folder holds something already.
+        InputError: nothing to resume, or it was another configuration.
+    """
+    file = folder / CONFIG
+    if resume:
+        if not file.is_file():
+            raise InputError(
+                f"nothing to resume in {folder}: it holds no {CONFIG}",
+                hint="Leave out --resume to begin a run, or give the --out of the one to go on.",
+            )
+        _check_same(file, inputs, config)
+        return
+    if file.is_file():
+        raise OutputError(
+            f"{folder} holds a run already",
+            hint="Add --resume to go on with it, or give another --out.",
+        )
+    others = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
+    if others:
+        raise OutputError(
+            f"{folder} is not empty: it holds {', '.join(others[:3])}"
+            + (f" and {len(others) - 3} more" if len(others) > 3 else ""),
+            hint="Give a new or an empty folder as --out, so that nothing is overwritten.",
+        )
+
+
+def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
+    then_inputs, then = read_run_file(file)
+    changes = differences(then, config)
+    changes += [
+        f"inputs.{key}: {was} -> {now}"
+        for key, was in vars(then_inputs).items()
+        if (now := getattr(inputs, key)) != was
+    ]
+    if changes:
+        shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")
+        raise InputError(
+            f"{file.parent} holds a run with another configuration: {shown}",
+            hint="Leave the options out to go on as it began, or train anew in another --out.",
+        )

@@ -1,0 +1,95 @@
+"""The learning rate's factor as a function of how much of the run is over."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+
+from mifid.baseline.config import Schedule
+from mifid.errors import InputError
+from mifid.registry import suggest
+
+__all__ = ["SCHEDULES", "check_schedule", "factor"]
+
+
+def factor(config: Schedule, fraction: float) -> float:
+    """Return what the learning rates are multiplied with.
+
+    Args:
+        config: the shape.
+        fraction: part of the run that is over; what lies outside 0..1 is taken as the nearer end.
+
+    Raises:
+        InputError: as :func:`check_schedule`.
+
+    >>> factor(Schedule("linear", start=0.5), 0.75)
+    0.5
+    """
+    check_schedule(config)
+    return SCHEDULES[config.name](config, min(max(fraction, 0.0), 1.0))
+
+
+def check_schedule(config: Schedule) -> None:
+    """See that a schedule can be followed.
+
+    Raises:
+        InputError: no such shape; or, for a stepped one, parts that do not rise from 0 to 1,
+            factors that are not one more, or a factor below 0.
+    """
+    if config.name not in SCHEDULES:
+        raise InputError(
+            f"unknown schedule.name '{config.name}'", hint=suggest(config.name, SCHEDULES)
+        )
+    if config.name != "stepped":
+        return
+    until, factors = config.until, config.factors
+    if len(factors) != len(until) + 1:
+        raise InputError(
+            f"schedule.factors has {len(factors)} values and schedule.until has {len(until)}; "
+            f"expected {len(until) + 1} factors",
+            hint="Each part of the run has a factor: one before each of until, one after the last.",
+        )
+    if not all(low < high for low, high in pairwise((0.0, *until, 1.0))):
+        raise InputError(
+            f"schedule.until is {list(until)}; expected rising parts of the run between 0 and 1",
+            hint="For 10 of 30 epochs write 0.3333.",
+        )
+    if not all(0 <= value < math.inf for value in factors):
+        raise InputError(
+            f"schedule.factors is {list(factors)}; expected finite values of at least 0",
+            hint="A factor multiplies the learning rate.",
+        )
+
+
+def _constant(config: Schedule, fraction: float) -> float:  # noqa: ARG001
+    return 1.0
+
+
+def _linear(config: Schedule, fraction: float) -> float:
+    if fraction <= config.start:  # so that a start of 1 means never, and not 0 / 0
+        return 1.0
+    return (1.0 - fraction) / (1.0 - config.start)
+
+
+def _exponential(config: Schedule, fraction: float) -> float:
+    return float(config.final**fraction)
+
+
+def _stepped(config: Schedule, fraction: float) -> float:
+    return config.factors[bisect_right(config.until, fraction)]
+
+
+def _cosine(config: Schedule, fraction: float) -> float:  # noqa: ARG001
+    return 0.5 * (1.0 + math.cos(math.pi * fraction))
+
+
+SCHEDULES: Mapping[str, Callable[[Schedule, float], float]] = {
+    "constant": _constant,
+    "linear": _linear,
+    "exponential": _exponential,
+    "stepped": _stepped,
+    "cosine": _cosine,
+}
+"""Name -> (settings, fraction in 0..1) -> factor."""

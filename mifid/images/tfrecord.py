@@ -1,0 +1,239 @@
+"""Pictures in TFRecord files, as the competition hands them out: no TensorFlow needed.
+
+A file is a row of records, each framed as: length (uint64), masked CRC-32C of the length, data,
+masked CRC-32C of the data; numbers are little-endian
+(https://www.tensorflow.org/tutorials/load_data/tfrecord).
+The data is a ``tf.train.Example``, of which the features ``image_name`` and ``image`` are read.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mifid.errors import InputError, PictureError
+from mifid.files import sha256_of_file
+from mifid.images.archive import MAX_ENTRY_BYTES, climbs_out
+from mifid.images.source import EXTENSIONS, Source, is_picture
+from mifid.images.tfexample import MalformedError, only_value, values
+
+__all__ = ["TFRecordSource", "accepts", "open_tfrecords"]
+
+_NAMED = re.compile(r"\.tfrec(ord)?s?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)
+_FRAME = struct.Struct("<QI")  # length, its CRC
+_CRC = struct.Struct("<I")
+_MASK = 0xA282EAD8
+_GZIP = b"\x1f\x8b"
+_HINT = "Download or write the file anew."
+_BAD_PICTURE = "Download or write the file anew, or leave such pictures out with --skip-bad."
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Record ``number`` (from 1) of a file: ``length`` bytes from ``offset``."""
+
+    name: str
+    path: Path
+    number: int
+    offset: int
+    length: int
+
+    @property
+    def where(self) -> str:
+        return f"record {self.number} of {self.path}"
+
+
+class TFRecordSource(Source):
+    """The records of one or more TFRecord files, sorted by ``image_name``.
+
+    Names without the ending of a picture get ``.jpg``; records without a name are called after
+    their file. Files are opened anew for every read, so threads may read and nothing stays open.
+    """
+
+    def __init__(self, description: str, paths: list[Path], skipped: Counter[str]) -> None:
+        self.description = description
+        self.skipped = skipped
+        self._paths = paths
+        records = [record for path in paths for record in _scan(path)]
+        if not records:
+            raise InputError(f"{description} holds no records", hint=_HINT)
+        self._records = sorted(records, key=lambda r: (r.name, r.path, r.number))
+        self.names = [record.name for record in self._records]
+
+    def read(self, index: int) -> bytes:
+        """Return the record's encoded picture; its CRC is checked on the way.
+
+        Raises:
+            PictureError: the record is damaged, or the file changed since it was opened.
+        """
+        record = self._records[index]
+        try:
+            with record.path.open("rb") as file:
+                file.seek(record.offset)
+                data, footer = file.read(record.length), file.read(_CRC.size)
+        except OSError as error:
+            raise PictureError(f"cannot read {record.where}: {error.strerror or error}") from error
+        _check_crc(data, footer, f"'{record.name}', {record.where}")
+        try:
+            return only_value(values(data), "image")
+        except MalformedError as error:
+            raise PictureError(f"{record.where}: {error}", hint=_BAD_PICTURE) from error
+
+    def container_sha256(self) -> bytes:
+        """Return the hash of the files and their names, after which nameless records are called."""
+        digest = hashlib.sha256()
+        for path in self._paths:
+            digest.update(f"{path.name!r} {sha256_of_file(path)}\n".encode())
+        return digest.digest()
+
+
+def accepts(given: object) -> bool:
+    """Files, and patterns of files, that are named as TFRecords; folders of nothing else."""
+    if not isinstance(given, str | os.PathLike):
+        return False
+    text = os.fspath(given)
+    if os.path.isdir(text):
+        return _is_folder_of_records(text)
+    if os.path.isfile(text):
+        return _NAMED.search(text) is not None
+    return glob.has_magic(text) and ".tfrec" in os.path.basename(text).lower()
+
+
+def open_tfrecords(given: str | os.PathLike[str]) -> TFRecordSource:
+    """Open a TFRecord file, a folder of them, or those that a pattern names.
+
+    Raises:
+        InputError: a file that is cut short, compressed or no TFRecord; a record without a picture.
+    """
+    path = Path(given)
+    if path.is_file():
+        return TFRecordSource(f"TFRecord {path}", [path], Counter())
+    if path.is_dir():
+        found = [entry.path for entry in os.scandir(path) if not entry.name.startswith(".")]
+        description = "folder"
+    else:
+        found = glob.glob(os.path.expanduser(os.fspath(given)), recursive=True)
+        description = "pattern"
+    files = [Path(p) for p in found if os.path.isfile(p)]
+    named = sorted(file for file in files if _NAMED.search(file.name))
+    skipped = Counter({"not a TFRecord by its name": len(files) - len(named)})
+    if not named:
+        raise InputError(
+            f"no TFRecords in {description} {given}",
+            hint="Expected files ending in .tfrec or .tfrecord.",
+        )
+    return TFRecordSource(f"TFRecords of {description} {given}", named, +skipped)
+
+
+def _is_folder_of_records(folder: str) -> bool:
+    """Say whether a folder holds TFRecords, and neither pictures nor folders that might."""
+    found = False
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                # The first picture settles it: a folder of thousands is not listed twice.
+                if is_picture(entry.name) is None or entry.is_dir():
+                    return False
+                found = found or _NAMED.search(entry.name) is not None
+    except OSError:
+        return False  # told by the kind that opens folders
+    return found
+
+
+def _scan(path: Path) -> Iterator[_Record]:
+    """Find the records of a file, and their names."""
+    try:
+        with path.open("rb") as file:
+            size, number = os.fstat(file.fileno()).st_size, 0
+            while header := file.read(_FRAME.size):
+                number += 1
+                where = f"record {number} of {path}"
+                offset = file.tell()
+                length = _length(header, where, rest=size - offset)
+                data, footer = file.read(length), file.read(_CRC.size)
+                yield _Record(_name(data, footer, path, number), path, number, offset, length)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _length(header: bytes, where: str, *, rest: int) -> int:
+    """Return a record's length from its checked header, of ``rest`` bytes that follow."""
+    if len(header) < _FRAME.size:
+        raise InputError(f"{where} is cut short: {len(header)} of 12 bytes of header", hint=_HINT)
+    length, found = _FRAME.unpack(header)
+    expected = _masked_crc(header[:8])
+    if found != expected:
+        if header.startswith(_GZIP):
+            raise InputError(f"{where}: the file is compressed", hint="Decompress it: gunzip.")
+        raise InputError(
+            f"{where} has a bad CRC of its length: expected {expected:#010x}, got {found:#010x}",
+            hint=f"It is damaged there, or was never a TFRecord. {_HINT}",
+        )
+    if length > MAX_ENTRY_BYTES:
+        raise InputError(
+            f"{where} has {length:,} bytes, more than the {MAX_ENTRY_BYTES:,} that a picture may "
+            "have",
+            hint=_HINT,
+        )
+    if length + _CRC.size > rest:
+        raise InputError(
+            f"{where} is cut short: {rest:,} of {length + _CRC.size:,} bytes", hint=_HINT
+        )
+    return int(length)
+
+
+def _name(data: bytes, footer: bytes, path: Path, number: int) -> str:
+    """Return the name of a record's picture.
+
+    A record with a bad CRC gets one too: reading it will tell, and may be left out.
+    """
+    where = f"record {number} of {path}"
+    own = f"{_NAMED.sub('', path.name)}-{number:05}.jpg"
+    try:
+        _check_crc(data, footer, where)
+    except PictureError:
+        return own
+    try:
+        features = values(data)
+        only_value(features, "image")
+        given = only_value(features, "image_name") if "image_name" in features else b""
+    except MalformedError as error:
+        raise InputError(
+            f"{where}: {error}",
+            hint="Expected a tf.train.Example with features image_name and image, as bytes.",
+        ) from error
+    name = given.decode(errors="replace")
+    if climbs_out(name):
+        raise InputError(f"{where}: image_name '{name}' points outside a folder", hint=_HINT)
+    if not name:
+        return own
+    return name if os.path.splitext(name)[1].lower() in EXTENSIONS else f"{name}.jpg"
+
+
+def _check_crc(data: bytes, footer: bytes, what: str) -> None:
+    if len(footer) < _CRC.size:
+        raise PictureError(f"{what} is cut short", hint=_BAD_PICTURE)
+    (found,) = _CRC.unpack(footer)
+    expected = _masked_crc(data)
+    if found != expected:
+        raise PictureError(
+            f"{what} has a bad CRC: expected {expected:#010x}, got {found:#010x}",
+            hint=_BAD_PICTURE,
+        )
+
+
+def _masked_crc(data: bytes) -> int:
+    """CRC-32C, rotated and shifted so that a CRC of data that holds CRCs is still a good one."""
+    import google_crc32c  # here, as it need not be there for other kinds
+
+    crc: int = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF

@@ -1,0 +1,221 @@
+"""A zip that is written over several runs: after any end, even kill -9, the next one goes on.
+
+What is finished lies beside the target as ``.<target's name>.<fingerprint>.partial``: stored
+entries, one after the other, each written at once with its CRC-32, and no directory of contents
+yet. Whatever tore its end is found by reading it from the start, and cut off.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock, Timeout
+
+from mifid.errors import OutputError
+from mifid.files import check_writable
+
+__all__ = ["ResumableArchive", "partial_path", "resumable_archive", "stored_entry"]
+
+_CRC_AND_SIZES = struct.Struct("<III")  # CRC-32, size as stored, size unpacked
+_CRC_AT = 14
+_READABLE = 0o600 << 16  # what ZipFile.writestr gives to entries without permissions
+
+
+class ResumableArchive:
+    """An archive whose entries come in a known order. Make one with :func:`resumable_archive`."""
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        names: Sequence[str],
+        found: Sequence[zipfile.ZipInfo],
+        target: Path,
+    ) -> None:
+        self._file = file
+        self._names = names
+        self._written = list(found)
+        self._target = target
+
+    @property
+    def done(self) -> int:
+        """Return how many of the entries are written, now and by earlier runs."""
+        return len(self._written)
+
+    def add(self, content: bytes) -> None:
+        """Append the next entry in order; once it returns, only a crash of the machine loses it.
+
+        Raises:
+            OutputError: it cannot be written.
+            ValueError: it is empty, or all entries are there already.
+        """
+        if not content or self.done == len(self._names):
+            raise ValueError("an empty entry" if not content else "all entries are written")
+        entry = stored_entry(self._names[self.done])
+        entry.CRC = zlib.crc32(content)
+        entry.compress_size = entry.file_size = len(content)
+        try:
+            entry.header_offset = self._file.tell()
+            self._file.write(entry.FileHeader(zip64=False) + content)
+            self._file.flush()
+        except OSError as error:
+            raise _cannot_write(self._target, error) from error
+        self._written.append(entry)
+
+    def close_directory(self) -> None:
+        """Append the directory of contents, and wait until all of it is on the disk.
+
+        Raises:
+            OutputError: it cannot be written.
+            ValueError: entries are missing.
+        """
+        if self.done < len(self._names):
+            raise ValueError(f"{self.done} of {len(self._names)} entries are written")
+        try:
+            # Opened for writing behind the entries, ZipFile adds the directory alone.
+            with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:
+                archive.filelist.extend(self._written)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _cannot_write(self._target, error) from error
+
+
+@contextmanager
+def resumable_archive(
+    target: str | os.PathLike[str], *, names: Sequence[str], fingerprint: str, group: int = 1
+) -> Iterator[ResumableArchive]:
+    """Yield an archive of entries ``names``, with those that an earlier run has finished.
+
+    When the block ends well, ``target`` is the whole archive, and no partial one is left. When it
+    raises, or the process is killed, the partial archive stays for the next run.
+
+    Args:
+        target: where the whole archive is to be.
+        names: of all entries, in order, each once.
+        fingerprint: of everything that the entries' bytes depend on; another one starts anew.
+        group: entries are kept by so many at a time, for those that are made together.
+
+    Raises:
+        OutputError: it cannot be written there, or another process is writing it.
+        ValueError: at the end of the block entries are missing.
+    """
+    path = Path(target)
+    partial = partial_path(path, fingerprint)
+    check_writable(path)  # before the lock, which would make a missing folder
+    with _locked(path):
+        try:
+            partial.touch()
+            file = partial.open("r+b")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        try:
+            found = _recover(file, names, group=group)
+            archive = ResumableArchive(file, names=names, found=found, target=path)
+            yield archive
+            archive.close_directory()
+        finally:
+            # On a full disk, closing fails once more; what came first is what is to be told.
+            with suppress(OSError):
+                file.close()
+        try:
+            os.replace(partial, path)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        _remove_partials(path)
+
+
+def partial_path(target: str | os.PathLike[str], fingerprint: str) -> Path:
+    """Return where the unfinished archive lies: beside ``target``, for a rename in the end."""
+    path = Path(target)
+    return path.with_name(f".{path.name}.{fingerprint}.partial")
+
+
+def stored_entry(name: str) -> zipfile.ZipInfo:
+    """Return an entry without compression and with a fixed date: equal content, equal bytes."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.external_attr = _READABLE
+    entry.CRC = 0  # which ZipInfo leaves unset; known once there is content
+    return entry
+
+
+def _recover(file: IO[bytes], names: Sequence[str], *, group: int) -> list[zipfile.ZipInfo]:
+    """Return the entries that are whole, by groups, and leave the file ending behind them."""
+    found: list[zipfile.ZipInfo] = []
+    for name in names:
+        entry = _read_entry(file, name)
+        if entry is None:
+            break
+        found.append(entry)
+    if len(found) < len(names):
+        del found[len(found) - len(found) % group :]
+    end = found[-1] if found else None
+    file.seek(0 if end is None else _end_of(end))
+    file.truncate()
+    return found
+
+
+def _read_entry(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
+    """Read the entry here if it is the one of this name, whole and undamaged."""
+    entry = stored_entry(name)
+    entry.header_offset = file.tell()
+    expected = len(entry.FileHeader(zip64=False))
+    header = file.read(expected)
+    if len(header) < expected:
+        return None
+    entry.CRC, entry.compress_size, entry.file_size = _CRC_AND_SIZES.unpack_from(header, _CRC_AT)
+    if entry.file_size == 0 or header != entry.FileHeader(zip64=False):
+        return None
+    # A flipped bit in the size could ask for 4 GB; what is not there is not allocated.
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    if entry.compress_size != entry.file_size or entry.file_size > left:
+        return None
+    return entry if zlib.crc32(file.read(entry.file_size)) == entry.CRC else None
+
+
+def _end_of(entry: zipfile.ZipInfo) -> int:
+    return entry.header_offset + len(entry.FileHeader(zip64=False)) + entry.file_size
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Hold a lock for the target, or say that another process does."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            f"another run is writing {target}", hint="Wait until it is done, or name another file."
+        ) from error
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows keeps files that are open; an empty one does no harm
+            os.unlink(lock.lock_file)
+        lock.release()
+
+
+def _remove_partials(target: Path) -> None:
+    """Remove what runs with other settings left of this target, which now is there."""
+    ours = re.compile(rf"\.{re.escape(target.name)}\.[^.]+\.partial")
+    for path in target.parent.iterdir():
+        if ours.fullmatch(path.name):
+            with suppress(OSError):  # not ours to remove: it does no harm
+                path.unlink()
+
+
+def _cannot_write(target: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write {target}: {error.strerror or error}",
+        hint="Is there space on the disk, and may you write there? What was finished is kept.",
+    )

@@ -1,0 +1,195 @@
+"""train_baseline(): from photos and paintings to a scored submission."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING, Any
+
+from mifid.baseline.choosing import choose_config
+from mifid.errors import MifidWarning
+from mifid.extractors import Extractor
+from mifid.progress import Progress, choose
+from mifid.submission import MONET, Rules
+
+if TYPE_CHECKING:
+    from mifid.baseline.config import Config
+    from mifid.baseline.run import Run
+    from mifid.baseline.snapshots import Best
+    from mifid.checking import Check
+    from mifid.judging import Judge
+    from mifid.report import Report
+
+__all__ = ["Trained", "train_baseline"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run left.
+
+    Attributes:
+        folder: of the run.
+        step: at which it ended.
+        interrupted: the signal that ended it early; nothing is painted then. None: it is complete.
+        best: the snapshot that was painted with.
+        archive: the submission.
+        check: what `mifid check` says of it.
+        report: its score; None if nothing scores.
+    """
+
+    folder: Path
+    step: int
+    interrupted: Signals | None = None
+    best: Best | None = None
+    archive: Path | None = None
+    check: Check | None = None
+    report: Report | None = None
+
+
+def train_baseline(
+    photos: str | Path | None = None,
+    monets: str | Path | None = None,
+    out: str | Path = "run",
+    *,
+    held_out: str | Path | None = None,
+    preset: str | None = None,
+    config: Config | str | Path | None = None,
+    settings: Iterable[str] = (),
+    resume: bool = False,
+    score: bool = True,
+    extractor: str | Callable[..., Any] | Extractor = "inception",
+    weights: str | Path | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    skip_bad: bool = False,
+    tensorboard: bool = False,
+    rules: Rules = MONET,
+    progress: Progress | bool | None = None,
+) -> Trained:
+    """Train a CycleGAN, keep its best snapshot, paint every photo, check and score the result.
+
+    Args:
+        photos: folder, zip, tar or TFRecords of photos.
+        monets: the same of paintings.
+        out: the run's folder, new or empty; everything is written there.
+        held_out: paintings that are not trained on, for honest scores.
+        preset: a name of :data:`mifid.baseline.presets.PRESETS`; None: ``"kaggle-5h"``.
+        config: instead of a preset, a :class:`~mifid.baseline.config.Config`, or the
+            ``config.toml`` of another run.
+        settings: changes to it, such as ``"loss.cycle=5"``.
+        resume: go on with the run in ``out``.
+        score: False: no scores; the last snapshot is painted with.
+        extractor, weights, backend, device, workers: as for :func:`mifid.score`; the device also
+            trains.
+        skip_bad: go on without pictures that cannot be decoded.
+        tensorboard: also write TensorBoard's event files.
+        rules: of the competition that the submission is for.
+        progress: True or False; None shows bars in notebooks.
+
+    Returns:
+        Trained: the folder, the best snapshot, the archive, its check and its report.
+
+    Raises:
+        MifidError: settings or pictures that cannot be trained with, found before the first step;
+            a diverged run.
+    """
+    started = time.monotonic()
+    inputs, chosen = choose_config(
+        photos=photos,
+        monets=monets,
+        held_out=held_out,
+        out=Path(out),
+        preset_name=preset,
+        config=config,
+        settings=settings,
+        resume=resume,
+    )
+    # Imported here: settings that contradict each other are told before torch is loaded.
+    from mifid.baseline.processes import start_processes
+    from mifid.baseline.run import Run
+    from mifid.extractors.devices import choose_device
+
+    shown = choose(progress)
+    with ExitStack() as stack:
+        processes, place = stack.enter_context(start_processes(choose_device(device)))
+        if not processes.is_first:
+            shown = choose(False)
+        run = stack.enter_context(
+            Run.open(
+                Path(out),
+                inputs,
+                chosen,
+                resume=resume,
+                device=place,
+                processes=processes,
+                workers=workers,
+                skip_bad=skip_bad,
+                progress=shown,
+            )
+        )
+        judge = None
+        if processes.is_first and score:
+            judge = _judge(
+                run,
+                extractor=extractor,
+                weights=weights,
+                backend=backend,
+                device=str(place),
+                workers=workers,
+                progress=shown,
+            )
+        interrupted = run.train(scorer=judge, rules=rules, started=started, tensorboard=tensorboard)
+        trained = Trained(run.folder, run.step, interrupted, run.best)
+        if interrupted is not None or not processes.is_first:
+            return trained
+        return _hand_in(run, trained, judge, rules=rules, workers=workers, preset=preset)
+
+
+def _judge(run: Run, **settings: Any) -> Judge:
+    from mifid.judging import Judge
+
+    if not run.inputs.held_out:
+        warnings.warn(
+            "scores are computed against the paintings that are trained on, which rewards copying "
+            "them; give other paintings as --held-out if you have some",
+            MifidWarning,
+            stacklevel=4,
+        )
+    return Judge(run.inputs.monets, held_out=run.inputs.held_out or None, **settings)
+
+
+def _hand_in(
+    run: Run,
+    trained: Trained,
+    judge: Judge | None,
+    *,
+    rules: Rules,
+    workers: int | None,
+    preset: str | None,
+) -> Trained:
+    """Paint the photos with the best snapshot, check and score the archive, and tell of it all."""
+    from mifid.baseline.generate import generate
+    from mifid.trainingpage import show_run
+
+    archive = run.folder / rules.file_name
+    painted = generate(
+        run.folder / "best.safetensors",
+        run.source,
+        archive,
+        device=str(run.device),
+        workers=workers,
+        rules=rules,
+        limit=run.submission,
+        progress=run.progress,
+    )
+    report = judge.report(archive, progress=run.progress) if judge is not None else None
+    if report is not None:
+        report.save(run.folder / "score.json")
+    show_run(run, painted, report, preset=preset or "")
+    return replace(trained, archive=archive, check=painted.check, report=report)

@@ -1,0 +1,132 @@
+"""Discriminators: receptive field, shapes, counts, and parity with PatchGAN written out by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mifid.baseline.config import Discriminator
+from mifid.baseline.models import DISCRIMINATORS, build_discriminator, count_parameters
+
+SIZE = 64
+
+
+def small(**options) -> Discriminator:
+    return Discriminator(**{"width": 8, **options})
+
+
+def pictures(count: int = 2, size: int = SIZE) -> torch.Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+@pytest.mark.parametrize("norm", ["instance", "batch", "group", "layer", "none"])
+def test_one_channel_of_scores_and_all_weights_learn(name, norm):
+    network = build_discriminator(small(network=name, norm=norm), size=SIZE, seed=0)
+    scores = network(pictures())
+    assert scores.shape[:2] == (2, 1)
+    assert scores.ndim == 4
+    scores.square().sum().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().sum() > 0, key
+
+
+def test_patchgan_has_as_many_parameters_as_published():
+    network = build_discriminator(Discriminator(), size=256, seed=0)
+    assert round(count_parameters(network) / 1e6, 1) == 2.8
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "shape"),
+    [("patchgan", 256, (30, 30)), ("patchgan", 64, (6, 6)), ("dcgan", 64, (1, 1))],
+)
+def test_shape_of_the_scores(name, size, shape):
+    network = build_discriminator(small(network=name), size=size, seed=0)
+    assert network(pictures(1, size)).shape == (1, 1, *shape)
+
+
+@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
+def test_a_score_sees_so_many_pixels(layers, field):
+    config = small(norm="none", layers=layers, width=4)
+    network = build_discriminator(config, size=128, seed=0)
+    for parameter in network.parameters():
+        parameter.data.abs_()  # so that nothing cancels out
+    x = torch.ones(1, 3, 128, 128, requires_grad=True)
+    scores = network(x)
+    middle = scores.shape[2] // 2
+    scores[0, 0, middle, middle].backward()
+    seen = x.grad[0].abs().sum(0) > 0
+    assert (seen.any(0).sum(), seen.any(1).sum()) == (field, field)
+
+
+def test_patchgan_is_the_network_of_the_paper():
+    network = build_discriminator(small(), size=SIZE, seed=0)
+    generator = torch.Generator().manual_seed(2)
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    weights = iter(network.state_dict().values())
+    x = pictures()
+    y = F.leaky_relu(F.conv2d(x, next(weights), next(weights), stride=2, padding=1), 0.2)
+    for stride in (2, 2, 1):
+        y = F.conv2d(y, next(weights), stride=stride, padding=1)
+        y = F.leaky_relu(F.instance_norm(y, weight=next(weights), bias=next(weights)), 0.2)
+    y = F.conv2d(y, next(weights), next(weights), padding=1)
+    torch.testing.assert_close(network(x), y, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+@pytest.mark.parametrize("norm", ["instance", "group", "layer", "none", "batch"])
+def test_scores_do_not_depend_on_the_batch_but_for_batch_norm(name, norm):
+    network = build_discriminator(small(network=name, norm=norm), size=SIZE, seed=0).double()
+    x = pictures(3).double()
+    alone = torch.cat([network(one) for one in x.split(1)])
+    same = (network(x) - alone).abs().max().item() < 1e-5
+    assert same == (norm != "batch")
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_sigmoid_of_the_same_scores(name):
+    plain = build_discriminator(small(network=name), size=SIZE, seed=0)
+    squashed = build_discriminator(small(network=name, sigmoid=True), size=SIZE, seed=0)
+    torch.testing.assert_close(squashed(pictures()), torch.sigmoid(plain(pictures())))
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_no_norm_on_the_first_layer(name):
+    network = build_discriminator(small(network=name, norm="batch"), size=SIZE, seed=0)
+    norms = [key for key, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms == [f"stages.{n}.norm" for n in range(1, len(network.stages))]
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_dropout_after_each_activation_but_the_first(name):
+    network = build_discriminator(small(network=name, dropout=0.3), size=SIZE, seed=0)
+    found = {key: m.p for key, m in network.named_modules() if isinstance(m, nn.Dropout)}
+    assert found == {f"stages.{n}.dropout": 0.3 for n in range(1, len(network.stages))}
+    assert list(dict(network.stages[1].named_children()))[-2:] == ["activation", "dropout"]
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_noise_in_training_only_and_of_the_deviation_asked_for(name):
+    network = build_discriminator(small(network=name, noise=0.25), size=SIZE, seed=0)
+    x = pictures()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        first = network(x)
+        noise = network.noise(x) - x
+        torch.manual_seed(5)
+        again = network(x)
+    assert noise.std().item() == pytest.approx(0.25, rel=0.03)
+    assert noise.mean().item() == pytest.approx(0, abs=0.01)
+    assert torch.equal(first, again)  # torch's own random state, which a checkpoint holds
+    assert not torch.allclose(first, network.eval()(x))
+    assert torch.equal(network(x), network(x))
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 5, 6])
+def test_any_kernel(kernel):
+    for name in DISCRIMINATORS:
+        network = build_discriminator(small(network=name, kernel=kernel), size=SIZE, seed=0)
+        assert network.stages[0].conv.kernel_size == (kernel, kernel)
+        assert network(pictures()).shape[:2] == (2, 1)

@@ -1,0 +1,213 @@
+"""Options: each changes what it should, and what cannot be built is refused in plain words."""
+
+import dataclasses
+import re
+
+import pytest
+import torch
+
+from mifid.baseline.config import Discriminator, Generator
+from mifid.baseline.models import (
+    DISCRIMINATORS,
+    GENERATORS,
+    build_discriminator,
+    build_generator,
+)
+from mifid.errors import InputError
+
+EVERY = {"norm": "group", "activation": "gelu", "width": 12}
+RESIDUAL = {"blocks": 3, "kernel": 5, "dropout": 0.5, "residual_activation": True}
+READ = {
+    "unet": {**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "dropout": 0.5},
+    "resnet": {**EVERY, **RESIDUAL, "upsample": "resize"},
+    "skip_resnet": {**EVERY, **RESIDUAL, "upsample": "resize"},
+    "dcgan": {**EVERY, "upsample": "resize", "latent": 5},
+}
+JUDGED = {**EVERY, "kernel": 5, "dropout": 0.5, "sigmoid": True, "noise": 0.5}
+READ_BY_DISCRIMINATORS = {"patchgan": {**JUDGED, "layers": 2}, "dcgan": JUDGED}
+
+
+def outcome(build, config):
+    """Shapes of all weights, and what the network makes of fixed pictures in training mode."""
+    network = build(config, size=32, seed=0)
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, network.latent) if hasattr(network, "latent") else (2, 3, 32, 32)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        return shapes, network(torch.randn(shape, generator=generator))
+
+
+def differs(build, config, **changes) -> bool:
+    before, after = outcome(build, config), outcome(build, dataclasses.replace(config, **changes))
+    return before[0] != after[0] or not torch.equal(before[1], after[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [(name, *item) for name, read in READ.items() for item in read.items()],
+)
+def test_a_generator_reads_its_options(name, setting, value):
+    config = Generator(network=name, width=8, blocks=2, latent=6)
+    assert differs(build_generator, config, **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [(name, *item) for name, read in READ_BY_DISCRIMINATORS.items() for item in read.items()],
+)
+def test_a_discriminator_reads_its_options(name, setting, value):
+    config = Discriminator(network=name, width=8)
+    assert differs(build_discriminator, config, **{setting: value})
+
+
+def test_every_option_is_read_by_some_network():
+    fields = {field.name for field in dataclasses.fields(Generator)} - {"network"}
+    assert set(READ) == set(GENERATORS)
+    assert set().union(*READ.values()) == fields
+    fields = {field.name for field in dataclasses.fields(Discriminator)} - {"network"}
+    assert set(READ_BY_DISCRIMINATORS) == set(DISCRIMINATORS)
+    assert set().union(*READ_BY_DISCRIMINATORS.values()) == fields
+
+
+@pytest.mark.parametrize(
+    "name", dict.fromkeys(Generator.__dataclass_fields__["activation"].metadata["choices"])
+)
+def test_every_activation_the_settings_offer_is_there_and_no_two_are_alike(name):
+    config = Generator(network="resnet", width=8, blocks=1, activation=name)
+    others = {"relu": "silu"}.get(name, "relu")
+    assert differs(build_generator, config, activation=others)
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("upsample", ["transposed", "resize"])
+def test_a_unet_keeps_the_size_with_any_kernel(kernel, upsample):
+    config = Generator(width=4, kernel=kernel, upsample=upsample)
+    assert outcome(build_generator, config)[1].shape == (2, 3, 32, 32)
+
+
+REFUSED = [
+    (
+        Generator(depth=5),
+        48,
+        "generator.depth: to halve pictures 5 times, their side has to divide by 32; "
+        "data.size is 48",
+        "Set generator.depth to 4 or less, or to 0 for as deep as the size allows.",
+    ),
+    (
+        Generator(),
+        33,
+        "data.size: a U-Net halves pictures, so their side has to be even; got 33",
+        "Set data.size to 32 or 34; best are 128 and 256.",
+    ),
+    (
+        Generator(kernel=1),
+        32,
+        "generator.kernel: a U-Net's layers have stride 2, so a kernel of 1 would leave pixels "
+        "out; expected 2 or more",
+        "Set generator.kernel to 4, or to 0 for the network's own.",
+    ),
+    (
+        Generator(network="resnet"),
+        30,
+        "data.size: resnet halves pictures twice, so their side has to divide by 4; got 30",
+        "Set data.size to 28 or 32.",
+    ),
+    (
+        Generator(network="skip_resnet", kernel=4),
+        32,
+        "generator.kernel: a residual block keeps the size of its map, so its kernel has to be "
+        "odd; got 4",
+        "Set generator.kernel to 3 or 5.",
+    ),
+    (
+        Generator(network="resnet", kernel=9),
+        16,
+        "generator.kernel: 9 is too large for residual blocks on maps of 4 x 4 (data.size 16); "
+        "expected 7 or less",
+        "Set generator.kernel to 3.",
+    ),
+    (
+        Generator(network="dcgan"),
+        96,
+        "data.size: a dcgan needs pictures of 16, 32, 64, 128, 256, … pixels a side; got 96",
+        "Set data.size to 64.",
+    ),
+    (
+        Generator(network="dcgan"),
+        8,
+        "data.size: a dcgan needs pictures of 16, 32, 64, 128, 256, … pixels a side; got 8",
+        "Set data.size to 16.",
+    ),
+    (
+        Discriminator(layers=5),
+        64,
+        "discriminator.layers: 5 halvings with a kernel of 4 leave less than 2 x 2 before the "
+        "last layer of pictures of data.size 64",
+        "Set discriminator.layers to 4 or less, or data.size to more.",
+    ),
+    (
+        Discriminator(network="dcgan"),
+        48,
+        "data.size: a dcgan needs pictures of 16, 32, 64, 128, 256, … pixels a side; got 48",
+        "Set data.size to 32.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "size", "message", "hint"), REFUSED)
+def test_what_cannot_be_built_is_refused(config, size, message, hint):
+    build = build_generator if isinstance(config, Generator) else build_discriminator
+    with pytest.raises(InputError) as caught:
+        build(config, size=size, seed=0)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        (Generator(depth=4, width=4), 48),
+        (Generator(network="resnet", kernel=7, width=4, blocks=1), 16),
+        (Discriminator(layers=4, width=4), 64),
+    ],
+)
+def test_what_the_hints_say_works(config, size):
+    build = build_generator if isinstance(config, Generator) else build_discriminator
+    assert build(config, size=size, seed=0)(torch.zeros(1, 3, size, size)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("build", "config", "message"),
+    [
+        (build_generator, Generator(network="resnt"), "unknown generator 'resnt'"),
+        (build_discriminator, Discriminator(network="patch"), "unknown discriminator 'patch'"),
+        (build_generator, Generator(norm="instanc"), "unknown norm 'instanc'"),
+        (build_generator, Generator(activation="rel"), "unknown activation 'rel'"),
+        (build_generator, Generator(upsample="rezise"), "unknown upsampling 'rezise'"),
+    ],
+)
+def test_an_unknown_name_is_met_with_the_nearest(build, config, message):
+    with pytest.raises(InputError) as caught:
+        build(config, size=32, seed=0)
+    assert caught.value.message == message
+    assert "Did you mean '" in caught.value.hint
+
+
+def test_names_of_saved_weights_stay():
+    config = Generator(network="resnet", blocks=1, dropout=0.5, residual_activation=True)
+    parts = ["stem", "down1", "down2", "blocks.0.first", "blocks.0.second", "up1", "up2"]
+    names = [
+        f"{part}.{key}" for part in parts for key in ("conv.weight", "norm.weight", "norm.bias")
+    ]
+    names += ["out.conv.weight", "out.conv.bias"]
+    assert list(build_generator(config, size=32, seed=0).state_dict()) == names
+    plain = re.compile(
+        r"(stem|down\d?|up\d?|blocks|stages|project|inner|out)"
+        r"(\.\d+)?(\.(first|second|conv|norm)){0,2}\.(weight|bias)"
+    )
+    for name in GENERATORS:
+        network = build_generator(Generator(network=name, width=8), size=32, seed=0)
+        assert all(plain.fullmatch(key) for key in network.state_dict())
+    for name in DISCRIMINATORS:
+        network = build_discriminator(Discriminator(network=name, width=8), size=32, seed=0)
+        assert all(plain.fullmatch(key) for key in network.state_dict())

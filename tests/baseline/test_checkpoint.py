@@ -1,0 +1,92 @@
+"""Checkpoints are whole, and the last two are kept."""
+
+import pytest
+import torch
+
+from mifid.baseline.checkpoint import Checkpoints, random_state, restore_random_state
+from mifid.baseline.processes import ALONE, Processes
+from mifid.errors import InputError, OutputError
+
+
+def state(value):
+    return {"tensor": torch.full((3,), float(value))}
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    kept = Checkpoints(tmp_path / "checkpoints", ALONE)
+    assert kept.last() is None
+    kept.save(5, state(5))
+    loaded = kept.load(5)
+    assert loaded["step"] == 5
+    assert loaded["tensor"].tolist() == [5, 5, 5]
+
+
+def test_the_last_two_are_kept(tmp_path):
+    kept = Checkpoints(tmp_path, ALONE)
+    for step in (0, 7, 100, 20_000):
+        kept.save(step, state(step))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "step-00000100.rank0.pt",
+        "step-00020000.rank0.pt",
+    ]
+    assert kept.last() == 20_000
+
+
+def test_a_damaged_one_is_told_and_the_one_before_named(tmp_path):
+    kept = Checkpoints(tmp_path, ALONE)
+    kept.save(1, state(1))
+    path = kept.save(2, state(2))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"step-00000002.rank0.pt is not a readable") as error:
+        kept.load(2)
+    assert "step-00000001" in error.value.hint
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("owned",))
+
+    torch.save({"version": 1, "world": 1, "x": Evil()}, tmp_path / "step-00000001.rank0.pt")
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        Checkpoints(tmp_path, ALONE).load(1)
+
+
+def test_another_version_is_refused(tmp_path):
+    kept = Checkpoints(tmp_path, ALONE)
+    torch.save({"version": 99, "world": 1}, tmp_path / "step-00000001.rank0.pt")
+    with pytest.raises(InputError, match="checkpoint version 99; this mifid reads version 1"):
+        kept.load(1)
+
+
+def test_a_step_counts_when_every_process_has_written_it(tmp_path):
+    for step, ranks in ((1, (0, 1)), (2, (0,))):
+        for rank in ranks:
+            whole = {"version": 1, "world": 2, "step": step}
+            torch.save(whole, tmp_path / f"step-{step:08}.rank{rank}.pt")
+    assert Checkpoints(tmp_path, Processes(0, 2)).last() == 1
+    with pytest.raises(InputError, match="written by 2 processes; there are 1") as error:
+        Checkpoints(tmp_path, ALONE).load(1)
+    assert "--nproc-per-node 2" in error.value.hint
+
+
+def test_a_full_disk_leaves_the_last_one(tmp_path):
+    resource = pytest.importorskip("resource", reason="no limit of file sizes here")
+    kept = Checkpoints(tmp_path, ALONE)
+    kept.save(1, state(1))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*step-00000002") as error:
+            kept.save(2, {"tensor": torch.zeros(1_000_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "space" in error.value.hint
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001.rank0.pt"]
+
+
+def test_random_numbers_go_on():
+    saved = random_state()
+    first = torch.rand(3)
+    restore_random_state(saved)
+    assert torch.equal(torch.rand(3), first)

@@ -1,0 +1,267 @@
+"""The page of a run: one file, nothing from elsewhere, every text escaped."""
+
+import base64
+import io
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from pictures import noise
+from PIL import Image
+
+from mifid.baseline.page import Check, Command, RunFacts, Setting, duration, write_page
+from mifid.baseline.sheets import save_picture
+from mifid.baseline.thumbnails import MAX_BYTES, load_picture
+from mifid.errors import OutputError
+
+HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.test/x.png>&amp;"
+
+FACTS = RunFacts(
+    title="my run",
+    preset="kaggle-5h",
+    version="1.2.3",
+    finished="2024-11-20 10:00",
+    score_of="EMA weights of step 55,000",
+    seconds=17890.0,
+    steps=55000,
+    epochs=733.3,
+    pairs=220000,
+    pairs_per_second=12.94,
+    device="a GPU",
+    mifid=41.2345,
+    fid=40.5,
+    memorization_distance=0.28714,
+    checks=(Check("ok", "pictures", "7,038"), Check("warning", "twice", "a.jpg", "Mend it.")),
+    settings=(
+        Setting("data", "size", "256", "pixels a side"),
+        Setting("loss", "cycle", "8.0", "weight of the cycle loss", changed=True, default="10.0"),
+    ),
+    facts=(("Paintings", "300"),),
+    commands=(Command("Again", "mifid train-baseline --config 'my run/config.toml'"),),
+)
+PLOTS = ("score.png", "losses.png", "rgb_histograms.png", "augmented.png")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def write(folder, facts=FACTS):
+    return Page(write_page(folder, facts=facts).read_text(encoding="utf-8"))
+
+
+def run_folder(folder, samples=("step-00000050.jpg", "step-00000100.jpg")):
+    (folder / "samples").mkdir()
+    for i, name in enumerate((*PLOTS, *(f"samples/{name}" for name in samples))):
+        save_picture(folder / name, np.full((12, 16, 3), 20 * i, np.uint8))
+    return folder
+
+
+def shown(image):
+    head, _, content = image["src"].partition(",")
+    assert head in ("data:image/png;base64", "data:image/jpeg;base64")
+    return Image.open(io.BytesIO(base64.b64decode(content, validate=True)))
+
+
+def test_all_of_a_run_is_on_the_page(tmp_path):
+    page = write(run_folder(tmp_path))
+    for text in (
+        "my run",
+        "Preset kaggle-5h",
+        "mifid 1.2.3",
+        "MiFID, lower is better 41.23",
+        "FID 40.50",
+        "Memorization distance 0.2871",
+        "EMA weights of step 55,000",
+        "Time 4 h 58 min",
+        "55,000 (733.3 epochs, 220,000 pairs)",
+        "12.9 pairs a second",
+        "a GPU",
+        "Paintings 300",
+        "Nothing was found that Kaggle refuses.",
+        "warning twice a.jpg Mend it.",
+        "1 of 2 settings differ from the default preset",
+        "cycle 8.0 default 10.0 weight of the cycle loss",
+        "mifid train-baseline --config 'my run/config.toml'",
+    ):
+        assert text in page.text
+    assert "Left out" not in page.text
+    assert "Not comparable" not in page.text
+    assert [path.name for path in tmp_path.glob("*.html")] == ["report.html"]
+
+
+def test_all_pictures_are_within_the_page(tmp_path):
+    page = write(run_folder(tmp_path))
+    images = page.all("img")
+    assert len(images) == 6
+    for image in images:
+        picture = shown(image)
+        assert picture.size == (int(image["width"]), int(image["height"])) == (16, 12)
+        assert image["alt"]
+    # First and last samples, then score, losses, histograms, augmentation: each its own.
+    greys = [round(np.asarray(shown(image)).mean() / 20) for image in images]
+    assert greys == [4, 5, 0, 1, 2, 3]
+
+
+def test_nothing_comes_from_elsewhere(tmp_path):
+    page = write(run_folder(tmp_path))
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "base")
+        for name in ("src", "href", "srcset", "action", "poster"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "url(" not in text
+
+
+def test_changed_settings_are_marked(tmp_path):
+    page = write(tmp_path)
+    assert [row.get("class") for row in page.all("tr") if row.get("class")] == ["changed"]
+
+
+def test_every_text_is_escaped(tmp_path):
+    plain = write(tmp_path)
+    facts = RunFacts(
+        **{
+            name: HOSTILE if isinstance(value, str) else value
+            for name, value in vars(FACTS).items()
+            if name not in ("checks", "settings", "facts", "commands")
+        },
+        checks=(Check(*[HOSTILE] * 4),) * 2,
+        settings=tuple(
+            Setting(HOSTILE + str(i), *[HOSTILE] * 3, changed=i > 0, default=HOSTILE)
+            for i in (0, 1)
+        ),
+        facts=((HOSTILE, HOSTILE),),
+        commands=(Command(HOSTILE, HOSTILE),),
+    )
+    facts = replace(facts, warnings=(HOSTILE,))
+    page = write(tmp_path, facts)
+    assert {tag for tag, _ in page.tags} == {tag for tag, _ in plain.tags} | {"p"}
+    assert not page.all("script")
+    assert not page.all("img")
+    single = 7 + 1 + 1 + 1  # title and version are there twice, and there is a warning
+    settings = 2 * 4 + 1  # a default is shown where it differs
+    assert page.text.count(HOSTILE) == single + 2 * 4 + settings + 2 + 2
+
+
+def test_hostile_file_names(tmp_path):
+    (tmp_path / "samples").mkdir()
+    save_picture(tmp_path / "samples" / "1 \udcff'\"&quot;.jpg", noise())
+    (tmp_path / "samples" / "<b>2.jpg").write_bytes(b"no picture")
+    page = write(tmp_path)
+    assert len(page.all("img")) == 1
+    assert not page.all("b")
+    assert "samples/1 \\udcff'\"&quot;.jpg" in page.text
+    assert "Left out: samples/<b>2.jpg ('samples/<b>2.jpg' is not a picture" in page.text
+
+
+def test_bytes_in_names_are_spelled_out(tmp_path):
+    assert r"my \udcff run" in write(tmp_path, replace(FACTS, title="my \udcff run")).text
+
+
+def test_missing_and_damaged_pictures_are_left_out_and_said(tmp_path):
+    run_folder(tmp_path, samples=())
+    (tmp_path / "losses.png").unlink()
+    (tmp_path / "score.png").write_bytes((tmp_path / "score.png").read_bytes()[:40])
+    page = write(tmp_path)
+    assert len(page.all("img")) == 2
+    assert "Left out: losses.png (there is no such file)." in page.text
+    assert "Left out: score.png ('score.png' is not a picture" in page.text
+    assert "Left out: samples/ holds no pictures." in page.text
+
+
+def test_samples_are_ordered_by_number(tmp_path):
+    page = write(run_folder(tmp_path, samples=("step-9.jpg", "step-10.jpg", "step-100.jpg")))
+    assert "The first samples. samples/step-9.jpg" in page.text
+    assert "The last samples. samples/step-100.jpg" in page.text
+    assert "step-10.jpg" not in page.text
+
+
+def test_one_sample_is_the_last(tmp_path):
+    page = write(run_folder(tmp_path, samples=("step-9.jpg",)))
+    assert "The last samples. samples/step-9.jpg" in page.text
+    assert "first samples" not in page.text
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    facts = replace(FACTS, mifid=None, fid=None, memorization_distance=None, checks=(), settings=())
+    page = write(tmp_path, facts)
+    assert "MiFID, lower is better none FID none Memorization distance none" in page.text
+    assert "No submission was written." in page.text
+    assert "Left out: no settings were given." in page.text
+
+
+def test_notes_and_refusals(tmp_path):
+    facts = replace(
+        FACTS,
+        mifid=2.5e16,
+        not_comparable="seeded weights",
+        warnings=("it rewards memorization",),
+        checks=(Check("ok", "a", "b"), Check("refused", "pictures", "6,999")),
+    )
+    page = write(tmp_path, facts)
+    assert "2.50e+16" in page.text
+    assert "Not comparable with Kaggle: seeded weights" in page.text
+    assert "it rewards memorization" in page.text
+    assert "Kaggle would refuse it." in page.text
+    assert "Nothing was found" not in page.text
+
+
+def test_large_pictures_are_made_small_enough(tmp_path):
+    """Noise compresses worst; six such pictures stay below 5 MB."""
+    pixels = np.random.RandomState(0).randint(0, 256, (1100, 1100, 3), dtype=np.uint8)
+    save_picture(tmp_path / "score.png", pixels)
+    picture = load_picture(tmp_path, "score.png", "")
+    assert len(picture.uri) * 6 < 5_000_000
+    assert len(base64.b64decode(picture.uri.partition(",")[2])) <= MAX_BYTES
+    assert picture.width == picture.height >= 600
+
+
+def test_plots_keep_their_pixels(tmp_path):
+    save_picture(tmp_path / "score.png", noise(0, 60, 90))
+    page = write(tmp_path)
+    assert np.array_equal(np.asarray(shown(page.all("img")[0])), noise(0, 60, 90))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(9.34, "9.3 s"), (725, "12 min 5 s"), (3599.6, "1 h 0 min"), (17890, "4 h 58 min")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(OutputError, match="does not exist"):
+        write_page(tmp_path / "missing", facts=FACTS)

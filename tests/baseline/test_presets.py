@@ -1,0 +1,240 @@
+"""The recipes: what the reports say, written a second time, and that each can be trained."""
+
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import torch
+
+from mifid.baseline.config import Config
+from mifid.baseline.models import build_discriminator, build_generator
+from mifid.baseline.presets import DEFAULT, PRESETS, preset
+from mifid.baseline.presets.preset import row
+from mifid.baseline.rules import check, idle
+from mifid.baseline.runfile import Inputs, read_run_file, write_run_file
+from mifid.baseline.settings import describe, differences, override
+from mifid.errors import InputError
+
+NAMES = list(PRESETS)
+
+# Kaggle's MiFID of every row, in the order of the reports.
+REPORTED = {
+    "derunets-dcgan": 276.20,
+    "derunets-first": 97.58,
+    "derunets-adam-sgd": 95.15,
+    "derunets-linear": 79.19,
+    "derunets-radam": 57.34,
+    "derunets-silu": 51.07,
+    "agarwal-unet-2": 89.93,
+    "agarwal-unet-60": 62.70,
+    "agarwal-unet-100": 51.78,
+    "agarwal-unet-120": 51.49,
+    "agarwal-unet-150": 55.56,
+    "agarwal-static": 39.73,
+    "agarwal-stepped": 38.30,
+    "lockee-base": 58.9,
+    "sabathier-cyclegan": 48.39,
+    "sabathier-adabelief": 80.48,
+}
+
+# What the reports say, as --set would take it.
+ADAM = "optimiser.name=adam optimiser.beta1=0.5"
+RATES = "optimiser.rate=2e-4 discriminator_rate=2e-4"
+UNET = (
+    "generator.network=unet generator.width=64 generator.kernel=4 generator.dropout=0.5 "
+    "generator.norm=instance generator.activation=relu upsample=transposed "
+    "discriminator.network=patchgan layers=3 discriminator.activation=leaky_relu "
+    "adversarial=bce sigmoid=false discriminator_scale=0.5 cycle=10"
+)
+AGARWAL = f"{UNET} identity=10 {ADAM} {RATES}"
+STATIC = f"{AGARWAL} vary=yes augment.flip=yes turns=yes batch=4 steps_per_epoch=1834 epochs=30"
+RAVIV = "limit_paintings=30 held_back=2815 metric=fid"
+LEAKY_BATCH = "generator.activation=leaky_relu discriminator.activation=leaky_relu " + (
+    "generator.norm=batch discriminator.norm=batch"
+)
+INSTANCE = "generator.norm=instance discriminator.norm=instance"
+SAID = {
+    "derunets-dcgan": "method=gan generator.network=dcgan discriminator.network=dcgan",
+    "derunets-first": f"adversarial=lsgan {LEAKY_BATCH} optimiser.name=adam beta1=0.9 beta2=0.999 "
+    "batch=1 schedule.name=exponential",
+    "derunets-adam-sgd": "adversarial=lsgan optimiser.name=adam_sgd switch=0.5 epochs=200",
+    "derunets-linear": f"adversarial=lsgan {ADAM} beta2=0.999 schedule.name=linear epochs=30",
+    "derunets-instance": f"{INSTANCE} residual_activation=true",
+    "derunets-radam": f"adversarial=lsgan {INSTANCE} optimiser.name=radam beta1=0.5 beta2=0.999 "
+    "epochs=30",
+    "derunets-silu": f"adversarial=lsgan {INSTANCE} optimiser.name=radam beta1=0.5 beta2=0.999 "
+    "generator.activation=silu discriminator.activation=tanh epochs=250",
+    **{
+        f"agarwal-unet-{epochs}": f"{AGARWAL} batch=1 steps_per_epoch=300 epochs={epochs}"
+        for epochs in (2, 60, 100, 120, 150)
+    },
+    "agarwal-static": STATIC,
+    "agarwal-stepped": f"{STATIC} schedule.name=stepped factors=1,0.75,0.05,0.025",
+    "lockee-base": f"{UNET} identity=5 {ADAM} optimiser.rate=1e-3 discriminator_rate=2e-4 batch=1 "
+    "epochs=12",
+    "sabathier-cyclegan": f"generator.network=skip_resnet generator.norm=layer adversarial=log "
+    f"optimiser.name=adam {RATES} batch=1 epochs=100",
+    "sabathier-adabelief": f"generator.network=skip_resnet generator.norm=layer adversarial=log "
+    f"optimiser.name=adabelief {RATES} batch=1 epochs=100",
+    "cyclegan-paper": "generator.network=resnet blocks=9 adversarial=lsgan cycle=10 identity=5 "
+    "pool=50 batch=1 epochs=200 schedule.name=linear start=0.5",
+    "raviv-final": f"{RAVIV} generator.network=resnet generator.width=64 blocks=6 layers=3 "
+    f"discriminator.width=64 discriminator.activation=leaky_relu adversarial=lsgan {ADAM} {RATES} "
+    "batch=1 steps_per_epoch=30 epochs=500 points=500",
+    "raviv-augment": f"{RAVIV} vary=yes augment.flip=yes turns=yes sides=both static=0 batch=1",
+    "raviv-augment-batch5": f"{RAVIV} vary=yes augment.flip=yes turns=yes batch=5",
+    "raviv-dynamic-paintings": f"{RAVIV} sides=paintings static=0",
+    "raviv-static": f"{RAVIV} sides=both",
+    "raviv-static-paintings": f"{RAVIV} sides=paintings",
+    "raviv-unet": f"{RAVIV} generator.network=unet",
+    "raviv-soft-labels": f"{RAVIV} real_label=1 fake_label=0 label_noise=0.1",
+    "raviv-kernel-5": f"{RAVIV} generator.kernel=5",
+    "raviv-kernel-7": f"{RAVIV} generator.kernel=7",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_preset_is_what_its_report_says(name):
+    for assignment in SAID[name].split():
+        config = PRESETS[name].config
+        assert differences(config, override(config, assignment)) == []
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_its_report_says_is_not_marked_as_ours(name):
+    for assignment in SAID[name].split():
+        key = assignment.partition("=")[0]
+        assert any(key in (stated, stated.partition(".")[2]) for stated in PRESETS[name].stated)
+
+
+# The reports name these without a number, or don't name them.
+@pytest.mark.parametrize(
+    ("name", "assignment"),
+    [
+        *product([n for n in SAID if n.startswith(("derunets", "lockee"))], ["loss.weight=1"]),
+        *product([n for n in SAID if n.startswith(("agarwal", "raviv"))], ["training.pool=0"]),
+        ("agarwal-static", "loss.generator_label=0.9"),
+        ("agarwal-static", "augment.static=24"),
+        ("derunets-silu", "optimiser.rate=2e-4"),
+        ("derunets-silu", "loss.cycle=10"),
+        ("raviv-final", "loss.cycle=10"),
+        ("raviv-final", "generator.norm=instance"),
+        ("raviv-diffaugment", "diffaugment.color=0.5"),
+        ("raviv-diffaugment", "optimiser.rate=1e-4"),
+        ("raviv-pretrained", "training.pretrain=1500"),
+        ("raviv-dropout", "generator.dropout=0.5"),
+        ("raviv-painting-weight", "loss.painting_weight=2"),
+        ("raviv-fewer-layers", "generator.blocks=3"),
+        ("sabathier-cyclegan", "optimiser.beta1=0.5"),
+        ("cyclegan-paper", "optimiser.beta1=0.5"),
+    ],
+)
+def test_what_a_report_leaves_open_is_marked_as_ours(name, assignment):
+    assert override(PRESETS[name].config, assignment) == PRESETS[name].config
+    assert assignment.partition("=")[0] in PRESETS[name].ours
+
+
+def test_scores_are_the_reported_ones():
+    assert {n: p.reported for n, p in PRESETS.items() if p.reported is not None} == REPORTED
+    assert PRESETS["agarwal-static"].score == "39.73; repeated: 42.2"
+    assert PRESETS["raviv-unet"].score == "FID stays near 80"
+    assert PRESETS[DEFAULT].score == ""
+
+
+def test_a_stepped_rate_is_the_reports_in_each_of_its_epochs():
+    config = PRESETS["agarwal-stepped"].config
+    rates = [2e-4] * 10 + [1.5e-4] * 10 + [1e-5] * 5 + [5e-6] * 5
+    for epoch, rate in enumerate(rates):
+        middle = (epoch + 0.5) / config.training.epochs
+        part = sum(middle > until for until in config.schedule.until)
+        assert config.optimiser.rate * config.schedule.factors[part] == pytest.approx(rate)
+
+
+def test_the_default_is_the_stated_recipe():
+    config = PRESETS[DEFAULT].config
+    assert config.training.steps * config.training.batch == 220_000
+    assert differences(Config(), config) == [
+        "loss.real_label: 1 -> 0.9",
+        "training.steps: 0 -> 55000",
+        'training.budget: "" -> 5h',
+    ]
+    recipe = (
+        "generator.network=unet sides=both augment.flip=yes turns=no adversarial=lsgan cycle=10 "
+        f"identity=5 {ADAM} beta2=0.999 {RATES} batch=4 schedule.name=linear start=0.5 ema=0.999 "
+        "pool=50 size=256"
+    )
+    for assignment in recipe.split():
+        assert override(config, assignment) == config
+    assert config.augment.enlarge * config.data.size == 286
+
+
+def test_names_can_be_typed_and_texts_are_there():
+    assert all(p.name == name for name, p in PRESETS.items())
+    for p in PRESETS.values():
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", p.name)
+        assert len(p.name) <= 23  # a table of 100 columns shows it whole
+        assert p.title
+        assert p.source
+        assert not p.title.endswith(".")
+        assert not p.note or p.note.endswith(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stated_and_ours_are_the_whole_recipe(name):
+    p = PRESETS[name]
+    names = {setting.name for setting in describe(p.config)}
+    assert p.stated <= names
+    assert not p.stated & p.ours
+    assert not p.stated & idle(p.config)
+    # Whatever differs from the default and isn't stated is ours, if it is recipe and has an effect.
+    other = {text.partition(":")[0] for text in differences(Config(), p.config)} - p.stated
+    assert other - p.ours - idle(p.config) <= {
+        *("data.size", "data.fit", "training.budget", "training.log_steps"),
+        *("score.points", "score.samples"),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_presets_are_the_same(name):
+    assert [n for n in NAMES if PRESETS[n].config == PRESETS[name].config] == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_agree_and_are_read_back(name, tmp_path):
+    config = PRESETS[name].config
+    check(config)
+    write_run_file(tmp_path / "config.toml", Inputs("a", "b"), config, version="1")
+    assert read_run_file(tmp_path / "config.toml") == (Inputs("a", "b"), config)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_can_be_built(name):
+    config = PRESETS[name].config
+    generator = build_generator(replace(config.generator, width=4, blocks=1), size=32, seed=0)
+    discriminator = build_discriminator(replace(config.discriminator, width=4), size=32, seed=0)
+    gan = config.training.method == "gan"
+    given = torch.zeros((2, config.generator.latent) if gan else (2, 3, 32, 32))
+    with torch.no_grad():
+        said = discriminator(generator(given))
+    assert said.shape[:2] == (2, 1)
+    assert said.isfinite().all()
+
+
+def test_an_unknown_preset_is_told_with_the_nearest():
+    assert preset("tiny") is PRESETS["tiny"]
+    with pytest.raises(InputError, match="there is no preset 'derunet-silu'") as caught:
+        preset("derunet-silu")
+    assert "Did you mean 'derunets-silu'?" in caught.value.hint
+    assert "kaggle-5h" in caught.value.hint
+
+
+def test_a_row_refuses_a_setting_that_there_is_not():
+    with pytest.raises(InputError, match=r"preset 'x': there is no setting 'loss\.cyle'"):
+        row("x", "", source="", stated={"loss.cyle": 5}, ours={})
+
+
+def test_what_is_stated_goes_before_what_is_ours():
+    p = row("x", "", source="", stated={"loss.cycle": 5}, ours={"loss.cycle": 7, "data.size": 64})
+    assert p.config.loss.cycle == 5
+    assert p.stated == {"loss.cycle"}

@@ -1,0 +1,145 @@
+"""What must hold between settings."""
+
+import pytest
+
+from mifid.baseline.config import Config
+from mifid.baseline.rules import check, idle
+from mifid.baseline.settings import describe, override
+from mifid.errors import InputError
+
+
+def config(*assignments):
+    chosen = override(Config(), "training.steps=10")
+    for assignment in assignments:
+        chosen = override(chosen, assignment)
+    return chosen
+
+
+GAN = ("training.method=gan", "generator.network=dcgan")
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        (),
+        ("steps=0", "epochs=0.5"),
+        ("steps=0", "budget=10s"),
+        GAN,
+        (*GAN, "discriminator.network=dcgan", "cycle=0", "identity=0"),
+        ("schedule.name=stepped", "until=0.5", "factors=1,0.1"),
+        ("schedule.name=stepped",),
+        ("until=0.5",),  # of no stepped schedule
+        ("adversarial=hinge",),
+        ("adversarial=bce", "sigmoid=true", "real_label=0.9"),
+        ("adversarial=lsgan", "fake_label=-1"),
+        ("label_noise=0.5",),  # the two ranges touch
+        ("loss.weight=0",),
+        ("color=0.5", "discriminators=paintings"),
+    ],
+)
+def test_what_fits_passes(assignments):
+    check(config(*assignments))
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message", "hint"),
+    [
+        (
+            ("steps=0",),
+            "training.budget, training.epochs and training.steps are all unset",
+            "training.budget=5h",
+        ),
+        (("budget=soon",), "training.budget: 'soon' is not a length of time", "5h, 30m"),
+        (
+            ("schedule.name=stepped", "until=0.5"),
+            "schedule.factors has 1 numbers and schedule.until 1; expected one factor more",
+            "schedule.factors=1,0.5,0.1",
+        ),
+        (
+            ("schedule.name=stepped", "until=0.5,0.5", "factors=1,2,3"),
+            "schedule.until is 0.5, 0.5; expected parts of the run that rise",
+            "schedule.until=0.5,0.75",
+        ),
+        (("schedule.name=stepped", "until=0", "factors=1,2"), "above 0 and below 1", ""),
+        (("schedule.name=stepped", "until=1", "factors=1,2"), "above 0 and below 1", ""),
+        (
+            ("method=gan",),
+            "training.method is gan, but generator.network is unet",
+            "training.method=gan together with generator.network=dcgan",
+        ),
+        (("generator.network=dcgan",), "training.method is cyclegan, but generator.network", ""),
+        ((*GAN, "pretrain=5"), "training.pretrain is 5, but training.method is gan", "pretrain=0"),
+        (
+            ("generator.network=resnest",),
+            "generator.network is 'resnest', which there is not",
+            "Did you mean 'resnet'?",
+        ),
+        (("discriminator.network=patch",), "discriminator.network is 'patch'", "'patchgan'?"),
+        (
+            ("adversarial=hinge", "sigmoid=true"),
+            "loss.adversarial is hinge, but discriminator.sigmoid is true",
+            "discriminator.sigmoid=false",
+        ),
+        (("loss.weight=0", "cycle=0", "identity=0"), "nothing would be learnt", "loss.weight=1"),
+        ((*GAN, "loss.weight=0"), "nothing would be learnt", "loss.weight=1"),
+        (("adversarial=bce", "real_label=1.2"), "loss.real_label is 1.2; expected 0 to 1", "lsgan"),
+        (("adversarial=log", "fake_label=-0.1"), "loss.fake_label is -0.1; expected 0 to 1", ""),
+        (("adversarial=bce", "generator_label=2"), "loss.generator_label is 2; expected", ""),
+        (("real_label=0",), "loss.real_label 0 and loss.generator_label 1 must lie above", "flip"),
+        (("generator_label=0",), "loss.generator_label 0 must lie above loss.fake_label 0", ""),
+        (("real_label=0.9", "label_noise=0.5"), "loss.label_noise 0.5 between them twice", ""),
+        (
+            ("cutout=0.5", "discriminators=none"),
+            "diffaugment.discriminators is none: no discriminator would see it",
+            "diffaugment.discriminators=paintings",
+        ),
+        ((*GAN, "color=1", "discriminators=photos"), "discriminators is photos", ""),
+    ],
+)
+def test_a_contradiction_is_told(assignments, message, hint):
+    with pytest.raises(InputError) as caught:
+        check(config(*assignments))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_idle_settings_are_settings():
+    names = {setting.name for setting in describe(Config())}
+    for chosen in (config(), config(*GAN), config("sides=none"), config("optimiser.name=sgd")):
+        assert idle(chosen) < names
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("optimiser.momentum", ("optimiser.name=sgd",)),
+        ("optimiser.sgd_rate", ("optimiser.name=adam_sgd",)),
+        ("schedule.final", ("schedule.name=exponential",)),
+        ("schedule.until", ("schedule.name=stepped",)),
+        ("generator.blocks", ("generator.network=skip_resnet",)),
+        ("generator.latent", GAN),
+        ("training.steps_per_epoch", ("epochs=3",)),
+        ("training.epoch", ("epochs=3",)),
+        ("diffaugment.discriminators", ("cutout=0.1",)),
+    ],
+)
+def test_a_setting_does_nothing_without_what_it_needs(name, needs):
+    assert name in idle(config())
+    assert name not in idle(config(*needs))
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        ("augment.flip", ("sides=none",)),
+        ("schedule.start", ("schedule.name=cosine",)),
+        ("optimiser.beta1", ("optimiser.name=sgd",)),
+        ("loss.cycle", GAN),
+        ("generator.depth", ("generator.network=resnet",)),
+        ("discriminator.layers", ("discriminator.network=dcgan",)),
+        ("loss.generator_label", ("adversarial=log",)),
+    ],
+)
+def test_a_setting_does_nothing_beside_what_excludes_it(name, without):
+    assert name not in idle(config())
+    assert name in idle(config(*without))
