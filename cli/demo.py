@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import common, make_progress
+
+if TYPE_CHECKING:
+    from mifid.demo import Demo
+    from mifid.progress import Progress
+
+_TRAINING = "40s"  # of which a good half trains; the rest tries, scores and paints
 
 _NEXT = """\
 That was all drawn here, without any download. What a real run looks like:
@@ -15,6 +23,7 @@ That was all drawn here, without any download. What a real run looks like:
   mifid score images.zip --ref monet_jpg/         the number, before the upload
   mifid reference build monet_jpg/ -o monet.npz   the reference, computed once
   mifid weights show                              are the trained weights here?
+  mifid train-baseline --photos photo_jpg/ --monets monet_jpg/    train, paint, check and score
 """
 
 
@@ -28,7 +37,7 @@ That was all drawn here, without any download. What a real run looks like:
 )
 @common
 def demo(out: Path, quiet: bool) -> None:
-    """See it work: draw pictures, check a submission, score it. No download."""
+    """See it work: draw pictures, check and score a submission, train a generator. No download."""
     from mifid.demo import draw_demo
     from mifid.extractors.weights import find
     from mifid.metrics.mifid import EPSILON
@@ -61,7 +70,37 @@ def demo(out: Path, quiet: bool) -> None:
             archive, drawn.paintings, extractor=extractor, epsilon=epsilon, progress=progress
         )
         click.echo(report.text())
+    _train(drawn, out, progress, extractor=extractor, epsilon=epsilon)
     click.echo(
         f"\n{drawn.rules.at_least} pictures a side show how it works; a stable FID needs more.\n"
     )
     click.echo(_NEXT)
+
+
+def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilon: float) -> None:
+    """Train a tiny generator on the drawn pictures, and show what it hands in."""
+    from mifid.training import train_baseline
+
+    from .train import print_trained
+
+    numbers = (number for number in itertools.count(1) if not (out / f"run-{number}").exists())
+    folder = out / f"run-{next(numbers)}"
+    click.secho(f"\nA tiny generator, trained and scored within {_TRAINING}", bold=True)
+    click.echo(
+        f"$ mifid train-baseline --photos {drawn.photos} --monets {drawn.paintings} "
+        f"--held-out {drawn.held_out} --preset tiny --budget {_TRAINING} --out {folder} "
+        f"--extractor {extractor} --epsilon {epsilon:g}"
+    )
+    trained = train_baseline(
+        drawn.photos,
+        drawn.paintings,
+        folder,
+        held_out=drawn.held_out,
+        preset="tiny",
+        settings=[f"training.budget={_TRAINING}"],
+        epsilon=epsilon,
+        extractor=extractor,
+        rules=drawn.rules,
+        progress=progress,
+    )
+    print_trained(trained)

@@ -28,7 +28,7 @@ __all__ = ["generate"]
     "--photos",
     required=True,
     metavar="PATH",
-    help="What to paint: a folder, zip, tar, .npy or .npz, or a glob pattern (in quotes).",
+    help="What to paint: a folder, zip, tar, TFRecords, .npy, .npz or a glob pattern (in quotes).",
 )
 @click.option(
     "-o",

@@ -66,8 +66,8 @@ def score(
 ) -> None:
     """Score generated pictures: FID, memorization distance and MiFID.
 
-    IMAGES is a folder, zip, tar, .npy or .npz, a glob pattern (in quotes), or a file of features or
-    statistics.
+    IMAGES is a folder, zip, tar, TFRecords, .npy or .npz, a glob pattern (in quotes), or a file of
+    features or statistics.
 
     \b
     mifid score images.zip --ref monet_jpg/

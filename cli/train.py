@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,18 @@ import click
 
 from .options import common, make_progress, prepare_extractor
 
-_DEFAULTS = "kaggle-5h"
+_NOT_IN_CONFIG = {
+    "no_score",
+    "extractor",
+    "epsilon",
+    "weights",
+    "backend",
+    "device",
+    "workers",
+    "skip_bad",
+    "tensorboard",
+}
+"""Options whose values config.toml does not hold."""
 
 
 @click.command("train-baseline")
@@ -70,6 +82,13 @@ _DEFAULTS = "kaggle-5h"
     metavar="NAME",
     help="As in `mifid score`.",
 )
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Memorization distances below it are penalized.",
+)
 @click.option("--weights", type=click.Path(), metavar="FILE", help="As in `mifid score`.")
 @click.option(
     "--backend", default="auto", show_default=True, metavar="NAME", help="As in `mifid score`."
@@ -99,12 +118,17 @@ def train_baseline(
     Everything of the run is in its folder: config.toml, samples/, plots, metrics, checkpoints,
     best.safetensors, images.zip and report.html. Ctrl-C saves; --resume goes on.
 
+    The exit code is 0 when the run is complete, even if images.zip has another number of pictures
+    than Kaggle takes, which is warned of before training; 1 when something failed; 130 after
+    Ctrl-C and 143 after SIGTERM.
+
     \b
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --out run/
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --preset agarwal-static
     mifid train-baseline --out run/ --resume
     torchrun --nproc-per-node 2 -m mifid_cli train-baseline --photos ... --monets ...
     """
+    from mifid.baseline.processes import PeerError
     from mifid.training import train_baseline as train
 
     # Whoever says how long means it: a preset's own lengths no longer count.
@@ -121,23 +145,30 @@ def train_baseline(
         "data.select_paintings": select,
     }
     changes = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
-    trained = train(
-        **given,
-        settings=[*changes, *settings],
-        score=not no_score,
-        extractor=prepare_extractor(extractor),
-        progress=make_progress(silent=quiet),
-    )
-    if trained.interrupted is not None:
-        click.echo(
-            f"Stopped at step {trained.step:,} and saved. Go on with: "
-            f"mifid train-baseline --out {trained.folder} --resume",
-            err=True,
+    try:
+        trained = train(
+            **given,
+            settings=[*changes, *settings],
+            score=not no_score,
+            extractor=prepare_extractor(extractor),
+            progress=make_progress(silent=quiet),
         )
+    except PeerError:  # the process that failed has said why
+        ctx.exit(1)
+    except KeyboardInterrupt:  # before the first step, after the last, or twice
+        click.echo(f"\nInterrupted. {_go_on(ctx, given['out'])}", err=True)
+        ctx.exit(130)
+    if trained.interrupted is not None:
+        if trained.is_first:
+            click.echo(
+                f"Stopped at step {trained.step:,} and saved. {_go_on(ctx, trained.folder)}",
+                err=True,
+            )
         ctx.exit(128 + trained.interrupted)
     if trained.check is not None:
         print_trained(trained)
-        ctx.exit(0 if trained.check.accepted else 1)
+        refused = {f.rule for f in trained.check.findings if f.level == "refused"}
+        ctx.exit(1 if refused - {"number"} else 0)
 
 
 def print_trained(trained: Any) -> None:
@@ -149,3 +180,22 @@ def print_trained(trained: Any) -> None:
         click.echo(trained.report.text())
     click.echo(f"\nThe submission: {trained.archive}")
     click.echo(f"How the run went: {trained.folder / 'report.html'}")
+
+
+def _go_on(ctx: click.Context, folder: Path) -> str:
+    """Return how to go on; what config.toml does not hold must be given again."""
+    if not (folder / "config.toml").is_file():
+        return "Nothing was trained yet: give the same command again."
+    again = []
+    for option in ctx.command.params:
+        given = (
+            ctx.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
+        )
+        if not given or option.name not in _NOT_IN_CONFIG:
+            continue
+        again.append(option.opts[0])
+        if not (isinstance(option, click.Option) and option.is_flag):
+            again.append(shlex.quote(str(ctx.params[option.name])))
+    return " ".join(
+        ["Go on with: mifid train-baseline --out", shlex.quote(str(folder)), "--resume", *again]
+    )

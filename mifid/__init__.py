@@ -1,5 +1,7 @@
 """Judge generated images: FID, memorization distance and MiFID, exactly as Kaggle computes them.
 
+And train a reference to judge: a CycleGAN, whose pictures are checked and scored before an upload.
+
 >>> import mifid
 >>> mifid.penalized(fid=9.760399508819491, memorization_distance=0.09570749817614364)
 101.981555205382
@@ -13,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mifid.baseline.generate import generate
     from mifid.checking import check
     from mifid.errors import MifidError, MifidWarning
     from mifid.featureset import Features
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mifid.report import Report
     from mifid.scoring import score
     from mifid.statistics import Statistics
+    from mifid.training import train_baseline
     from mifid.version import __version__
 
 __all__ = [
@@ -34,8 +38,10 @@ __all__ = [
     "build_reference",
     "check",
     "features",
+    "generate",
     "penalized",
     "score",
+    "train_baseline",
 ]
 
 _HOME = {
@@ -48,8 +54,10 @@ _HOME = {
     "build_reference": "mifid.reference",
     "check": "mifid.checking",
     "features": "mifid.pipeline",
+    "generate": "mifid.baseline.generate",
     "penalized": "mifid.metrics.mifid",
     "score": "mifid.scoring",
+    "train_baseline": "mifid.training",
 }
 
 

@@ -26,6 +26,7 @@ class Demo:
     Attributes:
         photos: a folder of landscapes.
         paintings: a folder of paintings, the reference.
+        held_out: a folder of other paintings, which nothing is trained on.
         submission: a zip of the photos, repainted by brush strokes instead of a network.
         copies: a zip of paintings of the reference: what a memorizing network would hand in.
         rules: the competition's rules, for so few pictures.
@@ -33,6 +34,7 @@ class Demo:
 
     photos: Path
     paintings: Path
+    held_out: Path
     submission: Path
     copies: Path
     rules: Rules
@@ -48,11 +50,12 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
     demo = Demo(
         photos=folder / "photo_jpg",
         paintings=folder / "monet_jpg",
+        held_out=folder / "monet_held_out",
         submission=folder / "images.zip",
         copies=folder / "copies" / "images.zip",
         rules=rules,
     )
-    for path in (demo.photos, demo.paintings, demo.copies.parent):
+    for path in (demo.photos, demo.paintings, demo.held_out, demo.copies.parent):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -70,6 +73,9 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
             painted = encode_picture(painting(np.random.RandomState(10_000 + number)))
             _write(demo.photos / name, encode_picture(photo))
             _write(demo.paintings / name, painted)
+            if number < max(pictures // 2, 2):
+                other = painting(np.random.RandomState(20_000 + number))
+                _write(demo.held_out / name, encode_picture(other))
             submission.add(name, brush_strokes(photo, np.random.RandomState(number)))
             if number < pictures // 2:
                 copies.add_encoded(name, painted)

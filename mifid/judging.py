@@ -9,6 +9,7 @@ from typing import Any
 from mifid.extractors import Extractor, open_extractor
 from mifid.images import Stream
 from mifid.images.source import Pixels
+from mifid.metrics.mifid import EPSILON
 from mifid.pipeline import features
 from mifid.progress import Progress, choose
 from mifid.report import Report
@@ -23,27 +24,32 @@ class Judge:
     Args:
         paintings: what is trained on; memorization is measured against these.
         held_out: paintings that nobody trains on, the reference of FID; None: ``paintings``.
-        extractor, weights, backend, device, workers: as for :func:`mifid.score`.
+        epsilon, extractor, weights, backend, device, workers, skip_bad: as for :func:`mifid.score`.
     """
 
     def __init__(
         self,
-        paintings: Any,
+        paintings: str | Path,
         *,
-        held_out: Any = None,
+        held_out: str | Path | None = None,
+        epsilon: float = EPSILON,
         extractor: str | Callable[..., Any] | Extractor = "inception",
         weights: str | Path | None = None,
         backend: str = "auto",
         device: str = "auto",
         workers: int | None = None,
+        skip_bad: bool = False,
         progress: Progress | bool | None = None,
     ) -> None:
-        shown = choose(progress)
-        self._device, self._workers = device, workers
+        self._skip_bad = skip_bad
+        self._epsilon, self._device, self._workers = epsilon, device, workers
+        self._progress = choose(progress)
         self._extractor = open_extractor(
-            extractor, weights=weights, backend=backend, progress=shown
+            extractor, weights=weights, backend=backend, progress=self._progress
         )
-        self._paintings, self._reference = (
+        self._given = (paintings, held_out)
+        # Computed once: a loop scores dozens of times.
+        self._features = tuple(
             None
             if given is None
             else features(
@@ -51,34 +57,42 @@ class Judge:
                 extractor=self._extractor,
                 device=device,
                 workers=workers,
-                progress=shown,
+                skip_bad=skip_bad,
+                progress=self._progress,
             )
-            for given in (paintings, held_out)
+            for given in self._given
         )
 
     @property
     def name(self) -> str:
-        """The extractor's name and fingerprint: scores of others cannot be compared."""
+        """What two scores must have in common to be compared."""
         identity = self._extractor.identity
-        return f"{identity.name} {(identity.fingerprint or 'unknown')[:12]}"
+        fingerprint = (identity.fingerprint or "unknown")[:12]
+        return f"{identity.name} {fingerprint}, epsilon {self._epsilon:g}"
 
     def __call__(self, pictures: Iterable[Pixels]) -> dict[str, float | None]:
         """Score batches (B, H, W, 3) uint8."""
-        report = self.report(Stream(pictures))
+        report = self._score(Stream(pictures), self._features, progress=False)
         return {
             "mifid": report.mifid,
             "fid": report.fid,
             "memorization_distance": report.memorization_distance,
         }
 
-    def report(self, images: Any, *, progress: Progress | bool | None = False) -> Report:
-        """Score anything that holds pictures."""
+    def report(self, images: str | Path) -> Report:
+        """Score an archive, with everything that the number depends on."""
+        return self._score(images, self._given, progress=self._progress)
+
+    def _score(self, images: Any, sides: tuple[Any, ...], *, progress: Progress | bool) -> Report:
+        paintings, held_out = sides
         return score(
             images,
-            self._reference if self._reference is not None else self._paintings,
-            memorization_reference=None if self._reference is None else self._paintings,
+            paintings if held_out is None else held_out,
+            memorization_reference=None if held_out is None else paintings,
+            epsilon=self._epsilon,
             extractor=self._extractor,
             device=self._device,
             workers=self._workers,
+            skip_bad=self._skip_bad,
             progress=progress,
         )

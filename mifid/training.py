@@ -12,8 +12,10 @@ from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from mifid.baseline.choosing import choose_config
+from mifid.baseline.presets import DEFAULT
 from mifid.errors import MifidWarning
 from mifid.extractors import Extractor
+from mifid.metrics.mifid import EPSILON
 from mifid.progress import Progress, choose
 from mifid.submission import MONET, Rules
 
@@ -35,6 +37,7 @@ class Trained:
     Attributes:
         folder: of the run.
         step: at which it ended.
+        is_first: whether this is the process that tells of it, if there are several.
         interrupted: the signal that ended it early; nothing is painted then. None: it is complete.
         best: the snapshot that was painted with.
         archive: the submission.
@@ -44,6 +47,7 @@ class Trained:
 
     folder: Path
     step: int
+    is_first: bool = True
     interrupted: Signals | None = None
     best: Best | None = None
     archive: Path | None = None
@@ -62,6 +66,7 @@ def train_baseline(
     settings: Iterable[str] = (),
     resume: bool = False,
     score: bool = True,
+    epsilon: float = EPSILON,
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
@@ -85,8 +90,8 @@ def train_baseline(
         settings: changes to it, such as ``"loss.cycle=5"``.
         resume: go on with the run in ``out``.
         score: False: no scores; the last snapshot is painted with.
-        extractor, weights, backend, device, workers: as for :func:`mifid.score`; the device also
-            trains.
+        epsilon, extractor, weights, backend, device, workers: as for :func:`mifid.score`; the
+            device also trains.
         skip_bad: go on without pictures that cannot be decoded.
         tensorboard: also write TensorBoard's event files.
         rules: of the competition that the submission is for.
@@ -97,29 +102,34 @@ def train_baseline(
 
     Raises:
         MifidError: settings or pictures that cannot be trained with, found before the first step;
-            a diverged run.
+            a diverged run. Of several processes one tells, the others raise
+            :class:`~mifid.baseline.processes.PeerError`.
     """
     started = time.monotonic()
-    inputs, chosen = choose_config(
-        photos=photos,
-        monets=monets,
-        held_out=held_out,
-        out=Path(out),
-        preset_name=preset,
-        config=config,
-        settings=settings,
-        resume=resume,
-    )
-    # Imported here: settings that contradict each other are told before torch is loaded.
+    # Imported here, like torch everywhere: naming the function costs nothing.
     from mifid.baseline.processes import start_processes
     from mifid.baseline.run import Run
     from mifid.extractors.devices import choose_device
 
     shown = choose(progress)
     with ExitStack() as stack:
-        processes, place = stack.enter_context(start_processes(choose_device(device)))
+        processes = stack.enter_context(start_processes())
         if not processes.is_first:
             shown = choose(False)
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", MifidWarning)  # the first process warns
+        with processes.together():
+            inputs, chosen = choose_config(
+                photos=photos,
+                monets=monets,
+                held_out=held_out,
+                out=Path(out),
+                preset_name=preset,
+                config=config,
+                settings=settings,
+                resume=resume,
+            )
+            place = processes.place(choose_device(device))
         run = stack.enter_context(
             Run.open(
                 Path(out),
@@ -130,25 +140,43 @@ def train_baseline(
                 processes=processes,
                 workers=workers,
                 skip_bad=skip_bad,
+                rules=rules,
                 progress=shown,
             )
         )
         judge = None
-        if processes.is_first and score:
-            judge = _judge(
-                run,
-                extractor=extractor,
-                weights=weights,
-                backend=backend,
-                device=str(place),
-                workers=workers,
-                progress=shown,
-            )
-        interrupted = run.train(scorer=judge, rules=rules, started=started, tensorboard=tensorboard)
-        trained = Trained(run.folder, run.step, interrupted, run.best)
+        with processes.together():
+            _warn_of_number(run)
+            if processes.is_first and score:
+                judge = _judge(
+                    run,
+                    epsilon=epsilon,
+                    extractor=extractor,
+                    weights=weights,
+                    backend=backend,
+                    device=str(place),
+                    workers=workers,
+                    skip_bad=skip_bad,
+                    progress=shown,
+                )
+        interrupted = run.train(scorer=judge, started=started, tensorboard=tensorboard)
+        trained = Trained(run.folder, run.step, processes.is_first, interrupted, run.best)
         if interrupted is not None or not processes.is_first:
             return trained
-        return _hand_in(run, trained, judge, rules=rules, workers=workers, preset=preset)
+        named = preset or ("" if config or resume else DEFAULT)
+        return _hand_in(run, trained, judge, workers=workers, preset=named)
+
+
+def _warn_of_number(run: Run) -> None:
+    """Tell now what the check would tell at the end."""
+    number, rules = len(run.source), run.rules
+    if not rules.at_least <= number <= rules.at_most:
+        warnings.warn(
+            f"{rules.file_name} will hold {number:,} pictures; '{rules.competition}' takes "
+            f"{rules.at_least:,} to {rules.at_most:,} and would refuse it",
+            MifidWarning,
+            stacklevel=3,
+        )
 
 
 def _judge(run: Run, **settings: Any) -> Judge:
@@ -169,27 +197,25 @@ def _hand_in(
     trained: Trained,
     judge: Judge | None,
     *,
-    rules: Rules,
     workers: int | None,
-    preset: str | None,
+    preset: str,
 ) -> Trained:
     """Paint the photos with the best snapshot, check and score the archive, and tell of it all."""
     from mifid.baseline.generate import generate
     from mifid.trainingpage import show_run
 
-    archive = run.folder / rules.file_name
+    archive = run.folder / run.rules.file_name
     painted = generate(
         run.folder / "best.safetensors",
         run.source,
         archive,
         device=str(run.device),
         workers=workers,
-        rules=rules,
-        limit=run.submission,
+        rules=run.rules,
         progress=run.progress,
     )
-    report = judge.report(archive, progress=run.progress) if judge is not None else None
+    report = judge.report(archive) if judge is not None else None
     if report is not None:
         report.save(run.folder / "score.json")
-    show_run(run, painted, report, preset=preset or "")
+    show_run(run, painted, report, preset=preset)
     return replace(trained, archive=archive, check=painted.check, report=report)

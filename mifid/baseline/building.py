@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder
 from mifid.baseline.sampling import hold_back
 from mifid.baseline.snapshots import Scorer, Snapshots
-from mifid.errors import InputError
+from mifid.errors import InputError, MifidWarning
 from mifid.submission import Rules
 
 __all__ = ["Parts", "build", "steps_of"]
@@ -88,7 +89,7 @@ def build(
     method: Method = METHODS[config.training.method](
         config, device=device, draws=draws, processes=processes
     )
-    number = min(config.data.held_back, len(photos.names) // 2)
+    number = _held_back(config, len(photos.names))
     kept, held_back = hold_back(len(photos.names), number, seed=seed)
     shown = (held_back if number else kept)[: config.score.samples]
     everything, _ = hold_back(len(paintings.names), 0, seed=seed)
@@ -107,6 +108,20 @@ def build(
         held_back=Bank(photos.pixels, held_back, device),
         shown=Bank(photos.pixels, shown, device),
     )
+
+
+def _held_back(config: Config, photos: int) -> int:
+    """Return how many photos are kept out of training: at most half; one alone has no FID."""
+    number = min(config.data.held_back, photos // 2)
+    if number >= 2 or config.data.held_back == 0:
+        return number
+    warnings.warn(
+        f"{photos} photos are too few to hold some back: snapshots are not scored, and the last "
+        "one is painted with",
+        MifidWarning,
+        stacklevel=2,
+    )
+    return 0
 
 
 def steps_of(config: Config, feed: Feed) -> tuple[int, int | None]:

@@ -35,30 +35,27 @@ class Checkpoints:
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(step, self._processes.rank)
-        whole = {"version": _VERSION, "world": self._processes.world, "step": step, **state}
-        with atomic_write(path) as file:
-            try:
-                torch.save(whole, file)
-            except RuntimeError as error:  # torch's own words for a write that failed
-                raise OutputError(
-                    f"cannot write {path}: {first_line(error)}",
-                    hint="Is there space on the disk? The checkpoint before it is kept.",
-                ) from error
-        self._processes.wait()  # a step counts when every process has written it
-        for old in self._steps()[:-KEPT]:
-            self._path(old, self._processes.rank).unlink(missing_ok=True)
+        rank, world = self._processes.rank, self._processes.world
+        path = self._path(step, rank)
+        with self._processes.together():  # a step counts when every process has written it
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _write(path, {"version": _VERSION, "world": world, "step": step, **state})
+        for old in self._steps(rank)[:-KEPT]:
+            self._path(old, rank).unlink(missing_ok=True)
         return path
 
     def last(self) -> int | None:
-        """Return the last step that every process has written; None if there is none."""
-        world = self._processes.world
+        """Return the last step that every process has written; None if there is none.
+
+        Raises:
+            InputError: another number of processes has written them.
+        """
+        world, steps = self._processes.world, self._steps(0)
         whole = [
-            step
-            for step in self._steps()
-            if all(self._path(step, rank).is_file() for rank in range(world))
+            step for step in steps if all(self._path(step, rank).is_file() for rank in range(world))
         ]
+        if steps and not whole:
+            self._read(self._path(steps[-1], 0))  # fewer processes wrote fewer files
         return whole[-1] if whole else None
 
     def load(self, step: int) -> dict[str, Any]:
@@ -67,7 +64,9 @@ class Checkpoints:
         Raises:
             InputError: it is damaged, of another version, or of another number of processes.
         """
-        path = self._path(step, self._processes.rank)
+        return self._read(self._path(step, self._processes.rank))
+
+    def _read(self, path: Path) -> dict[str, Any]:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             version, world = state["version"], state["world"]
@@ -79,7 +78,8 @@ class Checkpoints:
             EOFError,
             pickle.UnpicklingError,
         ) as error:
-            others = [str(self._path(s, 0).name) for s in self._steps() if s != step]
+            rank = self._processes.rank
+            others = [own.name for s in self._steps(rank) if (own := self._path(s, rank)) != path]
             before = f" (there is also {others[-1]})" if others else ""
             raise InputError(
                 f"{path} is not a readable checkpoint: {first_line(error)}",
@@ -91,18 +91,32 @@ class Checkpoints:
                 hint="Go on with the version of mifid that wrote it, or train anew.",
             )
         if world != self._processes.world:
+            written_by = "1 process" if world == 1 else f"{world} processes"
+            started = "one process" if world == 1 else f"torchrun --nproc-per-node {world}"
             raise InputError(
-                f"{path} was written by {world} processes; there are {self._processes.world}",
-                hint=f"Go on with torchrun --nproc-per-node {world}.",
+                f"{path} was written by {written_by}; there are {self._processes.world}",
+                hint=f"Go on with {started}.",
             )
         return state
 
-    def _steps(self) -> list[int]:
-        names = (re.fullmatch(r"step-(\d+)\.rank0\.pt", p.name) for p in self._folder.glob("*.pt"))
-        return sorted(int(match[1]) for match in names if match)
+    def _steps(self, rank: int) -> list[int]:
+        pattern = re.compile(rf"step-(\d+)\.rank{rank}\.pt")
+        found = (pattern.fullmatch(path.name) for path in self._folder.glob("*.pt"))
+        return sorted(int(match[1]) for match in found if match)
 
     def _path(self, step: int, rank: int) -> Path:
         return self._folder / f"step-{step:08}.rank{rank}.pt"
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    with atomic_write(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's own words for a write that failed
+            raise OutputError(
+                f"cannot write {path}: {first_line(error)}",
+                hint="Is there space on the disk? The checkpoint before it is kept.",
+            ) from error
 
 
 def random_state() -> dict[str, Any]:

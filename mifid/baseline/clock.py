@@ -38,13 +38,18 @@ class Clock:
         assert self.started is not None
         return self.before + self.now() - self.started
 
-    def fraction(self, step: int) -> float:
-        """Return the part, 0..1, that is over after ``step`` steps."""
+    def fraction(self, step: int, *, ahead: float = 0.0) -> float:
+        """Return the part, 0..1, that is over after ``step`` steps.
+
+        It is 1 if another ``ahead`` seconds, of the next step, would not fit into the budget.
+        """
         parts = [0.0]
         if self.steps is not None:
             parts.append(step / self.steps)
         if self.budget is not None:
-            parts.append(self.elapsed() / max(self.budget - self.reserve, 1e-9))
+            training = max(self.budget - self.reserve, 1e-9)
+            elapsed = self.elapsed()
+            parts.append(1.0 if elapsed + ahead > training else elapsed / training)
         return min(max(parts), 1.0)
 
 

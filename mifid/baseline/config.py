@@ -46,7 +46,7 @@ def _setting(
 class Data:
     """Which pictures are trained on, and how they are brought to one size."""
 
-    size: int = _setting(256, "pixels a side of a training picture", at_least=16)
+    size: int = _setting(256, "pixels a side of a training picture", at_least=16, at_most=4096)
     fit: str = _setting(
         "exact",
         "pictures of another size: exact refuses them; crop scales the shorter side and cuts the "
@@ -105,8 +105,8 @@ class Generator:
     activation: str = _setting(
         "relu", "activation; a U-Net's encoder always has leaky_relu", choices=_ACTIVATIONS
     )
-    width: int = _setting(64, "channels of the first layer", at_least=4)
-    blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1)
+    width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
+    blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
     depth: int = _setting(
         0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_least=0, at_most=8
     )
@@ -127,7 +127,7 @@ class Generator:
         at_most=0.9,
     )
     residual_activation: bool = _setting(False, "an activation before the residual addition")
-    latent: int = _setting(128, "numbers that a dcgan paints from", at_least=1)
+    latent: int = _setting(128, "numbers that a dcgan paints from", at_least=1, at_most=65536)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Discriminator:
     network: str = _setting("patchgan", "a name from mifid.baseline.models.DISCRIMINATORS")
     norm: str = _setting("instance", "normalisation, not on the first layer", choices=_NORMS)
     activation: str = _setting("leaky_relu", "activation", choices=_ACTIVATIONS)
-    width: int = _setting(64, "channels of the first layer", at_least=4)
+    width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     layers: int = _setting(
         3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
     )
@@ -252,7 +252,11 @@ class Training:
         0, "pictures of images.zip; 0: one for every photo that was given", at_least=0
     )
     precision: str = _setting("float32", "arithmetic of the networks", choices=("float32", "bf16"))
-    channels_last: bool = _setting(True, "keep each pixel's channels together in memory")
+    layout: str = _setting(
+        "auto",
+        "how pictures lie in memory; auto: what is faster for the network and device",
+        choices=("auto", "channels_first", "channels_last"),
+    )
     compile: bool = _setting(False, "torch.compile the networks")
     seed: int = _setting(0, "of every random draw", at_least=0, at_most=2**32 - 1)
     log_steps: int = _setting(50, "steps between lines of metrics.jsonl", at_least=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -22,10 +24,18 @@ class Critic:
     Args:
         side: ``"paintings"`` or ``"photos"``.
         network: (B, 3, S, S) -> scores (B, 1, h, w).
+        world: processes, which share the pool's size.
     """
 
     def __init__(
-        self, config: Config, side: str, network: nn.Module, loss: Adversarial, draws: Draws
+        self,
+        config: Config,
+        side: str,
+        network: nn.Module,
+        loss: Adversarial,
+        draws: Draws,
+        *,
+        world: int,
     ) -> None:
         self._config = config
         self._network = network
@@ -33,7 +43,7 @@ class Critic:
         self._draws = draws
         self._augmented = config.diffaugment.discriminators in ("both", side)
         self._together = norm_is_per_sample(config.discriminator.norm)
-        self.pool = ImagePool(config.training.pool)
+        self.pool = ImagePool(math.ceil(config.training.pool / world))
 
     def please(self, pictures: Tensor, *, fraction: float) -> Tensor:
         """Return the adversarial loss of the generator that made ``pictures``."""

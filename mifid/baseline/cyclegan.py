@@ -48,7 +48,12 @@ class CycleGan(Method):
         }
         self._painting_critic, self._photo_critic = (
             Critic(
-                config, f"{side}s", self.networks[f"{side}_discriminator"], self._adversarial, draws
+                config,
+                f"{side}s",
+                self.networks[f"{side}_discriminator"],
+                self._adversarial,
+                draws,
+                world=processes.world,
             )
             for side in ("painting", "photo")
         )

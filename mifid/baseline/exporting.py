@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from mifid.baseline.config import Config
-from mifid.baseline.models import build_generator
+from mifid.baseline.layout import memory_format
+from mifid.baseline.models import outline_generator
 from mifid.baseline.settings import as_dict, from_dict
 from mifid.errors import InputError, WeightsError, first_line
 from mifid.files import atomic_write, sha256_of_file
@@ -133,11 +134,11 @@ def load_generator(
         raise WeightsError(problem, hint=_HINT)
     metadata, chosen, tensors = _read(file, which)
     config = from_dict(_parsed(metadata, "config", file), where=str(file))
-    network = build_generator(config.generator, size=config.data.size, seed=0)
-    _fill(network, tensors, file)
+    network = outline_generator(config.generator, size=config.data.size)
+    _check_fit(network, tensors, file)  # before memory is taken for what a file claims to hold
+    network.to_empty(device="cpu").load_state_dict(tensors)
     network = network.to(device).eval().requires_grad_(False)
-    if config.training.channels_last:
-        network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=memory_format(config, device))
     return LoadedGenerator(
         network=network,
         config=config,
@@ -217,8 +218,8 @@ def _parsed(metadata: Mapping[str, str], key: str, file: Path) -> dict[str, Any]
     return parsed
 
 
-def _fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Copy weights into a network, every one into its place."""
+def _check_fit(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """See that there are weights for every place of a network, and no others."""
     own = network.state_dict()
     problems = [f"{name} is missing" for name in own if name not in tensors]
     problems += [f"{name} is not expected" for name in tensors if name not in own]
@@ -234,7 +235,6 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None
             f"{'; '.join(problems[:_NAMED])}{more}",
             hint="Was it written by another version of mifid, or changed by hand?",
         )
-    network.load_state_dict(dict(tensors))
 
 
 def _without(which: str, kinds: set[str], file: Path) -> WeightsError:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 __all__ = ["StopRequest", "stop_requests"]
+
+_SAME_SECONDS = 1.0
+"""Ctrl-C below torchrun comes twice: from the terminal, and at once again from torchrun."""
 
 
 class StopRequest:
@@ -16,6 +20,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.since = 0.0
 
     def __bool__(self) -> bool:
         return self.signal is not None
@@ -23,7 +28,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM within the block; a second SIGINT interrupts at once.
+    """Catch SIGINT and SIGTERM within the block; a later second SIGINT interrupts at once.
 
     Python delivers signals to the main thread alone; elsewhere nothing is caught.
     """
@@ -33,9 +38,10 @@ def stop_requests() -> Iterator[StopRequest]:
         return
 
     def remember(number: int, _frame: FrameType | None) -> None:
-        if request and number == signal.SIGINT:
+        if not request:
+            request.signal, request.since = signal.Signals(number), time.monotonic()
+        elif number == signal.SIGINT and time.monotonic() - request.since > _SAME_SECONDS:
             raise KeyboardInterrupt
-        request.signal = signal.Signals(number)
 
     caught = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, remember) for number in caught}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from signal import Signals
 from typing import Any
 
 import torch
@@ -22,8 +23,7 @@ from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder
 from mifid.baseline.schedule import factor
 from mifid.baseline.snapshots import Snapshots
-from mifid.baseline.tally import Tally
-from mifid.errors import MifidError
+from mifid.baseline.tally import HINT, DivergedError, Tally
 from mifid.progress import Progress, Task
 
 __all__ = ["Trainer"]
@@ -63,30 +63,31 @@ class Trainer:
         self.step = 0
         self.fraction = 0.0
         self._tally = Tally(self.method.losses, self.method.device)
-        self._saved_at = self._logged_at = time.monotonic()
+        self._saved_at = self._logged_at = self._stepped_at = time.monotonic()
         self._talked_at = 0.0
         self._logged_step = 0
+        self._owed = False  # a snapshot that a signal kept from being scored
 
-    def run(self) -> bool:
-        """Train to the end; return False if a signal ended it before.
+    def run(self) -> Signals | None:
+        """Train to the end; return the signal that ended it before, to any of the processes.
 
         Raises:
             DivergedError: a loss is no number any more; the last good checkpoint is kept.
+            PeerError: another process failed.
         """
-        with self.progress.task("train", _PARTS, "%") as task:
-            task.advance(int(self.fraction * _PARTS))
-            try:
-                return self._run(task)
-            except torch.OutOfMemoryError as error:
-                batch, size = self.config.training.batch, self.config.data.size
-                raise MifidError(
-                    f"out of GPU memory at step {self.step + 1:,} with batches of {batch} "
-                    f"at {size} x {size}",
-                    hint="Lower training.batch, data.size or generator.width, or set "
-                    "training.precision bf16. The last checkpoint is kept.",
-                ) from error
+        # What was before: an interruption, or time that preparing took.
+        begun = max(self.fraction, *self.processes.from_first([self.clock.fraction(self.step)]))
+        self.fraction = begun
+        label = "train" if begun < 0.01 else f"train, from {begun:.0%} on"
+        with self.progress.task(label, _PARTS - int(begun * _PARTS), "%") as task:
+            return self._run(task)
 
-    def _run(self, task: Task) -> bool:
+    def _run(self, task: Task) -> Signals | None:
+        if self._owed:
+            stopped = self._snapshot()
+            self.save()
+            if stopped:
+                return Signals(stopped)
         while self.fraction < 1:
             before = self.fraction
             self._tally.add(self._step(), self.step)
@@ -96,12 +97,14 @@ class Trainer:
                 self._log()
             self._talk(task)
             if due(before, self.fraction, points=max(self.points, 1)):
-                self._snapshot()
+                stopped = self._snapshot() or stopped
+                late = late or self._improved()
             if stopped or late or self.fraction >= 1:
                 self.save()
-            if stopped and self.fraction < 1:
-                return False
-        return True
+            if stopped and (self.fraction < 1 or self._owed):
+                return Signals(stopped)
+        stopped = self.processes.highest(self.stop.signal or 0)  # after the last scoring
+        return Signals(stopped) if stopped else None
 
     def _step(self) -> torch.Tensor:
         photos, paintings = self.feed.next()
@@ -115,16 +118,19 @@ class Trainer:
             self.average.update_parameters(self.method.painter)
         return losses
 
-    def _decide(self) -> tuple[float, bool, bool]:
-        """Return the part that is over, whether to save, whether to stop: for all processes."""
+    def _decide(self) -> tuple[float, bool, int]:
+        """Return the part that is over, whether to save, a signal or 0: for all processes."""
         unsaved = time.monotonic() - self._saved_at
         late = unsaved >= 60 * self.config.training.checkpoint_minutes
-        told = [self.clock.fraction(self.step), float(late)]
+        now = time.monotonic()
+        step, self._stepped_at = now - self._stepped_at, now
+        told = [self.clock.fraction(self.step, ahead=step), float(late)]
         fraction, saving = self.processes.from_first(told)
-        return fraction, bool(saving), self.processes.any(bool(self.stop))
+        return fraction, bool(saving), self.processes.highest(self.stop.signal or 0)
 
     def _log(self) -> None:
-        losses = self._tally.read()
+        with self.processes.together():
+            losses = self._tally.read()
         shares = self.processes.average(torch.tensor(list(losses.values())))
         losses = dict(zip(losses, shares.tolist(), strict=True))
         now = time.monotonic()
@@ -155,30 +161,66 @@ class Trainer:
             for side, prefix in (("G", "generator"), ("cycle", "cycle"), ("D", "discriminator"))
         }
         told = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
-        task.status(f"step {self.step:,} {told}")
+        steps, seconds = self.step - self._logged_step, now - self._logged_at
+        images = 2 * self.config.training.batch * steps / max(seconds, 1e-9)
+        speed = f"{images:.3g} images/s" if steps else ""
+        task.status(f"step {self.step:,} {told} {speed}".rstrip())
 
-    def _snapshot(self) -> None:
-        self._tally.check()
-        if self.snapshots is not None:
-            with torch.random.fork_rng():  # whatever the scorer draws, training goes on unchanged
-                self.snapshots.take(
-                    step=self.step, fraction=self.fraction, seconds=self.clock.elapsed()
-                )
-        self.processes.wait()
-        self._logged_at = time.monotonic()  # scoring is not training time
+    def _improved(self) -> bool:
+        """Return whether the snapshot just taken is the best: file and checkpoint shall agree."""
+        best = None if self.snapshots is None else self.snapshots.best
+        mine = best is not None and best.step == self.step
+        return bool(self.processes.highest(int(mine)))
+
+    def _snapshot(self) -> int:
+        """Score; return 0, or the signal that came before all was scored."""
+        stopped = 0
+        with self.processes.together():
+            self._tally.check()
+        with self.processes.together():
+            if self.snapshots is not None:
+                # Whatever the scorer draws, training goes on unchanged.
+                with torch.random.fork_rng(self._devices()):
+                    taken = self.snapshots.take(
+                        step=self.step,
+                        fraction=self.fraction,
+                        seconds=self.clock.elapsed(),
+                        stop=self.stop,
+                    )
+                stopped = 0 if taken else self.stop.signal or 0
+        stopped = self.processes.highest(stopped)
+        self._owed = stopped > 0
+        self._logged_at = self._stepped_at = time.monotonic()  # scoring is not training time
         self._logged_step = self.step
+        return stopped
+
+    def _devices(self) -> list[torch.device]:
+        """Return whose random states are to be kept: naming none would wake every GPU."""
+        return [self.method.device] if self.method.device.type == "cuda" else []
 
     def save(self) -> None:
-        """Write a checkpoint; not if the weights are lost."""
-        self._tally.check()
+        """Write a checkpoint; not if the weights are lost, so that the one before it is good."""
+        with self.processes.together():
+            self._tally.check()
+            self._check_weights()
         self.checkpoints.save(self.step, self.state_dict())
-        self._saved_at = time.monotonic()
+        self._saved_at = self._stepped_at = time.monotonic()
+
+    def _check_weights(self) -> None:
+        for name, network in self.method.networks.items():
+            if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+                raise DivergedError(
+                    f"training diverged at step {self.step:,}: weights of the {name} are no "
+                    "numbers any more",
+                    hint=HINT,
+                )
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that :meth:`load_state_dict` goes on from."""
         return {
             "identity": dict(self.identity),
             "fraction": self.fraction,
+            "owed": self._owed,
             "elapsed": self.clock.elapsed(),
             "method": self.method.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
@@ -192,6 +234,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
         self.step, self.fraction = state["step"], state["fraction"]
+        self._owed = state["owed"]
         self.clock.before = state["elapsed"]
         self.method.load_state_dict(state["method"])
         if self.average is not None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Config
 from mifid.baseline.draws import Draws
+from mifid.baseline.layout import memory_format
 from mifid.baseline.losses import adversarial_loss
 from mifid.baseline.models import build_discriminator, build_generator
 from mifid.baseline.optimisers import Stepper
@@ -102,8 +103,7 @@ class Method(ABC):
 
     def _placed(self, network: nn.Module) -> nn.Module:
         network = network.to(self.device).train()
-        if self.config.training.channels_last:
-            network = network.to(memory_format=torch.channels_last)
+        network = network.to(memory_format=memory_format(self.config, self.device))
         if self.config.training.compile:
             network.compile()  # in place: names of weights stay as they are
         return network

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from mifid.baseline.duration import format_duration
 from mifid.baseline.thumbnails import load_picture
 from mifid.files import atomic_write
 from mifid.images.source import printable
@@ -150,16 +151,6 @@ def write_page(folder: Path, *, facts: RunFacts) -> Path:
     return target
 
 
-def duration(seconds: float) -> str:
-    """Return ``"4 h 58 min"``, ``"12 min 5 s"`` or ``"9.3 s"``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"
-
-
 def _score(value: float | None) -> str:
     """Two decimals: two runs of one recipe differ by more; an exponent where copies were found."""
     if value is None:
@@ -176,7 +167,7 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"duration": duration, "score": _score, "distance": _distance}
+    environment.filters |= {"duration": format_duration, "score": _score, "distance": _distance}
     return environment.from_string(
         files("mifid.baseline").joinpath("page.html").read_text(encoding="utf-8")
     )

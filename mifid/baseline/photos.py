@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -9,13 +10,15 @@ from typing import Any
 
 from mifid.baseline.config import Data
 from mifid.baseline.fitting import fit_picture
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, MifidWarning, PictureError
 from mifid.images import Source, open_images
 from mifid.images.decode import decode
 from mifid.images.source import Decoded, Pixels, digest
+from mifid.images.subset import Subset
 from mifid.progress import Progress
+from mifid.submission import Rules, entry_names
 
-__all__ = ["Photos"]
+__all__ = ["Photos", "paintable"]
 
 
 class Photos:
@@ -84,6 +87,27 @@ class Photos:
                 task.advance()
         return found
 
+    def damaged(self, *, workers: int, progress: Progress) -> dict[int, PictureError]:
+        """Load every photo once; return what is wrong with those that :meth:`load` refuses."""
+
+        def problem(index: int) -> PictureError | None:
+            try:
+                self.load(index)
+            except PictureError as error:
+                return error
+            return None
+
+        found = {}
+        with (
+            progress.task("check photos", len(self.names), "photo") as task,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            for index, error in enumerate(pool.map(problem, range(len(self.names)))):
+                task.advance()
+                if error is not None:
+                    found[index] = error
+        return found
+
     def _examine(self, index: int) -> str:
         content = self._source.read(index)
         self._fitted(index, content)
@@ -106,3 +130,48 @@ class Photos:
             if fit == "exact":
                 hint = f"The generator was trained on pictures of just this size; resize to {size}."
             raise PictureError(f"{self._source.description}: {error.message}", hint=hint) from error
+
+
+def paintable(
+    source: Source,
+    *,
+    data: Data,
+    limit: int,
+    skip_bad: bool,
+    rules: Rules,
+    workers: int,
+    progress: Progress,
+) -> Source:
+    """Return the photos that a submission will be made of, each of which was loaded once.
+
+    Args:
+        source: all photos.
+        data: their size, and how others are brought to it.
+        limit: the first so many by name; 0: all.
+        skip_bad: leave out those that cannot be loaded, with a warning.
+        rules: of the competition, which says what the pictures are called.
+
+    Raises:
+        InputError: two photos would have one name in the submission; too few are left.
+        PictureError: one cannot be loaded.
+    """
+    with Photos(source, data=data, limit=limit or None) as given:
+        entry_names(given.names, rules=rules)
+        damaged = given.damaged(workers=workers, progress=progress)
+        if damaged and not skip_bad:
+            raise next(iter(damaged.values()))
+        kept = [index for index in range(len(given.names)) if index not in damaged]
+    if len(kept) < 2:
+        raise InputError(
+            f"{source.description}: {len(kept)} photos are left to paint; expected 2 or more",
+            hint="A submission of fewer has no FID.",
+        )
+    if damaged:
+        first = next(iter(damaged.values()))
+        warnings.warn(
+            f"{len(damaged):,} photos cannot be painted and will be missing in "
+            f"{rules.file_name}; the first: {first.message}",
+            MifidWarning,
+            stacklevel=2,
+        )
+    return Subset(source, kept)

@@ -20,17 +20,18 @@ from filelock import FileLock
 
 from mifid.baseline import pixelfile
 from mifid.baseline.config import Data
-from mifid.baseline.fitting import FittedSource, fit_picture
+from mifid.baseline.fitting import FittedSource
 from mifid.baseline.pixelfile import PixelFile
 from mifid.baseline.selection import select as select_names
 from mifid.errors import InputError, MifidWarning, OutputError, first_line
 from mifid.files import atomic_write, cache_folder
 from mifid.images.batches import BatchReader, digests
 from mifid.images.decode import decoder_version
-from mifid.images.source import Decoded, Source
+from mifid.images.source import Source
+from mifid.images.subset import Subset
 from mifid.progress import Progress
 
-__all__ = ["PixelStore", "fit_picture", "store_pixels"]
+__all__ = ["PixelStore", "store_pixels"]
 
 _BATCH = 64
 _ABANDONED_SECONDS = 24 * 3600
@@ -83,7 +84,7 @@ def store_pixels(
         PictureError: one that cannot be decoded, or is tiny.
         OutputError: no room on the disk, or no right to write there.
     """
-    chosen = _Chosen(source, _choose(source, label=label, limit=limit, select=select))
+    chosen = Subset(source, _choose(source, label=label, limit=limit, select=select))
     _refuse_few(len(chosen), source, label, restricted=bool(limit or select))
     path = _folder() / f"{_key(source, chosen, data, workers)}.npy"
     complete = 0 if skip_bad else len(chosen)
@@ -108,18 +109,6 @@ def store_pixels(
     return PixelStore(stored.names, stored.pixels, stored.sha256, description)
 
 
-class _Chosen(Source):
-    """Some of a source's pictures."""
-
-    def __init__(self, source: Source, indices: Sequence[int]) -> None:
-        self._source, self.indices = source, indices
-        self.description, self.skipped = source.description, source.skipped
-        self.names = [source.names[i] for i in indices]
-
-    def read(self, index: int) -> bytes | Decoded:
-        return self._source.read(self.indices[index])
-
-
 def _choose(source: Source, *, label: str, limit: int, select: str) -> Sequence[int]:
     indices: Sequence[int] = range(len(source))
     if select:
@@ -127,7 +116,7 @@ def _choose(source: Source, *, label: str, limit: int, select: str) -> Sequence[
     return indices[:limit] if limit else indices
 
 
-def _key(source: Source, chosen: _Chosen, data: Data, workers: int | None) -> str:
+def _key(source: Source, chosen: Subset, data: Data, workers: int | None) -> str:
     """Return what the pixels are made of: equal only if the pixels are."""
     whole = source.container_sha256()
     if whole is None:

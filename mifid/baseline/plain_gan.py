@@ -33,7 +33,9 @@ class PlainGan(Method):
             "painting_discriminator": self._discriminator(2),
         }
         discriminator = self.networks["painting_discriminator"]
-        self._critic = Critic(config, "paintings", discriminator, self._adversarial, draws)
+        self._critic = Critic(
+            config, "paintings", discriminator, self._adversarial, draws, world=processes.world
+        )
         rates = config.optimiser
         self._generators = self._stepper([self.painter], rate=rates.rate)
         self._discriminators = self._stepper([discriminator], rate=rates.discriminator_rate)

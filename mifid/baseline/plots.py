@@ -98,6 +98,8 @@ def plot_scores(
 ) -> None:
     """Draw the score of the raw and the averaged (EMA) weights over the run, the best marked.
 
+    A line shows the score of the photos themselves, if there is one.
+
     Args:
         rows: lines of metrics.jsonl; those of other kinds than ``"score"`` are passed over.
         path: of the PNG.
@@ -106,7 +108,8 @@ def plot_scores(
     Raises:
         OutputError: it cannot be written there.
     """
-    scored = [row for row in rows if row["kind"] == "score" and _is_finite(row.get(metric))]
+    known = [row for row in rows if row["kind"] == "score" and _is_finite(row.get(metric))]
+    scored = [row for row in known if row["weights"] != "photos"]
     name = _NAMES.get(metric, metric)
     photos = max((row["photos"] for row in scored if "photos" in row), default=0)
     on = f", on {photos:,} photos" if photos else ""
@@ -125,13 +128,17 @@ def plot_scores(
             means = np.convolve(scores, np.full(_AVERAGED, 1 / _AVERAGED), "valid")
             text = f"mean of their last {_AVERAGED} scores"
             axes.plot(steps[_AVERAGED - 1 :], means, color=GREY, ls="--", lw=1.4, label=text)
+    for row in known:
+        if row["weights"] == "photos":  # what painting has to beat
+            text = f"the photos, unpainted: {row[metric]:.2f}"
+            axes.axhline(row[metric], color=GREY, ls=":", lw=1.4, label=text)
     finish(axes, y=f"{name} (lower is better)")
     axes.set_xlabel("training step")
     if scored:
         _mark_best(axes, min(scored, key=lambda row: row[metric]), metric)
-        log_if_wide(axes, np.array([row[metric] for row in scored], np.float64), ratio=4.0)
+        log_if_wide(axes, np.array([row[metric] for row in known], np.float64), ratio=4.0)
         _say_times(axes, scored)
-        axes.legend(loc="upper right", fontsize=9, framealpha=0.85, edgecolor="none")
+        axes.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor="none")
     else:
         say(axes, "nothing was scored")
     save_figure(figure, path)

@@ -99,7 +99,9 @@ def checkpoint_bytes(method: Method, *, averaged: bool) -> int:
     return 3 * weights + averaged * average + pools
 
 
-def check_space(folder: Path, method: Method, *, averaged: bool, submission: int) -> float:
+def check_space(
+    folder: Path, method: Method, *, averaged: bool, world: int, submission: int
+) -> float:
     """See that a run fits onto the disk; return the seconds that a checkpoint takes.
 
     Raises:
@@ -107,7 +109,7 @@ def check_space(folder: Path, method: Method, *, averaged: bool, submission: int
     """
     checkpoint = checkpoint_bytes(method, averaged=averaged)
     # Two kept and one being written; the best generator and its successor; the submission.
-    need = 3 * checkpoint + checkpoint + 60_000 * submission
+    need = (3 * world + 1) * checkpoint + 60_000 * submission
     free = shutil.disk_usage(folder).free
     if free < need:
         raise OutputError(
@@ -121,7 +123,8 @@ def check_space(folder: Path, method: Method, *, averaged: bool, submission: int
 def reserve(costs: Costs, *, submission: int, held_back: int, kinds: int) -> float:
     """Return the seconds that the end takes: the last scoring, images.zip, its score."""
     last = costs.snapshot(held_back=held_back, kinds=kinds) + costs.save
-    return 2.0 + _SLACK * (last + submission * (costs.paint + costs.score))
+    looks = 0.005  # s a picture: looked at before it is painted, and checked in the archive
+    return 3.0 + _SLACK * (last + submission * (costs.paint + costs.score + looks))
 
 
 def check_budget(config: Config, *, elapsed: float, kept: float) -> float | None:

@@ -7,6 +7,7 @@ Buffers (batch norm's statistics) stay each process's own; rank 0's are kept.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,32 +18,54 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from mifid.errors import InputError
+from mifid.errors import InputError, MifidError, first_line
 
-__all__ = ["ALONE", "Processes", "start_processes"]
+__all__ = ["ALONE", "PeerError", "Processes", "start_processes"]
 
 _PATIENCE = timedelta(hours=12)  # the others wait while rank 0 scores and generates
 
 
+class PeerError(MifidError):
+    """Another process failed, and tells why: there is nothing more to say here."""
+
+
 @dataclass(frozen=True)
 class Processes:
-    """This process's number, and how many there are."""
+    """This process's number, and how many there are; ``local`` is its number on this machine."""
 
     rank: int = 0
     world: int = 1
+    local: int = 0
 
     @property
     def is_first(self) -> bool:
         """Whether this is the process that writes files and talks."""
         return self.rank == 0
 
+    def place(self, device: torch.device) -> torch.device:
+        """Return the device of this process: of several on GPUs, each has one.
+
+        Raises:
+            InputError: more processes than GPUs.
+        """
+        if self.world == 1 or device.type != "cuda":
+            return device
+        if self.local >= torch.cuda.device_count():
+            raise InputError(
+                f"process {self.local} has no GPU: there are {torch.cuda.device_count()}",
+                hint="Give torchrun at most as many --nproc-per-node.",
+            )
+        own = torch.device("cuda", self.local)
+        torch.cuda.set_device(own)
+        return own
+
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Replace every gradient by its mean over all processes, in one message a device."""
+        """Replace every gradient by its mean over all processes, in one message."""
         if self.world == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        _sum(flat)
         flat /= self.world
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
@@ -53,7 +76,7 @@ class Processes:
         if self.world == 1:
             return values
         mean = values.clone()
-        dist.all_reduce(mean)
+        _sum(mean)
         return mean / self.world
 
     def from_first(self, values: list[float]) -> list[float]:
@@ -64,49 +87,83 @@ class Processes:
         if self.world == 1:
             return values
         message = torch.tensor(values, dtype=torch.float64)
-        dist.broadcast(message, src=0)
+        _sum(message if self.is_first else message.zero_())
         return [float(value) for value in message]
 
-    def any(self, flag: bool) -> bool:
-        """Return whether the flag is set on any process."""
-        if self.world == 1:
-            return flag
-        message = torch.tensor([float(flag)])
-        dist.all_reduce(message, op=dist.ReduceOp.MAX)
-        return bool(message[0])
+    def highest(self, value: int) -> int:
+        """Return the highest value of all processes."""
+        return max(self._of_all(value))
 
-    def wait(self) -> None:
-        """Wait until all processes are here."""
-        if self.world > 1:
-            self.any(False)
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let a block that fails on one process fail on all, after all have come to its end.
+
+        The first of those that failed raises its error, the others :class:`PeerError`: one
+        message for the user, and nobody waits for a process that has ended. There must be no
+        other exchange of messages within the block, but whole blocks like it.
+        """
+        failure: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        failed = self._of_all(int(failure is not None))
+        first = failed.index(1) if 1 in failed else None
+        if failure is not None and first == self.rank:
+            raise failure
+        if first is not None:
+            raise PeerError(f"process {first} failed; its own message says why") from failure
+
+    def _of_all(self, value: int) -> list[int]:
+        if self.world == 1:
+            return [value]
+        message = torch.zeros(self.world, dtype=torch.int64)
+        message[self.rank] = value
+        _sum(message)
+        return [int(each) for each in message]
 
 
 ALONE = Processes()
 
 
 @contextmanager
-def start_processes(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
-    """Join the processes that torchrun started; yield which one this is, and its device.
+def start_processes() -> Iterator[Processes]:
+    """Join the processes that torchrun started; yield which one this is.
 
     Raises:
-        InputError: more processes than GPUs.
+        InputError: the environment names several processes, but not how to reach them.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield ALONE, device
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world == "1":
+        yield ALONE
         return
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    if device.type == "cuda":
-        if local >= torch.cuda.device_count():
-            raise InputError(
-                f"process {local} has no GPU: there are {torch.cuda.device_count()}",
-                hint="Give torchrun at most as many --nproc-per-node.",
-            )
-        device = torch.device("cuda", local)
-        torch.cuda.set_device(device)
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=_PATIENCE)
+    # Its functions have the group of the time of their import as a default. Imported within the
+    # block (by torch's optimisers, at their first step), it would keep the group's threads alive
+    # until Python ends, which they do not always survive: "terminate called", exit code -6.
+    importlib.import_module("torch.distributed.nn.functional")
+    several = torch.cuda.is_available() and dist.is_nccl_available()
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size()), device
+        dist.init_process_group("cpu:gloo,cuda:nccl" if several else "gloo", timeout=_PATIENCE)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"WORLD_SIZE is {world}, but the other processes cannot be reached: "
+            f"{first_line(error)}",
+            hint="Start with torchrun --nproc-per-node N -m mifid_cli train-baseline ..., or "
+            "unset WORLD_SIZE to train in one process.",
+        ) from error
+    try:
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        yield Processes(dist.get_rank(), dist.get_world_size(), local)
     finally:
         dist.destroy_process_group()
+
+
+def _sum(message: Tensor) -> None:
+    """Add up all processes' tensors in place."""
+    try:
+        dist.all_reduce(message)
+    except RuntimeError as error:  # gloo's: Connection closed by peer
+        raise MifidError(
+            f"process {dist.get_rank()} cannot reach the others any more: {first_line(error)}",
+            hint="One of them has ended. The last checkpoint is kept: go on with --resume.",
+        ) from error

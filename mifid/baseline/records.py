@@ -26,12 +26,21 @@ from mifid.baseline.metric_lines import (
 from mifid.errors import OutputError, UnavailableError
 from mifid.files import atomic_write
 
-__all__ = ["Recorder", "read_metrics"]
+__all__ = ["Recorder", "check_tensorboard", "read_metrics"]
 
 _CSV_NAME = "metrics.csv"
 
 # Where a line stands, or what it says in words: no curves in TensorBoard.
 _NO_CURVE = frozenset({"step", "fraction", "seconds", "weights", "best", "photos"})
+
+
+def check_tensorboard() -> None:
+    """See that TensorBoard's files can be written.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    _summary_writer_class()
 
 
 class Recorder:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from mifid.baseline.config import Config
 from mifid.baseline.duration import parse_duration
+from mifid.baseline.schedule import check_schedule
 from mifid.errors import InputError
 
 __all__ = ["check", "idle"]
@@ -18,7 +17,7 @@ def check(config: Config) -> None:
         InputError: the first contradiction, and how to mend it.
     """
     _check_length(config)
-    _check_schedule(config)
+    check_schedule(config.schedule)
     _check_method(config)
     _check_networks(config)
     _check_loss(config)
@@ -72,25 +71,6 @@ def _check_length(config: Config) -> None:
             "are all unset",
             hint="Set one of them, such as training.budget=5h, training.epochs=30 or "
             "training.steps=55000.",
-        )
-
-
-def _check_schedule(config: Config) -> None:
-    schedule = config.schedule
-    if schedule.name != "stepped":
-        return
-    if len(schedule.factors) != len(schedule.until) + 1:
-        raise InputError(
-            f"schedule.factors has {len(schedule.factors)} numbers and schedule.until "
-            f"{len(schedule.until)}; expected one factor more than parts",
-            hint="Such as schedule.until=0.5,0.75 and schedule.factors=1,0.5,0.1.",
-        )
-    edges = (0.0, *schedule.until, 1.0)
-    if any(a >= b for a, b in pairwise(edges)):
-        raise InputError(
-            f"schedule.until is {', '.join(f'{part:g}' for part in schedule.until)}; expected "
-            "parts of the run that rise, above 0 and below 1",
-            hint="Such as schedule.until=0.5,0.75.",
         )
 
 

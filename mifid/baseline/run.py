@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
-from typing import Any
 
 import torch
 
@@ -15,9 +14,11 @@ from mifid.baseline.building import Parts, build, steps_of
 from mifid.baseline.checkpoint import Checkpoints
 from mifid.baseline.clock import Clock
 from mifid.baseline.config import Config
+from mifid.baseline.feedsheet import write_augmented
 from mifid.baseline.interrupts import stop_requests
 from mifid.baseline.loop import Trainer
-from mifid.baseline.pictures import to_pixels
+from mifid.baseline.memory import told_memory
+from mifid.baseline.photos import paintable
 from mifid.baseline.pixels import PixelStore, store_pixels
 from mifid.baseline.preflight import (
     Costs,
@@ -29,20 +30,18 @@ from mifid.baseline.preflight import (
     try_scoring,
 )
 from mifid.baseline.processes import Processes
-from mifid.baseline.records import Recorder
+from mifid.baseline.records import Recorder, check_tensorboard
 from mifid.baseline.runfile import Inputs, write_run_file
-from mifid.baseline.runfolder import CONFIG, check_folder, locked
-from mifid.baseline.sheets import augmented_sheet, save_picture
+from mifid.baseline.runfolder import CONFIG, check_folder, check_identity, locked
 from mifid.baseline.snapshots import Best, Scorer
 from mifid.errors import InputError
 from mifid.images import Source, Stream, open_images
+from mifid.images.batches import default_workers
 from mifid.progress import Progress
 from mifid.submission import Rules
 from mifid.version import __version__
 
 __all__ = ["Run"]
-
-_SHEET = (4, 8)  # pictures, and variants of each
 
 
 @dataclass
@@ -53,6 +52,7 @@ class Run:
     inputs: Inputs
     config: Config
     source: Source
+    rules: Rules
     photos: PixelStore
     paintings: PixelStore
     device: torch.device
@@ -75,6 +75,7 @@ class Run:
         processes: Processes,
         workers: int | None,
         skip_bad: bool,
+        rules: Rules,
         progress: Progress,
     ) -> Iterator[Run]:
         """Lock the folder and decode the pictures; nothing is written into the folder yet.
@@ -82,40 +83,53 @@ class Run:
         Raises:
             MifidError: the folder holds something else, or pictures cannot be trained with.
         """
+        data = config.data
         with ExitStack() as stack:
-            if processes.is_first:
-                stack.enter_context(locked(folder))
-                check_folder(folder, inputs, config, resume=resume)
-            photos, paintings = (
-                stack.enter_context(closing(_open(given, label)))
-                for given, label in ((inputs.photos, "photos"), (inputs.monets, "paintings"))
-            )
-            if not processes.is_first:
-                processes.wait()  # the first decodes; the others map what it left in the cache
-            data = config.data
-            photo_store, painting_store = (
-                store_pixels(
-                    source,
-                    label=label,
-                    data=data,
-                    limit=limit,
-                    select=select,
-                    progress=progress,
-                    workers=workers,
-                    skip_bad=skip_bad,
+            with processes.together():
+                if processes.is_first:
+                    stack.enter_context(locked(folder))
+                    check_folder(folder, inputs, config, resume=resume)
+                photos, paintings = (
+                    stack.enter_context(closing(_open(given, label)))
+                    for given, label in ((inputs.photos, "photos"), (inputs.monets, "paintings"))
                 )
-                for source, label, limit, select in (
-                    (photos, "photos", data.limit_photos, data.select_photos),
-                    (paintings, "paintings", data.limit_paintings, data.select_paintings),
-                )
-            )
-            if processes.is_first:
-                processes.wait()
+            for first in (True, False):  # the first decodes; the others map what it left
+                with processes.together():
+                    if first is not processes.is_first:
+                        continue
+                    photo_store, painting_store = (
+                        store_pixels(
+                            source,
+                            label=label,
+                            data=data,
+                            limit=limit,
+                            select=select,
+                            progress=progress,
+                            workers=workers,
+                            skip_bad=skip_bad,
+                        )
+                        for source, label, limit, select in (
+                            (photos, "photos", data.limit_photos, data.select_photos),
+                            (paintings, "paintings", data.limit_paintings, data.select_paintings),
+                        )
+                    )
+            with processes.together():
+                if processes.is_first:
+                    photos = paintable(
+                        photos,
+                        data=data,
+                        limit=config.training.submission,
+                        skip_bad=skip_bad,
+                        rules=rules,
+                        workers=workers or default_workers(),
+                        progress=progress,
+                    )
             yield cls(
                 folder=folder,
                 inputs=inputs,
                 config=config,
                 source=photos,
+                rules=rules,
                 photos=photo_store,
                 paintings=painting_store,
                 device=device,
@@ -124,45 +138,49 @@ class Run:
                 resume=resume,
             )
 
-    @property
-    def submission(self) -> int:
-        """How many pictures images.zip will hold."""
-        return min(self.config.training.submission or len(self.source), len(self.source))
-
-    def train(
-        self, *, scorer: Scorer | None, rules: Rules, started: float, tensorboard: bool
-    ) -> Signals | None:
+    def train(self, *, scorer: Scorer | None, started: float, tensorboard: bool) -> Signals | None:
         """Try everything, then train to the end or to the signal that is returned.
 
         Raises:
             MifidError: what would have failed later; a diverged run.
         """
-        parts = build(
-            self.config,
-            photos=self.photos,
-            paintings=self.paintings,
-            device=self.device,
-            processes=self.processes,
-        )
         with ExitStack() as stack:
-            recorder = None
+            if tensorboard:
+                check_tensorboard()
+            stack.enter_context(told_memory(self.config))
+            recorder = snapshots = None
+            identity = {
+                "photos": self.photos.sha256,
+                "paintings": self.paintings.sha256,
+                "kind of device": self.device.type,
+                "scorer": scorer.name if scorer is not None else "none",
+            }
             checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
-            last = checkpoints.last() if self.resume else None
-            state = checkpoints.load(last) if last is not None else None
-            clock = Clock(started=started, before=state["elapsed"] if state else 0.0)
             points = float(max(self.config.score.points, 1))
-            each, clock.steps = steps_of(self.config, parts.feed)
-            snapshots = None
-            if self.processes.is_first:
-                photos_score, points = self._prepare(parts, scorer, rules, clock)
-                recorder = stack.enter_context(
-                    Recorder.open(self.folder, tensorboard=tensorboard, resume_from=last or 0)
+            with self.processes.together():
+                parts = build(
+                    self.config,
+                    photos=self.photos,
+                    paintings=self.paintings,
+                    device=self.device,
+                    processes=self.processes,
                 )
-                snapshots = parts.snapshots(
-                    self.folder, scorer=scorer, recorder=recorder, rules=rules
-                )
-                if state is None and photos_score is not None:
-                    snapshots.record_photos(photos_score)
+                last = checkpoints.last() if self.resume else None
+                state = checkpoints.load(last) if last is not None else None
+                if state is not None:
+                    check_identity(self.folder, then=state["identity"], now=identity)
+                clock = Clock(started=started, before=state["elapsed"] if state else 0.0)
+                each, clock.steps = steps_of(self.config, parts.feed)
+                if self.processes.is_first:
+                    photos_score, points = self._prepare(parts, scorer, clock)
+                    recorder = stack.enter_context(
+                        Recorder.open(self.folder, tensorboard=tensorboard, resume_from=last or 0)
+                    )
+                    snapshots = parts.snapshots(
+                        self.folder, scorer=scorer, recorder=recorder, rules=self.rules
+                    )
+                    if state is None and photos_score is not None:
+                        snapshots.record_photos(photos_score)
             (points,) = self.processes.from_first([points])
             stop = stack.enter_context(stop_requests())
             trainer = Trainer(
@@ -180,24 +198,19 @@ class Run:
                 recorder=recorder,
                 snapshots=snapshots,
                 progress=self.progress,
-                identity={
-                    "photos": self.photos.sha256,
-                    "paintings": self.paintings.sha256,
-                    "scorer": scorer.name if scorer is not None else "none",
-                },
+                identity=identity,
             )
             if state is not None:
-                self._check_same(state, trainer.identity)
                 trainer.load_state_dict(state)
             else:
                 trainer.save()  # the first one shows that there is room, and loses nothing
-            complete = trainer.run()
+            interrupted = trainer.run()
             self.step = trainer.step
             self.best = snapshots.best if snapshots is not None else None
-            return None if complete else stop.signal
+            return interrupted
 
     def _prepare(
-        self, parts: Parts, scorer: Scorer | None, rules: Rules, clock: Clock
+        self, parts: Parts, scorer: Scorer | None, clock: Clock
     ) -> tuple[Mapping[str, float | None] | None, float]:
         """Try what could fail; return the photos' own score and how many snapshots to score."""
         held_back, kinds = len(parts.held_back), parts.kinds
@@ -205,16 +218,23 @@ class Run:
             self.folder,
             parts.method,
             averaged=parts.average is not None,
-            submission=self.submission,
+            world=self.processes.world,
+            submission=len(self.source),
         )
-        paint = try_painting(parts.method.painter, parts.shown, device=self.device, rules=rules)
+        paint = try_painting(
+            parts.method.painter, parts.shown, device=self.device, rules=self.rules
+        )
         score, photos_score = 0.0, None
         if scorer is not None:
-            photos_score, score = try_scoring(scorer, parts.held_back or parts.shown, rules=rules)
+            photos_score, score = try_scoring(
+                scorer, parts.held_back or parts.shown, rules=self.rules
+            )
         costs = Costs(paint=paint, score=score, save=save)
-        kept = reserve(costs, submission=self.submission, held_back=held_back, kinds=kinds)
+        kept = reserve(costs, submission=len(self.source), held_back=held_back, kinds=kinds)
         clock.reserve = kept
-        clock.budget = check_budget(self.config, elapsed=clock.elapsed(), kept=kept)
+        # A run that goes on had its check; near its end little is left, and that will do.
+        spent = 0.0 if self.resume else clock.elapsed()
+        clock.budget = check_budget(self.config, elapsed=spent, kept=kept)
         seconds = None if clock.budget is None else clock.budget - kept
         points = scored_points(
             self.config, costs, seconds=seconds, held_back=held_back, kinds=kinds
@@ -222,37 +242,8 @@ class Run:
         if not self.resume:
             # Only now: a run that was refused leaves nothing that the next would stumble over.
             write_run_file(self.folder / CONFIG, self.inputs, self.config, version=__version__)
-            self._show_augmentation(parts)
+            write_augmented(self.folder, parts.feed)
         return (photos_score if held_back else None), float(points)
-
-    def _check_same(self, state: Mapping[str, Any], identity: Mapping[str, str]) -> None:
-        """Refuse to go on with other pictures, or to compare scores of two extractors."""
-        if not self.processes.is_first:
-            return
-        for what, now in identity.items():
-            then = state["identity"][what]
-            if then != now:
-                one = what == "scorer"
-                verb, shown = (
-                    ("is not the one", f": {then}, now {now}") if one else ("are not those", "")
-                )
-                raise InputError(
-                    f"{self.folder}: the {what} {verb} that the run began with{shown}",
-                    hint="Give the same --photos, --monets, --extractor and --weights as then, or "
-                    "train anew in another --out.",
-                )
-
-    def _show_augmentation(self, parts: Parts) -> None:
-        """Write augmented.png: a wrong augmentation is seen before it costs hours."""
-        pictures, variants = _SHEET
-        rows = [
-            row
-            for side in ("photos", "paintings")
-            for row in parts.feed.sheet(side, pictures=pictures // 2, variants=variants)
-        ]
-        originals = [original.cpu().numpy() for original, _ in rows]
-        made = [to_pixels(variant) for _, variant in rows]
-        save_picture(self.folder / "augmented.png", augmented_sheet(originals, made))
 
 
 def _open(given: str, label: str) -> Source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mifid.baseline.runfile import Inputs, read_run_file
 from mifid.baseline.settings import differences
 from mifid.errors import InputError, OutputError
 
-__all__ = ["CONFIG", "check_folder", "locked"]
+__all__ = ["CONFIG", "check_folder", "check_identity", "locked"]
 
 CONFIG = "config.toml"
 _LOCK = ".lock"
@@ -81,6 +81,24 @@ def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) 
             + (f" and {len(others) - 3} more" if len(others) > 3 else ""),
             hint="Give a new or an empty folder as --out, so that nothing is overwritten.",
         )
+
+
+def check_identity(folder: Path, *, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse to go on with other pictures, on another device, or with scores of another scorer.
+
+    Raises:
+        InputError: which of them differs.
+    """
+    for what, value in now.items():
+        if then[what] != value:
+            plural = what.endswith("s")
+            told = "are not those" if plural else "is not the one"
+            shown = "" if plural else f": {then[what]}, now {value}"
+            raise InputError(
+                f"{folder}: the {what} {told} that the run began with{shown}",
+                hint="Give the same --photos, --monets, --device, --extractor and --weights as "
+                "then, or train anew in another --out.",
+            )
 
 
 def _check_same(file: Path, inputs: Inputs, config: Config) -> None:

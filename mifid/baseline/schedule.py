@@ -18,16 +18,12 @@ def factor(config: Schedule, fraction: float) -> float:
     """Return what the learning rates are multiplied with.
 
     Args:
-        config: the shape.
+        config: the shape, which :func:`check_schedule` has seen.
         fraction: part of the run that is over; what lies outside 0..1 is taken as the nearer end.
-
-    Raises:
-        InputError: as :func:`check_schedule`.
 
     >>> factor(Schedule("linear", start=0.5), 0.75)
     0.5
     """
-    check_schedule(config)
     return SCHEDULES[config.name](config, min(max(fraction, 0.0), 1.0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mifid.baseline.bank import Bank
 from mifid.baseline.config import Config
 from mifid.baseline.exporting import save_generator
 from mifid.baseline.generate import as_submitted
+from mifid.baseline.interrupts import StopRequest
 from mifid.baseline.painting import Painter
 from mifid.baseline.plots import plot_losses, plot_scores
 from mifid.baseline.records import Recorder, read_metrics
@@ -49,6 +51,10 @@ class Best:
     step: int
     weights: str
     scores: Mapping[str, float | None]
+
+
+class _StoppedError(Exception):
+    """A signal came while a snapshot was scored."""
 
 
 class Snapshots:
@@ -96,37 +102,44 @@ class Snapshots:
 
     def record_photos(self, scores: Mapping[str, float | None]) -> None:
         """Write down what the held-back photos score as they are: what painting has to beat."""
-        self._record(scores, step=0, fraction=0.0, seconds=0.0, weights="photos", best=False)
+        self._record(scores, step=0, fraction=0.0, seconds=0.0, weights="photos")
 
-    def take(self, *, step: int, fraction: float, seconds: float) -> None:
-        """Write samples, score all weights, and keep them if they are the best so far."""
+    def take(self, *, step: int, fraction: float, seconds: float, stop: StopRequest) -> bool:
+        """Write samples, score all weights, and keep them if they are the best so far.
+
+        Returns:
+            bool: False if a signal came before all was scored; nothing is kept or recorded then.
+        """
         self._write_samples(step)
-        scored = {name: self._score(network) for name, network in self._networks.items()}
-        metric = self._config.score.metric
-        ranked = sorted(
-            (value, name)
-            for name, scores in scored.items()
-            if (value := scores.get(metric)) is not None
-        )
-        improved = bool(ranked) and (self.best is None or ranked[0][0] < self._best_value())
-        if improved:
-            self._keep(step, ranked[0][1], scored[ranked[0][1]])
-        elif not ranked and (self._scorer is None or (fraction >= 1 and self.best is None)):
-            last = "ema" if "ema" in self._networks else "raw"
-            self._keep(step, last, {})
+        try:
+            scored = {name: self._score(net, stop) for name, net in self._networks.items()}
+        except _StoppedError:
+            return False
+        best = self._best_of(scored)
+        if best is not None and (self.best is None or self._value(scored[best]) < self._value()):
+            self._keep(step, best, scored[best])
+        elif self._scorer is None or (fraction >= 1 and self.best is None):
+            self._keep(step, "ema" if "ema" in self._networks else "raw", {})
         for name, scores in scored.items():
             if scores:
-                self._record(
-                    scores,
-                    step=step,
-                    fraction=fraction,
-                    seconds=seconds,
-                    weights=name,
-                    best=improved and name == ranked[0][1],
-                )
+                self._record(scores, step=step, fraction=fraction, seconds=seconds, weights=name)
         rows = read_metrics(self._folder)
         plot_losses(rows, self._folder / "losses.png")
-        plot_scores(rows, self._folder / "score.png", metric=metric)
+        plot_scores(rows, self._folder / "score.png", metric=self._config.score.metric)
+        return True
+
+    def _best_of(self, scored: Mapping[str, Mapping[str, float | None]]) -> str | None:
+        """Return whose score is the lowest; None if there is none, or none that is a number."""
+        values = {name: self._value(scores) for name, scores in scored.items()}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        return min(finite, key=finite.__getitem__) if finite else None
+
+    def _value(self, scores: Mapping[str, float | None] | None = None) -> float:
+        """Return the metric that counts, of the best so far if nothing is given."""
+        if scores is None:
+            scores = self.best.scores if self.best is not None else {}
+        value = scores.get(self._config.score.metric)
+        return math.inf if value is None else value
 
     def _record(
         self,
@@ -136,9 +149,9 @@ class Snapshots:
         fraction: float,
         seconds: float,
         weights: str,
-        best: bool,
     ) -> None:
         known = {name: value for name, value in scores.items() if value is not None}
+        best = self.best is not None and (step, weights) == (self.best.step, self.best.weights)
         row: dict[str, float | int | str | None] = {
             "step": step,
             "fraction": fraction,
@@ -150,10 +163,6 @@ class Snapshots:
         }
         self._recorder.write("score", row)
 
-    def _best_value(self) -> float:
-        value = self.best.scores.get(self._config.score.metric) if self.best else None
-        return float("inf") if value is None else value
-
     def _keep(self, step: int, weights: str, scores: Mapping[str, float | None]) -> None:
         self.best = Best(step, weights, dict(scores))
         save_generator(
@@ -164,21 +173,23 @@ class Snapshots:
             facts={"step": step, "scores": dict(scores)},
         )
 
-    def _score(self, network: nn.Module) -> Mapping[str, float | None]:
+    def _score(self, network: nn.Module, stop: StopRequest) -> Mapping[str, float | None]:
         if self._scorer is None:
             return {}
         try:
             return self._scorer(
-                as_submitted(painted, rules=self._rules) for painted in self._painted(network)
+                as_submitted(painted, rules=self._rules) for painted in self._painted(network, stop)
             )
         except MifidError as error:  # hours of training must not end over one score
             warnings.warn(f"a snapshot could not be scored: {error}", MifidWarning, stacklevel=2)
             return {}
 
-    def _painted(self, network: nn.Module) -> Iterator[Pixels]:
+    def _painted(self, network: nn.Module, stop: StopRequest) -> Iterator[Pixels]:
         painter = Painter(network, device=self._device, seed=self._config.training.seed)
         first = 0
         for photos in self._held_back.batches():
+            if stop:  # whoever sends SIGTERM waits half a minute, a scoring may take five
+                raise _StoppedError
             yield painter.paint(photos, first=first)
             first += len(photos)
 

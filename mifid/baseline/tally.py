@@ -10,7 +10,13 @@ from torch import Tensor
 
 from mifid.errors import MifidError
 
-__all__ = ["DivergedError", "Tally"]
+__all__ = ["HINT", "DivergedError", "Tally"]
+
+HINT = (
+    "The last checkpoint before it is kept. Lower optimiser.rate and optimiser.discriminator_rate, "
+    "or use training.precision float32, in a new run."
+)
+"""What to do about it."""
 
 
 class DivergedError(MifidError):
@@ -50,8 +56,7 @@ class Tally:
         bad = [name for name, value in self.peek().items() if not math.isfinite(value)]
         raise DivergedError(
             f"training diverged at step {step:,}: not a finite number: {', '.join(bad)}",
-            hint="The last checkpoint before it is kept. Lower optimiser.rate and "
-            "optimiser.discriminator_rate, or use training.precision float32, in a new run.",
+            hint=HINT,
         )
 
     def peek(self) -> dict[str, float]:

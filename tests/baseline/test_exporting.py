@@ -43,10 +43,10 @@ def outputs(network, settings):
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-@pytest.mark.parametrize("channels_last", [True, False])
-def test_what_is_read_paints_as_what_was_written(norm, channels_last, path):
+@pytest.mark.parametrize("layout", ["auto", "channels_first", "channels_last"])
+def test_what_is_read_paints_as_what_was_written(norm, layout, path):
     settings = config(generator=replace(TINY, norm=norm))
-    settings = replace(settings, training=replace(settings.training, channels_last=channels_last))
+    settings = replace(settings, training=replace(settings.training, layout=layout))
     network = built(settings, 3)
     network.train()(torch.randn(2, 3, 16, 16))  # moves the statistics of batch norm
     save_generator(path, networks={"raw": network}, config=settings, best="raw", facts={})

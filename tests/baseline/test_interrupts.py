@@ -21,12 +21,22 @@ def test_a_signal_is_remembered_and_handlers_restored(number):
 
 
 def test_a_second_ctrl_c_interrupts_at_once():
-    def twice():
+    def again(stop):
         os.kill(os.getpid(), signal.SIGINT)
+        stop.since -= 2
         os.kill(os.getpid(), signal.SIGINT)
 
-    with stop_requests(), pytest.raises(KeyboardInterrupt):
-        twice()
+    with stop_requests() as stop, pytest.raises(KeyboardInterrupt):
+        again(stop)
+
+
+def test_one_ctrl_c_that_comes_twice_is_one():
+    """The terminal sends it to all processes, and torchrun sends it on to them."""
+    with stop_requests() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.signal is signal.SIGINT
 
 
 def test_other_threads_train_without_it():

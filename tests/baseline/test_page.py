@@ -10,7 +10,7 @@ import pytest
 from pictures import noise
 from PIL import Image
 
-from mifid.baseline.page import Check, Command, RunFacts, Setting, duration, write_page
+from mifid.baseline.page import Check, Command, RunFacts, Setting, write_page
 from mifid.baseline.sheets import save_picture
 from mifid.baseline.thumbnails import MAX_BYTES, load_picture
 from mifid.errors import OutputError
@@ -252,14 +252,6 @@ def test_plots_keep_their_pixels(tmp_path):
     save_picture(tmp_path / "score.png", noise(0, 60, 90))
     page = write(tmp_path)
     assert np.array_equal(np.asarray(shown(page.all("img")[0])), noise(0, 60, 90))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(9.34, "9.3 s"), (725, "12 min 5 s"), (3599.6, "1 h 0 min"), (17890, "4 h 58 min")],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_no_folder(tmp_path):

@@ -14,6 +14,7 @@ from pictures import decoding_threads, encode, noise, write_folder, write_tfreco
 
 from mifid.baseline import pixels as module
 from mifid.baseline.config import Data
+from mifid.baseline.fitting import fit_picture
 from mifid.baseline.pixels import store_pixels
 from mifid.errors import InputError, MifidWarning, OutputError, PictureError
 from mifid.images import open_images
@@ -107,7 +108,7 @@ def test_other_sizes_are_fitted_in_their_places(fit, folder):
     (folder / "2.png").write_bytes(encode(other))
     found = store(folder, fit=fit).pixels
     np.testing.assert_array_equal(found[[0, 1, 3, 4]], np.stack(PIXELS)[[0, 1, 3, 4]])
-    expected = module.fit_picture(other, size=SIZE, fit=fit, name="")
+    expected = fit_picture(other, size=SIZE, fit=fit, name="")
     np.testing.assert_array_equal(found[2], expected)
 
 

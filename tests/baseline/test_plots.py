@@ -114,6 +114,14 @@ def test_running_mean_leaves_gaps():
     np.testing.assert_array_equal(means, [1.0, math.nan, 3.0, math.nan, 5.0])
 
 
+def test_the_photos_own_score_is_a_line_and_never_the_best(drawn):
+    photos = {**scores([30.0], [])[0], "step": 0, "weights": "photos"}
+    plot_scores([photos, *scores([90.0, 80.0], [95.0, 85.0])], "x.png")
+    found = lines(drawn[0].axes[0])
+    assert set(found["the photos, unpainted: 30.00"].get_ydata()) == {30.0}
+    assert "best: 80.00 (as trained, step 20)" in found
+
+
 def test_scores(drawn):
     raw, ema = [90.0, 80, 70, 60, 50, 55, 53], [95.0, 85, 75, 65, 52, 49, 48]
     plot_scores(scores(raw, ema) + train(2), "x.png")

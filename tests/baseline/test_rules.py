@@ -52,16 +52,24 @@ def test_what_fits_passes(assignments):
         (("budget=soon",), "training.budget: 'soon' is not a length of time", "5h, 30m"),
         (
             ("schedule.name=stepped", "until=0.5"),
-            "schedule.factors has 1 numbers and schedule.until 1; expected one factor more",
-            "schedule.factors=1,0.5,0.1",
+            "schedule.factors has 1 values and schedule.until has 1; expected 2 factors",
+            "Each part of the run has a factor",
         ),
         (
             ("schedule.name=stepped", "until=0.5,0.5", "factors=1,2,3"),
-            "schedule.until is 0.5, 0.5; expected parts of the run that rise",
-            "schedule.until=0.5,0.75",
+            "schedule.until is [0.5, 0.5]; expected rising parts of the run between 0 and 1",
+            "For 10 of 30 epochs",
         ),
-        (("schedule.name=stepped", "until=0", "factors=1,2"), "above 0 and below 1", ""),
-        (("schedule.name=stepped", "until=1", "factors=1,2"), "above 0 and below 1", ""),
+        (
+            ("schedule.name=stepped", "until=0", "factors=1,2"),
+            "rising parts of the run",
+            "",
+        ),
+        (
+            ("schedule.name=stepped", "until=1", "factors=1,2"),
+            "rising parts of the run",
+            "",
+        ),
         (
             ("method=gan",),
             "training.method is gan, but generator.network is unet",

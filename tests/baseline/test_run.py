@@ -122,9 +122,11 @@ def test_the_score_is_of_held_back_photos_as_they_would_be_handed_in(pictures, t
 
     config = changed(training={"steps": 2, "ema": 0.0}, score={"points": 1})
     train(pictures, tmp_path / "run", config, extractor=watching)
-    # paintings, held-out paintings; photos twice (a trial, then all); one snapshot; the submission
-    assert [shape[0] for shape in seen] == [PAINTINGS, PAINTINGS, 2, 4, 4, PHOTOS]
-    assert {shape[2:] for shape in seen[2:]} == {(16, 16)}
+    # Both sides of paintings; photos twice (a trial, then all); one snapshot; then, to score the
+    # submission, the paintings once more, as an extractor without a fingerprint is never cached.
+    sides = [PAINTINGS, PAINTINGS]
+    assert [shape[0] for shape in seen] == [*sides, 2, 4, 4, *sides, PHOTOS]
+    assert {shape[2:] for shape in (*seen[2:5], seen[-1])} == {(16, 16)}
 
 
 def test_no_held_out_paintings_are_warned_of(pictures, tmp_path):
@@ -276,7 +278,7 @@ def test_running_out_of_gpu_memory_says_what_to_lower(pictures, tmp_path, monkey
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     monkeypatch.setattr(loop_module.Trainer, "_step", hungry)
-    with pytest.raises(MifidError, match="out of GPU memory at step 1 with batches of 2") as error:
+    with pytest.raises(MifidError, match="out of GPU memory with batches of 2 at 16 x 16") as error:
         train(pictures, tmp_path / "run")
     assert "training.batch" in error.value.hint
 
@@ -453,3 +455,101 @@ def test_learning_is_seen(pictures, tmp_path):
     cycles = [row["cycle_photo"] + row["cycle_painting"] for row in rows]
     assert cycles[-1] < 0.6 * cycles[0]
     assert np.isfinite(cycles).all()
+
+
+def damaged(pictures, folder, number=20):
+    """Return a copy of the photos of which one is cut short."""
+    for path in (pictures / "photos").iterdir():
+        content = path.read_bytes()
+        cut = len(content) // 2 if path.stem == f"{number:03}" else None
+        folder.mkdir(exist_ok=True)
+        (folder / path.name).write_bytes(content[:cut])
+    return folder
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"limit_photos": 10}], ids=["training would see it", "only painting would"]
+)
+def test_a_damaged_photo_is_told_before_the_first_step(data, pictures, tmp_path):
+    photos = damaged(pictures, tmp_path / "photos")
+    with pytest.raises(MifidError, match=r"'020\.png' is damaged"):
+        train_baseline(
+            photos,
+            pictures / "monets",
+            tmp_path / "run",
+            config=changed(data=data),
+            extractor=colours,
+            rules=RULES,
+        )
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_damaged_photo_can_be_left_out_of_everything(pictures, tmp_path):
+    photos = damaged(pictures, tmp_path / "photos")
+    monets = damaged(pictures, tmp_path / "monets")  # a damaged painting, for the scorer
+    rules = replace(RULES, at_least=PHOTOS - 1, at_most=PHOTOS - 1)
+    with pytest.warns(MifidWarning) as warned:
+        trained = train_baseline(
+            photos,
+            monets,
+            tmp_path / "run",
+            config=SMALL,
+            extractor=colours,
+            rules=rules,
+            skip_bad=True,
+        )
+    assert any("1 photos cannot be painted" in str(w.message) for w in warned)
+    assert trained.check.accepted
+    assert trained.report.n_generated == trained.report.n_reference == PHOTOS - 1
+
+
+def test_two_photos_of_one_name_are_told_before_the_first_step(pictures, tmp_path):
+    for folder in ("a", "b"):
+        write_pictures(tmp_path / "photos" / folder, drawn("photo", 3))
+    with pytest.raises(InputError, match=r"two pictures would be called 000\.jpg"):
+        train_baseline(tmp_path / "photos", pictures / "monets", tmp_path / "run", config=SMALL)
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_score_that_is_no_number_is_never_the_best(pictures, tmp_path, monkeypatch):
+    from mifid.judging import Judge
+
+    values = iter([30.0, 30.0, float("nan"), 20.0, 10.0, 15.0, 12.0, 11.0])
+
+    def scripted(_self, pictures):
+        assert sum(len(batch) for batch in pictures) in (2, 4)
+        return {"mifid": next(values)}
+
+    monkeypatch.setattr(Judge, "__call__", scripted)
+    trained = train(pictures, tmp_path / "run")
+    assert trained.best.scores["mifid"] == 10.0
+    assert (trained.best.step, trained.best.weights) == (4, "raw")
+
+
+def test_without_tensorboard_nothing_is_begun(pictures, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MifidError, match="TensorBoard's files cannot be written"):
+        train(pictures, tmp_path / "run", tensorboard=True)
+    assert train(pictures, tmp_path / "run", score=False).step == 6
+
+
+def test_a_signal_after_the_last_step_is_heard(pictures, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_at(6, patch)
+        stopped = train(pictures, tmp_path / "run")
+    assert stopped.interrupted is signal.SIGTERM
+    assert stopped.archive is None
+    whole = train(pictures, tmp_path / "whole")
+    trained = train(pictures, tmp_path / "run", resume=True)
+    assert trained.archive.read_bytes() == whole.archive.read_bytes()
+    assert trained.best == whole.best
+
+
+def test_a_run_on_another_kind_of_device_is_not_gone_on_with(pictures, tmp_path):
+    train(pictures, tmp_path / "run", score=False)
+    last = tmp_path / "run" / "checkpoints" / "step-00000006.rank0.pt"
+    state = torch.load(last, weights_only=True)
+    state["identity"]["kind of device"] = "cuda"
+    torch.save(state, last)
+    with pytest.raises(InputError, match=r"the kind of device is not the one .*: cuda, now cpu"):
+        train(pictures, tmp_path / "run", score=False, resume=True)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mifid.baseline.config import Schedule
-from mifid.baseline.schedule import SCHEDULES, factor
+from mifid.baseline.schedule import SCHEDULES, check_schedule, factor
 from mifid.errors import InputError
 
 STEPPED = Schedule("stepped", until=(0.25, 0.5), factors=(1.0, 0.5, 0.1))
@@ -79,4 +79,4 @@ def test_outside_of_the_run_its_ends_count(name):
 )
 def test_refuses(schedule, text):
     with pytest.raises(InputError, match=text):
-        factor(schedule, 0.5)
+        check_schedule(schedule)

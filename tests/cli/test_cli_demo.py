@@ -6,13 +6,24 @@ from functools import partial
 import pytest
 from toys import colours
 
-from mifid import demo, scoring
+import mifid.judging  # noqa: F401 - binds the real score() before a test replaces it
+from mifid import demo, scoring, training
 from mifid.extractors import weights
+
+BRIEFLY = [
+    "training.budget=",
+    "training.steps=1",
+    "data.size=256",
+    "data.held_back=0",
+    "generator.width=4",
+    "generator.blocks=1",
+    "discriminator.width=4",
+]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Two pictures a side, and colours for features; returns what score() was asked for."""
+    """Two pictures a side, a step of training, colours for features; returns what was asked for."""
     asked = []
     real = scoring.score
 
@@ -22,6 +33,14 @@ def small(monkeypatch):
 
     monkeypatch.setattr(demo, "draw_demo", partial(demo.draw_demo, pictures=2))
     monkeypatch.setattr(scoring, "score", score)
+    train = training.train_baseline
+
+    def train_briefly(*args, settings, extractor, **given):
+        asked.append({"extractor": extractor, "epsilon": given["epsilon"]})
+        assert settings == ["training.budget=40s"]
+        return train(*args, settings=BRIEFLY, extractor=colours, **given)
+
+    monkeypatch.setattr(training, "train_baseline", train_briefly)
     return asked
 
 
@@ -32,13 +51,24 @@ def test_the_demo_checks_and_scores_what_it_draws(run, folder, small):
     assert "Drew 2 'photos' and as many 'paintings' into shown/" in result.stdout
     assert "shown/images.zip would be accepted by 'mifid demo'." in result.stdout
     assert result.stdout.count("MiFID") >= 2
-    assert len(small) == 2
+    assert len(small) == 3
     assert {p.name for p in (folder / "shown").iterdir()} == {
         "photo_jpg",
         "monet_jpg",
+        "monet_held_out",
         "images.zip",
         "copies",
+        "run-1",
     }
+    assert result.stdout.count("would be accepted by 'mifid demo'.") == 2
+    assert "The submission: shown/run-1/images.zip" in result.stdout
+
+
+def test_a_second_demo_keeps_the_first_ones_run(run, folder):
+    for _ in range(2):
+        assert run("demo", "--out", "shown").exit_code == 0
+    assert (folder / "shown" / "run-1" / "images.zip").is_file()
+    assert (folder / "shown" / "run-2" / "images.zip").is_file()
 
 
 def test_the_demo_says_what_to_type_next(run):
@@ -50,10 +80,13 @@ def test_the_demo_says_what_to_type_next(run):
 
 def test_the_commands_that_the_demo_shows_are_commands(run):
     shown = [line[2:] for line in run("demo").stdout.splitlines() if line.startswith("$ ")]
-    assert len(shown) == 3
+    assert len(shown) == 4
     for line in shown:
         program, *arguments = shlex.split(line)
         assert program == "mifid"
+        if arguments[0] == "train-baseline":  # the demo has used its folder
+            arguments[arguments.index("--out") + 1] = "elsewhere"
+            arguments += ["--steps", "1", "--no-score"]
         assert run(*arguments).exit_code in (0, 1)  # 2 would be a wrong command line
 
 
@@ -70,7 +103,8 @@ def test_with_weights_the_trained_network_is_used_and_named(run, small, folder, 
     monkeypatch.setenv("MIFID_WEIGHTS", str(folder / "weights.pth"))
     out = run("demo").stdout
     assert f"Trained Inception weights: {folder / 'weights.pth'}" in out
-    assert "--extractor" not in out
+    assert "mifid score" in out
+    assert "--extractor inception-random" not in out
     assert {(call["extractor"], call["epsilon"]) for call in small} == {("inception", 0.1)}
 
 

@@ -102,7 +102,8 @@ def test_precision_survives_a_callers_lower_one(extractor, pictures, features):
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
-    assert error(again, features[:4]) < 1e-6
+    # Another batch size is another order of sums; bfloat16 or TF32 would show in the third digit.
+    assert error(again, features[:4]) < 1e-5
 
 
 def test_no_feature_is_dead_and_pictures_differ(features):

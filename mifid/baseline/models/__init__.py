@@ -24,6 +24,7 @@ __all__ = [
     "build_generator",
     "count_parameters",
     "norm_is_per_sample",
+    "outline_generator",
 ]
 
 GENERATORS = Registry(
@@ -63,6 +64,15 @@ def build_generator(config: Generator, *, size: int, seed: int) -> nn.Module:
     return _built(GENERATORS[config.network], config, size=size, seed=seed)
 
 
+def outline_generator(config: Generator, *, size: int) -> nn.Module:
+    """Return a generator on torch's meta device: its weights have shapes, but take no memory.
+
+    Raises:
+        InputError: as :func:`build_generator`.
+    """
+    return _outlined(GENERATORS[config.network], config, size=size)
+
+
 def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Module:
     """Return a discriminator in float32 on the CPU, in training mode.
 
@@ -87,10 +97,15 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def _built(cls: Any, config: Generator | Discriminator, *, size: int, seed: int) -> nn.Module:
+    network = _outlined(cls, config, size=size)
+    network.to_empty(device="cpu")
+    initialise(network, seed=seed)
+    return network
+
+
+def _outlined(cls: Any, config: Generator | Discriminator, *, size: int) -> nn.Module:
     # On the meta device torch's layers skip their own first weights: no time lost, and no draw
     # from the global random state.
     with torch.device("meta"):
         network: nn.Module = cls(config, size=size)
-    network.to_empty(device="cpu")
-    initialise(network, seed=seed)
     return network

@@ -15,7 +15,7 @@ __all__ = ["Preset", "row"]
 _NO_RECIPE = frozenset(
     {
         *("data.size", "data.fit", "data.select_photos", "data.select_paintings"),
-        *("training.budget", "training.precision", "training.channels_last", "training.compile"),
+        *("training.budget", "training.precision", "training.layout", "training.compile"),
         *("training.seed", "training.log_steps", "training.checkpoint_minutes"),
         *("training.submission", "score.points", "score.metric", "score.samples"),
     }

@@ -1,0 +1,97 @@
+"""The step benchmark: its plain loops do the work that ours does, and its table is written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from mifid.baseline.config import Config, Data, Discriminator, Generator, Training
+from mifid.baseline.cyclegan import CycleGan
+from mifid.baseline.draws import Draws
+from mifid.baseline.processes import ALONE
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TOY = Config(
+    data=Data(size=32),
+    discriminator=Discriminator(width=4),
+    training=Training(layout="channels_first"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def method(network):
+    generator = Generator(network=network, blocks=2, width=4)
+    config = replace(TOY, generator=generator)
+    return CycleGan(config, device=torch.device("cpu"), draws=Draws(0), processes=ALONE)
+
+
+@pytest.mark.parametrize("network", ["unet", "resnet"])
+@pytest.mark.parametrize("two_backwards", [False, True])
+def test_plain_loops_compute_the_losses_that_ours_does(network, two_backwards):
+    from plain_loop import PlainLoop
+
+    photos, paintings = torch.rand(2, 2, 3, 32, 32) * 2 - 1
+    ours = method(network)
+    theirs = method(network)
+    plain = PlainLoop(theirs.networks, theirs.config, two_backwards=two_backwards)
+    kinds = {type(module) for network in plain.networks.values() for module in network.modules()}
+    assert nn.InstanceNorm2d in kinds
+    assert nn.GroupNorm not in {base for kind in kinds for base in kind.__mro__}
+    told = plain.step(photos, paintings)
+    expected = ours.step(photos, paintings, fraction=0.0, factor=1.0).tolist()
+    assert sorted(told) == sorted(ours.losses)
+    assert [told[name] for name in ours.losses] == pytest.approx(expected, rel=1e-5)
+    for name, network in plain.networks.items():
+        wanted = dict(ours.networks[name].named_parameters())
+        for key, weight in network.named_parameters():
+            if weight.ndim > 1:  # the others are biases, and norms' scales that theirs have not
+                error = (weight.grad - wanted[key].grad).norm() / wanted[key].grad.norm()
+                assert error < 1e-4, (name, key)
+
+
+def test_all_ways_are_timed_and_told_of(tmp_path):
+    import training
+
+    docs, numbers = tmp_path / "training.md", tmp_path / "training.json"
+    given = ["--networks", "unet", "--batch", "2", "--size", "32", "--width", "4"]
+    given += ["--rounds", "2", "--steps", "1", "--device", "cpu", "--product", "64"]
+    files = ["--docs", str(docs), "--json", str(numbers)]
+    result = CliRunner().invoke(training.main, given + files, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    told = json.loads(numbers.read_text())
+    assert told["peaks"]["float32"] > 0
+    ways = ["plain, two backwards", "plain, one backward", "mifid", "mifid, channels first"]
+    assert [one["job"]["way"] for one in told["found"]] == ways
+    for one in told["found"]:
+        assert len(one["seconds"]) == 2
+        assert min(one["seconds"]) > 0
+        assert 100 < one["peak_mib"] < 8000
+    text = docs.read_text()
+    assert text.startswith("# Training\n\n<!-- begin step-time -->\n## Step time\n")
+    assert text.endswith("<!-- end step-time -->\n")
+    assert text.count("\n| unet, batch 2 | ") == 4
+    assert "| unet, batch 2 | plain, two backwards | " in text
+    assert " | 1.00 (1.00 to 1.00) | " in text
+    assert str(tmp_path) not in text
+
+
+def test_a_row_is_the_median_of_each_rounds_ratio():
+    import training
+
+    def found(way, *seconds):
+        return training.Found(
+            training.Job(way, "unet", 4, 256, 64, "cpu"), 1e12, list(seconds), 100.0
+        )
+
+    group = [found("plain, two backwards", 2.0, 4.0, 3.0), found("mifid", 1.0, 1.0, 2.0)]
+    _, row = training.rows(group, {"float32": 8e12})
+    expected = ["1,000.0", "4.00", "2.00 (1.50 to 4.00)", "100", "1.00", "50%"]
+    assert row == ["unet, batch 4", "mifid", *expected]
