@@ -28,7 +28,7 @@ from PIL import Image
 
 from mifid.baseline.config import Config, Data, Generator
 from mifid.baseline.exporting import load_generator, save_generator
-from mifid.baseline.generate import generate
+from mifid.baseline.generate import default_batch_size, generate
 from mifid.baseline.models import build_generator
 from mifid.baseline.painting import Painter
 from mifid.drawing import landscape
@@ -151,7 +151,7 @@ def row(network: str, seconds: dict[str, list[float]], pictures: int) -> list[st
 @click.option("--size", default=256, show_default=True, help="Pixels a side, also of the photos.")
 @click.option("--network", "names", multiple=True, type=click.Choice(list(NETWORKS)))
 @click.option("--device", default="auto", show_default=True)
-@click.option("--batch-size", default=8, show_default=True)
+@click.option("--batch-size", type=int, help="Default: what `mifid generate` takes.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
 def main(
@@ -160,7 +160,7 @@ def main(
     size: int,
     names: tuple[str, ...],
     device: str,
-    batch_size: int,
+    batch_size: int | None,
     rounds: int,
     docs: Path | None,
 ) -> None:
@@ -172,25 +172,27 @@ def main(
         for name in names or NETWORKS:
             checkpoint = folder / f"{name}.safetensors"
             save_random(checkpoint, NETWORKS[name], size)
+            chosen = choose_device(device)
+            together = batch_size or default_batch_size(Config(generator=NETWORKS[name]), chosen)
             job = Job(
                 checkpoint,
                 folder / "photos.zip",
                 folder / "images.zip",
                 device=device,
-                batch_size=batch_size,
+                batch_size=together,
                 pictures=count,
                 size=size,
             )
             ways = [("bare", job.bare), ("whole", job.end_to_end), ("plain", job.one_by_one)]
-            rows.append(row(name, measure(ways, rounds), count))
+            rows.append(row(f"{name}, batches of {together}", measure(ways, rounds), count))
     header = ["network", "network alone s", "generate s", "plain script s"]
     header += ["generate / network", "range", "pictures/s"]
     what = f"{count} photos" if photos else f"{count} drawn photos"
     text = "\n\n".join(
         [
             "## Generating a submission",
-            f"{what} of {size} x {size} in a zip, {choose_device(device).type}, batches of "
-            f"{batch_size}, float32. `generate` is everything that `mifid generate` does, from "
+            f"{what} of {size} x {size} in a zip, {choose_device(device).type}, float32. "
+            "`generate` is everything that `mifid generate` does, from "
             "the generator's file to the checked archive; the network alone runs over the same "
             "batches, decoded before. The plain script takes one photo after the other, and "
             f"checks nothing. Medians of {rounds} rounds, in which the three take turns; the "

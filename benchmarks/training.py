@@ -37,12 +37,13 @@ NETWORKS = {
 REFERENCE = "plain, two backwards"
 PLAIN = (REFERENCE, "plain, one backward")
 MIFID = "mifid"
+OTHER_LAYOUT = "mifid, other layout"
 OURS: dict[str, dict[str, Any]] = {
-    MIFID: {"layout": "channels_last"},
-    "mifid, channels first": {"layout": "channels_first"},
-}
-OURS_ON_CUDA = {
+    MIFID: {"layout": "auto"},
+    OTHER_LAYOUT: {},
     "mifid, bf16": {"precision": "bf16"},
+}
+OURS_ON_CUDA: dict[str, dict[str, Any]] = {
     "mifid, bf16, compiled": {"precision": "bf16", "compile": True},
 }
 
@@ -71,9 +72,12 @@ class Found:
 
 def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
     """Return a job's step: photos and paintings (B, 3, S, S) -> its losses."""
+    from torch import channels_last
+
     from mifid.baseline.config import Config, Data, Generator
     from mifid.baseline.cyclegan import CycleGan
     from mifid.baseline.draws import Draws
+    from mifid.baseline.layout import memory_format
     from mifid.baseline.processes import ALONE
     from mifid.extractors.devices import choose_device
 
@@ -85,6 +89,9 @@ def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
     )
     config = replace(config, discriminator=replace(config.discriminator, width=job.width))
     settings = (OURS | OURS_ON_CUDA).get(job.way, {"layout": "channels_first"})
+    if job.way == OTHER_LAYOUT:
+        last = memory_format(config, device) == channels_last
+        settings = {"layout": "channels_first" if last else "channels_last"}
     config = replace(config, training=replace(config.training, batch=job.batch, **settings))
     method = CycleGan(config, device=device, draws=Draws(0, device=device), processes=ALONE)
     if job.way in PLAIN:
@@ -144,8 +151,11 @@ class Bench:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def products(device: str, side: int) -> dict[str, Any]:
-    """Return the device, and the FLOP/s of the best of some matrix products, by precision."""
+def roofs(device: str, side: int) -> dict[str, Any]:
+    """Return the device, and the best FLOP/s of matrix products and convolutions, by precision.
+
+    On some processors one library's convolutions are faster than another's matrix products.
+    """
     import torch
 
     from mifid.extractors.devices import choose_device
@@ -156,16 +166,27 @@ def products(device: str, side: int) -> dict[str, Any]:
     found: dict[str, Any] = {"device": chosen.type, "threads": torch.get_num_threads()}
     found |= {"name": torch.cuda.get_device_name()} if cuda else {}
     wait = torch.cuda.synchronize if cuda else lambda: None
-    for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))[: 1 + cuda]:
-        given = torch.rand(side, side, device=chosen).to(dtype)
-        seconds = []
-        for _ in range(10):
-            start = time.perf_counter()
-            given @ given
-            wait()
-            seconds.append(time.perf_counter() - start)
-        found[name] = 2 * side**3 / min(seconds)
+    for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
+        matrix = torch.rand(side, side, device=chosen).to(dtype)
+        wide = side // 16
+        maps = torch.rand(4, wide, 64, 64, device=chosen).to(dtype)
+        kernel = torch.rand(wide, wide, 3, 3, device=chosen).to(dtype)
+        works = (
+            (2 * side**3, lambda a=matrix: a @ a),
+            (18 * 4 * 64**2 * wide**2, lambda a=maps, k=kernel: torch.conv2d(a, k, padding=1)),
+        )
+        found[name] = max(flop / _shortest(work, wait) for flop, work in works)
     return found
+
+
+def _shortest(work: Callable[[], Any], wait: Callable[[], None]) -> float:
+    seconds = []
+    for _ in range(10):
+        start = time.perf_counter()
+        work()
+        wait()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def own_process() -> ProcessPoolExecutor:
@@ -229,11 +250,13 @@ def explain(peaks: dict[str, Any], rounds: int, steps: int) -> str:
         "one pass after the other for real, painted and identity pictures, `InstanceNorm2d`, an "
         "`Adam` a network, every loss read at each step. Two backwards: one for each generator, "
         "the cycle loss in both (Keras's tutorial); one backward: over all of the generators' "
-        "losses. From the same weights all ways compute the same losses. `mifid` is the default. "
+        "losses. From the same weights all ways compute the same losses. `mifid` is the default, "
+        "which chooses the layout in memory itself. "
         f"Medians of {rounds} rounds of {steps} steps, in which the ways take turns; the ratio is "
         "the time of the first way over this one's in the same round (median, lowest, highest). "
         f"Peak memory is {memory}. TFLOP a pair are mifid's as torch counts them; of peak: "
-        f"compared with what matrix products reached in the same run, {best}."
+        f"compared with the best that a matrix product or a 3x3 convolution reached in the same "
+        f"run, {best}."
     )
 
 
@@ -264,7 +287,7 @@ def main(
 ) -> None:
     """Time a training step of each network: plain loops, and ours."""
     with own_process() as process:
-        peaks = process.submit(products, device, product).result()
+        peaks = process.submit(roofs, device, product).result()
     ways = [*PLAIN, *OURS, *(OURS_ON_CUDA if peaks["device"] == "cuda" else ())]
     found = []
     for network in networks or NETWORKS:

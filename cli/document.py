@@ -10,7 +10,7 @@ import click
 
 from .main import cli
 
-__all__ = ["reference_text"]
+__all__ = ["reference_text", "write_or_check"]
 
 _HEAD = """\
 # Command line
@@ -48,17 +48,17 @@ def _commands(
             yield from _commands(command.commands[name], f"{path} {name}", context)
 
 
-def _main(arguments: list[str]) -> int:
+def write_or_check(text: str, arguments: list[str], *, source: str) -> int:
+    """Write a page, or with --check see that it is there already; return the exit code."""
     target = Path(arguments[-1])
-    text = reference_text()
     if "--check" not in arguments:
         target.write_text(text, encoding="utf-8")
         return 0
     if target.is_file() and target.read_text(encoding="utf-8") == text:
         return 0
-    print(f"{target} is not what --help says; run: make docs", file=sys.stderr)  # noqa: T201
+    print(f"{target} is not what {source} say; run: make docs", file=sys.stderr)  # noqa: T201
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    sys.exit(write_or_check(reference_text(), sys.argv[1:], source="the commands' --help texts"))

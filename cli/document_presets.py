@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from pathlib import Path
 
 from mifid.baseline.config import Config
 from mifid.baseline.presets import DEFAULT, PRESETS, Preset
 from mifid.baseline.rules import idle
 from mifid.baseline.settings import Setting, describe, shown
 
+from .document import write_or_check
 from .presets import best_first
 
 __all__ = ["presets_text"]
@@ -30,8 +30,9 @@ silent: mostly what the CycleGAN paper's code does, or the Keras tutorial where 
 it. What that tutorial gives counts as given by the reports that name it. Settings that are not
 listed have their defaults, and are ours, too.
 
-Three things may differ from a source whatever is set: leaky_relu has a slope of 0.2 (Keras's own is
-0.3), paintings and photos are shuffled apart, and photos are kept back from training, to score on.
+Four things may differ from a source whatever is set: leaky_relu has a slope of 0.2 (Keras's own is
+0.3), paintings and photos are shuffled apart, photos are kept back from training, to score on, and
+the innermost layer of a U-Net has no norm, which would leave nothing of its single value.
 """
 
 _SETTINGS_HEAD = """\
@@ -96,17 +97,5 @@ def _table(headings: list[str], rows: Iterable[tuple[str, ...]]) -> Iterator[str
         yield f"| {' | '.join(row)} |"
 
 
-def _main(arguments: list[str]) -> int:
-    target = Path(arguments[-1])
-    text = presets_text()
-    if "--check" not in arguments:
-        target.write_text(text, encoding="utf-8")
-        return 0
-    if target.is_file() and target.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{target} is not what the tables say; run: make docs", file=sys.stderr)  # noqa: T201
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    sys.exit(write_or_check(presets_text(), sys.argv[1:], source="the tables"))

@@ -14,7 +14,14 @@ from .failures import debug_option
 if TYPE_CHECKING:
     from mifid.progress import Progress
 
-__all__ = ["common", "extraction", "json_option", "make_progress", "prepare_extractor"]
+__all__ = [
+    "common",
+    "extraction",
+    "import_from_here",
+    "json_option",
+    "make_progress",
+    "prepare_extractor",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -88,7 +95,13 @@ def make_progress(*, silent: bool) -> Progress:
 
 
 def prepare_extractor(name: str) -> str:
-    """Make package.module:function importable from the current folder, as `python -m` does."""
-    if ":" in name and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """Make package.module:function importable from the current folder."""
+    if ":" in name:
+        import_from_here()
     return name
+
+
+def import_from_here() -> None:
+    """Let the current folder's modules be imported, as `python -m` does."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())

@@ -8,13 +8,9 @@ from typing import Any
 
 import click
 
-from .options import common, make_progress, prepare_extractor
+from .options import common, import_from_here, make_progress
 
 _NOT_IN_CONFIG = {
-    "no_score",
-    "extractor",
-    "epsilon",
-    "weights",
     "backend",
     "device",
     "workers",
@@ -77,17 +73,13 @@ _NOT_IN_CONFIG = {
 @click.option("--no-score", is_flag=True, help="Score nothing: the last snapshot is painted with.")
 @click.option(
     "--extractor",
-    default="inception",
-    show_default=True,
     metavar="NAME",
-    help="As in `mifid score`.",
+    help="As in `mifid score`.  [default: inception, or what --config says]",
 )
 @click.option(
     "--epsilon",
     type=click.FloatRange(0, 1),
-    default=0.1,
-    show_default=True,
-    help="Memorization distances below it are penalized.",
+    help="Memorization distances below it are penalized.  [default: 0.1, or what --config says]",
 )
 @click.option("--weights", type=click.Path(), metavar="FILE", help="As in `mifid score`.")
 @click.option(
@@ -109,7 +101,7 @@ def train_baseline(
     select: str | None,
     settings: tuple[str, ...],
     no_score: bool,
-    extractor: str,
+    extractor: str | None,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -145,12 +137,13 @@ def train_baseline(
         "data.select_paintings": select,
     }
     changes = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
+    import_from_here()  # config.toml may name an extractor of the user's, too
     try:
         trained = train(
             **given,
             settings=[*changes, *settings],
             score=not no_score,
-            extractor=prepare_extractor(extractor),
+            extractor=extractor,
             progress=make_progress(silent=quiet),
         )
     except PeerError:  # the process that failed has said why

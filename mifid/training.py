@@ -11,11 +11,10 @@ from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, Any
 
-from mifid.baseline.choosing import choose_config
+from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
 from mifid.baseline.presets import DEFAULT
 from mifid.errors import MifidWarning
 from mifid.extractors import Extractor
-from mifid.metrics.mifid import EPSILON
 from mifid.progress import Progress, choose
 from mifid.submission import MONET, Rules
 
@@ -66,8 +65,8 @@ def train_baseline(
     settings: Iterable[str] = (),
     resume: bool = False,
     score: bool = True,
-    epsilon: float = EPSILON,
-    extractor: str | Callable[..., Any] | Extractor = "inception",
+    epsilon: float | None = None,
+    extractor: str | Callable[..., Any] | Extractor | None = None,
     weights: str | Path | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -90,8 +89,9 @@ def train_baseline(
         settings: changes to it, such as ``"loss.cycle=5"``.
         resume: go on with the run in ``out``.
         score: False: no scores; the last snapshot is painted with.
-        epsilon, extractor, weights, backend, device, workers: as for :func:`mifid.score`; the
-            device also trains.
+        epsilon, extractor, weights: as for :func:`mifid.score`; None: what ``config.toml`` says,
+            else 0.1 and ``"inception"``.
+        backend, device, workers: as for :func:`mifid.score`; the device also trains.
         skip_bad: go on without pictures that cannot be decoded.
         tensorboard: also write TensorBoard's event files.
         rules: of the competition that the submission is for.
@@ -128,6 +128,9 @@ def train_baseline(
                 config=config,
                 settings=settings,
                 resume=resume,
+                extractor=_name_of(extractor) if score else NO_SCORES,
+                weights=weights,
+                epsilon=epsilon,
             )
             place = processes.place(choose_device(device))
         run = stack.enter_context(
@@ -147,12 +150,12 @@ def train_baseline(
         judge = None
         with processes.together():
             _warn_of_number(run)
-            if processes.is_first and score:
+            if processes.is_first and inputs.extractor != NO_SCORES:
                 judge = _judge(
                     run,
-                    epsilon=epsilon,
-                    extractor=extractor,
-                    weights=weights,
+                    epsilon=inputs.epsilon,
+                    extractor=extractor or inputs.extractor,
+                    weights=inputs.weights or None,
                     backend=backend,
                     device=str(place),
                     workers=workers,
@@ -165,6 +168,10 @@ def train_baseline(
             return trained
         named = preset or ("" if config or resume else DEFAULT)
         return _hand_in(run, trained, judge, workers=workers, preset=named)
+
+
+def _name_of(extractor: str | Callable[..., Any] | Extractor | None) -> str | None:
+    return extractor if extractor is None or isinstance(extractor, str) else CODE
 
 
 def _warn_of_number(run: Run) -> None:

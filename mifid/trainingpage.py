@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mifid.baseline.choosing import CODE, NO_SCORES
 from mifid.baseline.generate import Generated
 from mifid.baseline.histograms import plot_rgb_histograms
 from mifid.baseline.metric_lines import read_metrics
@@ -17,10 +18,12 @@ from mifid.baseline.page import Check, Command, RunFacts, Setting, write_page
 from mifid.baseline.presets import DEFAULT
 from mifid.baseline.presets import preset as preset_named
 from mifid.baseline.run import Run
+from mifid.baseline.runfile import Inputs
 from mifid.baseline.settings import describe, shown
 from mifid.images import Source, open_images
 from mifid.images.decode import decode
 from mifid.images.source import Decoded, Pixels
+from mifid.metrics.mifid import EPSILON
 from mifid.report import Report
 from mifid.version import __version__
 
@@ -121,7 +124,7 @@ def _settings(run: Run) -> Iterator[Setting]:
 
 def _commands(run: Run) -> Iterator[Command]:
     folder, photos = shlex.quote(str(run.folder)), shlex.quote(run.inputs.photos)
-    reference = shlex.quote(run.inputs.held_out or run.inputs.monets)
+    reference = _reference_options(run.inputs)
     yield Command(
         "train it again", f"mifid train-baseline --config {folder}/config.toml --out again/"
     )
@@ -129,4 +132,18 @@ def _commands(run: Run) -> Iterator[Command]:
         "paint photos",
         f"mifid generate --checkpoint {folder}/best.safetensors --photos {photos} -o images.zip",
     )
-    yield Command("score it", f"mifid score {folder}/images.zip --ref {reference}")
+    yield Command("score it", f"mifid score {folder}/images.zip {reference}")
+
+
+def _reference_options(inputs: Inputs) -> str:
+    """Return the options with which `mifid score` gives the report's number again."""
+    options = ["--ref", inputs.held_out or inputs.monets]
+    if inputs.held_out:
+        options += ["--memorization-ref", inputs.monets]
+    if inputs.extractor not in ("inception", NO_SCORES, CODE):
+        options += ["--extractor", inputs.extractor]
+    if inputs.weights:
+        options += ["--weights", inputs.weights]
+    if inputs.epsilon != EPSILON:
+        options += ["--epsilon", f"{inputs.epsilon:g}"]
+    return shlex.join(options)

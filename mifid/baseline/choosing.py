@@ -13,7 +13,13 @@ from mifid.baseline.runfolder import CONFIG
 from mifid.baseline.settings import override
 from mifid.errors import InputError
 
-__all__ = ["choose_config"]
+__all__ = ["CODE", "NO_SCORES", "choose_config"]
+
+CODE = "code"
+"""What config.toml says of an extractor that has no name."""
+
+NO_SCORES = "none"
+"""What config.toml says where nothing scores."""
 
 
 def choose_config(
@@ -26,11 +32,14 @@ def choose_config(
     config: Config | str | Path | None,
     settings: Iterable[str],
     resume: bool,
+    extractor: str | None = None,
+    weights: str | Path | None = None,
+    epsilon: float | None = None,
 ) -> tuple[Inputs, Config]:
-    """Return the pictures' places and all settings, which do not contradict each other.
+    """Return what is trained on and scored with, and all settings, free of contradictions.
 
     A preset, a file, or, for a run that goes on, its own file; then ``settings`` on top, and
-    places that were given instead of those in a file.
+    what was given instead of what stands in a file.
 
     Raises:
         InputError: no pictures are given; both a preset and a file; a setting that cannot be.
@@ -48,7 +57,15 @@ def choose_config(
         photos=str(photos or inputs.photos),
         monets=str(monets or inputs.monets),
         held_out=str(held_out or inputs.held_out),
+        extractor=extractor or inputs.extractor,
+        weights=str(weights or inputs.weights),
+        epsilon=inputs.epsilon if epsilon is None else epsilon,
     )
+    if given.extractor == CODE and extractor is None:
+        raise InputError(
+            f"{out} was scored with an extractor that was given as code",
+            hint="Give it again: train_baseline(..., extractor=...).",
+        )
     for option, place in (("photos", given.photos), ("monets", given.monets)):
         if not place:
             raise InputError(

@@ -6,7 +6,7 @@ passes would go through them twice.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,10 @@ from mifid.baseline.config import Config
 from mifid.baseline.critics import Critic
 from mifid.baseline.draws import Draws
 from mifid.baseline.method import Method, frozen
+from mifid.baseline.metric_lines import LOSSES
 from mifid.baseline.models import norm_is_per_sample
+from mifid.baseline.optimisers import Stepper
+from mifid.baseline.pool import ImagePool
 from mifid.baseline.processes import Processes
 
 __all__ = ["CycleGan"]
@@ -25,16 +28,7 @@ __all__ = ["CycleGan"]
 class CycleGan(Method):
     """``painter`` paints photos; ``photographer`` makes photos of paintings."""
 
-    losses: ClassVar[tuple[str, ...]] = (
-        "generator_adversarial_painting",
-        "generator_adversarial_photo",
-        "cycle_painting",
-        "cycle_photo",
-        "identity_painting",
-        "identity_photo",
-        "discriminator_painting",
-        "discriminator_photo",
-    )
+    losses: ClassVar[tuple[str, ...]] = LOSSES
 
     def __init__(
         self, config: Config, *, device: torch.device, draws: Draws, processes: Processes
@@ -139,24 +133,14 @@ class CycleGan(Method):
         }
         return [self.networks[name] for name in names[kind]]
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimisers and pools."""
+    def parts(self) -> dict[str, Stepper | ImagePool]:
+        """Return optimisers and pools."""
         return {
-            "networks": {name: network.state_dict() for name, network in self.networks.items()},
-            "generators": self._generators.state_dict(),
-            "discriminators": self._discriminators.state_dict(),
-            "painting_pool": self._painting_critic.pool.state_dict(),
-            "photo_pool": self._photo_critic.pool.state_dict(),
+            "generators": self._generators,
+            "discriminators": self._discriminators,
+            "painting_pool": self._painting_critic.pool,
+            "photo_pool": self._photo_critic.pool,
         }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        self._generators.load_state_dict(state["generators"])
-        self._discriminators.load_state_dict(state["discriminators"])
-        self._painting_critic.pool.load_state_dict(state["painting_pool"])
-        self._photo_critic.pool.load_state_dict(state["photo_pool"])
 
 
 def _l1(made: Tensor, wanted: Tensor) -> Tensor:

@@ -138,7 +138,7 @@ def load_generator(
     _check_fit(network, tensors, file)  # before memory is taken for what a file claims to hold
     network.to_empty(device="cpu").load_state_dict(tensors)
     network = network.to(device).eval().requires_grad_(False)
-    network = network.to(memory_format=memory_format(config, device))
+    network = network.to(memory_format=memory_format(config, device, training=False))
     return LoadedGenerator(
         network=network,
         config=config,

@@ -16,6 +16,7 @@ from mifid.baseline.layout import memory_format
 from mifid.baseline.losses import adversarial_loss
 from mifid.baseline.models import build_discriminator, build_generator
 from mifid.baseline.optimisers import Stepper
+from mifid.baseline.pool import ImagePool
 from mifid.baseline.processes import Processes
 from mifid.registry import Registry
 
@@ -76,12 +77,20 @@ class Method(ABC):
         """
 
     @abstractmethod
+    def parts(self) -> dict[str, Stepper | ImagePool]:
+        """Return what has a state beside the networks, by name."""
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that :meth:`load_state_dict` goes on from."""
+        networks = {name: network.state_dict() for name, network in self.networks.items()}
+        return {"networks": networks} | {n: part.state_dict() for n, part in self.parts().items()}
 
-    @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
 
     def autocast(self) -> torch.autocast:
         """Return the context in which networks run; losses leave it as float32."""

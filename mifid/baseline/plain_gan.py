@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from mifid.baseline.config import Config
 from mifid.baseline.critics import Critic
 from mifid.baseline.draws import Draws
 from mifid.baseline.method import Method, frozen
+from mifid.baseline.optimisers import Stepper
+from mifid.baseline.pool import ImagePool
 from mifid.baseline.processes import Processes
 
 __all__ = ["PlainGan"]
@@ -64,19 +66,10 @@ class PlainGan(Method):
         self._move(told, self._discriminators, [discriminator], (fraction, factor))
         return torch.stack([wanted.detach(), told.detach()])
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimisers and the pool."""
+    def parts(self) -> dict[str, Stepper | ImagePool]:
+        """Return optimisers and the pool."""
         return {
-            "networks": {name: network.state_dict() for name, network in self.networks.items()},
-            "generators": self._generators.state_dict(),
-            "discriminators": self._discriminators.state_dict(),
-            "pool": self._critic.pool.state_dict(),
+            "generators": self._generators,
+            "discriminators": self._discriminators,
+            "pool": self._critic.pool,
         }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
-        for name, network in self.networks.items():
-            network.load_state_dict(state["networks"][name])
-        self._generators.load_state_dict(state["generators"])
-        self._discriminators.load_state_dict(state["discriminators"])
-        self._critic.pool.load_state_dict(state["pool"])

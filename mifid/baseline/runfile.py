@@ -30,23 +30,33 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Inputs:
-    """The sources of pictures, as they were given.
+    """The sources of pictures and what scores them, as they were given.
 
     Attributes:
         photos: folder or archive of photos.
         monets: folder or archive of paintings to learn from.
         held_out: paintings to score against; empty: none.
+        extractor: a name, ``package.module:function``, ``"none"`` for no scores, or ``"code"``.
+        weights: its weights file; empty: wherever they are found.
+        epsilon: memorization distances below it are penalized.
     """
 
     photos: str = ""
     monets: str = ""
     held_out: str = ""
+    extractor: str = "inception"
+    weights: str = ""
+    epsilon: float = 0.1
 
 
 _INPUTS = {
     "photos": "photos to learn from and to paint over",
     "monets": "paintings to learn from",
     "held_out": "paintings to score against, which training doesn't see; empty: none",
+    "extractor": "what snapshots and submission are scored with; none: nothing is scored; code: "
+    "a function that was given in Python, and must be given again",
+    "weights": "weights file of the extractor; empty: wherever they are found",
+    "epsilon": "memorization distances below it are penalized",
 }
 
 
@@ -139,9 +149,11 @@ def _read_inputs(data: object, *, where: str) -> Inputs:
             raise InputError(
                 f"{where}: there is no setting 'inputs.{key}'", hint=suggest(key, _INPUTS)
             )
-        if not isinstance(value, str):
+        wanted = float if key == "epsilon" else str
+        if not isinstance(value, wanted):
             raise InputError(
-                f"{where}: inputs.{key} must be text; got {value!r}",
+                f"{where}: inputs.{key} must be {'a number' if wanted is float else 'text'}; "
+                f"got {value!r}",
                 hint=f"It means: {_INPUTS[key]}.",
             )
     return Inputs(**data)

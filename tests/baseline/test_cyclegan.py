@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from mifid.baseline.cyclegan import CycleGan
 from mifid.baseline.draws import Draws
+from mifid.baseline.painting import Painter
 from mifid.baseline.plain_gan import PlainGan
 from mifid.baseline.processes import ALONE
 
@@ -219,3 +220,33 @@ def test_a_step_after_loading_equals_one_without(method, sections):
     for name, network in whole.networks.items():
         theirs = second.networks[name].state_dict()
         assert all(torch.equal(value, theirs[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # dynamo's
+def test_compiled_networks_learn_the_same_and_compile_once(monkeypatch):
+    """With dynamo's own graphs and no code generation, which would need a compiler here."""
+    graphs = []
+
+    def backend(graph, _example_inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compile_ = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module,
+        "compile",
+        lambda self, **given: compile_(self, backend=backend, **given),
+    )
+    torch.compiler.reset()
+    compiled, plain = build(changed(training={"compile": True})), build(changed())
+    counts = []
+    for step in range(4):
+        losses = compiled.step(*batch(step), fraction=0, factor=1)
+        expected = plain.step(*batch(step), fraction=0, factor=1)
+        torch.testing.assert_close(losses, expected, rtol=1e-3, atol=1e-4)
+        photos = torch.zeros(3 + step, 16, 16, 3, dtype=torch.uint8)
+        Painter(compiled.painter, device=CPU, seed=0).paint(photos, first=0)
+        counts.append(len(graphs))
+    assert counts[0] > 0
+    assert counts[1:] == [counts[0]] * 3, "a snapshot of another size must not compile anew"
+    assert compiled.painter.state_dict().keys() == plain.painter.state_dict().keys()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from small import SMALL, changed
-from toys import colours, drawn, write_pictures
+from toys import Counting, colours, drawn, write_pictures
 
 import mifid.baseline.loop as loop_module
 from mifid.baseline import preflight
@@ -378,8 +378,26 @@ def test_resuming_with_other_pictures_is_refused(pictures, tmp_path):
 
 def test_resuming_with_another_extractor_is_refused(pictures, tmp_path):
     train(pictures, tmp_path / "run")
-    with pytest.raises(InputError, match=r"the scorer is not .*: colours .*, now none"):
+    with pytest.raises(InputError, match=r"another configuration: inputs\.extractor: code -> none"):
         train(pictures, tmp_path / "run", resume=True, score=False)
+    with pytest.raises(InputError, match=r"the scorer is not the one .*: colours .*, now "):
+        train(pictures, tmp_path / "run", resume=True, extractor=Counting())
+    with pytest.raises(InputError, match="with an extractor that was given as code"):
+        train_baseline(out=tmp_path / "run", resume=True, rules=RULES)
+
+
+def test_the_extractor_is_remembered(pictures, tmp_path):
+    given = {"extractor": "toys:colours", "epsilon": 0.2}
+    config = changed(training={"steps": 2}, score={"points": 1})
+    one = train(pictures, tmp_path / "one", config, **given)
+    (tmp_path / "one" / "images.zip").unlink()
+    again = train_baseline(out=tmp_path / "one", resume=True, rules=RULES)
+    other = train_baseline(out=tmp_path / "two", config=tmp_path / "one/config.toml", rules=RULES)
+    assert one.report.mifid == again.report.mifid == other.report.mifid
+    assert other.report.epsilon == 0.2
+    assert other.report.protocol["extractor"] == "toys:colours"
+    page = (tmp_path / "two" / "report.html").read_text()
+    assert "--extractor toys:colours --epsilon 0.2" in page
 
 
 def test_nothing_to_resume(pictures, tmp_path):

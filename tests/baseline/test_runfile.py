@@ -51,7 +51,14 @@ def test_every_setting_stands_below_its_meaning(file):
         assert f"{setting.meaning} ({setting.expected}) {setting.key} = " in text
     parsed = tomllib.loads(file.read_text())
     assert list(parsed) == ["inputs", *dict.fromkeys(s.section for s in describe(Config()))]
-    assert parsed["inputs"] == {"photos": "photo_jpg/", "monets": "../monet jpg", "held_out": ""}
+    assert parsed["inputs"] == {
+        "photos": "photo_jpg/",
+        "monets": "../monet jpg",
+        "held_out": "",
+        "extractor": "inception",
+        "weights": "",
+        "epsilon": 0.1,
+    }
 
 
 def test_a_file_by_hand_needs_only_what_differs(file):
@@ -68,6 +75,7 @@ def test_a_file_by_hand_needs_only_what_differs(file):
         (b"inputs = 5", "'inputs' must be a table, got 5", "[inputs]"),
         (b"[inputs]\nphoto = 'x'", "there is no setting 'inputs.photo'", "'photos'?"),
         (b"[inputs]\nphotos = 5", "inputs.photos must be text; got 5", "photos to learn from"),
+        (b"[inputs]\nepsilon = 'x'", "inputs.epsilon must be a number; got 'x'", "penalized"),
         (b"[los]\n", "there is no section 'los'", "'loss'?"),
         (b"[loss]\ncycle = '5'", "loss.cycle must be a number", "default is 10"),
     ],

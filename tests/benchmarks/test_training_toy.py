@@ -68,7 +68,13 @@ def test_all_ways_are_timed_and_told_of(tmp_path):
     assert result.exit_code == 0, result.output
     told = json.loads(numbers.read_text())
     assert told["peaks"]["float32"] > 0
-    ways = ["plain, two backwards", "plain, one backward", "mifid", "mifid, channels first"]
+    ways = [
+        "plain, two backwards",
+        "plain, one backward",
+        "mifid",
+        "mifid, other layout",
+        "mifid, bf16",
+    ]
     assert [one["job"]["way"] for one in told["found"]] == ways
     for one in told["found"]:
         assert len(one["seconds"]) == 2

@@ -73,12 +73,16 @@ def test_the_documentation_is_what_help_says():
 
 def test_the_documentation_is_checked_and_written(tmp_path, capsys):
     target = tmp_path / "cli.md"
-    assert document._main(["--check", str(target)]) == 1
-    assert f"{target} is not what --help says; run: make docs" in capsys.readouterr().err
-    assert document._main([str(target)]) == 0
-    assert document._main(["--check", str(target)]) == 0
+
+    def write_or_check(*arguments):
+        return document.write_or_check("new", [*arguments, str(target)], source="the tables")
+
+    assert write_or_check("--check") == 1
+    assert f"{target} is not what the tables say; run: make docs" in capsys.readouterr().err
+    assert write_or_check() == 0
+    assert write_or_check("--check") == 0
     target.write_text("old")
-    assert document._main(["--check", str(target)]) == 1
+    assert write_or_check("--check") == 1
 
 
 def test_the_version(run):

@@ -293,7 +293,7 @@ def test_ctrl_c_saves_and_the_command_that_is_shown_goes_on(folder, run, failure
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err
-    command = "mifid train-baseline --out run --resume --extractor toys:colours --epsilon 0.2"
+    command = "mifid train-baseline --out run --resume"
     assert f"Stopped at step {kept.last():,} and saved. Go on with: {command}\n" in err
     assert run(*command.split()[1:]).exit_code == 0
     assert kept.last() == 200
