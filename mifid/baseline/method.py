@@ -114,7 +114,7 @@ class Method(ABC):
         network = network.to(self.device).train()
         network = network.to(memory_format=memory_format(self.config, self.device))
         if self.config.training.compile:
-            network.compile()  # in place: names of weights stay as they are
+            network.compile(dynamic=False)  # in place: names of weights stay as they are
         return network
 
     def _stepper(self, networks: Iterable[nn.Module], *, rate: float) -> Stepper:

@@ -41,7 +41,8 @@ class Painter:
         self._network.eval()
         try:
             with torch.inference_mode():
-                painted = self._network(self._given(photos, first))
+                # forward, not the call: compiled, it would compile anew for each size of batch.
+                painted = self._network.forward(self._given(photos, first))
         finally:
             self._network.train(was_training)
         if not bool(torch.isfinite(painted).all()):

@@ -83,7 +83,7 @@ def test_all_ways_are_timed_and_told_of(tmp_path):
     text = docs.read_text()
     assert text.startswith("# Training\n\n<!-- begin step-time -->\n## Step time\n")
     assert text.endswith("<!-- end step-time -->\n")
-    assert text.count("\n| unet, batch 2 | ") == 4
+    assert text.count("\n| unet, batch 2 | ") == 5
     assert "| unet, batch 2 | plain, two backwards | " in text
     assert " | 1.00 (1.00 to 1.00) | " in text
     assert str(tmp_path) not in text
