@@ -299,6 +299,7 @@ def main(
     if json_file:
         told = [asdict(one) for group in found for one in group]
         json_file.write_text(json.dumps({"peaks": peaks, "found": told}, indent=1) + "\n")
+    repeated = " ".join(f"--batch {batch}" for batch in batches)
     header = ["network", "way", "ms a step", "pairs/s", "times plain", "MiB", "TFLOP a pair"]
     lines = (row for group in found for row in rows(group, peaks))
     text = "\n\n".join(
@@ -307,7 +308,7 @@ def main(
             explain(peaks, rounds, steps),
             markdown_table([*header, "of peak"], lines),
             f"{describe_machine(PACKAGES)}. Pictures of {size} x {size}. Again with `python "
-            f"benchmarks/training.py --size {size} --rounds {rounds} --steps {steps} "
+            f"benchmarks/training.py {repeated} --size {size} --rounds {rounds} --steps {steps} "
             "--docs docs/training.md`.",
         ]
     )

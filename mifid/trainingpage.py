@@ -14,7 +14,7 @@ from mifid.baseline.choosing import CODE, NO_SCORES
 from mifid.baseline.generate import Generated
 from mifid.baseline.histograms import plot_rgb_histograms
 from mifid.baseline.metric_lines import read_metrics
-from mifid.baseline.page import Check, Command, RunFacts, Setting, write_page
+from mifid.baseline.page import Command, RunFacts, Setting, write_page
 from mifid.baseline.presets import DEFAULT
 from mifid.baseline.presets import preset as preset_named
 from mifid.baseline.run import Run
@@ -77,7 +77,7 @@ def _facts(run: Run, painted: Generated, report: Report | None, preset: str) -> 
         memorization_distance=report.memorization_distance if report else None,
         not_comparable=(report.not_comparable or "") if report else "",
         warnings=(*painted.notes, *_warnings(run, report)),
-        checks=tuple(Check(f.level, f.rule, f.found, f.advice) for f in painted.check.findings),
+        checks=painted.check.findings,
         settings=tuple(_settings(run)),
         facts=(
             ("photos", f"{len(run.photos.names):,} from {run.inputs.photos}"),

@@ -12,10 +12,11 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from mifid.baseline.duration import format_duration
 from mifid.baseline.thumbnails import load_picture
+from mifid.checking import Finding
 from mifid.files import atomic_write
 from mifid.images.source import printable
 
-__all__ = ["PAGE_NAME", "Check", "Command", "RunFacts", "Setting", "write_page"]
+__all__ = ["PAGE_NAME", "Command", "RunFacts", "Setting", "write_page"]
 
 PAGE_NAME = "report.html"
 
@@ -39,23 +40,6 @@ class Setting:
     meaning: str
     changed: bool = False
     default: str = ""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding on the submission.
-
-    Attributes:
-        level: ``"ok"``, ``"warning"`` or ``"refused"``.
-        rule: what was checked.
-        found: what was found.
-        advice: what to do; empty if nothing.
-    """
-
-    level: str
-    rule: str
-    found: str
-    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +89,7 @@ class RunFacts:
     memorization_distance: float | None = None
     not_comparable: str = ""
     warnings: tuple[str, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Finding, ...] = ()
     settings: tuple[Setting, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     commands: tuple[Command, ...] = ()

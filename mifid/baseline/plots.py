@@ -82,7 +82,7 @@ def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
     for i, (title, ratio, lines) in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, i + 1)
         drawn = [_draw_loss(axes, train, line, width=width) for line in lines]
-        finish(axes, title=title, y="loss, before its weight")
+        finish(axes, title=title, y="loss; generators' unweighted")
         log_if_wide(axes, np.concatenate(drawn) if drawn else np.empty(0), ratio=ratio)
         if i == len(panels) - 1:
             axes.set_xlabel("training step")

@@ -19,7 +19,7 @@ from mifid.baseline.interrupts import stop_requests
 from mifid.baseline.loop import Trainer
 from mifid.baseline.memory import told_memory
 from mifid.baseline.photos import paintable
-from mifid.baseline.pixels import PixelStore, store_pixels
+from mifid.baseline.pixels import PixelStore
 from mifid.baseline.preflight import (
     Costs,
     check_budget,
@@ -33,9 +33,9 @@ from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder, check_tensorboard
 from mifid.baseline.runfile import Inputs, write_run_file
 from mifid.baseline.runfolder import CONFIG, check_folder, check_identity, locked
+from mifid.baseline.sides import open_side, store_sides
 from mifid.baseline.snapshots import Best, Scorer
-from mifid.errors import InputError
-from mifid.images import Source, Stream, open_images
+from mifid.images import Source
 from mifid.images.batches import default_workers
 from mifid.progress import Progress
 from mifid.submission import Rules
@@ -90,29 +90,18 @@ class Run:
                     stack.enter_context(locked(folder))
                     check_folder(folder, inputs, config, resume=resume)
                 photos, paintings = (
-                    stack.enter_context(closing(_open(given, label)))
+                    stack.enter_context(closing(open_side(given, label)))
                     for given, label in ((inputs.photos, "photos"), (inputs.monets, "paintings"))
                 )
-            for first in (True, False):  # the first decodes; the others map what it left
-                with processes.together():
-                    if first is not processes.is_first:
-                        continue
-                    photo_store, painting_store = (
-                        store_pixels(
-                            source,
-                            label=label,
-                            data=data,
-                            limit=limit,
-                            select=select,
-                            progress=progress,
-                            workers=workers,
-                            skip_bad=skip_bad,
-                        )
-                        for source, label, limit, select in (
-                            (photos, "photos", data.limit_photos, data.select_photos),
-                            (paintings, "paintings", data.limit_paintings, data.select_paintings),
-                        )
-                    )
+            photo_store, painting_store = store_sides(
+                photos,
+                paintings,
+                data=data,
+                processes=processes,
+                workers=workers,
+                skip_bad=skip_bad,
+                progress=progress,
+            )
             with processes.together():
                 if processes.is_first:
                     photos = paintable(
@@ -244,13 +233,3 @@ class Run:
             write_run_file(self.folder / CONFIG, self.inputs, self.config, version=__version__)
             write_augmented(self.folder, parts.feed)
         return (photos_score if held_back else None), float(points)
-
-
-def _open(given: str, label: str) -> Source:
-    """Open pictures that can be read again and again."""
-    opened = open_images(given)
-    if isinstance(opened, Stream):
-        raise InputError(
-            f"{label}: a stream cannot be trained on", hint="Write its pictures to a folder."
-        )
-    return opened

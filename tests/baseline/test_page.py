@@ -10,9 +10,10 @@ import pytest
 from pictures import noise
 from PIL import Image
 
-from mifid.baseline.page import Check, Command, RunFacts, Setting, write_page
+from mifid.baseline.page import Command, RunFacts, Setting, write_page
 from mifid.baseline.sheets import save_picture
 from mifid.baseline.thumbnails import MAX_BYTES, load_picture
+from mifid.checking import Finding
 from mifid.errors import OutputError
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.test/x.png>&amp;"
@@ -32,7 +33,7 @@ FACTS = RunFacts(
     mifid=41.2345,
     fid=40.5,
     memorization_distance=0.28714,
-    checks=(Check("ok", "pictures", "7,038"), Check("warning", "twice", "a.jpg", "Mend it.")),
+    checks=(Finding("ok", "pictures", "7,038"), Finding("warning", "twice", "a.jpg", "Mend it.")),
     settings=(
         Setting("data", "size", "256", "pixels a side"),
         Setting("loss", "cycle", "8.0", "weight of the cycle loss", changed=True, default="10.0"),
@@ -157,7 +158,7 @@ def test_every_text_is_escaped(tmp_path):
             for name, value in vars(FACTS).items()
             if name not in ("checks", "settings", "facts", "commands")
         },
-        checks=(Check(*[HOSTILE] * 4),) * 2,
+        checks=(Finding(*[HOSTILE] * 4),) * 2,
         settings=tuple(
             Setting(HOSTILE + str(i), *[HOSTILE] * 3, changed=i > 0, default=HOSTILE)
             for i in (0, 1)
@@ -228,7 +229,7 @@ def test_notes_and_refusals(tmp_path):
         mifid=2.5e16,
         not_comparable="seeded weights",
         warnings=("it rewards memorization",),
-        checks=(Check("ok", "a", "b"), Check("refused", "pictures", "6,999")),
+        checks=(Finding("ok", "a", "b"), Finding("refused", "pictures", "6,999")),
     )
     page = write(tmp_path, facts)
     assert "2.50e+16" in page.text
