@@ -22,9 +22,9 @@ def show(quiet: bool) -> None:
     from .tables import print_table, size_text
 
     features, pixels = Cache(), PixelCache()
-    kept = {"features": features.entries(), "pixels": pixels.entries()}
+    kept = {"scoring": features.entries(), "training": pixels.entries()}
     print_table(
-        ["entry", "holds", "size", "last used"],
+        ["entry", "for", "size", "last used"],
         [
             (e.key[:16], what, size_text(e.size), _time_text(e.used))
             for what, entries in kept.items()

@@ -6,9 +6,13 @@ import click
 
 from .cache import cache
 from .check import check
+from .compare import compare
 from .demo import demo
+from .diagnose import diagnose
+from .explain import explain
 from .failures import SafeGroup
 from .generate import generate
+from .metrics import metrics
 from .presets import presets
 from .reference import reference
 from .score import score
@@ -41,6 +45,7 @@ def cli() -> None:
     \b
     mifid demo                                    see it work, without any download
     mifid score images.zip --ref monet_jpg/       the number
+    mifid compare a.zip b.zip --ref monet_jpg/    which is better, and is it noise?
     mifid check images.zip                        will the upload be accepted?
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/
     """
@@ -48,6 +53,10 @@ def cli() -> None:
 
 for command in (
     score,
+    compare,
+    explain,
+    diagnose,
+    metrics,
     check,
     train_baseline,
     presets,

@@ -18,9 +18,11 @@ __all__ = [
     "common",
     "extraction",
     "import_from_here",
+    "intervals",
     "json_option",
     "make_progress",
     "prepare_extractor",
+    "prepare_intervals",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -73,6 +75,43 @@ _EXTRACTION = [
 ]
 
 
+_OVER = {
+    "both": ("generated", "reference"),
+    "generated": ("generated",),
+    "reference": ("reference",),
+}
+
+_INTERVALS = [
+    click.option(
+        "--ci",
+        type=click.FloatRange(0, 100, max_open=True),
+        metavar="LEVEL",
+        help="Level of the intervals in per cent; 0: none. Default: 95 for up to 20,000 pictures.",
+    ),
+    click.option(
+        "--ci-over",
+        type=click.Choice(list(_OVER)),
+        default="both",
+        show_default=True,
+        help="Which pictures could have been others: generated, reference, or both.",
+    ),
+    click.option(
+        "--replicates",
+        type=click.IntRange(min=100),
+        default=1000,
+        show_default=True,
+        help="Of the bootstrap.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0, max=2**32 - 1),
+        default=2020,
+        show_default=True,
+        help="Of all that draws at random. FID, distance and MiFID draw nothing.",
+    ),
+]
+
+
 def common(command: Command) -> Command:
     """Add --quiet and --debug."""
     quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bars.")
@@ -85,6 +124,19 @@ def extraction(command: Command) -> Command:
     for option in reversed(_EXTRACTION):
         command = option(command)
     return command
+
+
+def intervals(command: Command) -> Command:
+    """Add what says how intervals are made."""
+    for option in reversed(_INTERVALS):
+        command = option(command)
+    return command
+
+
+def prepare_intervals(settings: dict[str, Any]) -> dict[str, Any]:
+    """Turn --ci-over into the library's ``resample``."""
+    rest = {key: value for key, value in settings.items() if key != "ci_over"}
+    return {**rest, "resample": _OVER[settings["ci_over"]]}
 
 
 def make_progress(*, silent: bool) -> Progress:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from .options import common, extraction, json_option, make_progress, prepare_extractor
+from .options import (
+    common,
+    extraction,
+    intervals,
+    json_option,
+    make_progress,
+    prepare_extractor,
+    prepare_intervals,
+)
 
 
 @click.command()
@@ -32,11 +41,17 @@ from .options import common, extraction, json_option, make_progress, prepare_ext
     help="Memorization distances below it are penalized.",
 )
 @click.option(
+    "--held-out",
+    metavar="PATH",
+    help="Real pictures that nobody trained on: for the floor of FID, and for fld and ct.",
+)
+@click.option(
     "--metrics",
     default="mifid",
     show_default=True,
-    help="Of fid, memorization, mifid (all three), with commas.",
+    help="Names of `mifid metrics` with commas, or all. mifid gives FID and distance too.",
 )
+@intervals
 @click.option("--submission", is_flag=True, help="First check IMAGES as `mifid check` does.")
 @json_option
 @click.option(
@@ -44,7 +59,27 @@ from .options import common, extraction, json_option, make_progress, prepare_ext
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.json or FILE.txt, or append a line to FILE.csv.",
+    help="Write FILE.json, .txt or .html, or append a line to FILE.csv.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write FILE.html, a page for people: plots, nearest pairs, best and worst pictures.",
+)
+@click.option(
+    "--table",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write FILE.csv or .parquet, a row a generated picture: nearest training pictures, "
+    "distances, influence on FID.",
+)
+@click.option(
+    "--training-table",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write FILE.csv or .parquet, a row a training picture: how often it is the nearest.",
 )
 @extraction
 @common
@@ -55,47 +90,76 @@ def score(
     images: str,
     reference: str,
     memorization_reference: str | None,
+    held_out: str | None,
     metrics: str,
     submission: bool,
     as_json: bool,
     output: str | None,
+    page: str | None,
+    table: str | None,
+    training_table: str | None,
     extractor: str,
     no_cache: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Score generated pictures: FID, memorization distance and MiFID.
+    """Score generated pictures: FID, memorization distance and MiFID, with their intervals.
 
     IMAGES is a folder, zip, tar, TFRecords, .npy or .npz, a glob pattern (in quotes), or a file of
     features or statistics.
 
     \b
     mifid score images.zip --ref monet_jpg/
+    mifid score images.zip --ref monet_jpg/ --report report.html --table pictures.csv
     mifid score images.zip --ref monet.npz --submission -o scores.csv
-    mifid score 'out/*.png' --ref monet_jpg/ --metrics fid --json
+    mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
     """
-    from mifid.report import check_output
+    from mifid.evidence.tables import check_table_output, write_table
     from mifid.scoring import score as score_images
 
-    if output is not None:
-        check_output(output)
+    _check_outputs(output, page)
+    for path in (table, training_table):
+        if path is not None:
+            check_table_output(path)
     progress = make_progress(silent=quiet or as_json)
+    found = None
     if submission:
         from .check import print_check
 
-        if not print_check(images, progress=progress, to_stderr=as_json).accepted:
+        found = print_check(images, progress=progress, to_stderr=as_json)
+        if not found.accepted:
             click.echo("Not scored. Leave out --submission to score it as it is.", err=True)
             ctx.exit(1)
     report = score_images(
         images,
         reference,
         memorization_reference=memorization_reference,
+        held_out=held_out,
         metrics=[name.strip() for name in metrics.split(",") if name.strip()],
         extractor=prepare_extractor(extractor),
         cache=not no_cache,
         progress=progress,
-        **settings,
+        **prepare_intervals(settings),
     )
+    report = replace(report, check=found)
     click.echo(report.to_json() if as_json else report.text())
+    # After printing: if one fails, the number is not lost.
+    for path in (output, page):
+        if path is not None:
+            report.save(path)
+    if table is not None:
+        write_table(table, report.pictures)
+    if training_table is not None:
+        write_table(training_table, report.training_pictures)
+
+
+def _check_outputs(output: str | None, page: str | None) -> None:
+    """Refuse before the long job what could not be written after it."""
+    from mifid.report import check_output
+
     if output is not None:
-        report.save(output)  # after printing: if it fails, the number is not lost
+        check_output(output)
+    if page is not None:
+        if not page.lower().endswith(".html"):
+            raise click.BadParameter(f"{page} does not end in .html", param_hint="--report")
+        check_output(page)

@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mifid.baseline.generate import generate
     from mifid.checking import check
+    from mifid.comparing import compare
+    from mifid.comparison import Comparison
+    from mifid.diagnosing import diagnose
     from mifid.errors import MifidError, MifidWarning
+    from mifid.explaining import explain
     from mifid.featureset import Features
     from mifid.metrics.mifid import penalized
     from mifid.pipeline import features
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from mifid.version import __version__
 
 __all__ = [
+    "Comparison",
     "Features",
     "MifidError",
     "MifidWarning",
@@ -37,6 +42,9 @@ __all__ = [
     "__version__",
     "build_reference",
     "check",
+    "compare",
+    "diagnose",
+    "explain",
     "features",
     "generate",
     "penalized",
@@ -45,6 +53,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Comparison": "mifid.comparison",
     "Features": "mifid.featureset",
     "MifidError": "mifid.errors",
     "MifidWarning": "mifid.errors",
@@ -53,6 +62,9 @@ _HOME = {
     "__version__": "mifid.version",
     "build_reference": "mifid.reference",
     "check": "mifid.checking",
+    "compare": "mifid.comparing",
+    "diagnose": "mifid.diagnosing",
+    "explain": "mifid.explaining",
     "features": "mifid.pipeline",
     "generate": "mifid.baseline.generate",
     "penalized": "mifid.metrics.mifid",

@@ -14,10 +14,14 @@ __all__ = ["COLUMNS", "appended", "check_columns"]
 
 COLUMNS = (
     "fid",
+    "fid_low",
+    "fid_high",
     "memorization_distance",
     "memorization_distance_thresholded",
     "epsilon",
     "mifid",
+    "mifid_low",
+    "mifid_high",
     "mifid_reason",
     "n_generated",
     "n_reference",

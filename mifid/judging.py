@@ -90,6 +90,7 @@ class Judge:
             paintings if held_out is None else held_out,
             memorization_reference=None if held_out is None else paintings,
             epsilon=self._epsilon,
+            ci=0,
             extractor=self._extractor,
             device=self._device,
             workers=self._workers,

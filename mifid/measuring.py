@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError
+from mifid.errors import FeatureError, InputError, UnavailableError
 from mifid.featureset import Features
-from mifid.metrics import METRICS
+from mifid.metrics import CORE, GROUPS, METRICS
+from mifid.metrics.base import Measured, Metric
 from mifid.metrics.frechet import Moments, frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.metrics.mifid import penalized
+from mifid.progress import Progress, Silent
 from mifid.registry import suggest
 from mifid.statistics import Statistics
 
-__all__ = ["Computed", "Numbers", "check_metrics", "measure"]
+__all__ = ["Computed", "Numbers", "check_metrics", "check_widths", "measure", "measure_more"]
 
 Computed = Features | Statistics
+
+_NOT_GIVEN = {
+    "held_out": "needs pictures that nobody trained on: give them with --held-out (held_out=)",
+    "logits": "needs the network's classifier, which these features come without",
+}
 
 
 @dataclass(frozen=True)
@@ -35,20 +42,38 @@ class Numbers:
 
 
 def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
-    """Return the metrics asked for.
+    """Return the metrics asked for, groups spelled out.
 
     Raises:
         InputError: an unknown name, with the nearest known one; none; epsilon outside 0..1.
     """
-    wanted = frozenset([metrics] if isinstance(metrics, str) else metrics)
-    for name in sorted(wanted):
-        if name not in METRICS:
-            raise InputError(f"unknown metric '{name}'", hint=suggest(name, METRICS))
+    given = [metrics] if isinstance(metrics, str) else list(metrics)
+    wanted: set[str] = set()
+    for name in given:
+        if name not in METRICS and name not in GROUPS:
+            raise InputError(f"unknown metric '{name}'", hint=suggest(name, [*METRICS, *GROUPS]))
+        wanted.update(GROUPS.get(name, (name,)))
     if not wanted:
         raise InputError("no metric was asked for", hint=f"There are: {', '.join(METRICS)}.")
     if not 0 <= epsilon <= 1:
         raise InputError(f"epsilon is {epsilon}; expected 0 to 1, as distances are")
-    return wanted
+    return frozenset(wanted)
+
+
+def check_widths(sides: Mapping[str, Computed]) -> None:
+    """Refuse sides whose features have another width than the reference's.
+
+    Raises:
+        FeatureError: naming the side and both widths.
+    """
+    expected = _width(sides["reference"])
+    for label, side in sides.items():
+        if _width(side) != expected:
+            raise FeatureError(
+                f"{label.replace('_', ' ')} features have width {_width(side)}, "
+                f"reference features {expected}",
+                hint="They come from different extractors; make both with the same one.",
+            )
 
 
 def measure(
@@ -60,7 +85,10 @@ def measure(
     epsilon: float,
     seconds: MutableMapping[str, float],
 ) -> Numbers:
-    """Compute the metrics in ``wanted``; ``training`` is what the memorization distance is to."""
+    """Compute FID, memorization distance and MiFID, as far as they are in ``wanted``.
+
+    ``training`` is what the memorization distance is to.
+    """
     fid = distance = score = reason = None
     start = time.perf_counter()
     if wanted & {"fid", "mifid"}:
@@ -73,10 +101,74 @@ def measure(
             distance = memorization_distance(generated=generated.values, reference=training.values)
             seconds["memorization"] = time.perf_counter() - start
     if "mifid" not in wanted:
-        reason = f"only {', '.join(sorted(wanted))} was asked for"
+        only = f"only {', '.join(sorted(wanted))} was asked for"
+        reason = f"{only}; {reason}" if reason else only
     elif fid is not None and distance is not None:
         score = penalized(fid=fid, memorization_distance=distance, epsilon=epsilon)
     return Numbers(fid, distance, score, reason)
+
+
+def measure_more(
+    wanted: frozenset[str],
+    *,
+    sides: Mapping[str, Computed | None],
+    logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
+    seed: int,
+    seconds: MutableMapping[str, float],
+    progress: Progress | None = None,
+) -> dict[str, Measured]:
+    """Compute all other measures in ``wanted``, in the table's order.
+
+    Args:
+        wanted: names of the table.
+        sides: ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"``, as far as given.
+        logits: computes the generated pictures' logits (N, classes); None: they cannot be had.
+        seed: for those that draw at random.
+        seconds: each one's wall time is added.
+        progress: where it is shown.
+
+    Returns:
+        name -> values, or why it was left out: one that cannot be had keeps no other from being.
+    """
+    names = [name for name in METRICS if name in wanted and name not in CORE]
+    found = {}
+    with (progress or Silent()).task("measures", len(names), "measure") as task:
+        for name in names:
+            start = time.perf_counter()
+            metric: Metric = METRICS[name]
+            task.status(metric.title)
+            settings = dict(metric.settings)
+            if "seed" in settings:
+                settings["seed"] = seed
+            try:
+                arrays = {need: _array(need, sides, logits) for need in metric.needs}
+                values = dict(metric.function(**arrays, **settings))
+                found[name] = Measured(name, values, settings)
+            except (UnavailableError, FeatureError) as error:  # FeatureError: rows of zeros
+                found[name] = Measured(name, omitted=error.message)
+            seconds[name] = time.perf_counter() - start
+            task.advance()
+    return found
+
+
+def _array(
+    need: str,
+    sides: Mapping[str, Computed | None],
+    logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
+) -> npt.NDArray[np.floating[Any]]:
+    if need == "logits":
+        found = logits()
+        if found is None:
+            raise UnavailableError(_NOT_GIVEN[need])
+        return found
+    side = sides.get(need)
+    if side is None:
+        raise UnavailableError(_NOT_GIVEN[need])
+    if isinstance(side, Statistics):
+        raise UnavailableError(
+            f"the {need.replace('_', ' ')} side is mean and covariance only; it needs features"
+        )
+    return side.values
 
 
 def _no_distance(generated: Computed, training: Computed) -> str | None:
@@ -87,6 +179,10 @@ def _no_distance(generated: Computed, training: Computed) -> str | None:
                 "pictures or their features"
             )
     return None
+
+
+def _width(side: Computed) -> int:
+    return side.values.shape[1] if isinstance(side, Features) else len(side.mu)
 
 
 def _arrays(side: Computed) -> Moments | npt.NDArray[np.floating[Any]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol, TextIO
 
 __all__ = ["Bars", "Progress", "Silent", "Task", "choose"]
@@ -64,8 +66,8 @@ class Bars:
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
         """Open a bar; bytes are shown in kB, MB; of "%" only the part is shown."""
-        from tqdm.auto import tqdm
-
+        # Without widgets tqdm.auto would warn and draw text: so it is text without a warning.
+        tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
         bar = tqdm(
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}" if unit == "%" else None,
             total=total,

@@ -8,41 +8,29 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mifid.checking import Check
 from mifid.csvfile import appended, check_columns
-from mifid.errors import OutputError
+from mifid.errors import OutputError, UnavailableError
+from mifid.evidence.bias import Bias
+from mifid.evidence.evidence import Evidence
+from mifid.evidence.pictures import PictureTable, TrainingTable
+from mifid.evidence.uncertainty import Uncertainty
 from mifid.files import atomic_write, check_writable
+from mifid.metrics import METRICS
+from mifid.metrics.base import Measured, Metric
+from mifid.side import Side
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["FORMATS", "Report", "Side", "check_output"]
 
-FORMATS = (".json", ".csv", ".txt")
+FORMATS = (".json", ".csv", ".txt", ".html")
 
 
-@dataclass(frozen=True)
-class Side:
-    """One side of the comparison, as it was given.
-
-    Attributes:
-        source: what was given, in words.
-        n: number of pictures, None if a statistics file does not say.
-        sha256: of the contents, whatever the names; None for streams.
-        cached: whether the features came from the cache.
-        skipped: entries passed over, by reason.
-        converted: pictures that were not RGB, by mode.
-        bad: (name, reason) of pictures left out with skip_bad.
-    """
-
-    source: str
-    n: int | None
-    sha256: str | None = None
-    cached: bool = False
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    converted: Mapping[str, int] = field(default_factory=dict)
-    bad: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The result of :func:`mifid.score`.
 
@@ -52,11 +40,19 @@ class Report:
         memorization_distance_thresholded: the same below epsilon, else 1: what FID is divided by.
         epsilon: the threshold.
         mifid: the score; None where ``mifid_reason`` says why.
-        inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"``.
+        inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
+            ``"held_out"``.
         protocol: version, extractor, weights_sha256, resize, decoder, ddof, dtype, device, backend,
             batch_size, versions.
         not_comparable: why the score cannot be compared with Kaggle's; None if it can.
         seconds: wall time by stage, and in ``"total"``.
+        uncertainty: intervals of FID, distance and MiFID; None where ``uncertainty_reason`` says
+            why.
+        bias: what FID would be with infinitely many pictures, and its floor; None where
+            ``bias_reason`` says why.
+        metrics: all other measures that were asked for, by name.
+        check: what was found about the submission's form, if it was checked.
+        evidence: what pictures, plots and pages are made of; None: the pictures were a stream.
     """
 
     fid: float | None
@@ -69,6 +65,13 @@ class Report:
     protocol: Mapping[str, Any]
     not_comparable: str | None
     seconds: Mapping[str, float]
+    uncertainty: Uncertainty | None = None
+    uncertainty_reason: str | None = None
+    bias: Bias | None = None
+    bias_reason: str | None = None
+    metrics: Mapping[str, Measured] = field(default_factory=dict)
+    check: Check | None = None
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
     def n_generated(self) -> int | None:
@@ -85,6 +88,38 @@ class Report:
         """Whether the memorization distance is below the threshold."""
         return self.memorization_distance_thresholded not in (None, 1.0)
 
+    @property
+    def pictures(self) -> PictureTable:
+        """Generated pictures one by one: nearest training picture, distance, influence on FID.
+
+        Raises:
+            UnavailableError: a side is statistics alone, or a stream that has passed.
+        """
+        return self._evidence().pictures
+
+    @property
+    def training_pictures(self) -> TrainingTable:
+        """Training pictures one by one: how often each is the nearest, and to what.
+
+        Raises:
+            UnavailableError: a side is statistics alone, or a stream that has passed.
+        """
+        return self._evidence().training_pictures
+
+    def plot(self, kind: str) -> Figure:
+        """Draw ``"distances"``, ``"pairs"``, ``"histograms"``, ``"map"`` or ``"bias"``.
+
+        Returns:
+            matplotlib.figure.Figure: notebooks show it; ``.savefig(path)`` writes it.
+
+        Raises:
+            UnavailableError: it needs pictures or features that are not at hand.
+            InputError: another kind.
+        """
+        from mifid.evidence.drawn import draw
+
+        return draw(kind, self._evidence(), bias=self.bias, bias_reason=self.bias_reason)
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values. Keys are stable; later versions may add some."""
         return {
@@ -94,13 +129,18 @@ class Report:
             "epsilon": self.epsilon,
             "mifid": self.mifid,
             "mifid_reason": self.mifid_reason,
+            "uncertainty": self.uncertainty.to_dict() if self.uncertainty else None,
+            "uncertainty_reason": self.uncertainty_reason,
+            "bias": self.bias.to_dict() if self.bias else None,
+            "bias_reason": self.bias_reason,
+            "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
             "n_generated": self.n_generated,
             "n_reference": self.n_reference,
             "comparable_with_kaggle": self.not_comparable is None,
             "not_comparable_reason": self.not_comparable,
             "protocol": dict(self.protocol),
-            "inputs": {name: _side_dict(side) for name, side in self.inputs.items()},
-            "skipped": {name: _skipped(side) for name, side in self.inputs.items()},
+            "inputs": {name: side.to_dict() for name, side in self.inputs.items()},
+            "skipped": {name: side.skipped_dict() for name, side in self.inputs.items()},
             "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
         }
 
@@ -111,21 +151,24 @@ class Report:
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (name, value, remark) for tables: what a person wants first."""
         rows = [
-            (name.replace("_", " "), _count(side.n), _remark(side))
-            for name, side in self.inputs.items()
+            (name.replace("_", " "), side.count, side.remark) for name, side in self.inputs.items()
         ]
         if self.fid is not None:
-            rows.append(("FID", _number(self.fid), "lower is better"))
+            rows.append(("FID", _number(self.fid), self._with_interval("fid", "lower is better")))
         if self.memorization_distance is not None:
             if self.penalized:
                 remark = f"below the threshold {self.epsilon:g}: FID is divided by it"
             else:
                 remark = f"not below the threshold {self.epsilon:g}: no penalty"
+            remark = self._with_interval("memorization_distance", remark, digits=4)
             rows.append(("memorization distance", f"{self.memorization_distance:.6f}", remark))
         if self.mifid is not None:
-            rows.append(("MiFID", _number(self.mifid), "lower is better"))
-        elif self.mifid_reason:
+            remark = self._with_interval("mifid", "lower is better")
+            rows.append(("MiFID", _number(self.mifid), remark))
+        elif self.mifid_reason and not (self.metrics and self.fid is None):
             rows.append(("MiFID", "none", self.mifid_reason))
+        for measured in self.metrics.values():
+            rows.extend(_measure_rows(measured))
         return rows
 
     @property
@@ -150,6 +193,10 @@ class Report:
 
     __str__ = text
 
+    def __repr__(self) -> str:
+        names = ("mifid", "fid", "memorization_distance", "n_generated", "n_reference")
+        return f"Report({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
     def _repr_html_(self) -> str:
         cells = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
@@ -158,24 +205,49 @@ class Report:
         return f"<table>{cells}</table><p>{html.escape(self.advice)}</p>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write .json or .txt, or append a line to .csv; whole or not at all.
+        """Write .json, .txt or .html, or append a line to .csv; whole or not at all.
 
         Raises:
             OutputError: another ending, a place that cannot be written, or a CSV of other columns.
         """
         file = check_output(path)
+        if file.suffix.lower() == ".html":
+            from mifid.evidence.scorepage import write_score_page
+
+            write_score_page(file, self)
+            return
         content = {".json": self.to_json, ".txt": self.text}.get(file.suffix.lower())
         text = appended(file, self._csv_row()) if content is None else content() + "\n"
         with atomic_write(file) as out:
             out.write(text.encode())
 
     def _csv_row(self) -> dict[str, Any]:
-        return {
+        row = {
             **self.to_dict(),
             "generated": self.inputs["generated"].source,
             "reference": self.inputs["reference"].source,
             "extractor": self.protocol["extractor"],
         }
+        for name in ("fid", "mifid"):
+            interval = self.uncertainty.intervals.get(name) if self.uncertainty else None
+            row[f"{name}_low"] = interval.low if interval else None
+            row[f"{name}_high"] = interval.high if interval else None
+        return row
+
+    def _with_interval(self, name: str, remark: str, digits: int = 2) -> str:
+        interval = self.uncertainty.intervals.get(name) if self.uncertainty else None
+        if interval is None:
+            return remark
+        low, high = (_number(value, digits) for value in (interval.low, interval.high))
+        return f"{interval.level:g}% interval {low} to {high}; {remark}"
+
+    def _evidence(self) -> Evidence:
+        if self.evidence is None:
+            raise UnavailableError(
+                "this report keeps no features: its pictures were a stream, which has passed",
+                hint="Score a folder, zip, array or features file instead.",
+            )
+        return self.evidence
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
@@ -192,43 +264,21 @@ def check_output(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def _side_dict(side: Side) -> dict[str, Any]:
-    return {
-        "source": side.source,
-        "n": side.n,
-        "sha256": side.sha256,
-        "cached": side.cached,
-        "converted": dict(side.converted),
-    }
+def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
+    metric: Metric = METRICS[measured.name]
+    if measured.omitted:
+        return [(measured.name, "none", measured.omitted)]
+    rows = []
+    for name, value in measured.values.items():
+        direction = metric.direction(name)
+        if not direction:
+            continue  # spreads and sizes are told beside the value that they belong to
+        spread = measured.values.get(f"{name}_std")
+        told = "" if spread is None else f"± {spread:.6f} over its parts; "
+        rows.append((name.replace("_", " "), _number(value), f"{told}{direction} is better"))
+    return rows
 
 
-def _skipped(side: Side) -> dict[str, Any]:
-    return {
-        "entries": dict(side.skipped),
-        "bad": [{"name": name, "reason": reason} for name, reason in side.bad],
-    }
-
-
-def _number(value: float) -> str:
-    """Six decimals, or an exponent where copies make the score astronomical."""
-    return f"{value:.6f}" if value < 1e9 else f"{value:.6e}"
-
-
-def _count(n: int | None) -> str:
-    return "unknown" if n is None else f"{n:,}"
-
-
-def _remark(side: Side) -> str:
-    parts = [side.source]
-    if side.skipped:
-        parts.append(f"skipped {_listed(side.skipped)}")
-    if side.bad:
-        first = side.bad[0][0]
-        parts.append(f"left out {len(side.bad)} bad (first: {first})")
-    if side.converted:
-        parts.append(f"converted to RGB {_listed(side.converted)}")
-    return "; ".join(parts)
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+def _number(value: float, digits: int = 6) -> str:
+    """So many decimals, or an exponent where copies make the score astronomical."""
+    return f"{value:.{digits}f}" if abs(value) < 1e9 else f"{value:.6e}"

@@ -12,7 +12,6 @@ import numpy as np
 
 from mifid.baseline.choosing import CODE, NO_SCORES
 from mifid.baseline.generate import Generated
-from mifid.baseline.histograms import plot_rgb_histograms
 from mifid.baseline.metric_lines import read_metrics
 from mifid.baseline.page import Command, RunFacts, Setting, write_page
 from mifid.baseline.presets import DEFAULT
@@ -20,6 +19,7 @@ from mifid.baseline.presets import preset as preset_named
 from mifid.baseline.run import Run
 from mifid.baseline.runfile import Inputs
 from mifid.baseline.settings import describe, shown
+from mifid.histograms import plot_rgb_histograms
 from mifid.images import Source, open_images
 from mifid.images.decode import decode
 from mifid.images.source import Decoded, Pixels

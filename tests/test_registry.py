@@ -70,7 +70,7 @@ def test_every_extractor_can_be_imported(name):
     [
         (EXTRACTORS, "incepton", "inception"),
         (EXTRACTORS, "inception_random", "inception-random"),
-        (METRICS, "fdi", "fid"),
+        (METRICS, "fidd", "fid"),
         (METRICS, "memorisation", "memorization"),
     ],
 )

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 
 from mifid.baseline.duration import format_duration
 from mifid.baseline.thumbnails import load_picture
 from mifid.checking import Finding
-from mifid.files import atomic_write
-from mifid.images.source import printable
+from mifid.pages import Command, load_template, write_html
 
 __all__ = ["PAGE_NAME", "Command", "RunFacts", "Setting", "write_page"]
 
@@ -40,14 +38,6 @@ class Setting:
     meaning: str
     changed: bool = False
     default: str = ""
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command line, and what it is for. The line is already quoted for a shell."""
-
-    purpose: str
-    line: str
 
 
 @dataclass(frozen=True)
@@ -129,9 +119,7 @@ def write_page(folder: Path, *, facts: RunFacts) -> Path:
         ),
     )
     target = folder / PAGE_NAME
-    with atomic_write(target) as file:
-        # File names may hold bytes that are not UTF-8; they are spelled out.
-        file.write(printable(page).encode())
+    write_html(target, page)
     return target
 
 
@@ -148,12 +136,9 @@ def _distance(value: float | None) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"duration": format_duration, "score": _score, "distance": _distance}
-    return environment.from_string(
-        files("mifid.baseline").joinpath("page.html").read_text(encoding="utf-8")
+    return load_template(
+        "baseline/page.html",
+        filters={"duration": format_duration, "score": _score, "distance": _distance},
     )
 
 

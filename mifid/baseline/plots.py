@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from mifid.baseline.figures import (
+from mifid.figures import (
     BLUE,
     GREY,
     VERMILION,
@@ -22,7 +22,7 @@ from mifid.baseline.figures import (
     save_figure,
     say,
 )
-from mifid.baseline.histograms import plot_rgb_histograms
+from mifid.histograms import plot_rgb_histograms
 
 __all__ = ["plot_losses", "plot_rgb_histograms", "plot_scores", "running_mean"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from PIL import Image
 
 from mifid.errors import MifidError, first_line
 from mifid.images.decode import decode
+from mifid.thumbnails import data_uri, encode_small
 
 __all__ = ["MAX_BYTES", "Picture", "load_picture"]
 
@@ -48,25 +47,18 @@ def load_picture(folder: Path, name: str, caption: str) -> Picture:
         return Picture(name, caption, missing="there is no such file")
     except (OSError, MifidError) as error:
         return Picture(name, caption, missing=first_line(error))
-    kind, content = _small(image, lossless=name.endswith(".png") and "/" not in name)
-    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    shown = Image.open(io.BytesIO(content))
-    return Picture(name, caption, uri, shown.width, shown.height)
+    kind, content, (width, height) = _small(
+        image, lossless=name.endswith(".png") and "/" not in name
+    )
+    return Picture(name, caption, data_uri(content, kind=kind), width, height)
 
 
-def _small(image: Image.Image, *, lossless: bool) -> tuple[str, bytes]:
+def _small(image: Image.Image, *, lossless: bool) -> tuple[str, bytes, tuple[int, int]]:
     """Encode a picture in at most so many bytes; plots without loss if they fit so."""
-    tries = [("png", side) for side in _SIDES[:1] if lossless] + [("jpeg", side) for side in _SIDES]
-    content = b""
+    tries = [("PNG", side) for side in _SIDES[:1] if lossless] + [("JPEG", side) for side in _SIDES]
     for kind, side in tries:
-        buffer = io.BytesIO()
-        copy = image.copy()
-        copy.thumbnail((side, side * 3), Image.Resampling.LANCZOS)  # tall sheets: width counts
-        if kind == "png":
-            copy.save(buffer, "PNG", optimize=True)
-        else:
-            copy.save(buffer, "JPEG", quality=85)
-        content = buffer.getvalue()
+        # Tall sheets: width counts.
+        content, size = encode_small(image, side=side, tallness=3, kind=kind)
         if len(content) <= MAX_BYTES:
             break
-    return kind, content
+    return kind, content, size

@@ -5,6 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -57,3 +60,7 @@ class Extractor(ABC):
     def backend(self) -> str:
         """Which library runs the network."""
         return "torch"
+
+    def classifier(self) -> npt.NDArray[np.float32] | None:
+        """Return what turns features (N, D) into logits, (C, D) float32; None: there is none."""
+        return None

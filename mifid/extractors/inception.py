@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mifid.errors import MifidWarning, WeightsError, first_line
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
-from mifid.extractors.resize import TF1_BILINEAR
+from mifid.extractors.resize import TF1_BILINEAR, why_not_kaggles
 from mifid.extractors.weights import PUBLISHED, Weights, obtain
 from mifid.progress import Progress
 
@@ -31,8 +31,10 @@ def open_inception(
 class TrainedInception(InceptionExtractor):
     """Inception with weights from a file."""
 
-    def __init__(self, weights: Weights, backend: str = "auto") -> None:
-        super().__init__(backend)
+    def __init__(
+        self, weights: Weights, backend: str = "auto", *, resize: str = TF1_BILINEAR
+    ) -> None:
+        super().__init__(backend, resize=resize)
         self.weights = weights
         if not weights.published:
             warnings.warn(
@@ -48,10 +50,10 @@ class TrainedInception(InceptionExtractor):
         sha = self.weights.sha256
         return Identity(
             name="inception",
-            fingerprint=f"inception-2015-12-05 {TF1_BILINEAR} float32 {sha}",
+            fingerprint=f"inception-2015-12-05 {self.resize} float32 {sha}",
             weights_sha256=sha,
-            resize=TF1_BILINEAR,
-            not_comparable=None
+            resize=self.resize,
+            not_comparable=why_not_kaggles(self.resize)
             if self.weights.published
             else f"the weights are not the published ones (sha256 {sha[:8]}..., not {PUBLISHED})",
         )

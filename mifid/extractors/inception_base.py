@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mifid.extractors.backends import BACKENDS, Backend, choose_backend
 from mifid.extractors.base import Extractor
+from mifid.extractors.classifier import Classifier, classifier_of
+from mifid.extractors.resize import TF1_BILINEAR, choose_resize
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -16,12 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["InceptionExtractor"]
 
+AnInception = TypeVar("AnInception", bound="InceptionExtractor")
+
 
 class InceptionExtractor(Extractor):
-    """Runs the Inception network of 2015-12-05 in true float32, on one of several backends."""
+    """Runs the Inception network of 2015-12-05 in true float32, on one of several backends.
 
-    def __init__(self, backend: str = "auto") -> None:
+    Attributes:
+        resize: how pictures become its input, a name of :data:`mifid.extractors.resize.RESIZES`.
+            Kaggle's scores are of TensorFlow 1's alone.
+    """
+
+    def __init__(self, backend: str = "auto", *, resize: str = TF1_BILINEAR) -> None:
         choose_backend(backend, "cpu")  # refuses unknown ones at once
+        self.resize = choose_resize(resize).name
         self._choice = backend
         self._loaded: Backend | None = None
         self._asked: tuple[str, str] | None = None
@@ -29,6 +40,17 @@ class InceptionExtractor(Extractor):
     @abstractmethod
     def state_dict(self) -> Mapping[str, torch.Tensor]:
         """Return the network's weights."""
+
+    def with_resize(self: AnInception, resize: str) -> AnInception:
+        """Return the same network behind another resize; it is loaded on its own.
+
+        Raises:
+            InputError: an unknown resize, with the nearest known name.
+        """
+        other = copy.copy(self)
+        other.resize = choose_resize(resize).name
+        other._loaded = other._asked = None
+        return other
 
     @property
     def backend(self) -> str:
@@ -41,7 +63,9 @@ class InceptionExtractor(Extractor):
         if self._loaded is None or self._asked != (name, device):
             key = self.identity.weights_sha256
             assert key is not None
-            backend: Backend = BACKENDS[name](self.state_dict, key=key, device=device)
+            backend: Backend = BACKENDS[name](
+                self.state_dict, key=key, device=device, resize=choose_resize(self.resize)
+            )
             self._loaded, self._asked = backend, (name, device)
         return self._loaded.device
 
@@ -51,3 +75,13 @@ class InceptionExtractor(Extractor):
             self.load()
         assert self._loaded is not None
         return self._loaded(pixels)
+
+    def classifier(self) -> Classifier:
+        """The last layer's weights (1008, 2048), kept on disk.
+
+        Raises:
+            WeightsError: the weights cannot be read.
+        """
+        key = self.identity.weights_sha256
+        assert key is not None
+        return classifier_of(self.state_dict, key=key)

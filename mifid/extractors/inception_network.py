@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mifid.errors import WeightsError
-from mifid.extractors.resize import INPUT_SIZE, interpolation_matrix
+from mifid.extractors.resize import INPUT_SIZE, RESIZES, TF1_BILINEAR, Resize
 
 __all__ = ["InceptionNetwork", "build_network", "parameter_shapes", "resize"]
 
@@ -72,8 +72,9 @@ class InceptionNetwork(nn.Module):
     memory) and convolutions run channels last.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, how: Resize = RESIZES[TF1_BILINEAR]) -> None:
         super().__init__()
+        self._how = how
         _fold_batch_norm(network)
         self.trunk = nn.Sequential(*(getattr(network, name) for name in _TRUNK))
         self.trunk.to(memory_format=torch.channels_last)
@@ -83,22 +84,22 @@ class InceptionNetwork(nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Compute the pooled features."""
         dtype = next(self.parameters()).dtype
-        x = resize(pixels.to(dtype))
+        x = resize(pixels.to(dtype), self._how)
         # (x - 128) / 128 in the graph; exact in any binary floating point but for x's own rounding.
-        x = ((x - 128) / 128).contiguous(memory_format=torch.channels_last)
+        x = (x - self._how.centre) / self._how.scale
+        x = x.contiguous(memory_format=torch.channels_last)
         return torch.flatten(self.trunk(x), 1)
 
 
-def resize(pixels: torch.Tensor) -> torch.Tensor:
-    """Resize floats (N, 3, H, W) to (N, 3, 299, 299) as TensorFlow 1 does (see resize.py)."""
+def resize(pixels: torch.Tensor, how: Resize = RESIZES[TF1_BILINEAR]) -> torch.Tensor:
+    """Resize floats (N, 3, H, W), 0..255, to (N, 3, 299, 299), by default as TensorFlow 1 does."""
     height, width = pixels.shape[2:]
     rows, columns = (
-        torch.tensor(
-            interpolation_matrix(size, INPUT_SIZE), dtype=pixels.dtype, device=pixels.device
-        )
+        torch.tensor(how.matrix(size, INPUT_SIZE), dtype=pixels.dtype, device=pixels.device)
         for size in (height, width)
     )
-    return rows @ pixels @ columns.T
+    resized = rows @ pixels @ columns.T
+    return resized.clamp(0, 255) if how.clipped else resized
 
 
 def _fold_batch_norm(network: Any) -> None:

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from mifid.errors import InputError, WeightsError
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
-from mifid.extractors.resize import TF1_BILINEAR
 from mifid.progress import Progress
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ class RandomInception(InceptionExtractor):
         """Told by the pinned hash, which is checked when the weights are drawn."""
         return Identity(
             name="inception-random",
-            fingerprint=f"inception-random {TF1_BILINEAR} float32 {SHA256}",
+            fingerprint=f"inception-random {self.resize} float32 {SHA256}",
             weights_sha256=SHA256,
-            resize=TF1_BILINEAR,
+            resize=self.resize,
             not_comparable="inception-random has seeded, not trained weights",
         )
 

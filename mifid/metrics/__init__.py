@@ -2,14 +2,28 @@
 
 from mifid.registry import Registry
 
-__all__ = ["METRICS"]
+__all__ = ["CORE", "GROUPS", "METRICS"]
 
 METRICS = Registry(
     "metric",
     {
-        "fid": "mifid.metrics.frechet:frechet_distance",
-        "memorization": "mifid.metrics.memorization:memorization_distance",
-        "mifid": "mifid.metrics.mifid:mifid",
+        "fid": "mifid.metrics.frechet:METRIC",
+        "memorization": "mifid.metrics.memorization:METRIC",
+        "mifid": "mifid.metrics.mifid:METRIC",
+        "kid": "mifid.metrics.kernel:METRIC",
+        "is": "mifid.metrics.inception_score:METRIC",
+        "pr": "mifid.metrics.precision_recall:METRIC",
+        "dc": "mifid.metrics.density_coverage:METRIC",
+        "fld": "mifid.metrics.likelihood:METRIC",
+        "authpct": "mifid.metrics.authenticity:METRIC",
+        "ct": "mifid.metrics.three_sample:METRIC",
+        "vendi": "mifid.metrics.vendi:METRIC",
     },
 )
-"""name -> f(*, generated, reference) -> float. A new measure is a file and a line here."""
+"""name -> :class:`mifid.metrics.base.Metric`. A new measure is a file and a line here."""
+
+CORE = ("fid", "memorization", "mifid")
+"""What Kaggle's score is made of: computed from statistics too, and reported by themselves."""
+
+GROUPS = {"prdc": ("pr", "dc"), "all": tuple(METRICS)}
+"""Names for several at once."""

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
+from mifid.metrics.base import Metric
 from mifid.metrics.factorizations import (
     eigenvalues,
     eigenvectors,
@@ -25,7 +26,7 @@ from mifid.metrics.factorizations import (
     triangular_factor,
 )
 
-__all__ = ["Moments", "frechet_distance"]
+__all__ = ["METRIC", "Moments", "frechet_distance"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -177,3 +178,18 @@ def _centred_blocks(
 ) -> Iterator[Matrix]:
     for start in range(0, len(features), _BLOCK_ROWS):
         yield features[start : start + _BLOCK_ROWS].astype(np.float64) - mu
+
+
+def _values(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> dict[str, float]:
+    return {"fid": frechet_distance(generated=generated, reference=reference)}
+
+
+METRIC = Metric(
+    name="fid",
+    title="Fréchet Inception Distance",
+    better="lower",
+    source="Heusel et al. 2017, equation 6",
+    function=_values,
+    values={"fid": "squared distance of two Gaussians"},
+    remark="biased upward, the more the fewer pictures",
+)

@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
+from mifid.metrics.base import Metric
 
-__all__ = ["Nearest", "memorization_distance", "nearest_reference"]
+__all__ = [
+    "METRIC",
+    "Approach",
+    "Nearest",
+    "memorization_distance",
+    "nearest_both_ways",
+    "nearest_reference",
+]
 
 _BLOCK_BYTES = 64 << 20
 
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
 
 class Nearest(NamedTuple):
-    """For each generated picture, its nearest reference picture.
+    """For each generated picture, its nearest reference picture and the one after that.
 
     Attributes:
         distance: (N,) float64 in 0..1; NaN for rows of zeros, which Kaggle leaves out.
         row: (N,) int64 row of the reference; -1 for rows of zeros.
+        second_distance: (N,) float64, at least ``distance``; NaN, too, where the reference has
+            only one row that is not all zeros.
+        second_row: (N,) int64 row of the reference, -1 where ``second_distance`` is NaN.
     """
 
-    distance: npt.NDArray[np.float64]
-    row: npt.NDArray[np.int64]
+    distance: Floats
+    row: Rows
+    second_distance: Floats
+    second_row: Rows
+
+
+class Approach(NamedTuple):
+    """For each reference picture, how the generated ones come near it.
+
+    Attributes:
+        distance: (M,) float64 in 0..1 to its nearest generated picture; NaN for rows of zeros.
+        row: (M,) int64 row of that generated picture; -1 for rows of zeros.
+        copied: (M,) int64, how many generated pictures have it as their nearest.
+    """
+
+    distance: Floats
+    row: Rows
+    copied: Rows
 
 
 def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> float:
@@ -48,7 +79,10 @@ def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike)
     >>> memorization_distance(generated=training[:1].repeat(5, axis=0), reference=training)
     0.0
     """
-    distance = nearest_reference(generated=generated, reference=reference).distance
+    rows, targets = _prepared(generated, reference)
+    distance = np.full(len(rows), np.nan)
+    for live, cosine in _cosine_blocks(rows, targets):
+        distance[live] = _distances(cosine.max(axis=1))
     kept = distance[~np.isnan(distance)]
     if len(kept) == 0:
         raise FeatureError("all generated features are zero: no memorization distance")
@@ -56,13 +90,69 @@ def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike)
 
 
 def nearest_reference(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> Nearest:
-    """Find each generated picture's nearest reference picture by cosine, in blocks.
+    """Find each generated picture's two nearest reference pictures by cosine, in blocks.
 
-    Needs about 64 MiB above one float64 copy of the reference.
+    Of equally near ones the first counts. Needs about 64 MiB above one float64 copy of the
+    reference.
 
     Raises:
         FeatureError: widths differ, or the reference has no row that is not all zeros.
     """
+    rows, targets = _prepared(generated, reference)
+    found = _nothing_near(len(rows))
+    for live, cosine in _cosine_blocks(rows, targets):
+        _note_nearest(found, live, cosine, targets)
+    return found
+
+
+def nearest_both_ways(
+    *, generated: npt.ArrayLike, reference: npt.ArrayLike
+) -> tuple[Nearest, Approach]:
+    """Find each generated picture's nearest reference pictures, and the reverse, in one pass.
+
+    ``Approach.distance`` is what torchmetrics averages; see :func:`memorization_distance`.
+    Memory as :func:`nearest_reference`.
+
+    Raises:
+        FeatureError: widths differ, or the reference has no row that is not all zeros.
+
+    >>> import numpy as np
+    >>> training = np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> copies = training[:1].repeat(5, axis=0)
+    >>> there, back = nearest_both_ways(generated=copies, reference=training)
+    >>> there.row.tolist(), back.copied.tolist(), back.distance.tolist()
+    ([0, 0, 0, 0, 0], [5, 0], [0.0, 1.0])
+    """
+    rows, targets = _prepared(generated, reference)
+    found = _nothing_near(len(rows))
+    best = np.full(len(targets.unit), -1.0)  # below any |cos|
+    row = np.full(len(targets.unit), -1, dtype=np.int64)
+    for live, cosine in _cosine_blocks(rows, targets):
+        _note_best(best, row, live, cosine)
+        _note_nearest(found, live, cosine, targets)  # last: it overwrites the block
+    copied = np.bincount(found.row[found.row >= 0], minlength=targets.total)
+    met = row >= 0  # none of them if all generated rows are zeros
+    back = Approach(
+        distance=np.full(targets.total, np.nan),
+        row=np.full(targets.total, -1, dtype=np.int64),
+        copied=copied.astype(np.int64),
+    )
+    back.distance[targets.kept[met]] = _distances(best[met])
+    back.row[targets.kept[met]] = row[met]
+    return found, back
+
+
+class _Targets(NamedTuple):
+    """The reference's rows that are not all zeros: which of ``total``, and at unit length."""
+
+    total: int
+    kept: Rows
+    unit: Floats
+
+
+def _prepared(
+    generated: npt.ArrayLike, reference: npt.ArrayLike
+) -> tuple[npt.NDArray[np.generic], _Targets]:
     rows, columns = np.asarray(generated), np.asarray(reference)
     if rows.ndim != 2 or columns.ndim != 2 or rows.shape[1] != columns.shape[1]:
         raise FeatureError(
@@ -72,20 +162,57 @@ def nearest_reference(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> 
     kept = np.flatnonzero(_not_zero(columns))
     if len(kept) == 0:
         raise FeatureError("all reference features are zero: no memorization distance")
-    targets = _unit_rows(columns if len(kept) == len(columns) else columns[kept])
-    distance = np.full(len(rows), np.nan)
-    row = np.full(len(rows), -1, dtype=np.int64)
-    step = max(1, _BLOCK_BYTES // (8 * (len(targets) + 2 * rows.shape[1])))
+    unit = _unit_rows(columns if len(kept) == len(columns) else columns[kept])
+    return rows, _Targets(len(columns), kept, unit)
+
+
+def _cosine_blocks(
+    rows: npt.NDArray[np.generic], targets: _Targets
+) -> Iterator[tuple[Rows, Floats]]:
+    """Yield (rows, |cos| of them to all targets); rows of zeros are left out."""
+    step = max(1, _BLOCK_BYTES // (8 * (len(targets.unit) + 2 * rows.shape[1])))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         live = np.flatnonzero(_not_zero(block))
         if len(live):
-            cosine = np.abs(_unit_rows(block[live]) @ targets.T)
-            nearest = cosine.argmax(axis=1)
-            # A copy's cosine is 1 up to rounding; the distance is never below 0.
-            distance[start + live] = np.maximum(0.0, 1.0 - cosine[np.arange(len(live)), nearest])
-            row[start + live] = kept[nearest]
-    return Nearest(distance, row)
+            cosine = _unit_rows(block[live]) @ targets.unit.T
+            yield start + live, np.abs(cosine, out=cosine)
+
+
+def _nothing_near(n: int) -> Nearest:
+    return Nearest(
+        distance=np.full(n, np.nan),
+        row=np.full(n, -1, dtype=np.int64),
+        second_distance=np.full(n, np.nan),
+        second_row=np.full(n, -1, dtype=np.int64),
+    )
+
+
+def _note_nearest(found: Nearest, live: Rows, cosine: Floats, targets: _Targets) -> None:
+    """Write the two nearest of the rows ``live`` into ``found``; overwrites ``cosine``."""
+    each = np.arange(len(live))
+    nearest = cosine.argmax(axis=1)
+    found.distance[live] = _distances(cosine[each, nearest])
+    found.row[live] = targets.kept[nearest]
+    if len(targets.unit) > 1:
+        cosine[each, nearest] = -1.0  # below any |cos|: out of the second search
+        second = cosine.argmax(axis=1)
+        found.second_distance[live] = _distances(cosine[each, second])
+        found.second_row[live] = targets.kept[second]
+
+
+def _note_best(best: Floats, row: Rows, live: Rows, cosine: Floats) -> None:
+    """Keep, for each target, the largest cosine so far and the row that it belongs to."""
+    largest = cosine.max(axis=0)
+    better = np.flatnonzero(largest > best)
+    # The maximum is fast down the columns, its place is not: it is sought only where it matters.
+    row[better] = live[cosine[:, better].argmax(axis=0)]
+    best[better] = largest[better]
+
+
+def _distances(cosine: Floats) -> Floats:
+    """1 - |cos|. A copy's cosine is 1 up to rounding; the distance is never below 0."""
+    return np.maximum(0.0, 1.0 - cosine)
 
 
 def _not_zero(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
@@ -94,7 +221,24 @@ def _not_zero(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     return np.asarray(rows.sum(axis=1, dtype=np.float64) != 0)
 
 
-def _unit_rows(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+def _unit_rows(rows: npt.NDArray[np.generic]) -> Floats:
     unit = rows.astype(np.float64)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     return unit
+
+
+def _values(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> dict[str, float]:
+    distance = memorization_distance(generated=generated, reference=training)
+    return {"memorization_distance": distance}
+
+
+METRIC = Metric(
+    name="memorization",
+    title="Memorization distance",
+    better="higher",
+    source="Bai et al. 2021, equation 3, and Kaggle's code",
+    function=_values,
+    values={"memorization_distance": "mean cosine distance to the nearest training picture, 0..1"},
+    needs=("generated", "training"),
+    remark="only below the threshold it counts",
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
+from mifid.metrics.base import Metric
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance
 
-__all__ = ["EPSILON", "mifid", "penalized", "thresholded"]
+__all__ = ["EPSILON", "METRIC", "mifid", "penalized", "thresholded"]
 
 EPSILON = 0.1
 """Kaggle's threshold for Inception features (its dog competition's public board)."""
@@ -47,3 +48,27 @@ def mifid(*, generated: npt.ArrayLike, reference: npt.ArrayLike, epsilon: float 
         memorization_distance=memorization_distance(generated=generated, reference=reference),
         epsilon=epsilon,
     )
+
+
+def _values(
+    *,
+    generated: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    training: npt.ArrayLike,
+    epsilon: float = EPSILON,
+) -> dict[str, float]:
+    fid = frechet_distance(generated=generated, reference=reference)
+    distance = memorization_distance(generated=generated, reference=training)
+    return {"mifid": penalized(fid=fid, memorization_distance=distance, epsilon=epsilon)}
+
+
+METRIC = Metric(
+    name="mifid",
+    title="Memorization-informed Fréchet Inception Distance",
+    better="lower",
+    source="Bai et al. 2021, equations 3 to 5, and Kaggle's code",
+    function=_values,
+    values={"mifid": "FID, divided by the memorization distance where that is below the threshold"},
+    needs=("generated", "reference", "training"),
+    settings={"epsilon": EPSILON},
+)

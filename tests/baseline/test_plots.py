@@ -8,11 +8,12 @@ import pytest
 from matplotlib._pylab_helpers import Gcf
 from PIL import Image
 
-from mifid.baseline import histograms, plots
-from mifid.baseline.histograms import rgb_shares
+from mifid import histograms
+from mifid.baseline import plots
 from mifid.baseline.metric_lines import LOSSES
 from mifid.baseline.plots import plot_losses, plot_rgb_histograms, plot_scores, running_mean
 from mifid.errors import InputError, OutputError
+from mifid.histograms import rgb_shares
 
 
 def train(n, **changes):

@@ -37,10 +37,10 @@ def test_an_empty_cache_is_shown(run):
 def test_entries_are_shown_with_their_sizes(kept, run):
     result = run("cache", "show")
     entries = list(kept.glob("*.npz"))
-    assert len(entries) == 2
+    assert len(entries) == 3  # features of both sides, and intervals
     for entry in entries:
         assert entry.stem[:16] in result.stdout
-    assert f"{kept}: 2 entries, " in result.stdout
+    assert f"{kept}: 3 entries, " in result.stdout
     assert "kB" in result.stdout
 
 
@@ -49,7 +49,7 @@ def test_clearing_removes_every_entry_and_leaves_weights(kept, run):
     (kept.parent / "weights" / "file.pth").touch()
     result = run("cache", "clear")
     assert result.exit_code == 0
-    assert result.stdout.startswith("2 entries removed, ")
+    assert result.stdout.startswith("3 entries removed, ")
     assert list(kept.iterdir()) == []
     assert (kept.parent / "weights" / "file.pth").exists()
     assert run("cache", "clear").stdout.startswith("0 entries removed, 0 B freed")
@@ -63,11 +63,11 @@ def test_decoded_pictures_are_shown_and_cleared(kept, run):
     pixels = kept.parent / "pixels"
     (entry,) = pixels.glob("*.npy")
     shown = run("cache", "show").stdout
-    assert re.search(rf"{entry.stem[:16]} +pixels +15\.\d kB +20\d\d-", shown)  # 5 x 32 x 32 x 3
-    assert shown.count(" features ") == 2
+    assert re.search(rf"{entry.stem[:16]} +training +15\.\d kB +20\d\d-", shown)  # 5 x 32 x 32 x 3
+    assert shown.count(" scoring ") == 3
     assert f"{pixels}: 1 entries, 15." in shown
     assert "kB of any size" in shown
-    assert run("cache", "clear").stdout.startswith("3 entries removed, ")
+    assert run("cache", "clear").stdout.startswith("4 entries removed, ")
     assert list(pixels.iterdir()) == []
     assert f"{pixels}: 0 entries, 0 B of any size" in run("cache", "show").stdout
 

@@ -185,7 +185,7 @@ def test_an_unknown_extractor(name, said, failure):
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ("fdi", ["unknown metric 'fdi'", "Did you mean 'fid'?"]),
+        ("fidd", ["unknown metric 'fidd'", "Did you mean 'fid'?"]),
         ("fid,mfid", ["unknown metric 'mfid'", "Did you mean 'mifid'?", "There are: "]),
         ("", ["no metric was asked for", "There are: "]),
         (",", ["no metric was asked for"]),

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mifid.errors import FeatureError
-from mifid.metrics.memorization import memorization_distance, nearest_reference
+from mifid.metrics import memorization
+from mifid.metrics.memorization import (
+    memorization_distance,
+    nearest_both_ways,
+    nearest_reference,
+)
 
 
 def oracle(generated, reference):
@@ -125,8 +130,93 @@ def test_memory_stays_bounded_by_blocks():
     random = np.random.RandomState(0)
     features = random.rand(10_000, 205).astype(np.float32)
     tracemalloc.start()
-    nearest_reference(generated=features, reference=features)
+    nearest_both_ways(generated=features, reference=features)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # A float64 copy of the reference, and blocks of 64 MiB: nothing of 10,000 x 10,000 (800 MB).
     assert peak < features.size * 8 + 4 * (64 << 20)
+
+
+def loop_neighbours(generated, reference):
+    """Distances (N, M) in loops, NaN where a side's row is all zeros."""
+    distances = np.full((len(generated), len(reference)), np.nan)
+    for i, g in enumerate(generated):
+        for j, r in enumerate(reference):
+            if g.sum() != 0 and r.sum() != 0:
+                cosine = np.dot(g, r) / np.linalg.norm(g) / np.linalg.norm(r)
+                distances[i, j] = max(0.0, 1 - abs(cosine))
+    return distances
+
+
+@pytest.fixture(params=[64 << 20, 1], ids=["one block", "a row a block"])
+def _blocks(request, monkeypatch):
+    monkeypatch.setattr(memorization, "_BLOCK_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("_blocks")
+def test_two_nearest_and_the_reverse_equal_a_plain_loop(random):
+    generated, reference = random.rand(40, 6), random.rand(25, 6)
+    generated[[0, 7]] = 0.0
+    reference[3] = 0.0
+    distances = loop_neighbours(generated, reference)
+    live = np.setdiff1d(np.arange(40), [0, 7])
+    there, back = nearest_both_ways(generated=generated, reference=reference)
+
+    order = np.argsort(distances[live], axis=1)  # NaN last
+    assert there.row[live].tolist() == order[:, 0].tolist()
+    assert there.second_row[live].tolist() == order[:, 1].tolist()
+    ranked = np.sort(distances[live], axis=1)
+    np.testing.assert_allclose(there.distance[live], ranked[:, 0], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(there.second_distance[live], ranked[:, 1], rtol=0, atol=1e-14)
+    for value in (there.distance, there.second_distance):
+        assert np.flatnonzero(np.isnan(value)).tolist() == [0, 7]
+    assert there.row[[0, 7]].tolist() == there.second_row[[0, 7]].tolist() == [-1, -1]
+
+    met = np.setdiff1d(np.arange(25), [3])
+    assert back.row[met].tolist() == np.nanargmin(distances[:, met], axis=0).tolist()
+    np.testing.assert_allclose(
+        back.distance[met], np.nanmin(distances[:, met], axis=0), rtol=0, atol=1e-14
+    )
+    assert np.isnan(back.distance[3])
+    assert back.row[3] == -1
+    assert back.copied.tolist() == [int((order[:, 0] == j).sum()) for j in range(25)]
+    assert back.copied.sum() == 38
+
+
+def test_both_ways_finds_what_each_way_finds(random):
+    generated, reference = random.rand(50, 9), random.rand(30, 9)
+    there, back = nearest_both_ways(generated=generated, reference=reference)
+    alone = nearest_reference(generated=generated, reference=reference)
+    for one, other in zip(there, alone, strict=True):
+        assert (one == other).all()
+    reverse = nearest_reference(generated=reference, reference=generated)
+    assert back.row.tolist() == reverse.row.tolist()
+    np.testing.assert_allclose(back.distance, reverse.distance, rtol=0, atol=1e-15)
+    assert memorization_distance(generated=generated, reference=reference) == there.distance.mean()
+
+
+@pytest.mark.usefixtures("_blocks")
+def test_of_equally_near_pictures_the_first_counts():
+    rows = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    there, back = nearest_both_ways(generated=rows, reference=rows)
+    assert there.row.tolist() == [0, 0, 2]
+    assert there.second_row.tolist() == [1, 1, 0]
+    assert there.second_distance.tolist() == [0.0, 0.0, 1.0]
+    assert back.row.tolist() == [0, 0, 2]
+    assert back.copied.tolist() == [2, 0, 1]
+
+
+def test_one_reference_picture_has_no_second(random):
+    reference = np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]])  # one that is not all zeros
+    there = nearest_reference(generated=random.rand(4, 3), reference=reference)
+    assert there.row.tolist() == [1] * 4
+    assert np.isnan(there.second_distance).all()
+    assert there.second_row.tolist() == [-1] * 4
+
+
+def test_generated_rows_of_zeros_approach_nothing(random):
+    there, back = nearest_both_ways(generated=np.zeros((3, 4)), reference=random.rand(5, 4))
+    assert np.isnan(there.distance).all()
+    assert np.isnan(back.distance).all()
+    assert back.row.tolist() == [-1] * 5
+    assert back.copied.tolist() == [0] * 5

@@ -5,23 +5,62 @@ import inspect
 import numpy as np
 import pytest
 
-from mifid.metrics import METRICS
+from mifid.errors import UnavailableError
+from mifid.metrics import CORE, GROUPS, METRICS
+from mifid.metrics.base import Metric
+
+SIDES = {"generated": 60, "reference": 40, "training": 45, "held_out": 50}
+
+
+def arrays(metric, random, **rows):
+    sizes = SIDES | rows
+    given = {need: random.rand(sizes[need], 5) for need in metric.needs if need in sizes}
+    if "logits" in metric.needs:
+        given["logits"] = random.randn(sizes["generated"], 7)
+    return given
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_conforms(name, random):
     metric = METRICS[name]
-    parameters = inspect.signature(metric).parameters
-    for side in ("generated", "reference"):
-        assert parameters[side].kind is inspect.Parameter.KEYWORD_ONLY
-    assert "Source" in metric.__doc__ or "penalized" in inspect.getsource(metric)
-    generated, reference = random.rand(12, 5), random.rand(9, 5)
-    before = generated.copy(), reference.copy()
-    value = metric(generated=generated, reference=reference)
-    assert type(value) is float
-    assert np.isfinite(value)
-    assert (generated == before[0]).all()
-    assert (reference == before[1]).all()
-    # Order never matters.
-    shuffled = metric(generated=generated[::-1], reference=reference[::-1])
-    assert shuffled == pytest.approx(value, rel=1e-9)
+    assert isinstance(metric, Metric)
+    assert metric.name == name
+    assert metric.title
+    assert metric.better
+    assert metric.source
+    parameters = inspect.signature(metric.function).parameters
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters.values())
+    assert set(metric.needs) <= set(parameters)
+    for key, value in metric.settings.items():
+        assert parameters[key].default == value, key
+    given = arrays(metric, random)
+    before = {key: value.copy() for key, value in given.items()}
+    values = metric.function(**given, **metric.settings)
+    assert list(values) == list(metric.values)
+    for key, value in values.items():
+        assert type(value) is float, key
+        assert np.isfinite(value), key
+    for key, value in given.items():
+        assert (value == before[key]).all(), key  # arguments are never changed
+    assert metric.function(**given, **metric.settings) == values  # the same on every run
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if "seed" not in METRICS[name].settings])
+def test_the_order_of_pictures_does_not_matter(name, random):
+    metric = METRICS[name]
+    given = arrays(metric, random)
+    values = metric.function(**given)
+    turned = metric.function(**{key: value[::-1] for key, value in given.items()})
+    assert turned == pytest.approx(values, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name not in (*CORE, "vendi")])
+def test_too_few_pictures_is_told(name, random):
+    metric = METRICS[name]
+    with pytest.raises(UnavailableError, match=r"\d"):
+        metric.function(**arrays(metric, random, **dict.fromkeys(SIDES, 1)))
+
+
+def test_groups_name_metrics():
+    for members in GROUPS.values():
+        assert set(members) <= set(METRICS)

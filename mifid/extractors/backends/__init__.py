@@ -44,7 +44,10 @@ BACKENDS = Registry(
         "openvino": "mifid.extractors.backends.with_openvino:OpenVinoBackend",
     },
 )
-"""name -> f(read_weights, *, key, device) -> Backend; ``key`` is the SHA-256 of the weights."""
+"""name -> f(read_weights, *, key, device, resize) -> Backend.
+
+``key`` is the SHA-256 of the weights, ``resize`` a :class:`mifid.extractors.resize.Resize`.
+"""
 
 
 def choose_backend(backend: str, device: str) -> str:

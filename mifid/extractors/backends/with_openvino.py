@@ -20,7 +20,7 @@ import numpy as np
 
 from mifid.errors import InputError, MifidWarning, first_line
 from mifid.extractors.backends import ReadWeights
-from mifid.extractors.resize import INPUT_SIZE, interpolation_matrix
+from mifid.extractors.resize import INPUT_SIZE, Resize
 from mifid.featureset import FeatureMatrix
 from mifid.files import cache_folder, sha256_of_file
 from mifid.images.source import Pixels
@@ -41,7 +41,7 @@ class OpenVinoBackend:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, read_weights: ReadWeights, *, key: str, device: str) -> None:
+    def __init__(self, read_weights: ReadWeights, *, key: str, device: str, resize: Resize) -> None:
         if device not in {"auto", "cpu"}:
             raise InputError(
                 f"backend openvino runs on the CPU, not on '{device}'",
@@ -50,7 +50,9 @@ class OpenVinoBackend:
         self._core = import_openvino().Core()
         model = _kept_model(self._core, key) or _converted(self._core, read_weights, key)
         self._network = self._request(model)
-        self._resize = lru_cache(maxsize=16)(lambda h, w: self._request(_resize_model(h, w)))
+        self._resize = lru_cache(maxsize=16)(
+            lambda h, w: self._request(_resize_model(h, w, resize))
+        )
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:
         """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
@@ -66,16 +68,18 @@ class OpenVinoBackend:
         return self._core.compile_model(model, "CPU", _SETTINGS).create_infer_request()
 
 
-def _resize_model(height: int, width: int) -> Any:
-    """TensorFlow 1's resize and scaling: uint8 (N, H, W, 3) -> float32 (N, 3, 299, 299)."""
+def _resize_model(height: int, width: int, how: Resize) -> Any:
+    """Resize and scaling: uint8 (N, H, W, 3) -> float32 (N, 3, 299, 299)."""
     openvino = import_openvino()
     ops = openvino.opset13
-    rows, columns = (interpolation_matrix(size, INPUT_SIZE) for size in (height, width))
+    rows, columns = (how.matrix(size, INPUT_SIZE) for size in (height, width))
     pixels = ops.parameter([-1, height, width, 3], np.uint8)
     planes = ops.transpose(ops.convert(pixels, np.float32), np.array([0, 3, 1, 2]))
     wide = ops.matmul(planes, ops.constant(columns), False, True)
     resized = ops.matmul(ops.constant(rows), wide, False, False)
-    scaled = ops.divide(ops.subtract(resized, np.float32(128)), np.float32(128))
+    if how.clipped:
+        resized = ops.clamp(resized, 0.0, 255.0)
+    scaled = ops.divide(ops.subtract(resized, np.float32(how.centre)), np.float32(how.scale))
     return openvino.Model([scaled], [pixels])
 
 

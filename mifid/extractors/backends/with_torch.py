@@ -8,6 +8,7 @@ import torch
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.devices import choose_device, exact_float32, in_parts
 from mifid.extractors.inception_network import InceptionNetwork, build_network
+from mifid.extractors.resize import Resize
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -19,11 +20,12 @@ class TorchBackend:
 
     name = "torch"
 
-    def __init__(self, read_weights: ReadWeights, *, key: str, device: str) -> None:
+    def __init__(self, read_weights: ReadWeights, *, key: str, device: str, resize: Resize) -> None:
         del key
         self._device = choose_device(device)
         self.device = str(self._device)
-        self._network = InceptionNetwork(build_network(read_weights())).to(self._device)
+        network = InceptionNetwork(build_network(read_weights()), resize)
+        self._network = network.to(self._device)
         self._limit: int | None = None  # rows that fit in memory, once that is known
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:

@@ -8,51 +8,57 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from mifid.baseline.figures import BLUE, GREEN, VERMILION, finish, new_figure, save_figure
 from mifid.errors import InputError
+from mifid.figures import BLUE, GREEN, VERMILION, finish, new_figure, save_figure
 from mifid.images.source import Pixels
 
-__all__ = ["plot_rgb_histograms", "rgb_shares"]
+__all__ = ["FIRST", "draw_rgb_histograms", "plot_rgb_histograms", "rgb_shares"]
 
 Floats = npt.NDArray[np.float64]
 
 _CHANNELS = (("red", VERMILION, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
-_FIRST = 100  # pictures of a set, as in report B
+
+FIRST = 100
+"""Pictures of a set that are looked at, as in report B."""
 
 
 def plot_rgb_histograms(sets: Mapping[str, Pixels], path: str | os.PathLike[str]) -> None:
+    """Write what :func:`draw_rgb_histograms` draws as PNG.
+
+    Raises:
+        InputError: a set is empty, or not (N, H, W, 3) uint8.
+        OutputError: it cannot be written there.
+    """
+    save_figure(draw_rgb_histograms(sets), path)
+
+
+def draw_rgb_histograms(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure:
     """Draw how often each level of red, green and blue occurs, a panel a set, on equal axes.
 
     As in report B: over the first 100 pictures of each set, and without level 0, whose peak (black
     borders, underexposure) would flatten all else. Shares, not counts, as sets differ in size.
 
     Args:
-        sets: what each is called -> pixels (N, H, W, 3) uint8.
-        path: of the PNG.
+        sets: what each is called -> pixels (N, H, W, 3) uint8, or pictures (h, w, 3) of any sizes.
 
     Raises:
         InputError: a set is empty, or not (N, H, W, 3) uint8.
-        OutputError: it cannot be written there.
     """
-    for name, pixels in sets.items():
-        if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or not pixels.size:
-            raise InputError(
-                f"the histogram of '{name}' takes pixels (N, H, W, 3) uint8, N at least 1, "
-                f"got {pixels.shape} {pixels.dtype}",
-                hint="Give the pictures as they would be saved.",
-            )
-    title = f"Levels of red, green and blue (first {_FIRST} pictures of each set; level 0 left out)"
+    for name, pictures in sets.items():
+        _check(name, pictures)
+    title = f"Levels of red, green and blue (first {FIRST} pictures of each set; level 0 left out)"
     figure = new_figure(title, height=1.2 + 2.3 * max(1, len(sets)))
-    shares = {name: rgb_shares(pixels[:_FIRST]) for name, pixels in sets.items()}
+    shares = {name: rgb_shares(pictures[:FIRST]) for name, pictures in sets.items()}
     top = _top(list(shares.values()))
-    for i, (name, pixels) in enumerate(sets.items()):
+    for i, (name, pictures) in enumerate(sets.items()):
         axes = figure.add_subplot(len(sets), 1, i + 1)
         _draw_channels(axes, shares[name])
         about = [f"level 0: {shares[name][:, 0].mean():.1f} %"]
         if (peak := shares[name][:, 1:].max()) > top:
             about.append(f"highest peak: {peak:.1f} %, cut off")
-        count = f"{min(len(pixels), _FIRST)} picture{'s'[: len(pixels) > 1]}"
+        count = f"{min(len(pictures), FIRST)} picture{'s'[: len(pictures) > 1]}"
         finish(axes, title=f"{name}: {count} ({'; '.join(about)})", y="% of values a level")
         axes.set_xticks([1, *range(32, 255, 32), 255])
         axes.set_xlim(0, 256)
@@ -61,7 +67,20 @@ def plot_rgb_histograms(sets: Mapping[str, Pixels], path: str | os.PathLike[str]
             axes.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
         if i == len(sets) - 1:
             axes.set_xlabel("level, dark to bright")
-    save_figure(figure, path)
+    return figure
+
+
+def _check(name: str, pictures: Pixels | Sequence[Pixels]) -> None:
+    whole = [pictures] if isinstance(pictures, np.ndarray) else [one[None] for one in pictures]
+    for pixels in whole:
+        if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+            raise InputError(
+                f"the histogram of '{name}' takes pixels (N, H, W, 3) uint8, N at least 1, "
+                f"got {pixels.shape} {pixels.dtype}",
+                hint="Give the pictures as they would be saved.",
+            )
+    if not whole:
+        raise InputError(f"the histogram of '{name}' takes at least one picture, got none")
 
 
 def _draw_channels(axes: Axes, shares: Floats) -> None:
@@ -78,14 +97,17 @@ def _top(shares: Sequence[Floats]) -> float:
     return 1.1 * min(highest, 1.6 * usual or highest) or 1.0
 
 
-def rgb_shares(pixels: Pixels) -> Floats:
+def rgb_shares(pictures: Pixels | Sequence[Pixels]) -> Floats:
     """Return how many percent of a channel's values are at each level.
 
     Args:
-        pixels: (N, H, W, 3) uint8.
+        pictures: (N, H, W, 3) uint8, or pictures (h, w, 3) of any sizes; each pixel counts once.
 
     Returns:
         (3, 256) float64; each row sums to 100.
     """
-    counts = [np.bincount(pixels[..., i].ravel(), minlength=256) for i in range(3)]
-    return np.array(counts, np.float64) * 300 / pixels.size
+    counts = np.zeros((3, 256))
+    for pixels in pictures:
+        counts += [np.bincount(pixels[..., i].ravel(), minlength=256) for i in range(3)]
+    shares: Floats = 100 * counts / counts.sum(axis=1, keepdims=True)
+    return shares

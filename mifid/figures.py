@@ -1,4 +1,4 @@
-"""What all plots of a run share. Canvases of their own, as pyplot's state is the user's."""
+"""What all plots share. Canvases of their own, as pyplot's state is the user's."""
 
 from __future__ import annotations
 
@@ -35,9 +35,16 @@ BLUE, VERMILION, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442
 _DPI = 150
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show by itself; pyplot's own need pyplot, which is the user's."""
+
+    def _repr_png_(self) -> bytes:
+        return _png(self, 80)
+
+
 def new_figure(title: str, *, height: float) -> Figure:
     """Return an empty white figure, 9 inches wide and ``height`` inches high."""
-    figure = Figure(figsize=(9.0, height), dpi=_DPI, layout="constrained", facecolor="white")
+    figure = ShownFigure(figsize=(9.0, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
@@ -85,7 +92,11 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: it cannot be written there.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
     with atomic_write(path) as file:
-        file.write(buffer.getvalue())
+        file.write(_png(figure, _DPI))
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()

@@ -1,0 +1,100 @@
+"""mifid compare"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import (
+    common,
+    extraction,
+    intervals,
+    json_option,
+    make_progress,
+    prepare_extractor,
+    prepare_intervals,
+)
+from .tables import print_table
+
+
+@click.command()
+@click.argument("submissions", nargs=-1, required=True)
+@click.option(
+    "--ref",
+    "reference",
+    required=True,
+    metavar="PATH",
+    help="The real pictures: anything that a submission may be, or a file of "
+    "`mifid reference build`.",
+)
+@click.option(
+    "--memorization-ref",
+    "memorization_reference",
+    metavar="PATH",
+    help="The pictures that were trained on, if they are not the reference.",
+)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Memorization distances below it are penalized.",
+)
+@intervals
+@json_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write FILE.json, FILE.csv (a line a submission) or FILE.txt anew.",
+)
+@extraction
+@common
+def compare(
+    *,
+    submissions: tuple[str, ...],
+    reference: str,
+    as_json: bool,
+    output: str | None,
+    extractor: str,
+    no_cache: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Rank submissions by MiFID, and say which differences are noise.
+
+    SUBMISSIONS are two or more of what `mifid score` takes. Each is resampled against the same
+    resamples of the reference; pictures of the same names are resampled together.
+
+    \b
+    mifid compare a.zip b.zip c.zip --ref monet_jpg/
+    mifid compare runs/*/images.zip --ref monet.npz --ci 90 -o compare.csv
+    """
+    from mifid.comparing import compare as compare_submissions
+    from mifid.comparison import check_output
+
+    if output is not None:
+        check_output(output)
+    comparison = compare_submissions(
+        submissions,
+        reference,
+        extractor=prepare_extractor(extractor),
+        cache=not no_cache,
+        progress=make_progress(silent=quiet or as_json),
+        **prepare_intervals(settings),
+    )
+    if as_json:
+        click.echo(comparison.to_json())
+    else:
+        print_table(_folded(comparison.headings()), map(_folded, comparison.rows()))
+        click.echo("\n".join(comparison.lines()))
+    if output is not None:
+        comparison.save(output)  # after printing: if it fails, the table is not lost
+
+
+def _folded(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Put intervals below their numbers: six columns of both would not fit a terminal."""
+    rank, name, *numbers = cells
+    return (rank, name, *(cell.replace(" (", "\n(") for cell in numbers))

@@ -1,0 +1,31 @@
+"""mifid explain"""
+
+from __future__ import annotations
+
+import click
+
+from .options import common, json_option
+
+__all__ = ["explain"]
+
+
+@click.command()
+@click.argument("a", type=click.Path(), metavar="A.json")
+@click.argument("b", type=click.Path(), metavar="B.json")
+@json_option
+@common
+def explain(a: str, b: str, as_json: bool, quiet: bool) -> None:
+    """Say why two scores differ: what changed, what that can do, and what remains.
+
+    Takes two files that `mifid score` wrote, of any version.
+
+    \b
+    mifid score images.zip --ref monet_jpg/ -o a.json
+    mifid score better.zip --ref monet_jpg/ -o b.json
+    mifid explain a.json b.json
+    """
+    del quiet
+    from mifid.explaining import explain as explain_scores
+
+    explanation = explain_scores(a, b)
+    click.echo(explanation.to_json() if as_json else explanation.text())

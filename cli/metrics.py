@@ -1,0 +1,78 @@
+"""mifid metrics"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import common, json_option
+
+if TYPE_CHECKING:
+    from mifid.metrics.base import Metric
+
+__all__ = ["metrics"]
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+@common
+def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
+    """List the measures that `mifid score --metrics` computes.
+
+    With each: which direction is better, what it needs, and the paper that it follows. With NAME:
+    all that is to be known of one.
+    """
+    del quiet
+    from mifid.metrics import GROUPS, METRICS
+
+    if as_json:
+        rows = [_row(METRICS[name])] if name else [_row(METRICS[each]) for each in METRICS]
+        click.echo(json.dumps(rows[0] if name else rows, indent=2))
+        return
+    from .tables import print_table
+
+    if name:
+        print_table([name, METRICS[name].title], _details(METRICS[name]))
+        return
+    print_table(
+        ["name", "what", "better", "needs", "source"],
+        [
+            (metric.name, metric.title, metric.better, _needs(metric), metric.source)
+            for metric in METRICS.values()
+        ],
+    )
+    for group, members in GROUPS.items():
+        click.echo(f"{group}: {', '.join(members)}")
+    click.echo("All of one: mifid metrics NAME")
+
+
+def _row(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "better": metric.better,
+        "values": dict(metric.values),
+        "needs": list(metric.needs),
+        "settings": dict(metric.settings),
+        "source": metric.source,
+        "remark": metric.remark,
+    }
+
+
+def _details(metric: Metric) -> Iterator[tuple[str, str]]:
+    yield "better", metric.better
+    yield "needs", _needs(metric)
+    yield from metric.values.items()
+    if metric.settings:
+        yield "settings", ", ".join(f"{key} {value}" for key, value in metric.settings.items())
+    yield "source", metric.source
+    if metric.remark:
+        yield "mind", metric.remark
+
+
+def _needs(metric: Metric) -> str:
+    return ", ".join(need.replace("_", " ") for need in metric.needs)

@@ -1,0 +1,187 @@
+"""What a comparison of submissions says: who leads, by how much, and whether that is noise."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mifid.errors import OutputError
+from mifid.files import atomic_write, check_writable
+from mifid.side import Side
+from mifid.standing import TITLES, Standing
+
+__all__ = ["FORMATS", "Comparison", "check_output"]
+
+FORMATS = (".json", ".csv", ".txt")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of :func:`mifid.compare`.
+
+    Attributes:
+        standings: the submissions, best first; those that cannot be ranked last.
+        ranked_by: ``"mifid"``, or ``"fid"`` where fewer than two have a MiFID.
+        references: ``"reference"`` and, if given, ``"memorization_reference"``.
+        epsilon: the threshold.
+        level: of the intervals, in percent; None without them.
+        methods: of ``"bootstrap"`` and ``"jackknife"`` (FID to first order, approximate), those
+            that intervals were made by.
+        replicates: how many.
+        resampled: which sides were drawn anew.
+        seed: of the draws.
+        summary: the whole in a sentence or two.
+        protocol: as in :class:`mifid.Report`.
+        not_comparable: why no score can be compared with Kaggle's; None if they can.
+        seconds: wall time by stage, and in ``"total"``.
+    """
+
+    standings: tuple[Standing, ...]
+    ranked_by: str
+    references: Mapping[str, Side]
+    epsilon: float
+    level: float | None
+    methods: tuple[str, ...]
+    replicates: int
+    resampled: tuple[str, ...]
+    seed: int
+    summary: str
+    protocol: Mapping[str, Any]
+    not_comparable: str | None
+    seconds: Mapping[str, float]
+
+    @property
+    def best(self) -> Standing:
+        """The submission with the lowest score."""
+        return self.standings[0]
+
+    def __getitem__(self, name: str) -> Standing:
+        """Return a submission by its name."""
+        for standing in self.standings:
+            if standing.name == name:
+                return standing
+        raise KeyError(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values. Keys are stable; later versions may add some."""
+        return {
+            "best": self.best.name,
+            "ranked_by": self.ranked_by,
+            "summary": self.summary,
+            "submissions": [standing.to_dict() for standing in self.standings],
+            "references": {label: side.to_dict() for label, side in self.references.items()},
+            "epsilon": self.epsilon,
+            "level": self.level,
+            "methods": list(self.methods),
+            "replicates": self.replicates,
+            "resampled": list(self.resampled),
+            "seed": self.seed,
+            "remarks": self.remarks(),
+            "comparable_with_kaggle": self.not_comparable is None,
+            "not_comparable_reason": self.not_comparable,
+            "protocol": dict(self.protocol),
+            "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
+        }
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def headings(self) -> tuple[str, ...]:
+        """Return the headings of :meth:`rows`."""
+        told = "" if self.level is None else f" ({self.level:g}% interval)"
+        scores = [TITLES[name] + told * (name == self.ranked_by) for name in ("mifid", "fid")]
+        return ("", "submission", *scores, "memorization", "behind the best", "better?")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return a row of text for each submission, for tables."""
+        return [standing.cells() for standing in self.standings]
+
+    def lines(self) -> list[str]:
+        """Return what stands below the table: verdicts, the summary, and how to read it."""
+        verdicts = [f"{standing.name}: {standing.verdict}" for standing in self.standings]
+        return [*verdicts, "", self.summary, *self.remarks(), self.advice]
+
+    def remarks(self) -> list[str]:
+        """Return what to know about the ranking and its intervals, in sentences."""
+        said = []
+        if self.ranked_by == "fid":
+            said.append("Ranked by FID: fewer than two submissions have a MiFID.")
+        if self.level is not None:
+            said.append(
+                f"Intervals ({self.level:g}%) and probabilities: {self.replicates:,} resamples of "
+                f"the {' and '.join(self.resampled)} pictures, the same for all submissions."
+            )
+        if "jackknife" in self.methods:
+            said.append(
+                "With so many pictures on both sides FID is resampled to first order only (the "
+                "infinitesimal jackknife): its intervals are approximate."
+            )
+        return said
+
+    @property
+    def advice(self) -> str:
+        """One line on how to read the scores."""
+        if self.not_comparable:
+            return f"Not comparable with Kaggle: {self.not_comparable}."
+        return "Local estimates: Kaggle's reference set for this competition was never published."
+
+    def text(self) -> str:
+        """Return a table, a verdict for each submission, and a summary."""
+        rows = [self.headings(), *self.rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        table = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        return "\n".join([*table, "", *self.lines()])
+
+    __str__ = text
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(heading)}</th>" for heading in self.headings())
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows()
+        )
+        below = "<br>".join(html.escape(line) for line in self.lines())
+        return f"<table><tr>{head}</tr>{body}</table><p>{below}</p>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write .json, .csv (a line a submission) or .txt anew; whole or not at all.
+
+        Raises:
+            OutputError: another ending, or a place that cannot be written.
+        """
+        file = check_output(path)
+        write = {".json": self.to_json, ".csv": self._csv, ".txt": self.text}
+        content = write[file.suffix.lower()]()
+        with atomic_write(file) as out:
+            out.write((content.rstrip("\n") + "\n").encode())
+
+    def _csv(self) -> str:
+        rows = [standing.flat() for standing in self.standings]
+        lines = io.StringIO()
+        writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return lines.getvalue()
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
+    file = Path(path)
+    if file.suffix.lower() not in FORMATS:
+        raise OutputError(
+            f"cannot write {file}: its ending is not one of {', '.join(FORMATS)}",
+            hint="The ending says which format is written.",
+        )
+    check_writable(file)
+    return file

@@ -1,0 +1,215 @@
+"""One reference, and submissions measured against it one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import asdict, dataclass, field
+
+from mifid.cache import Cache
+from mifid.errors import FeatureError, InputError, UnavailableError
+from mifid.evidence.assessing import MOST_PICTURES, Resampling
+from mifid.evidence.differences import Draws, draw, naming
+from mifid.featureset import Features
+from mifid.images import Source
+from mifid.inputs import GivenSide
+from mifid.measuring import Computed, Numbers, measure
+from mifid.pipeline import Pipeline
+from mifid.progress import Progress
+from mifid.side import Side
+from mifid.statistics import Statistics
+from mifid.telling import not_comparable, protocol, told
+
+__all__ = ["Contest", "Entry", "plain_namings"]
+
+_WANTED = frozenset({"mifid"})
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class Entry:
+    """One submission, measured by itself.
+
+    Attributes:
+        name: what it is called.
+        side: what was given.
+        numbers: its FID, distance and MiFID.
+        contents: hashes of its pictures and of its features; one in common: the same submission.
+        draws: replicates of its numbers; None where ``reason`` says why.
+        reason: why there are no draws.
+    """
+
+    name: str
+    side: Side
+    numbers: Numbers
+    contents: frozenset[str] = frozenset()
+    draws: Draws | None = None
+    reason: str | None = None
+
+    def value(self, name: str) -> float | None:
+        """Return ``"fid"``, ``"memorization_distance"`` or ``"mifid"``."""
+        found: float | None = getattr(self.numbers, name)
+        return found
+
+
+@dataclass(eq=False)
+class Contest:
+    """What every submission is measured against.
+
+    A submission's features are let go of once it is measured: its numbers and replicates are
+    kept, so that the memory does not grow with the number of submissions.
+
+    Attributes:
+        known: ``"reference"`` and, if given, ``"memorization_reference"``.
+        pipeline: turns pictures into features; None if there are no pictures.
+        epsilon: the threshold of the memorization distance.
+        resampling: how replicates are made.
+        plain: the namings (:func:`plain_namings`) whose pictures are drawn in the order of rows.
+        cache: None: nothing is kept.
+        progress: where work is shown.
+        seconds: wall times are added by stage.
+        protocol: what the first submission was computed with.
+        not_comparable: why a score is not Kaggle's, the first reason met; None if all are.
+    """
+
+    known: Mapping[str, Computed]
+    pipeline: Pipeline | None
+    epsilon: float
+    resampling: Resampling
+    plain: frozenset[str]
+    cache: Cache | None
+    progress: Progress
+    seconds: MutableMapping[str, float]
+    protocol: Mapping[str, object] = field(init=False, default_factory=dict)
+    not_comparable: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.not_comparable = not_comparable(self.known, self.epsilon)
+
+    def measure(self, sides: Mapping[str, GivenSide]) -> list[Entry]:
+        """Measure every submission.
+
+        Raises:
+            InputError, FeatureError: one cannot be used; the message names it.
+        """
+        entries: list[Entry] = []
+        for name, side in sides.items():
+            try:
+                entries.append(self._entry(name, side, entries))
+            except (InputError, FeatureError) as error:
+                message = f"{side.title}: {error.message}"
+                raise type(error)(message, hint=error.hint) from error
+        return entries
+
+    def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry]) -> Entry:
+        computed = compute(side, self.pipeline)
+        shown = told(side, computed, self.pipeline)
+        self.protocol = self.protocol or protocol(computed.provenance)
+        self.not_comparable = self.not_comparable or not_comparable(
+            {side.label: computed}, self.epsilon
+        )
+        contents = _contents(shown, computed)
+        for entry in earlier:
+            if entry.contents & contents:  # the same to the last digit, whatever the order of rows
+                return Entry(name, shown, entry.numbers, contents, entry.draws, entry.reason)
+        spent: dict[str, float] = {}
+        numbers = measure(
+            generated=computed,
+            reference=self.known["reference"],
+            training=self._training,
+            wanted=_WANTED,
+            epsilon=self.epsilon,
+            seconds=spent,
+        )
+        start = time.perf_counter()
+        draws, reason = self._draws(computed, numbers)
+        spent["uncertainty"] = time.perf_counter() - start
+        for stage, taken in spent.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
+        return Entry(name, shown, numbers, contents, draws, reason)
+
+    @property
+    def _training(self) -> Computed:
+        return self.known.get("memorization_reference", self.known["reference"])
+
+    def _draws(self, computed: Computed, numbers: Numbers) -> tuple[Draws | None, str | None]:
+        reason = self._no_draws(computed)
+        if reason is not None:
+            return None, reason
+        reference, training = self.known["reference"], self._training
+        assert isinstance(computed, Features)
+        assert isinstance(reference, Features)
+        called = _naming(computed)
+        values = asdict(numbers)
+        try:
+            draws = draw(
+                generated=computed,
+                reference=reference,
+                training=training if isinstance(training, Features) else None,
+                headline={
+                    name: value for name, value in values.items() if isinstance(value, float)
+                },
+                epsilon=self.epsilon,
+                resampling=self.resampling,
+                naming=called,
+                shuffled=called not in self.plain,
+                cache=self.cache,
+                progress=self.progress,
+            )
+        except UnavailableError as error:
+            return None, error.message
+        return draws, None
+
+    def _no_draws(self, computed: Computed) -> str | None:
+        if self.resampling.ci == 0:
+            return "switched off"
+        for words, side in (("it", computed), ("the reference", self.known["reference"])):
+            if isinstance(side, Statistics):
+                return f"{words} is mean and covariance only; pictures cannot be drawn from it"
+            if self.resampling.ci is None and len(side) > MOST_PICTURES:
+                return (
+                    f"{words} holds more than {MOST_PICTURES:,} pictures; intervals are then "
+                    "computed only when a level is given"
+                )
+        return None
+
+
+def compute(side: GivenSide, pipeline: Pipeline | None) -> Computed:
+    """Return a side's features, or the statistics that it is."""
+    if isinstance(side.input, Features | Statistics):
+        return side.input
+    assert pipeline is not None
+    return pipeline.features(side.input, side.label)
+
+
+def plain_namings(sides: Iterable[GivenSide]) -> frozenset[str]:
+    """Choose, for every number of pictures, whose are drawn in the order of their rows.
+
+    Draws depend on the number of pictures alone, and are then those that :func:`mifid.score` makes.
+    Submissions that have as many pictures under other names are shuffled, lest they be paired.
+    """
+    first: dict[int, str] = {}
+    for side in sides:
+        names = side.input.names if isinstance(side.input, Source | Features) else None
+        if names is not None:
+            called = naming(names)
+            first[len(names)] = min(called, first.get(len(names), called))
+    return frozenset(first.values())
+
+
+def _naming(features: Features) -> str:
+    """Without names a submission's draws are its own."""
+    return _rows_hash(features) if features.names is None else naming(features.names)
+
+
+def _contents(side: Side, computed: Computed) -> frozenset[str]:
+    found = {side.sha256} if side.sha256 else set()
+    if isinstance(computed, Features):
+        found.add(_rows_hash(computed))
+    return frozenset(found)
+
+
+def _rows_hash(features: Features) -> str:
+    """Hash features whatever the order of their rows."""
+    rows = sorted(hashlib.sha256(row.tobytes()).digest() for row in features.values)
+    return hashlib.sha256(b"".join(rows)).hexdigest()

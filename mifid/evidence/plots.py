@@ -1,0 +1,211 @@
+"""The plots of a score: narrow enough to be read on a phone, and drawn without pyplot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from mifid.errors import UnavailableError
+from mifid.evidence.bias import Bias
+from mifid.evidence.map import FeatureMap
+from mifid.figures import BLUE, GREY, VERMILION, finish, new_figure
+from mifid.histograms import draw_rgb_histograms
+from mifid.images.source import Pixels
+
+__all__ = ["plot_bias", "plot_distances", "plot_map", "plot_rgb"]
+
+Floats = npt.NDArray[np.floating[Any]]
+
+_WIDTH = 5.0  # inches: text of 10 points stays readable on a phone, 350 pixels wide
+_BINS = 60
+_DRAWN = 1500  # points a side on the map; more would hide each other
+
+
+def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = None) -> Figure:
+    """Draw how far the generated pictures are from their nearest training pictures.
+
+    Args:
+        distances: (N,) 0..1, one a generated picture; NaN where a picture has none.
+        epsilon: the threshold, drawn as a line; what is below it, in another colour.
+        mean: the memorization distance; None: the mean of ``distances``.
+
+    Raises:
+        UnavailableError: no picture has a distance.
+    """
+    values = np.asarray(distances, np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        raise UnavailableError("no generated picture has a distance to draw")
+    mean = float(values.mean()) if mean is None else mean
+    figure = _figure("Distance to the nearest training picture", height=3.4)
+    axes = figure.add_subplot()
+    # One edge lies on the threshold, so that no bar belongs to both sides of it.
+    low, high = min(values.min(), epsilon), max(values.max(), epsilon, 1e-6)
+    width = (high - min(low, 0.0)) * 1.04 / _BINS
+    first = int(np.floor((low - epsilon) / width))
+    last = int(np.ceil((high - epsilon) / width)) + 1
+    edges = epsilon + width * np.arange(first, last + 1)
+    # An edge times a width may miss the threshold by a rounding: counted by the comparison itself.
+    near = values < epsilon
+    for some, colour in ((values[~near], BLUE), (values[near], VERMILION)):
+        counts, _ = np.histogram(some, edges)
+        axes.stairs(counts, edges, fill=True, color=colour, alpha=0.85, lw=0)
+    finish(axes, y="generated pictures")
+    _decimal_axis(axes)
+    axes.set_xlim(min(0.0, float(edges[0])), float(edges[-1]))
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.22)  # room for the words
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.set_xlabel("memorization distance of a picture (0: a copy)")
+    _mark(axes, epsilon, f"threshold {epsilon:g}", VERMILION, "--", 0.97)
+    _mark(axes, mean, f"mean {mean:.4f}", GREY, "-", 0.88)
+    return figure
+
+
+def plot_map(clouds: FeatureMap, *, seed: int = 0) -> Figure:
+    """Draw both clouds of features in the plane that shows most of their variance.
+
+    Args:
+        clouds: of which at most 1,500 points a side are drawn, the legend says so.
+        seed: chooses which.
+    """
+    figure = _figure("Both sets in the plane of most variance", height=4.4)
+    axes = figure.add_subplot()
+    random = np.random.RandomState(seed)
+    sides = (
+        ("generated", clouds.generated, BLUE, "o", 9.0, 0.45),
+        ("reference", clouds.reference, VERMILION, "^", 13.0, 0.75),
+    )
+    for name, points, colour, marker, size, alpha in sides:
+        drawn = points
+        label = f"{name} ({len(points):,})"
+        if len(points) > _DRAWN:
+            drawn = points[np.sort(random.choice(len(points), _DRAWN, replace=False))]
+            label = f"{name} ({_DRAWN:,} of {len(points):,})"
+        axes.scatter(
+            drawn[:, 0],
+            drawn[:, 1],
+            s=size,
+            c=colour,
+            marker=marker,
+            alpha=alpha,
+            linewidths=0,
+            label=label,
+        )
+    first, second = (100 * float(share) for share in clouds.explained)
+    finish(axes, y=f"second direction ({second:.1f} % of variance)")
+    axes.set_xlabel(f"first direction ({first:.1f} % of variance)")
+    # What the numbers are would help nobody; where the clouds lie does.
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda *_: ""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda *_: ""))
+    axes.tick_params(length=0)
+    handles = figure.legend(
+        loc="outside lower center", ncols=2, frameon=False, fontsize=10, markerscale=1.8
+    )
+    for handle in handles.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
+    return figure
+
+
+def plot_bias(bias: Bias) -> Figure:
+    """Draw FID against one over the number of generated pictures, and where the line ends.
+
+    The line meets the axis at FID of infinitely many pictures (Chong and Forsyth 2020,
+    arXiv:1911.07023).
+    """
+    figure = _figure("FID and the number of generated pictures", height=3.8)
+    axes = figure.add_subplot()
+    sizes, fids = np.asarray(bias.sizes, np.float64), np.asarray(bias.fids, np.float64)
+    axes.plot(1 / sizes, fids, "o", color=BLUE, ms=4.5, label="FID of so many", zorder=3)
+    ends = np.array([0.0, float((1 / sizes).max())])
+    axes.plot(ends, bias.fid_infinity + bias.slope * ends, color=BLUE, lw=1.2, alpha=0.7)
+    label = f"infinitely many: {bias.fid_infinity:.2f}"
+    axes.plot([0], [bias.fid_infinity], "D", color=VERMILION, ms=7, label=label, clip_on=False)
+    half = f"halves of the reference ({bias.halves_n:,} each): {bias.floor_halves:.2f}"
+    axes.axhline(bias.floor_halves, color=GREY, ls="--", lw=1.2, label=half)
+    if bias.floor_held_out is not None:
+        held_out = f"held-out pictures: {bias.floor_held_out:.2f}"
+        axes.axhline(bias.floor_held_out, color=GREY, ls=":", lw=1.6, label=held_out)
+    finish(axes, y="FID (lower is better)")
+    axes.set_xlim(left=0)
+    _size_axis(axes, sizes)
+    axes.set_xlabel("generated pictures (evenly spaced in 1/n)")
+    figure.legend(loc="outside lower left", ncols=1, frameon=False, fontsize=9)
+    return figure
+
+
+def plot_rgb(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure:
+    """Draw the levels of red, green and blue of each set, level 0 left out.
+
+    Args:
+        sets: what each is called -> pictures (h, w, 3) uint8; the first 100 count.
+
+    Raises:
+        InputError: a set is empty, or not uint8 RGB.
+    """
+    figure = draw_rgb_histograms(sets)
+    figure.set_size_inches(_WIDTH, 0.7 + 1.9 * max(1, len(sets)))
+    figure.suptitle(
+        "Levels of red, green and blue (0 left out)",
+        x=0.01,
+        ha="left",
+        fontsize=12,
+        fontweight="bold",
+    )
+    for axes in figure.axes:
+        # The title's second half would leave the narrower figure.
+        axes.set_title(axes.get_title(loc="left").replace(" (", "\n("), loc="left", fontsize=9)
+        axes.set_xticks([1, 64, 128, 192, 255])
+    return figure
+
+
+def _figure(title: str, *, height: float) -> Figure:
+    figure = new_figure(title, height=height)
+    figure.set_size_inches(_WIDTH, height)
+    return figure
+
+
+def _decimal_axis(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+
+
+def _mark(axes: Axes, x: float, words: str, colour: str, style: str, height: float) -> None:
+    """Draw a vertical line, and what it is beside it, where there is room."""
+    axes.axvline(x, color=colour, ls=style, lw=1.4)
+    low, high = axes.get_xlim()
+    left = x < (low + high) / 2
+    axes.annotate(
+        words,
+        (x, height),
+        xycoords=("data", "axes fraction"),
+        xytext=(4 if left else -4, 0),
+        textcoords="offset points",
+        ha="left" if left else "right",
+        va="top",
+        color=colour,
+        fontsize=10,
+        # The other line may run behind the words.
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+    )
+
+
+def _size_axis(axes: Axes, sizes: npt.NDArray[np.float64]) -> None:
+    """Label 1/n with n, a few times, so that no two labels meet; 0 is infinity."""
+    largest = float((1 / sizes).max())
+    chosen: list[float] = [0.0]
+    for place in np.sort(1 / sizes):
+        # The sign of infinity is narrow: the number at hand, the next, may stand close to it.
+        if place - chosen[-1] >= largest / (6 if chosen[-1] else 15):
+            chosen.append(float(place))
+    axes.xaxis.set_major_locator(FixedLocator(chosen))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: "∞" if value <= 0 else f"{round(1 / value):,}")
+    )

@@ -1,0 +1,70 @@
+"""How pictures are encoded, as far as their files tell: format, JPEG quality and subsampling."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+from PIL import Image, JpegImagePlugin
+
+from mifid.errors import PictureError
+from mifid.images.source import Decoded, Source
+
+__all__ = ["count_encodings", "encoding_of"]
+
+_SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+
+
+def count_encodings(source: Source, indices: Iterable[int]) -> Counter[str]:
+    """Count the encodings of a source's pictures ``indices``; unreadable ones are left out."""
+    found: Counter[str] = Counter()
+    for index in indices:
+        try:
+            found[encoding_of(source.read(index))] += 1
+        except PictureError:
+            continue  # told, or skipped and counted, when it is decoded
+    return found
+
+
+def encoding_of(content: bytes | Decoded) -> str:
+    """Return ``"JPEG quality 75, 4:2:0"``, ``"PNG"``, ..., from the header alone.
+
+    A JPEG's quality is known only if it was written with the standard's tables, as libjpeg and
+    Pillow do; else ``"JPEG of other tables, 4:2:0"``.
+    """
+    if isinstance(content, Decoded):
+        return "pixels, never encoded"
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                return _jpeg(image)
+            return image.format or "unknown"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return "unknown"  # what is wrong with it is told when it is decoded
+
+
+def _jpeg(image: JpegImagePlugin.JpegImageFile) -> str:
+    quality = _qualities().get(_tables(image))
+    what = "of other tables" if quality is None else f"quality {quality}"
+    sampling = "grey" if image.mode == "L" else _SAMPLINGS.get(JpegImagePlugin.get_sampling(image))
+    return f"JPEG {what}, {sampling or 'other subsampling'}"
+
+
+def _tables(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(table) for _, table in sorted(image.quantization.items()))
+
+
+@lru_cache(maxsize=1)
+def _qualities() -> dict[tuple[tuple[int, ...], ...], int]:
+    """Return which quality writes which quantization tables, in colour and in grey."""
+    found: dict[tuple[tuple[int, ...], ...], int] = {}
+    for quality in range(100, 0, -1):
+        for mode in ("RGB", "L"):
+            buffer = io.BytesIO()
+            Image.new(mode, (8, 8)).save(buffer, "JPEG", quality=quality)
+            with Image.open(buffer) as image:
+                assert isinstance(image, JpegImagePlugin.JpegImageFile)
+                found[_tables(image)] = quality
+    return found

@@ -1,0 +1,64 @@
+"""What a measure is to the rest of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Measured", "Metric"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure, and what a table says of it.
+
+    Attributes:
+        name: as users ask for it, ``"kid"``.
+        title: in full, ``"Kernel Inception Distance"``.
+        better: ``"lower"``, ``"higher"``, or where between: ``"near 50"``.
+        source: the paper, and the equation or code that is followed.
+        function: ``f(**sides, **settings) -> {value name: value}``, all arguments keyword-only.
+        values: each value's name -> what it is; the first is the headline.
+        needs: which of ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"`` (feature
+            arrays (N, D)) and ``"logits"`` (of the generated pictures, (N, classes)) it takes.
+        settings: the function's other arguments and their defaults (``{"k": 3}``), for reports.
+        remark: what a reader should know, in half a sentence; may be empty.
+    """
+
+    name: str
+    title: str
+    better: str
+    source: str
+    function: Callable[..., Mapping[str, float]]
+    values: Mapping[str, str]
+    needs: tuple[str, ...] = ("generated", "reference")
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
+
+    def direction(self, value: str) -> str:
+        """Return which way a value is better; empty for spreads and sizes, which are no scores."""
+        return "" if value.endswith(("_std", "_size")) else self.better
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measure gave, or why it gave nothing.
+
+    Attributes:
+        name: of the measure.
+        values: value name -> float; empty if it was left out.
+        settings: what it was computed with.
+        omitted: why it was left out; empty if it was not.
+    """
+
+    name: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    omitted: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return values and settings, or ``{"omitted": why}``."""
+        if self.omitted:
+            return {"omitted": self.omitted}
+        return {**self.values, "settings": dict(self.settings)}

@@ -1,0 +1,150 @@
+"""The three-sample test C_T: are generated pictures nearer to the training set than unseen ones?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import FeatureError, UnavailableError
+from mifid.metrics.base import Metric
+from mifid.metrics.kmeans import assign, kmeans
+from mifid.metrics.neighbours import nearest, require_pictures
+from mifid.metrics.principal import principal_axes
+
+__all__ = ["METRIC", "copying_z", "data_copying"]
+
+Matrix = npt.NDArray[np.float64]
+
+_AXES = 64  # dimensions that are kept
+_STARTS = 10  # of k-means
+_LEAST = 20  # a cell counts if it holds more generated pictures than this
+
+
+def data_copying(
+    *,
+    generated: npt.ArrayLike,
+    training: npt.ArrayLike,
+    held_out: npt.ArrayLike,
+    clusters: int = 3,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return ``{"ct": ..., "ct_global": ...}``, both in standard deviations.
+
+    The training pictures are cut into cells by k-means. In each cell the distances of generated
+    and of held-out pictures to their nearest training picture of that cell are compared
+    (:func:`copying_z`). ``ct`` is the mean of the cells' z, weighted by the held-out pictures in
+    them, over cells with more than 20 generated pictures; ``ct_global`` is z without cells.
+
+    Features wider than 64 are projected on the training pictures' first 64 principal axes, as
+    dgm-eval does; here the axes are exact and k-means is seeded. A cell without held-out pictures
+    has no weight; the authors' code stops there.
+
+    Args:
+        generated: features (N, D) of more than 20 pictures.
+        training: features (T, D) of what the model was trained on, two or more.
+        held_out: features (H, D) of real pictures that nobody trained on.
+        clusters: cells, at least 1; fewer where fewer training pictures differ.
+        seed: of k-means.
+
+    Returns:
+        About 0 where generated pictures are as near to the training set as unseen real ones, far
+        below 0 (say -3) where they are nearer, which is copying, far above where they are
+        farther. z grows with the number of pictures, and ``ct``, a mean of several z, varies less
+        than one standard deviation.
+
+    Raises:
+        FeatureError: widths that differ, or fewer than one cluster.
+        UnavailableError: too few pictures, or training pictures that are all equal.
+
+    Source: Meehan, Chaudhuri and Dasgupta 2020, "A Non-Parametric Test to Detect Data-Copying in
+    Generative Models"; github.com/casey-meehan/data-copying, and the projection, number of cells
+    and their least size of github.com/layer6ai-labs/dgm-eval, metrics/ct.py.
+    """
+    sides = _projected(generated, training, held_out)
+    if clusters < 1:
+        raise FeatureError(f"C_T with {clusters} clusters; expected at least 1")
+    random = np.random.default_rng(seed)
+    centres = kmeans(sides.training, clusters=clusters, starts=_STARTS, random=random)
+    cells = [assign(side, centres) for side in sides]
+    scores, weights = [], []
+    for index in range(len(centres)):
+        cell = _Sides(*(side[of == index] for side, of in zip(sides, cells, strict=True)))
+        if len(cell.generated) > _LEAST and len(cell.held_out):
+            scores.append(_cell_z(cell))
+            weights.append(len(cell.held_out))
+    if not scores:
+        raise UnavailableError(
+            f"C_T: none of {len(centres)} cells holds held-out pictures and more than {_LEAST} "
+            "generated ones",
+            hint="Give more pictures, or fewer clusters.",
+        )
+    return {"ct": float(np.average(scores, weights=weights)), "ct_global": _cell_z(sides)}
+
+
+def copying_z(*, generated: npt.ArrayLike, held_out: npt.ArrayLike) -> float:
+    """Return the z score of the Mann-Whitney U of two sets of distances (N,) and (H,).
+
+    U counts the pairs in which the generated picture's distance is larger, a tie as one half.
+    As in the authors' code 0.5 is taken off the mean, and the deviation, sqrt(N H (N + H + 1) /
+    12), is not corrected for ties, so that ties bring z nearer to 0.
+    """
+    theirs, ours = np.sort(np.asarray(held_out)), np.asarray(generated)
+    below = theirs.searchsorted(ours, "left").sum(dtype=np.float64)
+    not_above = theirs.searchsorted(ours, "right").sum(dtype=np.float64)
+    pairs = float(len(ours) * len(theirs))
+    deviation = np.sqrt(pairs * (len(ours) + len(theirs) + 1) / 12.0)
+    return float(((below + not_above) / 2.0 - (pairs / 2.0 - 0.5)) / deviation)
+
+
+class _Sides(NamedTuple):
+    generated: Matrix
+    training: Matrix
+    held_out: Matrix
+
+
+def _cell_z(cell: _Sides) -> float:
+    return copying_z(
+        generated=nearest(cell.generated, cell.training).distance,
+        held_out=nearest(cell.held_out, cell.training).distance,
+    )
+
+
+def _projected(
+    generated: npt.ArrayLike, training: npt.ArrayLike, held_out: npt.ArrayLike
+) -> _Sides:
+    least = {"generated": (generated, _LEAST + 1), "training": (training, 2)}
+    sides = [
+        require_pictures(side, few, purpose="C_T", side=name)
+        for name, (side, few) in {**least, "held-out": (held_out, 1)}.items()
+    ]
+    if len({side.shape[1] for side in sides}) != 1:
+        widths = ", ".join(str(side.shape[1]) for side in sides)
+        raise FeatureError(
+            f"generated, training and held-out features have widths {widths}",
+            hint="They come from different extractors; make all with the same one.",
+        )
+    among = sides[1]
+    if (among == among[0]).all():
+        raise UnavailableError("C_T: the training pictures are all equal, so nothing is far")
+    if among.shape[1] <= _AXES:
+        return _Sides(*(side.astype(np.float64) for side in sides))
+    axes = principal_axes(among, count=_AXES)
+    return _Sides(*(axes.project(side) for side in sides))
+
+
+METRIC = Metric(
+    name="ct",
+    title="Data-copying test C_T",
+    better="near 0",
+    source="Meehan et al. 2020, projected and cut as in github.com/layer6ai-labs/dgm-eval",
+    function=data_copying,
+    values={
+        "ct": "z of distances to the training set, mean over cells; far below 0: copies",
+        "ct_global": "the same z without cells",
+    },
+    needs=("generated", "training", "held_out"),
+    settings={"clusters": 3, "seed": 0},
+    remark="the cells, and with them ct, depend somewhat on the seed; ct_global does not",
+)

@@ -1,0 +1,81 @@
+"""HTML pages of one file: no script, nothing loaded, every text escaped."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+
+from mifid.files import atomic_write
+from mifid.images.source import printable
+
+__all__ = ["Command", "load_template", "spelled_out", "write_html"]
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What turns the direction of text: a name that holds it shows another name than it is."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, and what it is for. The line is already quoted for a shell."""
+
+    purpose: str
+    line: str
+
+
+def load_template(name: str, *, filters: Mapping[str, Callable[..., Any]]) -> Template:
+    """Return a template of this package; all of them extend page_base.html.
+
+    Args:
+        name: within mifid, ``"baseline/page.html"``.
+        filters: what it formats its numbers with.
+    """
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_source),
+    )
+    environment.filters |= filters
+    return environment.get_template(name)
+
+
+def write_html(path: str | os.PathLike[str], text: str) -> None:
+    """Write a page, whole or not at all.
+
+    File names may hold bytes that are not UTF-8 and marks that turn the direction of text; both
+    are spelled out.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    with atomic_write(path) as file:
+        file.write(printable(_without_bidi(text)).encode())
+
+
+def spelled_out(name: str) -> str:
+    """Return a file name in one line: control characters and marks of direction as escapes.
+
+    >>> spelled_out("a\\nb\\u202egpj.exe")
+    'a\\\\nb\\\\u202egpj.exe'
+    """
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if char in _BIDI or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+        else char
+        for char in name
+    )
+
+
+def _without_bidi(text: str) -> str:
+    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in _BIDI})
+
+
+def _source(name: str) -> str:
+    return files("mifid").joinpath(name).read_text(encoding="utf-8")

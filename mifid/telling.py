@@ -1,0 +1,60 @@
+"""What reports say of the sides and of what computed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mifid.images import Source, Stream
+from mifid.inputs import GivenSide
+from mifid.measuring import Computed
+from mifid.metrics.mifid import EPSILON
+from mifid.pipeline import Outcome, Pipeline
+from mifid.provenance import Provenance
+from mifid.side import Side
+from mifid.statistics import Statistics
+from mifid.version import __version__
+
+__all__ = ["not_comparable", "protocol", "told"]
+
+
+def told(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> Side:
+    """Say what a side was, and what became of its pictures."""
+    outcome = pipeline.outcomes.get(side.label) if pipeline else None
+    outcome = outcome or Outcome(sha256=side.content_hash())
+    return Side(
+        source=side.description,
+        n=computed.n if isinstance(computed, Statistics) else len(computed),
+        sha256=outcome.sha256,
+        cached=outcome.cached,
+        skipped=dict(side.input.skipped) if isinstance(side.input, Source | Stream) else {},
+        converted=outcome.converted,
+        bad=outcome.bad,
+    )
+
+
+def protocol(provenance: Provenance) -> dict[str, Any]:
+    """Say all that the numbers depend on beside the pictures."""
+    return {
+        "version": __version__,
+        "extractor": provenance.extractor,
+        "weights_sha256": provenance.weights_sha256,
+        "resize": provenance.resize,
+        "decoder": provenance.decoder,
+        "ddof": 1,
+        "dtype": provenance.dtype,
+        "device": provenance.device,
+        "backend": provenance.backend,
+        "batch_size": provenance.batch_size,
+        "versions": dict(provenance.versions),
+    }
+
+
+def not_comparable(computed: Mapping[str, Computed], epsilon: float) -> str | None:
+    """Say why a score cannot be compared with Kaggle's; None if it can."""
+    for label, side in computed.items():
+        if side.provenance.not_comparable:
+            return f"{label.replace('_', ' ')}: {side.provenance.not_comparable}"
+    if epsilon != EPSILON:
+        return f"epsilon is {epsilon:g}, not {EPSILON:g}"
+    return None

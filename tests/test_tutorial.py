@@ -1,0 +1,20 @@
+"""The tutorial runs from its first cell to its last."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.ipynb"
+
+
+@pytest.mark.network
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's own packages
+def test_tutorial_runs(tmp_path):
+    notebook = nbformat.read(TUTORIAL, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    drawn = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(drawn) == 5  # bias, distances, pairs, map, histograms
