@@ -66,7 +66,8 @@ def compare(
     """Rank submissions by MiFID, and say which differences are noise.
 
     SUBMISSIONS are two or more of what `mifid score` takes. Each is resampled against the same
-    resamples of the reference; pictures of the same names are resampled together.
+    resamples of the reference; pictures of the same names are resampled together. Submissions of
+    different numbers of pictures are judged at equal ones, since FID falls with their number.
 
     \b
     mifid compare a.zip b.zip c.zip --ref monet_jpg/
@@ -95,6 +96,6 @@ def compare(
 
 
 def _folded(cells: tuple[str, ...]) -> tuple[str, ...]:
-    """Put intervals below their numbers: six columns of both would not fit a terminal."""
+    """Put intervals below their numbers: so many columns would not fit a terminal."""
     rank, name, *numbers = cells
     return (rank, name, *(cell.replace(" (", "\n(") for cell in numbers))

@@ -21,6 +21,7 @@ That was all drawn here, without any download. What a real run looks like:
 
   mifid check images.zip                          will the upload be accepted?
   mifid score images.zip --ref monet_jpg/         the number, before the upload
+  mifid compare a.zip b.zip --ref monet_jpg/      which is better, and is it noise?
   mifid reference build monet_jpg/ -o monet.npz   the reference, computed once
   mifid weights show                              are the trained weights here?
   mifid train-baseline --photos photo_jpg/ --monets monet_jpg/    train, paint, check and score
@@ -58,18 +59,21 @@ def demo(out: Path, quiet: bool) -> None:
     click.secho("\nA submission: the photos, in brush strokes", bold=True)
     click.echo(f"$ mifid check {drawn.submission}")
     print_check(drawn.submission, rules=drawn.rules, progress=progress)
-    for title, archive in (
-        ("Its score", drawn.submission),
-        ("A cheat: half of the reference, each painting twice", drawn.copies),
+    options = "" if weights else f" --extractor {extractor} --epsilon {epsilon:g}"
+    page = out / "report.html"
+    for title, archive, more in (
+        ("Its score", drawn.submission, f" --report {page}"),
+        ("A cheat: half of the reference, each painting twice", drawn.copies, ""),
     ):
         click.secho(f"\n{title}", bold=True)
-        command = f"mifid score {archive} --ref {drawn.paintings}"
-        options = "" if weights else f" --extractor {extractor} --epsilon {epsilon:g}"
-        click.echo(f"$ {command}{options}")
+        click.echo(f"$ mifid score {archive} --ref {drawn.paintings}{options}{more}")
         report = score(
             archive, drawn.paintings, extractor=extractor, epsilon=epsilon, progress=progress
         )
         click.echo(report.text())
+        if more:
+            report.save(page)
+            click.echo(f"The evidence, for people: {page}")
     _train(drawn, out, progress, extractor=extractor, epsilon=epsilon)
     click.echo(
         f"\n{drawn.rules.at_least} pictures a side show how it works; a stable FID needs more.\n"

@@ -31,7 +31,7 @@ def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
 
     if as_json:
         rows = [_row(METRICS[name])] if name else [_row(METRICS[each]) for each in METRICS]
-        click.echo(json.dumps(rows[0] if name else rows, indent=2))
+        click.echo(json.dumps(rows[0] if name else rows, indent=2, ensure_ascii=False))
         return
     from .tables import print_table
 

@@ -84,9 +84,10 @@ _OVER = {
 _INTERVALS = [
     click.option(
         "--ci",
-        type=click.FloatRange(0, 100, max_open=True),
+        type=float,
         metavar="LEVEL",
-        help="Level of the intervals in per cent; 0: none. Default: 95 for up to 20,000 pictures.",
+        help="Level of the intervals in per cent, 50 to 99.9; 0: none. Default: 95 for up to "
+        "20,000 pictures.",
     ),
     click.option(
         "--ci-over",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -162,4 +163,6 @@ def _check_outputs(output: str | None, page: str | None) -> None:
     if page is not None:
         if not page.lower().endswith(".html"):
             raise click.BadParameter(f"{page} does not end in .html", param_hint="--report")
+        if output is not None and os.path.abspath(page) == os.path.abspath(output):
+            raise click.BadParameter(f"{page} is what -o writes too", param_hint="--report")
         check_output(page)

@@ -21,6 +21,8 @@ __all__ = ["FORMATS", "Comparison", "check_output"]
 
 FORMATS = (".json", ".csv", ".txt")
 
+_BESIDE = ("behind the best", "beats the best")
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -37,6 +39,8 @@ class Comparison:
         replicates: how many.
         resampled: which sides were drawn anew.
         seed: of the draws.
+        simultaneous: how many submissions' differences are judged together; their intervals hold
+            all at once from three on (see ``mifid.evidence.simultaneous``), below each alone.
         summary: the whole in a sentence or two.
         protocol: as in :class:`mifid.Report`.
         not_comparable: why no score can be compared with Kaggle's; None if they can.
@@ -52,6 +56,7 @@ class Comparison:
     replicates: int
     resampled: tuple[str, ...]
     seed: int
+    simultaneous: int
     summary: str
     protocol: Mapping[str, Any]
     not_comparable: str | None
@@ -83,6 +88,7 @@ class Comparison:
             "replicates": self.replicates,
             "resampled": list(self.resampled),
             "seed": self.seed,
+            "simultaneous": self.simultaneous,
             "remarks": self.remarks(),
             "comparable_with_kaggle": self.not_comparable is None,
             "not_comparable_reason": self.not_comparable,
@@ -98,7 +104,7 @@ class Comparison:
         """Return the headings of :meth:`rows`."""
         told = "" if self.level is None else f" ({self.level:g}% interval)"
         scores = [TITLES[name] + told * (name == self.ranked_by) for name in ("mifid", "fid")]
-        return ("", "submission", *scores, "memorization", "behind the best", "better?")
+        return ("", "submission", "pictures", *scores, "memorization", *_BESIDE)
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return a row of text for each submission, for tables."""
@@ -119,12 +125,34 @@ class Comparison:
                 f"Intervals ({self.level:g}%) and probabilities: {self.replicates:,} resamples of "
                 f"the {' and '.join(self.resampled)} pictures, the same for all submissions."
             )
+        said += self._equal_numbers()
+        if self.level is not None and self.simultaneous > 2:
+            said.append(
+                f"Intervals of the differences hold all at once ({self.level:g}% for all pairs of "
+                f"the {self.simultaneous} submissions together), so that no verdict is owed to "
+                "comparing many; probabilities are each pair's own."
+            )
         if "jackknife" in self.methods:
             said.append(
                 "With so many pictures on both sides FID is resampled to first order only (the "
                 "infinitesimal jackknife): its intervals are approximate."
             )
         return said
+
+    def _equal_numbers(self) -> list[str]:
+        ranked = [standing for standing in self.standings if standing.rank is not None]
+        if len({standing.side.n for standing in ranked} - {None}) < 2:
+            return []
+        uneven = (
+            "Submissions hold different numbers of pictures, and FID falls with their number: "
+            "scores and ranking are at all pictures"
+        )
+        if not any(standing.compared_at for standing in self.standings):
+            return [f"{uneven}, and the larger ones are favoured."]
+        return [
+            f"{uneven}; intervals of differences, probabilities and verdicts at as many as the "
+            "smaller of the two has (the larger one's score: a mean over its subsets)."
+        ]
 
     @property
     def advice(self) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 
 from mifid.cache import Cache
-from mifid.errors import FeatureError, InputError, UnavailableError
+from mifid.computing import compute
+from mifid.errors import MifidError, UnavailableError
 from mifid.evidence.assessing import MOST_PICTURES, Resampling
-from mifid.evidence.differences import Draws, draw, naming
+from mifid.evidence.differences import Draws, draw
+from mifid.evidence.naming import features_naming, naming, rows_hash
 from mifid.featureset import Features
 from mifid.images import Source
 from mifid.inputs import GivenSide
@@ -21,7 +23,7 @@ from mifid.side import Side
 from mifid.statistics import Statistics
 from mifid.telling import not_comparable, protocol, told
 
-__all__ = ["Contest", "Entry", "plain_namings"]
+__all__ = ["Contest", "Entry", "blamed", "plain_namings"]
 
 _WANTED = frozenset({"mifid"})
 
@@ -37,6 +39,8 @@ class Entry:
         contents: hashes of its pictures and of its features; one in common: the same submission.
         draws: replicates of its numbers; None where ``reason`` says why.
         reason: why there are no draws.
+        features: only as long as FID at fewer pictures may be asked for.
+        fewer: FID at fewer pictures than it has, by their number; see equalizing.py.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Entry:
     contents: frozenset[str] = frozenset()
     draws: Draws | None = None
     reason: str | None = None
+    features: Features | None = None
+    fewer: Mapping[int, float] = field(default_factory=dict)
 
     def value(self, name: str) -> float | None:
         """Return ``"fid"``, ``"memorization_distance"`` or ``"mifid"``."""
@@ -57,7 +63,8 @@ class Contest:
     """What every submission is measured against.
 
     A submission's features are let go of once it is measured: its numbers and replicates are
-    kept, so that the memory does not grow with the number of submissions.
+    kept, so that the memory does not grow with the number of submissions, unless these hold
+    different numbers of pictures (equalizing.py).
 
     Attributes:
         known: ``"reference"`` and, if given, ``"memorization_reference"``.
@@ -81,37 +88,31 @@ class Contest:
     progress: Progress
     seconds: MutableMapping[str, float]
     protocol: Mapping[str, object] = field(init=False, default_factory=dict)
-    not_comparable: str | None = field(init=False)
+    not_comparable: str | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        self.not_comparable = not_comparable(self.known, self.epsilon)
-
-    def measure(self, sides: Mapping[str, GivenSide]) -> list[Entry]:
-        """Measure every submission.
+    def measure(self, sides: Mapping[str, GivenSide], *, keep: bool) -> list[Entry]:
+        """Measure every submission; with ``keep`` its features are held on to.
 
         Raises:
             InputError, FeatureError: one cannot be used; the message names it.
         """
         entries: list[Entry] = []
         for name, side in sides.items():
-            try:
-                entries.append(self._entry(name, side, entries))
-            except (InputError, FeatureError) as error:
-                message = f"{side.title}: {error.message}"
-                raise type(error)(message, hint=error.hint) from error
+            with blamed(side.title):
+                entries.append(self._entry(name, side, entries, keep))
         return entries
 
-    def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry]) -> Entry:
+    def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry], keep: bool) -> Entry:
         computed = compute(side, self.pipeline)
         shown = told(side, computed, self.pipeline)
         self.protocol = self.protocol or protocol(computed.provenance)
         self.not_comparable = self.not_comparable or not_comparable(
-            {side.label: computed}, self.epsilon
+            {**self.known, "generated": computed}, self.epsilon
         )
         contents = _contents(shown, computed)
         for entry in earlier:
             if entry.contents & contents:  # the same to the last digit, whatever the order of rows
-                return Entry(name, shown, entry.numbers, contents, entry.draws, entry.reason)
+                return replace(entry, name=name, side=shown, contents=contents)
         spent: dict[str, float] = {}
         numbers = measure(
             generated=computed,
@@ -126,7 +127,8 @@ class Contest:
         spent["uncertainty"] = time.perf_counter() - start
         for stage, taken in spent.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
-        return Entry(name, shown, numbers, contents, draws, reason)
+        features = computed if keep and isinstance(computed, Features) else None
+        return Entry(name, shown, numbers, contents, draws, reason, features)
 
     @property
     def _training(self) -> Computed:
@@ -139,7 +141,7 @@ class Contest:
         reference, training = self.known["reference"], self._training
         assert isinstance(computed, Features)
         assert isinstance(reference, Features)
-        called = _naming(computed)
+        called = features_naming(computed)
         values = asdict(numbers)
         try:
             draws = draw(
@@ -163,9 +165,14 @@ class Contest:
     def _no_draws(self, computed: Computed) -> str | None:
         if self.resampling.ci == 0:
             return "switched off"
-        for words, side in (("it", computed), ("the reference", self.known["reference"])):
+        for role, words, side in (
+            ("generated", "it", computed),
+            ("reference", "the reference", self.known["reference"]),
+        ):
             if isinstance(side, Statistics):
                 return f"{words} is mean and covariance only; pictures cannot be drawn from it"
+            if len(side) < 3 and role in self.resampling.resample:
+                return f"{words} holds two pictures only; resampling needs at least three"
             if self.resampling.ci is None and len(side) > MOST_PICTURES:
                 return (
                     f"{words} holds more than {MOST_PICTURES:,} pictures; intervals are then "
@@ -174,42 +181,40 @@ class Contest:
         return None
 
 
-def compute(side: GivenSide, pipeline: Pipeline | None) -> Computed:
-    """Return a side's features, or the statistics that it is."""
-    if isinstance(side.input, Features | Statistics):
-        return side.input
-    assert pipeline is not None
-    return pipeline.features(side.input, side.label)
+@contextmanager
+def blamed(title: str) -> Iterator[None]:
+    """Name the side in an error that concerns one of many, unless it does so itself."""
+    try:
+        yield
+    except MifidError as error:
+        if title in error.message:
+            raise
+        # Sides are opened as "submission": that one word would say less than the title.
+        message = error.message.removeprefix("submission: ")
+        raise type(error)(f"{title}: {message}", hint=error.hint) from error
 
 
 def plain_namings(sides: Iterable[GivenSide]) -> frozenset[str]:
     """Choose, for every number of pictures, whose are drawn in the order of their rows.
 
-    Draws depend on the number of pictures alone, and are then those that :func:`mifid.score` makes.
-    Submissions that have as many pictures under other names are shuffled, lest they be paired.
+    Draws depend on the number of pictures alone. Submissions that have as many pictures under
+    other names are shuffled for differences, lest they be paired, which costs a second resampling.
     """
     first: dict[int, str] = {}
     for side in sides:
-        names = side.input.names if isinstance(side.input, Source | Features) else None
-        if names is not None:
-            called = naming(names)
-            first[len(names)] = min(called, first.get(len(names), called))
+        if isinstance(side.input, Features):
+            called = features_naming(side.input)
+        elif isinstance(side.input, Source):
+            called = naming(side.input.names)
+        else:
+            continue
+        n = len(side.input)
+        first[n] = min(called, first.get(n, called))
     return frozenset(first.values())
-
-
-def _naming(features: Features) -> str:
-    """Without names a submission's draws are its own."""
-    return _rows_hash(features) if features.names is None else naming(features.names)
 
 
 def _contents(side: Side, computed: Computed) -> frozenset[str]:
     found = {side.sha256} if side.sha256 else set()
     if isinstance(computed, Features):
-        found.add(_rows_hash(computed))
+        found.add(rows_hash(computed))
     return frozenset(found)
-
-
-def _rows_hash(features: Features) -> str:
-    """Hash features whatever the order of their rows."""
-    rows = sorted(hashlib.sha256(row.tobytes()).digest() for row in features.values)
-    return hashlib.sha256(b"".join(rows)).hexdigest()

@@ -30,6 +30,7 @@ COLUMNS = (
     "generated",
     "reference",
     "extractor",
+    "metrics",
 )
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mifid.errors import InputError, first_line
-from mifid.evidence.changes import changes, inputs, number, numbers, section
+from mifid.evidence.changes import changes, settings_untold, untold
 from mifid.evidence.conclusions import conclude
 from mifid.evidence.explanation import Explanation
+from mifid.evidence.grounds import Grounds
+from mifid.evidence.pairs import inputs, numbers
+from mifid.evidence.scorejson import known, number, section
 from mifid.report import Report
 
 __all__ = ["explain"]
@@ -46,16 +49,22 @@ def explain(a: Given, b: Given) -> Explanation:
     paired = tuple(numbers(score_a, score_b))
     sides = tuple(inputs(score_a, score_b))
     changed = tuple(changes(score_a, score_b))
+    grounds = Grounds.of(
+        changed,
+        sides,
+        untold=untold(score_a, score_b, sides),
+        settings_untold=settings_untold(score_a, score_b),
+        epsilons=known(score_a.get("epsilon")) and known(score_b.get("epsilon")),
+    )
     return Explanation(
         a=name_a,
         b=name_b,
         numbers=paired,
         inputs=sides,
         changes=changed,
+        untold=grounds.untold,
         notes=tuple(_notes(score_a, score_b)),
-        conclusions=tuple(
-            conclude(score_a, score_b, numbers=paired, inputs=sides, changes=changed)
-        ),
+        conclusions=tuple(conclude(score_a, score_b, numbers=paired, grounds=grounds)),
     )
 
 

@@ -36,11 +36,15 @@ class GivenSide:
         return self.label.replace("_", " ")
 
     def content_hash(self) -> str | None:
-        """SHA-256 of features or the covariance; None for pictures, which the pipeline hashes."""
+        """SHA-256 of features, or of mean and covariance; None: pictures have digests."""
         if isinstance(self.input, Source | Stream):
             return None
-        values = self.input.values if isinstance(self.input, Features) else self.input.sigma
-        return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+        given = self.input
+        arrays = [given.values] if isinstance(given, Features) else [given.mu, given.sigma]
+        digest = hashlib.sha256()
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def close(self) -> None:
         """Close files."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mifid.errors import FeatureError, InputError, UnavailableError
 from mifid.featureset import Features
 from mifid.metrics import CORE, GROUPS, METRICS
-from mifid.metrics.base import Measured, Metric
+from mifid.metrics.base import NOT_ASKED, Measured, Metric
 from mifid.metrics.frechet import Moments, frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.metrics.mifid import penalized
@@ -39,6 +39,12 @@ class Numbers:
     memorization_distance: float | None
     mifid: float | None
     mifid_reason: str | None
+
+    @property
+    def found(self) -> frozenset[str]:
+        """Names of the numbers that there are."""
+        names = ("fid", "memorization_distance", "mifid")
+        return frozenset(name for name in names if getattr(self, name) is not None)
 
 
 def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
@@ -101,8 +107,7 @@ def measure(
             distance = memorization_distance(generated=generated.values, reference=training.values)
             seconds["memorization"] = time.perf_counter() - start
     if "mifid" not in wanted:
-        only = f"only {', '.join(sorted(wanted))} was asked for"
-        reason = f"{only}; {reason}" if reason else only
+        reason = reason or NOT_ASKED
     elif fid is not None and distance is not None:
         score = penalized(fid=fid, memorization_distance=distance, epsilon=epsilon)
     return Numbers(fid, distance, score, reason)

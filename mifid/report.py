@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from mifid.checking import Check
 from mifid.csvfile import appended, check_columns
 from mifid.errors import OutputError, UnavailableError
+from mifid.evidence.assessing import SWITCHED_OFF
 from mifid.evidence.bias import Bias
 from mifid.evidence.evidence import Evidence
 from mifid.evidence.pictures import PictureTable, TrainingTable
 from mifid.evidence.uncertainty import Uncertainty
 from mifid.files import atomic_write, check_writable
 from mifid.metrics import METRICS
-from mifid.metrics.base import Measured, Metric
+from mifid.metrics.base import NOT_ASKED, Measured, Metric
 from mifid.side import Side
 
 if TYPE_CHECKING:
@@ -164,8 +165,11 @@ class Report:
             rows.append(("memorization distance", f"{self.memorization_distance:.6f}", remark))
         if self.mifid is not None:
             remark = self._with_interval("mifid", "lower is better")
+            below = self.uncertainty.below_threshold if self.uncertainty else 0.0
+            if 0 < below < 1:
+                remark += f"; {below:.1%} of the resamples are below the threshold"
             rows.append(("MiFID", _number(self.mifid), remark))
-        elif self.mifid_reason and not (self.metrics and self.fid is None):
+        elif self.mifid_reason not in (None, NOT_ASKED):
             rows.append(("MiFID", "none", self.mifid_reason))
         for measured in self.metrics.values():
             rows.extend(_measure_rows(measured))
@@ -189,6 +193,9 @@ class Report:
             f"{name:<{widths[0]}}  {value:>{widths[1]}}  {remark}".rstrip()
             for name, value, remark in rows
         ]
+        reason = self.uncertainty_reason
+        if self.fid is not None and reason not in (None, SWITCHED_OFF):
+            lines += ["", f"No interval: {reason}."]
         return "\n".join([*lines, "", self.advice])
 
     __str__ = text
@@ -227,6 +234,9 @@ class Report:
             "generated": self.inputs["generated"].source,
             "reference": self.inputs["reference"].source,
             "extractor": self.protocol["extractor"],
+            "metrics": json.dumps(
+                {key: v for found in self.metrics.values() for key, v in found.values.items()}
+            ),
         }
         for name in ("fid", "mifid"):
             interval = self.uncertainty.intervals.get(name) if self.uncertainty else None
@@ -274,8 +284,8 @@ def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
         if not direction:
             continue  # spreads and sizes are told beside the value that they belong to
         spread = measured.values.get(f"{name}_std")
-        told = "" if spread is None else f"± {spread:.6f} over its parts; "
-        rows.append((name.replace("_", " "), _number(value), f"{told}{direction} is better"))
+        told = "" if spread is None else f"; its parts' standard deviation is {spread:.6f}"
+        rows.append((name.replace("_", " "), _number(value), f"{direction} is better{told}"))
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.errors import UnavailableError, WeightsError, first_line
-from mifid.evidence.assessing import REPLICATES, SEED, Assessment, Resampling, assess
+from mifid.computing import compute, logits_of, pipeline_for, refuse_seen
+from mifid.evidence.assessing import REPLICATES, SEED, Resampling, assess
 from mifid.evidence.evidence import Evidence
 from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
-from mifid.extractors.classifier import logits
-from mifid.featureset import Features
-from mifid.images import Source, Stream
-from mifid.inputs import GivenSide, open_side, refuse_mixtures
+from mifid.images import Stream
+from mifid.inputs import open_side
 from mifid.measuring import Computed, check_metrics, check_widths, measure, measure_more
-from mifid.metrics import CORE
 from mifid.metrics.mifid import EPSILON, thresholded
-from mifid.pipeline import Pipeline
 from mifid.progress import Progress, choose
 from mifid.report import Report
-from mifid.statistics import Statistics
 from mifid.telling import not_comparable, protocol, told
 
 __all__ = ["score"]
-
-_KEEP_FEATURES = 10_000
-"""Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
 
 
 def score(
@@ -105,8 +98,10 @@ def score(
     (0.0, True)
     """
     start = time.perf_counter()
-    wanted = check_metrics(metrics, epsilon)
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    wanted = check_metrics(names, epsilon)
     resampling = Resampling(ci, resample, replicates, seed)
+    settings = Settings(device, batch_size, workers, skip_bad)
     shown = choose(progress)
     store = Cache() if cache else None
     # The reference first: it is small, so if it fails, it fails soon.
@@ -117,55 +112,97 @@ def score(
         "generated": images,
     }
     given = {label: raw for label, raw in given.items() if raw is not None}
+
+    def network() -> Extractor:
+        return open_extractor(extractor, weights=weights, backend=backend, progress=shown)
+
     with ExitStack() as files:
         sides = [
             files.enter_context(closing(open_side(label, raw, value_range=value_range)))
             for label, raw in given.items()
         ]
         seconds = {"open": time.perf_counter() - start}
-
-        def opened() -> Extractor:
-            return open_extractor(extractor, weights=weights, backend=backend, progress=shown)
-
-        pipeline = None
-        if any(isinstance(side.input, Source | Stream) for side in sides):
-            settings = Settings(device, batch_size, workers, skip_bad)
-            pipeline = Pipeline(opened(), settings=settings, cache=store, progress=shown)
-        refuse_mixtures(sides, pipeline.extractor.identity if pipeline else None)
-        computed = {side.label: _compute(side, pipeline, wanted == {"fid"}) for side in sides}
-    check_widths(computed)
+        pipeline = pipeline_for(
+            sides, network=network, settings=settings, cache=store, progress=shown
+        )
+        computed = {
+            side.label: compute(side, pipeline, only_fid=wanted == {"fid"}) for side in sides
+        }
     seconds |= pipeline.seconds if pipeline else {}
-    training = computed.get("memorization_reference", computed["reference"])
-    numbers = measure(
-        generated=computed["generated"],
-        reference=computed["reference"],
-        training=training,
+    check_widths(computed)
+    refuse_seen(computed)
+    report = _report(
+        computed,
         wanted=wanted,
         epsilon=epsilon,
+        resampling=resampling,
+        logits=lambda: logits_of(computed["generated"], pipeline, extractor, network),
+        cache=store,
+        progress=shown,
         seconds=seconds,
     )
+    asked = {
+        "metrics": names,
+        "ci": ci,
+        "resample": tuple(resample),
+        "replicates": replicates,
+        "seed": seed,
+        "weights": weights,
+        "backend": backend,
+        "device": device,
+        "batch_size": batch_size,
+        "skip_bad": skip_bad,
+    }
+    # Nothing is kept of streams: a training loop makes hundreds.
+    passed = any(isinstance(side.input, Stream) for side in sides)
+    return replace(
+        report,
+        inputs={
+            side.label: told(side, computed[side.label], pipeline)
+            for side in sorted(sides, key=lambda side: side.label)
+        },
+        seconds={**seconds, "total": time.perf_counter() - start},
+        evidence=None if passed else Evidence(computed, given, epsilon, value_range, asked=asked),
+    )
+
+
+def _report(
+    computed: Mapping[str, Computed],
+    *,
+    wanted: frozenset[str],
+    epsilon: float,
+    resampling: Resampling,
+    logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
+    cache: Cache | None,
+    progress: Progress,
+    seconds: dict[str, float],
+) -> Report:
+    """Compute all that was asked for; what the sides were is still to be told."""
+    sides = {
+        "generated": computed["generated"],
+        "reference": computed["reference"],
+        "training": computed.get("memorization_reference", computed["reference"]),
+    }
+    held_out = computed.get("held_out")
+    numbers = measure(**sides, wanted=wanted, epsilon=epsilon, seconds=seconds)
     more = measure_more(
         wanted,
-        sides={**computed, "training": training},
-        logits=lambda: _logits(computed["generated"], pipeline, opened),
-        seed=seed,
+        sides={**sides, "held_out": held_out},
+        logits=logits,
+        seed=resampling.seed,
         seconds=seconds,
-        progress=shown,
+        progress=progress,
     )
-    assessment = Assessment()
-    if wanted & set(CORE):
-        assessment = assess(
-            generated=computed["generated"],
-            reference=computed["reference"],
-            training=training,
-            held_out=computed.get("held_out"),
-            epsilon=epsilon,
-            resampling=resampling,
-            cache=store,
-            seconds=seconds,
-            progress=shown,
-        )
-    seconds["total"] = time.perf_counter() - start
+    assessment = assess(
+        **sides,
+        held_out=held_out,
+        values=numbers.found,
+        epsilon=epsilon,
+        resampling=resampling,
+        cache=cache,
+        seconds=seconds,
+        progress=progress,
+    )
     distance = numbers.memorization_distance
     return Report(
         fid=numbers.fid,
@@ -176,10 +213,7 @@ def score(
         epsilon=epsilon,
         mifid=numbers.mifid,
         mifid_reason=numbers.mifid_reason,
-        inputs={
-            side.label: told(side, computed[side.label], pipeline)
-            for side in sorted(sides, key=lambda side: side.label)
-        },
+        inputs={},
         protocol=protocol(computed["generated"].provenance),
         not_comparable=not_comparable(computed, epsilon),
         seconds=seconds,
@@ -188,41 +222,4 @@ def score(
         bias=assessment.bias,
         bias_reason=assessment.bias_reason,
         metrics=more,
-        evidence=_evidence(sides, computed, given, epsilon, value_range),
     )
-
-
-def _compute(side: GivenSide, pipeline: Pipeline | None, only_fid: bool) -> Computed:
-    if isinstance(side.input, Features | Statistics):
-        return side.input
-    assert pipeline is not None
-    many = isinstance(side.input, Stream) or len(side.input) > _KEEP_FEATURES
-    if only_fid and many:
-        return pipeline.statistics(side.input, side.label)
-    return pipeline.features(side.input, side.label)
-
-
-def _logits(
-    generated: Computed, pipeline: Pipeline | None, opened: Callable[[], Extractor]
-) -> npt.NDArray[np.floating[Any]] | None:
-    """What the network's classifier makes of features: linear, so no second pass is needed."""
-    if isinstance(generated, Statistics):
-        return None
-    extractor = pipeline.extractor if pipeline else opened()
-    if extractor.identity.fingerprint != generated.provenance.fingerprint:
-        return None  # a file of another network's features
-    classifier = extractor.classifier()
-    return None if classifier is None else logits(generated.values, classifier)
-
-
-def _evidence(
-    sides: list[GivenSide],
-    computed: Mapping[str, Computed],
-    given: Mapping[str, Any],
-    epsilon: float,
-    value_range: tuple[float, float] | None,
-) -> Evidence | None:
-    """Keep what plots and pages need; nothing of streams: a training loop makes hundreds."""
-    if any(isinstance(side.input, Stream) for side in sides):
-        return None
-    return Evidence(dict(computed), dict(given), epsilon, value_range)

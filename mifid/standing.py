@@ -10,7 +10,7 @@ from typing import Any
 from mifid.evidence.uncertainty import Interval
 from mifid.side import Side
 
-__all__ = ["TITLES", "Standing", "number"]
+__all__ = ["TITLES", "Standing", "number", "percent"]
 
 TITLES = {"mifid": "MiFID", "fid": "FID"}
 
@@ -33,10 +33,15 @@ class Standing:
         intervals: of ``"fid"``, ``"memorization_distance"``, ``"mifid"``; empty where
             ``interval_reason`` says why.
         interval_reason: None if there are intervals.
+        below_threshold: share of its resamples that are penalized; None without intervals.
         difference: its score minus the best one's, at least 0; None for the best and the unranked.
-        difference_interval: of that difference, over shared draws; None where it cannot be had.
-        probability_better: share of the corrected replicates in which it beats the best; equal
-            ones count half.
+        compared_at: the smaller of its and the best one's numbers of pictures, at which all below
+            holds; None where it cannot be had.
+        equal_difference: its score minus the best one's at that number: ``difference`` where they
+            hold equally many, else the larger one's is a mean over its subsets.
+        difference_interval: of that, over shared draws; from three submissions on simultaneous.
+        probability_better: share of the corrected replicates in which it beats the best, for this
+            pair alone; equal ones count half.
         paired: whether its pictures were drawn together with the best one's, name by name.
         same_as: the submission above it that holds the same pictures.
         verdict: in words.
@@ -52,7 +57,10 @@ class Standing:
     mifid_reason: str | None
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     interval_reason: str | None = None
+    below_threshold: float | None = None
     difference: float | None = None
+    compared_at: int | None = None
+    equal_difference: float | None = None
     difference_interval: Interval | None = None
     probability_better: float | None = None
     paired: bool | None = None
@@ -66,8 +74,18 @@ class Standing:
 
     @property
     def worse(self) -> bool:
-        """Whether it is worse than the best by more than noise."""
+        """Whether it is worse than the best by more than noise, at equal numbers of pictures."""
         return self.difference_interval is not None and self.difference_interval.low > 0
+
+    @property
+    def better(self) -> bool:
+        """Whether it is better than the best at equal numbers of pictures: it has fewer."""
+        return self.difference_interval is not None and self.difference_interval.high < 0
+
+    @property
+    def ties(self) -> bool:
+        """Whether it holds the best one's pictures."""
+        return self.same_as is not None and self.difference == 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -80,10 +98,7 @@ class Standing:
         return told | self.side.to_dict() | {"skipped": self.side.skipped_dict()}
 
     def cells(self) -> tuple[str, ...]:
-        """Return rank, name, score with its interval, its parts, lag and probability, as text."""
-        gap = ""
-        if self.difference is not None:
-            gap = "+" + _with_interval(self.difference, self.difference_interval)
+        """Return what a line of the table holds, as text."""
         headline = "fid" if self.mifid is None else "mifid"
         numbers = (
             _with_interval(value, self.intervals.get(name) if name == headline else None)
@@ -91,7 +106,19 @@ class Standing:
             for value in [getattr(self, name)]
         )
         rank = "" if self.rank is None else str(self.rank)
-        return (rank, self.name, *numbers, gap, _probability(self.probability_better))
+        chance = self.probability_better
+        beats = "" if chance is None or self.ties else percent(chance)
+        return (rank, self.name, self.side.count, *numbers, self._behind(), beats)
+
+    def _behind(self) -> str:
+        if self.difference is None:
+            return ""
+        if self.ties:
+            return "same pictures"
+        told = "+" + _with_interval(self.difference, self.difference_interval)
+        if self.difference_interval is None or self.equal_difference == self.difference:
+            return told
+        return f"{told[:-1]} at {self.compared_at:,} each)"
 
     def flat(self) -> dict[str, Any]:
         """Return what a line of a CSV file holds."""
@@ -101,7 +128,18 @@ class Standing:
             interval = told[f"{name}_interval"] or {}
             line[name] = told[name]
             line |= {f"{name}_{end}": interval.get(end) for end in ("low", "high")}
-        rest = ("probability_better", "paired", "same_as", "verdict", "n", "source", "sha256")
+        rest = (
+            "compared_at",
+            "equal_difference",
+            "probability_better",
+            "paired",
+            "same_as",
+            "below_threshold",
+            "verdict",
+            "n",
+            "source",
+            "sha256",
+        )
         return line | {name: told[name] for name in rest}
 
 
@@ -123,7 +161,8 @@ def _with_interval(value: float | None, interval: Interval | None) -> str:
     return f"{number(value)} ({number(interval.low)} to {number(interval.high)})"
 
 
-def _probability(share: float | None) -> str:
-    if share is None:
-        return ""
-    return "< 1%" if share < 0.01 else f"{100 * share:.0f}%"
+def percent(share: float) -> str:
+    """Return whole per cents; nearly none and nearly all are no certainty, and not said to be."""
+    if share < 0.01:
+        return "< 1%"
+    return "> 99%" if share > 0.99 else f"{100 * share:.0f}%"

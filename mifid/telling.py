@@ -38,6 +38,7 @@ def protocol(provenance: Provenance) -> dict[str, Any]:
     return {
         "version": __version__,
         "extractor": provenance.extractor,
+        "fingerprint": provenance.fingerprint,
         "weights_sha256": provenance.weights_sha256,
         "resize": provenance.resize,
         "decoder": provenance.decoder,
@@ -52,9 +53,16 @@ def protocol(provenance: Provenance) -> dict[str, Any]:
 
 def not_comparable(computed: Mapping[str, Computed], epsilon: float) -> str | None:
     """Say why a score cannot be compared with Kaggle's; None if it can."""
+    reasons: dict[str, list[str]] = {}
     for label, side in computed.items():
         if side.provenance.not_comparable:
-            return f"{label.replace('_', ' ')}: {side.provenance.not_comparable}"
+            reasons.setdefault(side.provenance.not_comparable, []).append(label.replace("_", " "))
+    told = [f"{' and '.join(labels)}: {reason}" for reason, labels in reasons.items()]
+    known = {side.provenance.fingerprint is not None for side in computed.values()}
+    if len(known) > 1:
+        told.append("so the sides may be of different networks, and FID without meaning")
+    if told:
+        return "; ".join(told)
     if epsilon != EPSILON:
         return f"epsilon is {epsilon:g}, not {EPSILON:g}"
     return None

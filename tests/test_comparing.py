@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -93,6 +94,7 @@ def test_the_same_pictures_twice(tmp_path):
     best, again, worse = comparison.standings
     assert (best.name, best.rank, again.name, again.rank, worse.rank) == ("y", 1, "z", 1, 3)
     assert again.verdict == "holds the same pictures as y"
+    assert again.cells()[-2:] == ("same pictures", "")
     assert (again.difference, again.probability_better) == (0.0, 0.5)
     assert (again.difference_interval.low, again.difference_interval.high) == (0.0, 0.0)
     archive = shutil.make_archive(str(tmp_path / "good"), "zip", folder)
@@ -108,10 +110,110 @@ def test_the_order_in_which_they_are_given_changes_nothing():
     assert plain(forth) == plain(back)
 
 
-def test_another_submission_changes_none_of_the_others():
+def test_another_submission_widens_intervals_of_differences_and_changes_nothing_else():
     two = found({"good": GOOD, "worse": WORSE}, cache=False)
     three = found({"good": GOOD, "worse": WORSE, "far": 255 - WORSE}, cache=False)
-    assert two["worse"].difference_interval == three["worse"].difference_interval
+    alone, together = two["worse"], three["worse"]
+    assert together.intervals == alone.intervals
+    assert together.probability_better == alone.probability_better
+    one, other = alone.difference_interval, together.difference_interval
+    assert other.low < one.low < one.high < other.high
+    assert other.standard_error == one.standard_error
+    assert (two.simultaneous, three.simultaneous) == (2, 3)
+    assert "hold all at once (95% for all pairs of the 3 submissions" in three.text()
+    assert "at once" not in two.text()
+
+
+def test_a_copy_is_no_further_submission():
+    comparison = found({"good": GOOD, "again": GOOD[::-1].copy(), "worse": WORSE}, cache=False)
+    two = found({"again": GOOD[::-1].copy(), "worse": WORSE}, cache=False)
+    assert comparison.simultaneous == 2
+    assert comparison["worse"].difference_interval == two["worse"].difference_interval
+
+
+# Different numbers of pictures
+
+
+def test_fewer_pictures_alone_make_no_model_worse():
+    wide = np.random.RandomState(1)
+
+    def made(n):
+        return Features((wide.randn(n, 30) + 0.2).astype(np.float32))
+
+    seconds = []
+    for _ in range(12):
+        submissions = {"few": made(30), "many": made(210)}
+        comparison = found(submissions, made(40), cache=False, replicates=100)
+        seconds.append(comparison.standings[1])
+    # FID at all pictures is the smaller one's loss each time; no verdict is.
+    assert {standing.name for standing in seconds} == {"few"}
+    assert sum(standing.worse or standing.better for standing in seconds) <= 1
+    assert all(0.02 < standing.probability_better < 0.98 for standing in seconds[:3])
+
+
+def test_numbers_that_differ_are_judged_at_the_smaller_one():
+    reference = rows(40, seed=1)
+    many = rows(120, seed=3, shift=1)
+    submissions = {"few": rows(30, seed=2, shift=3), "many": many}
+    comparison = found(submissions, reference)
+    best, few = comparison.standings
+    assert (best.name, few.compared_at) == ("many", 30)
+    assert few.mifid - best.mifid == few.difference > few.equal_difference > 0
+    at_30 = [
+        mifid.score(Features(many.values[i * 30 :][:30]), reference, ci=0, **QUICK).fid
+        for i in range(4)
+    ]
+    assert few.fid - few.equal_difference == pytest.approx(np.mean(at_30), rel=0.03)
+    assert few.difference_interval.low < few.equal_difference < few.difference_interval.high
+    assert few.worse
+    assert few.verdict.startswith("worse than the best at 30 pictures each: ")
+    assert few.cells()[2] == "30"
+    assert few.cells()[-2].endswith(" at 30 each)")
+    assert "Submissions hold different numbers of pictures" in comparison.text()
+    again = found(submissions, reference)
+    assert plain(again) == plain(comparison)
+
+
+def test_a_model_that_leads_by_its_number_only():
+    reference = rows(40, seed=1)
+    rare = Features(np.random.RandomState(5).randn(8, 5).astype(np.float32))
+    many = rows(400, seed=3, shift=0.55)
+    comparison = found({"rare": rare, "many": many}, reference)
+    best, second = comparison.standings
+    assert (best.name, second.name) == ("many", "rare")
+    assert second.equal_difference < 0 < second.difference
+    assert second.probability_better > 0.5
+
+
+def test_better_at_equal_numbers_is_said():
+    wide = np.random.RandomState(7)
+    few, many, reference = (
+        Features((scale * wide.randn(n, 40)).astype(np.float32))
+        for n, scale in ((100, 1), (2000, 1.2), (300, 1))
+    )
+    comparison = found({"few": few, "many": many}, reference, replicates=100)
+    best, second = comparison.standings
+    assert (best.name, second.name, second.better, second.worse) == ("many", "few", True, False)
+    assert second.verdict.startswith("better than the best at 100 pictures each: ")
+    assert comparison.summary.endswith(
+        "but at equal numbers of pictures few is better: it has fewer."
+    )
+
+
+def test_numbers_that_differ_without_intervals_are_remarked_on():
+    submissions = {"few": rows(30, seed=2), "many": rows(120, seed=3)}
+    comparison = found(submissions, rows(40, seed=1), ci=0)
+    assert comparison.standings[1].compared_at is None
+    assert "the larger ones are favoured" in comparison.text()
+
+
+def test_three_numbers_of_pictures_and_a_stream():
+    batches = (GOOD[i : i + 16] for i in range(0, 40, 16))
+    comparison = found({"stream": batches, "half": GOOD[:20], "third": WORSE[:13]})
+    assert [comparison[name].side.n for name in ("stream", "half", "third")] == [40, 20, 13]
+    best = comparison.best.side.n
+    for standing in comparison.standings[1:]:
+        assert standing.compared_at == min(standing.side.n, best)
 
 
 def test_the_seed_decides():
@@ -145,6 +247,34 @@ def test_a_penalty_is_told():
     assert comparison["copies"].penalized
     assert comparison.best.name == "good"
     assert "penalized" not in comparison.best.verdict
+
+
+def test_how_often_resamples_are_penalized_is_told():
+    distance = found({"good": GOOD, "worse": WORSE}).best.memorization_distance
+    for epsilon in (distance * 0.999, distance * 1.001):
+        settings = {"epsilon": epsilon, "cache": False}
+        comparison = found({"good": GOOD, "worse": WORSE}, **settings)
+        report = mifid.score(GOOD, REAL, **(QUICK | settings))
+        good = comparison["good"]
+        assert good.below_threshold == report.uncertainty.below_threshold
+        assert 0.1 < good.below_threshold < 0.9
+        said = f"{100 * good.below_threshold:.0f}% of its resamples are penalized"
+        assert said in good.verdict
+        close = ": its distance is close to the threshold"
+        assert (said + close in good.verdict) == (not good.penalized)
+
+
+def test_single_intervals_are_those_of_score_whatever_the_others_are_called(tmp_path):
+    submissions = {name: rows(50, seed=i, names=name) for i, name in enumerate("abc")}
+    submissions["nameless"] = rows(50, seed=7, names=None)
+    reference = rows(40, seed=9)
+    comparison = found(submissions, reference, cache=False)
+    for name, features in submissions.items():
+        report = mifid.score(features, reference, **(QUICK | {"cache": False}))
+        for kind, interval in report.uncertainty.intervals.items():
+            ours = comparison[name].intervals[kind]
+            assert asdict(ours) == pytest.approx(asdict(interval))
+    assert not any(s.paired for s in comparison.standings)
 
 
 def test_a_separate_memorization_reference():
@@ -230,7 +360,9 @@ def test_features_without_names_and_streams():
 
 def test_two_pictures_have_no_interval_and_that_is_said():
     comparison = found({"good": GOOD, "two": GOOD[:2] // 4})
-    assert "at least three" in comparison["two"].interval_reason
+    reason = "it holds two pictures only; resampling needs at least three"
+    assert comparison["two"].interval_reason == reason
+    assert f"no interval: {reason}" in comparison["two"].verdict
     assert comparison["good"].intervals
 
 
@@ -328,8 +460,21 @@ def test_settings_without_a_meaning(settings, said):
         found({"good": GOOD, "worse": WORSE}, **settings)
 
 
+@pytest.mark.parametrize("label", ["submission bad_one.npz", "reference"])
+def test_a_damaged_file_among_several_is_named(label, tmp_path):
+    good, bad = rows(9).values, rows(9).values.copy()
+    bad[3] = np.nan
+    np.savez(tmp_path / "good.npz", features=good)
+    np.savez(tmp_path / "bad_one.npz", features=bad)
+    np.savez(tmp_path / "other.npz", features=good + 1)
+    paths = [tmp_path / name for name in ("good.npz", "other.npz", "bad_one.npz")]
+    reference = paths.pop(2 if label == "reference" else 0)
+    with pytest.raises(FeatureError, match=f"^{label}: .*(NaN|finite)"):
+        found(paths, reference)
+
+
 def test_a_single_picture():
-    with pytest.raises(FeatureError, match=r"submission: .* holds one picture"):
+    with pytest.raises(FeatureError, match=r"^submission single: array .* holds one picture"):
         found({"good": GOOD, "single": GOOD[:1]})
 
 
@@ -352,6 +497,7 @@ def test_json_holds_all_of_it():
         "replicates",
         "resampled",
         "seed",
+        "simultaneous",
         "remarks",
         "comparable_with_kaggle",
         "not_comparable_reason",
@@ -366,7 +512,13 @@ def test_json_holds_all_of_it():
         40,
         "array of shape (40, 32, 32, 3)",
     )
-    assert set(worse["fid_interval"]) == {"low", "high", "level", "standard_error", "bias"}
+    assert set(worse["fid_interval"]) == {
+        "low",
+        "high",
+        "level",
+        "standard_error",
+        "replicates_bias",
+    }
     assert told["seconds"]["uncertainty"] >= 0
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from mifid.errors import InputError
 from mifid.explaining import explain
+from mifid.metrics.base import Measured
 from mifid.report import Report
 from mifid.side import Side
 
@@ -54,7 +55,7 @@ def score(**changes):
         if value is REMOVED:
             del at[name]
         else:
-            at[name] = value
+            at[name] = copy.deepcopy(value)
     return found
 
 
@@ -93,7 +94,24 @@ def test_other_measures_are_numbers_too():
     a = score(metrics={"kid": {"kid": 0.5, "kid_std": 0.1, "settings": {"seed": 0}}})
     b = score(metrics={"kid": {"kid": 0.75}, "vendi": {"omitted": "too few"}})
     found = {pair.name: (pair.a, pair.b) for pair in explain(a, b).numbers[3:]}
-    assert found == {"kid kid": (0.5, 0.75), "kid kid_std": (0.1, None)}
+    assert found == {"kid.kid": (0.5, 0.75), "kid.kid_std": (0.1, None)}
+
+
+def test_measures_are_named_as_the_score_names_them():
+    measures = {
+        "fld": Measured("fld", {"fld": 6.8, "fld_gap": -0.6}),
+        "dc": Measured("dc", {"density": 0.7, "coverage": 0.5}),
+        "authpct": Measured("authpct", {"authpct": 89.5}),
+        "ct": Measured("ct", {"ct": 1.1, "ct_global": 0.1}),
+    }
+    found = explain(report(metrics=measures), report())
+    shown = [name for name, _, _ in report(metrics=measures).rows()][-7:]
+    assert [pair.title for pair in found.numbers][3:] == shown
+    assert shown[-1] == "ct global"
+    keys = list(found.to_dict()["numbers"])[3:]
+    assert keys[0] == "fld.fld"
+    assert keys[-1] == "ct.ct_global"
+    assert any(line.startswith("ct global  ") for line in found.text().splitlines())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +127,6 @@ def test_other_measures_are_numbers_too():
         ("backend", "torch", "rounding"),
         ("batch_size", 128, "rounding"),
         ("version", "0.2.0", "rounding"),
-        ("colour_profile", "sRGB", "unknown"),
     ],
 )
 def test_what_a_change_of_protocol_can_do(field, value, effect):
@@ -118,6 +135,8 @@ def test_what_a_change_of_protocol_can_do(field, value, effect):
 
 def test_what_other_changes_can_do():
     assert effects() == {}
+    one, other = score(protocol__colours="sRGB"), score(protocol__colours="P3")
+    assert [(c.field, c.effect) for c in explain(one, other).changes] == [("colours", "unknown")]
     assert effects(epsilon=0.2) == {"epsilon": "mifid"}
     assert effects(n_generated=100) == {"number of generated pictures": "much"}
     assert effects(n_reference=None) == {"number of reference pictures": "much"}
@@ -169,6 +188,7 @@ def test_what_was_trained_on_is_the_reference_unless_given_apart():
 
 def test_equal_numbers():
     assert conclusion() == ("The numbers are equal, as they must be.",)
+    assert conclusion(seconds={"total": 1.0}, protocol__device="cuda") == conclusion()
     assert conclusion(protocol__dtype="float16", **OTHER) == (
         "The numbers are equal, although there differ: dtype and generated pictures.",
     )
@@ -261,10 +281,263 @@ def test_epsilon_alone_and_the_penalty():
 
 def test_streams_leave_it_open():
     found = conclusion(**WORSE, inputs__generated__sha256=None)
-    assert found[0].startswith("Same protocol, but not all inputs can be told apart by hashes")
+    assert found[0].startswith("Same protocol, but not everything is told that can move the")
     assert "Whether the generated pictures are the same cannot be told" in found[1]
     found = conclusion(**WORSE, **OTHER, inputs__reference__sha256=None)
     assert found[0].startswith("Same protocol, other generated pictures; the rest cannot be told.")
+
+
+# What cannot be told
+
+
+@pytest.mark.parametrize("value", [None, "unknown", REMOVED])
+@pytest.mark.parametrize(
+    "field", ["extractor", "weights_sha256", "resize", "decoder", "ddof", "dtype"]
+)
+def test_same_protocol_needs_every_field_that_moves_numbers(field, value):
+    without = score(**{f"protocol__{field}": value})
+    other = score(**{f"protocol__{field}": value}, **WORSE, **OTHER)
+    told = (SCORE, score(**WORSE, **OTHER))
+    for a, b in ((without, other), (told[0], other), (without, told[1])):
+        found = explain(a, b)
+        assert field in found.untold
+        assert "whether the protocol is the same cannot be told" in found.conclusions[0]
+        assert not any("Same protocol" in text for text in found.conclusions)
+        assert not any(change.told for change in found.changes)
+    assert explain(*told).untold == ()
+
+
+def test_a_score_that_tells_nothing_but_its_number():
+    one, other = ({"fid": fid, "protocol": {}, "inputs": {}} for fid in (40.0, 44.0))
+    first, second, third = explain(one, other).conclusions
+    assert first.startswith("Not everything is told that can move the numbers, so no cause")
+    assert "move the numbers: ddof, extractor, weights sha256" in second
+    assert third.startswith("Whether the generated and reference pictures are the same cannot")
+    (equal,) = explain(one, one).conclusions
+    assert equal.startswith("The numbers are equal; whether they must be cannot be told, for want")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inputs__generated__sha256": None},
+        {"inputs__reference__sha256": None},
+        {"protocol__dtype": "unknown"},
+        {"epsilon": REMOVED},
+    ],
+)
+def test_equal_as_they_must_be_needs_everything_known(changes):
+    (text,) = explain(score(**changes), score(**changes)).conclusions
+    assert text.startswith("The numbers are equal; whether they must be cannot be told")
+
+
+def features(**changes):
+    """A score of files of features that do not say what made them."""
+    protocol = {"version": "0.1.0", "extractor": "unknown", "weights_sha256": None, "ddof": 1}
+    protocol |= dict.fromkeys(("resize", "decoder", "dtype", "device", "backend"), "unknown")
+    inputs = {
+        "inputs__generated__source": "features in g.npz",
+        "inputs__reference__source": "features in r.npz",
+    }
+    return score(**({"protocol": protocol} | inputs | changes))
+
+
+def test_features_of_unknown_making():
+    assert explain(features(), features()).conclusions == (
+        "The numbers are equal, as they must be.",
+    )
+    found = explain(features(), features(**WORSE, **OTHER))
+    assert found.conclusions[0].startswith(
+        "Other generated pictures, the same reference; whether the protocol is the same cannot"
+    )
+    assert found.inputs[0].why.endswith("the same ones encoded anew or reordered")
+    moved = explain(features(), features(**WORSE)).conclusions[0]
+    assert moved.startswith("Same inputs, same protocol: the numbers must be equal")
+
+
+def test_intervals_apart_prove_nothing_of_a_protocol_that_is_not_told():
+    one = features(uncertainty=interval(38.0, 41.0))
+    other = features(**WORSE, **OTHER, uncertainty=interval(42.0, 46.0))
+    last = explain(one, other).conclusions[-1]
+    assert "the pictures do only if what is not told is equal (extractor," in last
+    assert "larger than resampling explains" not in last
+
+
+def test_intervals_apart_prove_less_at_other_numbers_of_pictures():
+    one = score(uncertainty=interval(38.0, 41.0))
+    other = score(**WORSE, **OTHER, n_generated=1000, uncertainty=interval(42.0, 46.0))
+    last = explain(one, other).conclusions[-1]
+    assert "the number of generated pictures differs, and with it FID's bias" in last
+    assert "larger than resampling explains" not in last
+
+
+def test_fingerprints():
+    mine = {"protocol__extractor": "mine:f", "protocol__weights_sha256": None}
+    assert explain(score(**mine), score(**mine)).untold == ("weights_sha256", "fingerprint")
+    told = {**mine, "protocol__fingerprint": "mine v1"}
+    assert explain(score(**told), score(**told)).untold == ()
+    (text,) = explain(
+        score(**told), score(**{**told, "protocol__fingerprint": "mine v2"}, **WORSE)
+    ).conclusions
+    assert text.startswith("Another protocol (fingerprint), the same pictures")
+    # Older JSONs lack it, and weights and resize tell the same of a built-in extractor.
+    newer = score(**WORSE, **OTHER, protocol__fingerprint="inception one")
+    assert explain(SCORE, newer).untold == ()
+    assert explain(SCORE, newer).conclusions[0].startswith("Same protocol, same reference, other")
+    # Another resize is another fingerprint: one cause, not two.
+    resized = score(**WORSE, protocol__resize="x", protocol__fingerprint="inception x")
+    (text,) = explain(score(protocol__fingerprint="inception one"), resized).conclusions
+    assert text.startswith("Another protocol (resize), the same pictures")
+
+
+# Other measures
+
+
+def measures(**changes):
+    """A score with measures, changed as ``kid__kid=0.6``."""
+    sides = {"inputs__held_out": {"source": "folder held", "n": 99, "sha256": "e" * 64}}
+    found = {
+        "kid": {"kid": 0.5, "kid_std": 0.1, "settings": {"subsets": 100, "seed": 0}},
+        "pr": {"precision": 0.7, "recall": 0.3, "settings": {"k": 3}},
+        "fld": {"fld": 6.8, "fld_gap": -0.6, "settings": {"seed": 0}},
+        "ct": {"ct": 1.1, "ct_global": 0.1, "settings": {"clusters": 3, "seed": 0}},
+    }
+    found["kid"]["settings"]["subset_size"] = 1000
+    moved = {f"metrics__{k}": v for k, v in changes.items() if k.split("__")[0] in found}
+    other = {k: v for k, v in changes.items() if k.split("__")[0] not in found}
+    return score(**sides, metrics=found, **moved, **other)
+
+
+EQUAL = "MiFID, FID and memorization distance are equal, as they must be."
+
+
+def test_other_held_out_pictures_explain_what_needs_them():
+    one = measures(bias={"floor_held_out": 122.5})
+    other = measures(
+        fld__fld=6.2,
+        ct__ct=0.6,
+        inputs__held_out__sha256="f" * 64,
+        bias={"floor_held_out": 111.2},
+    )
+    assert explain(one, other).conclusions == (
+        EQUAL,
+        "fld and ct: other held-out pictures, so the two cannot be compared.",
+        "The floor of FID moved from 122.5 to 111.2: other held-out pictures.",
+    )
+    # They do not explain what does not need them.
+    found = explain(one, measures(pr__recall=0.6, inputs__held_out__sha256="f" * 64)).conclusions
+    assert any(text.startswith("pr: the same inputs, settings and protocol must") for text in found)
+
+
+def test_another_seed_explains_what_draws():
+    seeds = {f"{name}__settings__seed": 1 for name in ("kid", "fld", "ct")}
+    other = measures(kid__kid=0.51, fld__fld=6.9, ct__ct=1.0, **seeds)
+    found = explain(measures(), other)
+    assert {c.field: c.effect for c in found.changes} == dict.fromkeys(
+        ("seed of kid", "seed of fld", "seed of ct"), "measure"
+    )
+    assert found.conclusions == (
+        EQUAL,
+        "kid, fld and ct: another seed, so other draws: that part is chance, not the pictures.",
+    )
+    assert "Changed, moves that measure alone:" in found.text().splitlines()
+
+
+def test_measures_alone_are_judged_too():
+    core = dict.fromkeys(("fid", "mifid", "memorization_distance"))
+    kid = {"kid": {"kid": 0.5, "settings": {"subsets": 9, "subset_size": 9, "seed": 0}}}
+    one = score(**core, metrics=kid)
+    other = score(**core, metrics=kid, metrics__kid__settings__seed=1, metrics__kid__kid=0.6)
+    assert explain(one, other).conclusions == (
+        "kid: another seed, so other draws: that part is chance, not the pictures.",
+    )
+    assert explain(one, score(metrics=kid)).conclusions == ("kid is equal, as it must be.",)
+    assert explain(one, one).conclusions == ("The numbers are equal, as they must be.",)
+    another = score(**core, metrics=kid, metrics__kid__kid=0.6, **OTHER)
+    assert explain(one, another).conclusions == (
+        "Same protocol, same reference, other generated pictures: a real difference between these "
+        "two sets. Whether other samples of the two models would differ as well, intervals and "
+        "`mifid compare` tell.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pr__precision": 0.6, "pr__settings__k": 5}, "pr: another k, so the two cannot"),
+        ({"kid__kid": 0.500001, "protocol__device": "cuda"}, "kid: the rest is rounding (device)."),
+        ({"pr__recall": 0.301, "protocol__device": "cuda"}, "pr: they count pictures, of which"),
+        ({"pr__recall": 0.301}, "pr: the same inputs, settings and protocol must give equal"),
+        ({"kid__kid": 0.6}, "kid: the same pictures by other names are drawn in another order;"),
+        ({"kid__kid": 0.6, "protocol__version": "0.2.0"}, "kid: written by different versions of"),
+        ({"kid__kid": 0.6, "kid__settings": REMOVED}, "kid: why they differ cannot be told, for"),
+        ({"fld__fld": 6.2, "inputs__held_out__sha256": None}, "fld: why they differ cannot be"),
+    ],
+)
+def test_why_a_measure_differs(changes, said):
+    first, second = explain(measures(), measures(**changes)).conclusions
+    assert first == EQUAL
+    assert second.startswith(said)
+
+
+def test_measures_with_the_numbers_beside_them():
+    # What differs for all numbers is said once.
+    other = measures(**WORSE, **OTHER, kid__kid=0.6, pr__recall=0.2)
+    assert not any("kid" in text for text in explain(measures(), other).conclusions)
+    # What differs for one of them beside that is said as well.
+    other = measures(**WORSE, **OTHER, kid__kid=0.6, kid__settings__seed=1)
+    found = explain(measures(), other).conclusions
+    assert "kid: another seed as well: what that adds cannot be told from the rest." in found
+    # Reordered features: FID is equal, but draws are others.
+    found = explain(measures(), measures(**OTHER, kid__kid=0.6)).conclusions
+    assert found == (
+        "MiFID, FID and memorization distance are equal, although there differ: "
+        "generated pictures.",
+        "kid: generated pictures (or their order) differ.",
+    )
+
+
+def test_settings_that_cannot_be_told():
+    # Neither tells them; and one tells a setting that another version has not.
+    without = {"kid__settings": REMOVED}
+    pairs = [
+        (measures(**without), measures(kid__kid=0.6, **without)),
+        (measures(), measures(kid__kid=0.6, kid__settings__degree=3)),
+    ]
+    for pair in pairs:
+        found = explain(*pair).conclusions
+        assert found[1] == "kid: why they differ cannot be told, for want of: its settings."
+
+
+def test_what_need_not_be_told():
+    # A library that another version lists; numbers of pictures that are the same by their hash.
+    assert conclusion(protocol__versions__jax="1", n_generated=None) == conclusion()
+    # Features that are the same beside held-out features that are not.
+    held = {"inputs__held_out": {"source": "features in h.npz", "sha256": "e" * 64}}
+    other = features(**held, **{"inputs__held_out__sha256": "f" * 64})
+    assert explain(features(**held), other).conclusions == conclusion()
+
+
+def test_other_training_pictures_leave_fid():
+    apart = {"inputs__memorization_reference": {"source": "folder x", "sha256": "d" * 64}}
+    (text,) = conclusion(**apart, memorization_distance=0.3)
+    assert text.startswith("Other training pictures: the memorization distance, and MiFID where")
+    (text,) = conclusion(**apart, **WORSE)
+    assert text.startswith("Same generated and reference pictures, same protocol: the numbers must")
+
+
+def test_a_mifid_that_does_not_follow_from_fid_is_an_alarm():
+    (text,) = conclusion(mifid=44.0)
+    assert "They differ by 4 in MiFID, 0 in FID" in text
+    assert "JSONs edited by hand" in text
+
+
+def test_held_out_pictures_of_a_json_without_inputs_cannot_be_told():
+    held = score(inputs__held_out={"source": "folder held", "sha256": "e" * 64})
+    found = {pair.label: pair.same for pair in explain(held, score(inputs={})).inputs}
+    assert found["held_out"] is None
+    found = {pair.label: pair.same for pair in explain(held, SCORE).inputs}
+    assert found["held_out"] is False
 
 
 # What JSONs of other versions hold
@@ -280,8 +553,11 @@ def test_fields_that_one_version_lacks_are_told_and_no_crash():
         assert any("Written by different versions of mifid" in note for note in found.notes)
         assert any("does not tell epsilon, inputs" in note for note in found.notes)
         assert any("holds bias." in note for note in found.notes)
-        assert any("Told by one of the two only" in text for text in found.conclusions)
-        assert any("decoder" in text for text in found.conclusions)
+        untold = "At least one does not tell what can move the numbers: decoder."
+        assert untold in found.conclusions
+        assert found.untold == ("decoder",)
+        assert not any("Same protocol" in text for text in found.conclusions)
+        assert "Told by one of the two only:" in found.text().splitlines()
         assert [pair.same for pair in found.inputs] == [None, None]
         assert json.loads(found.to_json())["notes"] == list(found.notes)
         assert found.text()

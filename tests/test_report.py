@@ -3,10 +3,16 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from mifid import Report
-from mifid.errors import OutputError
+from mifid.errors import OutputError, UnavailableError
+from mifid.evidence.bias import bias
+from mifid.evidence.evidence import Evidence
+from mifid.evidence.uncertainty import Interval, Uncertainty
+from mifid.featureset import Features
+from mifid.metrics.base import Measured
 from mifid.report import Side, check_output
 
 KEYS = {
@@ -173,3 +179,150 @@ def test_places_that_cannot_be_written(name, text, tmp_path):
     with pytest.raises(OutputError, match=text):
         report().save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+# Intervals, bias and other measures
+
+
+def interval(low, high, level=95.0):
+    return Interval(low, high, level, 1.0, 0.5)
+
+
+def uncertain(**intervals):
+    found = {name: interval(*ends) for name, ends in intervals.items()}
+    return Uncertainty(found, 95.0, 1000, 7, ("generated",), "bootstrap", 0.25, "as drawn")
+
+
+WITH_INTERVALS = {
+    "uncertainty": uncertain(
+        fid=(40.123, 45.678), memorization_distance=(0.19, 0.2345678), mifid=(40.1, 45.6)
+    )
+}
+
+
+def test_intervals_stand_beside_their_numbers():
+    lines = report(**WITH_INTERVALS).text().splitlines()
+    assert lines[2].endswith("42.500000  95% interval 40.12 to 45.68; lower is better")
+    assert lines[3].endswith(
+        "95% interval 0.1900 to 0.2346; not below the threshold 0.1: no penalty"
+    )
+    assert lines[4].endswith(
+        "42.500000  95% interval 40.10 to 45.60; lower is better; "
+        "25.0% of the resamples are below the threshold"
+    )
+
+
+def test_a_number_without_an_interval_has_none_beside_it():
+    lines = report(uncertainty=uncertain(fid=(40.0, 45.0))).text().splitlines()
+    assert "interval" in lines[2]
+    assert "interval" not in lines[3]
+    assert "interval" not in lines[4]
+
+
+def test_an_astronomical_interval():
+    told = report(uncertainty=uncertain(mifid=(0.0, 1.292047e13))).text()
+    assert "95% interval 0.00 to 1.292047e+13" in told
+
+
+def test_intervals_change_no_number():
+    with_ends, without = (json.loads(report(**c).to_json()) for c in (WITH_INTERVALS, {}))
+    for name in ("fid", "memorization_distance", "mifid"):
+        assert with_ends[name] == without[name]
+
+
+def test_json_of_intervals_and_bias():
+    values = np.random.RandomState(0).rand(70, 4).astype(np.float32)
+    curve = bias(generated=Features(values[:40]), reference=Features(values[40:]))
+    data = json.loads(report(**WITH_INTERVALS, bias=curve).to_json())
+    assert data["uncertainty"]["intervals"]["fid"] == {
+        "low": 40.123,
+        "high": 45.678,
+        "level": 95.0,
+        "standard_error": 1.0,
+        "replicates_bias": 0.5,
+    }
+    assert data["uncertainty"]["resampled"] == ["generated"]
+    assert data["uncertainty_reason"] is None
+    assert data["bias"] == curve.to_dict()
+    assert data["bias"]["fids"] == curve.fids.tolist()
+    assert data["bias"]["sizes"][-1] == 40
+    without = json.loads(report(uncertainty_reason="off", bias_reason="no").to_json())
+    assert (without["uncertainty"], without["uncertainty_reason"]) == (None, "off")
+    assert (without["bias"], without["bias_reason"]) == (None, "no")
+
+
+def test_other_measures_are_told_with_spread_direction_and_reason():
+    measures = {
+        "kid": Measured("kid", {"kid": 0.0123, "kid_std": 0.001}, {"seed": 1}),
+        "pr": Measured("pr", {"precision": 0.5, "recall": 0.25}, {"k": 3}),
+        "fld": Measured("fld", omitted="needs <others>"),
+    }
+    told = report(metrics=measures)
+    rows = {row[0]: row[1:] for row in told.rows()}
+    assert rows["kid"] == ("0.012300", "lower is better; its parts' standard deviation is 0.001000")
+    assert rows["precision"] == ("0.500000", "higher is better")
+    assert rows["recall"] == ("0.250000", "higher is better")
+    assert rows["fld"] == ("none", "needs <others>")
+    data = json.loads(told.to_json())["metrics"]
+    assert data["kid"] == {"kid": 0.0123, "kid_std": 0.001, "settings": {"seed": 1}}
+    assert data["fld"] == {"omitted": "needs <others>"}
+    assert "needs &lt;others&gt;" in told._repr_html_()
+
+
+def test_other_measures_alone_need_no_word_on_mifid():
+    measures = {"kid": Measured("kid", {"kid": 0.0123})}
+    nothing = dict.fromkeys(
+        ("fid", "memorization_distance", "memorization_distance_thresholded", "mifid")
+    )
+    alone = report(**nothing, mifid_reason="not asked for", metrics=measures)
+    assert "MiFID" not in alone.text().split("\n\n")[0]
+    assert not alone.penalized
+
+
+def test_csv_holds_the_ends_of_intervals(tmp_path):
+    report(**WITH_INTERVALS).save(tmp_path / "s.csv")
+    report().save(tmp_path / "s.csv")
+    first, second = csv.DictReader((tmp_path / "s.csv").read_text().splitlines())
+    assert (first["fid_low"], first["fid_high"]) == ("40.123", "45.678")
+    assert (first["mifid_low"], first["mifid_high"]) == ("40.1", "45.6")
+    assert [second[f"{name}_{end}"] for name in ("fid", "mifid") for end in ("low", "high")] == [
+        ""
+    ] * 4
+
+
+def test_an_earlier_versions_csv_is_refused_and_kept(tmp_path):
+    old = "fid,memorization_distance,mifid\n1,2,3\n"
+    (tmp_path / "s.csv").write_text(old)
+    with pytest.raises(OutputError, match="its columns are not this version's"):
+        report().save(tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_text() == old
+
+
+def test_a_report_without_evidence_says_what_would_have_it():
+    for ask in (
+        lambda r: r.pictures,
+        lambda r: r.training_pictures,
+        lambda r: r.plot("distances"),
+    ):
+        with pytest.raises(UnavailableError, match="keeps no features") as caught:
+            ask(report())
+        assert "folder, zip, array or features file" in caught.value.hint
+
+
+def test_evidence_is_neither_printed_nor_compared(tmp_path):
+    kept = Evidence({"generated": Features(np.ones((3, 2), np.float32))})
+    assert report(evidence=kept) == report()
+    assert repr(report(evidence=kept)) == repr(report())
+    assert json.loads(report(evidence=kept).to_json()) == json.loads(report().to_json())
+
+
+def test_save_html_writes_a_whole_page_or_nothing(tmp_path):
+    report(**WITH_INTERVALS).save(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert page.rstrip().endswith("</html>")
+    assert "&lt;b&gt;images&lt;/b&gt;.zip" in page
+    assert "<b>images" not in page
+    assert "40.12" in page
+    with pytest.raises(OutputError, match="No such file or directory"):
+        report().save(tmp_path / "no" / "r.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]

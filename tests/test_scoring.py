@@ -9,7 +9,15 @@ from PIL import Image
 from toys import Counting, colours, drawn, repainted, write_pictures
 
 import mifid
-from mifid.errors import CompatibilityError, FeatureError, InputError
+from mifid.errors import (
+    CompatibilityError,
+    FeatureError,
+    InputError,
+    UnavailableError,
+    WeightsError,
+)
+from mifid.extractors.base import Extractor, Identity
+from mifid.metrics import METRICS
 from mifid.metrics.frechet import Moments, frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.provenance import Provenance
@@ -134,7 +142,7 @@ def test_fid_alone(expected):
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
     assert report.memorization_distance is None
     assert report.mifid is None
-    assert report.mifid_reason == "only fid was asked for"
+    assert report.mifid_reason == "not asked for"
 
 
 def test_memorization_alone(expected):
@@ -146,7 +154,7 @@ def test_memorization_alone(expected):
 
 
 def test_many_pictures_stream_when_only_fid_is_asked_for(monkeypatch, expected):
-    monkeypatch.setattr("mifid.scoring._KEEP_FEATURES", 10)
+    monkeypatch.setattr("mifid.computing._KEEP_FEATURES", 10)
     held = []
     monkeypatch.setattr(
         "mifid.pipeline.Pipeline.features",
@@ -307,6 +315,349 @@ def test_inception_random_end_to_end():
         repainted(4, 64), drawn("painting", 4, 64), extractor="inception-random", device="cpu"
     )
     assert report.fid > 0
-    assert report.not_comparable == "reference: inception-random has seeded, not trained weights"
+    assert (
+        report.not_comparable
+        == "reference and generated: inception-random has seeded, not trained weights"
+    )
     assert report.to_dict()["comparable_with_kaggle"] is False
     assert "Not comparable with Kaggle" in report.text()
+
+
+# Intervals, bias and other measures
+
+
+def cloud(n, seed=0, names=None, width=6):
+    values = np.random.RandomState(seed).rand(n, width).astype(np.float32) + 0.5
+    return mifid.Features(values, names)
+
+
+def apart_from_time(report):
+    """The report as JSON without what may differ between two runs."""
+    data = json.loads(report.to_json())
+    data.pop("seconds")
+    for side in data["inputs"].values():
+        side.pop("cached")
+    return data
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"ci": 80}, {"resample": ("reference",)}, {"replicates": 200}, {"seed": 1}],
+    ids=str,
+)
+def test_the_headline_is_the_same_to_the_last_bit_with_and_without_intervals(settings):
+    sides = cloud(40, 1), cloud(30, 2)
+    off = mifid.score(*sides, ci=0)
+    on = mifid.score(*sides, **settings)
+    for name in ("fid", "memorization_distance", "memorization_distance_thresholded", "mifid"):
+        assert getattr(on, name) == getattr(off, name)
+    assert off.uncertainty is None
+    assert (off.uncertainty_reason, off.bias_reason) == ("switched off", "switched off")
+    for name in ("fid", "memorization_distance", "mifid"):
+        interval = on.uncertainty.intervals[name]
+        assert interval.low <= getattr(on, name) <= interval.high
+    assert on.bias.fid == on.fid
+
+
+def test_a_seed_gives_its_interval_again_and_another_gives_another():
+    sides = cloud(40, 1), cloud(30, 2)
+    one, again, other = (
+        mifid.score(*sides, seed=seed, replicates=100, cache=False) for seed in (3, 3, 4)
+    )
+    assert apart_from_time(one) == apart_from_time(again)
+    assert one.uncertainty.intervals != other.uncertainty.intervals
+    assert one.fid == other.fid
+
+
+def test_a_second_run_from_the_cache_says_the_same(monkeypatch):
+    settings = {"metrics": ["mifid", "kid", "prdc"], "replicates": 100, "held_out": GENERATED[:5]}
+    many = repainted(21)
+    first = mifid.score(many, REFERENCE, extractor=Counting(), **settings)
+    assert first.uncertainty is not None
+    assert first.bias is not None
+    monkeypatch.setattr("mifid.evidence.assessing.uncertainty", None)
+    monkeypatch.setattr("mifid.evidence.assessing.bias", None)
+    counting = Counting()
+    second = mifid.score(many, REFERENCE, extractor=counting, **settings)
+    assert counting.pictures == 0
+    assert apart_from_time(second) == apart_from_time(first)
+
+
+def test_intervals_of_one_side_alone_are_narrower():
+    def width(*resample):
+        found = mifid.score(cloud(40, 1), cloud(30, 2), resample=resample, replicates=200)
+        interval = found.uncertainty.intervals["fid"]
+        return interval.high - interval.low
+
+    both = width("generated", "reference")
+    assert width("generated") < both
+    assert width("reference") < both
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"ci": 100}, "ci is 100"),
+        ({"ci": 30}, "ci is 30"),
+        ({"resample": ()}, "resample is empty"),
+        ({"replicates": 10}, "replicates is 10"),
+        ({"seed": -1, "ci": 0, "metrics": "kid"}, "seed is -1"),
+    ],
+)
+def test_settings_of_intervals_are_checked_before_the_work(settings, said):
+    counting = Counting()
+    with pytest.raises(InputError, match=said):
+        mifid.score(GENERATED, REFERENCE, extractor=counting, **settings)
+    assert counting.pictures == 0
+
+
+def test_training_statistics_leave_fid_its_interval_and_nothing_else():
+    training = mifid.Statistics.from_features(cloud(20, 5).values)
+    report = mifid.score(cloud(40, 1), cloud(30, 2), memorization_reference=training)
+    assert set(report.uncertainty.intervals) == {"fid"}
+    assert (report.memorization_distance, report.mifid) == (None, None)
+    whole = mifid.score(cloud(40, 1), cloud(30, 2))
+    assert report.uncertainty.intervals["fid"] == whole.uncertainty.intervals["fid"]
+    assert "interval" in report.text()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "names"),
+    [("fid", {"fid"}), ("memorization", {"memorization_distance"})],
+)
+def test_intervals_are_of_what_was_asked_for(metrics, names):
+    report = mifid.score(cloud(40, 1), cloud(30, 2), metrics=metrics, replicates=100)
+    assert set(report.uncertainty.intervals) == names
+    assert (report.bias is None) == (metrics == "memorization")
+
+
+def test_one_measure_alone_has_neither_number_nor_interval():
+    report = mifid.score(cloud(40, 1), cloud(30, 2), metrics="kid")
+    assert (report.fid, report.memorization_distance, report.mifid) == (None, None, None)
+    assert (report.uncertainty, report.bias) == (None, None)
+    assert report.uncertainty_reason == "neither FID nor memorization distance was computed"
+    assert list(report.metrics) == ["kid"]
+    assert report.metrics["kid"].settings["seed"] == 2020
+    assert "uncertainty" not in report.seconds
+
+
+def test_all_measures_of_statistics_leave_fid_and_their_reasons():
+    sides = [mifid.Statistics.from_features(cloud(20, seed).values) for seed in (1, 2)]
+    report = mifid.score(*sides, metrics="all")
+    assert report.fid > 0
+    assert "mean and covariance only" in report.mifid_reason
+    assert "mean and covariance only" in report.uncertainty_reason
+    assert all(one.omitted for one in report.metrics.values())
+    assert {"kid", "is", "pr", "dc", "fld", "authpct", "ct", "vendi"} == set(report.metrics)
+    json.loads(report.to_json())
+    for ask in (lambda: report.pictures, lambda: report.training_pictures):
+        with pytest.raises(mifid.MifidError, match="mean and covariance only"):
+            ask()
+
+
+def test_measures_of_memorization_are_to_what_was_trained_on():
+    sides, training = (cloud(40, 1), cloud(30, 2)), cloud(30, 3)
+    own, same = (
+        mifid.score(*sides, memorization_reference=given, metrics=["authpct", "kid"])
+        for given in (training, None)
+    )
+    expected = METRICS["authpct"].function(
+        generated=sides[0].values, training=training.values, **METRICS["authpct"].settings
+    )
+    assert own.metrics["authpct"].values == expected
+    assert own.metrics["authpct"].values != same.metrics["authpct"].values
+    assert own.metrics["kid"] == same.metrics["kid"]
+
+
+def test_held_out_pictures_are_the_floor_and_feed_their_measures(random):
+    counting = Counting()
+    report = mifid.score(
+        drawn("photo", 24),
+        REFERENCE,
+        held_out=drawn("painting", 8, seed=30),
+        metrics=["mifid", "fld"],
+        extractor=counting,
+        replicates=100,
+    )
+    assert counting.pictures == 24 + 9 + 8
+    assert report.inputs["held_out"].n == 8
+    assert report.bias.n_held_out == 8
+    assert report.bias.floor_held_out > 0
+    assert report.metrics["fld"].values
+    without = mifid.score(drawn("photo", 24), REFERENCE, extractor=colours, ci=0)
+    assert report.mifid == without.mifid
+
+
+def test_held_out_features_of_another_width_are_refused():
+    for ci in (0, None):
+        with pytest.raises(FeatureError, match=r"held out features have width 7, reference .* 6"):
+            mifid.score(cloud(30), cloud(20, 1), held_out=cloud(9, 2, width=7), ci=ci)
+
+
+def test_many_streamed_pictures_have_fid_and_say_why_there_is_no_interval(monkeypatch, expected):
+    monkeypatch.setattr("mifid.computing._KEEP_FEATURES", 10)
+    report = mifid.score(GENERATED, REFERENCE, metrics=["fid"], extractor=colours)
+    assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
+    assert report.uncertainty is None
+    assert report.uncertainty_reason == report.bias_reason
+    assert "generated side is mean and covariance only" in report.uncertainty_reason
+    with pytest.raises(mifid.MifidError, match="the generated side is mean and covariance only"):
+        _ = report.pictures
+
+
+def test_a_stream_has_intervals_and_measures_but_keeps_no_pictures():
+    stream = (GENERATED[i : i + 5] for i in range(0, 14, 5))
+    report = mifid.score(
+        stream, REFERENCE, extractor=colours, metrics=["mifid", "kid"], replicates=100
+    )
+    assert set(report.uncertainty.intervals) == {"fid", "memorization_distance", "mifid"}
+    assert report.metrics["kid"].values
+    assert report.evidence is None
+    for ask in (lambda: report.pictures, lambda: report.plot("map")):
+        with pytest.raises(UnavailableError, match="a stream, which has passed") as caught:
+            ask()
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_two_or_three_pictures_with_everything_asked_for(n):
+    report = mifid.score(cloud(n, 1), cloud(n, 2), metrics="all", extractor=colours)
+    assert report.mifid > 0
+    assert (report.uncertainty is None) == (n == 2)
+    assert report.bias is None
+    assert "k 3: at least 4 generated pictures are needed" in report.metrics["pr"].omitted
+    assert "k 5: at least 6 reference pictures are needed" in report.metrics["dc"].omitted
+    assert report.metrics["kid"].values
+    assert len(report.pictures) == n
+    json.loads(report.to_json())
+    assert report.text()
+
+
+def test_identical_sets_have_everything():
+    same = cloud(25)
+    report = mifid.score(same, same, metrics="all", extractor=colours, replicates=100)
+    assert 0 <= report.fid < 1e-9
+    assert report.memorization_distance < 1e-12
+    assert report.uncertainty.intervals["fid"].low < 1e-9
+    assert report.pictures.near_copies == 25
+    assert np.isfinite(report.pictures.influence).all()
+    assert report.training_pictures.copied.tolist() == [1] * 25
+    assert report.metrics["authpct"].values["authpct"] == 0
+    json.loads(report.to_json())
+
+
+def test_rows_of_zeros_have_everything():
+    g, r = cloud(30, 1).values.copy(), cloud(20, 2).values.copy()
+    g[:3], r[5] = 0, 0
+    report = mifid.score(
+        mifid.Features(g), mifid.Features(r), metrics="all", extractor=colours, replicates=100
+    )
+    assert report.pictures.without_distance == 3
+    assert report.memorization_distance == memorization_distance(generated=g[3:], reference=r)
+    assert report.metrics["vendi"].values
+    json.loads(report.to_json())
+
+
+def test_a_reference_of_zeros_has_a_fid_and_says_what_it_has_not():
+    zeros = mifid.Features(np.zeros((20, 6), np.float32))
+    report = mifid.score(cloud(30), zeros, metrics=["fid", "kid", "authpct", "pr"])
+    assert report.fid > 0
+    assert report.uncertainty_reason == "all reference features are zero: no memorization distance"
+    assert report.metrics["kid"].values
+
+
+def test_features_without_names_have_numbers():
+    report = mifid.score(cloud(4), cloud(3, 1), ci=0)
+    assert report.pictures.names == ("0", "1", "2", "3")
+    assert set(report.pictures.nearest) <= {"0", "1", "2"}
+    named = mifid.score(cloud(4), cloud(3, 1, names=("a", "b", "c")), ci=0)
+    assert set(named.pictures.nearest) <= {"a", "b", "c"}
+
+
+# Inception Score: from the features' own network, or not at all
+
+
+class Classifying(Extractor):
+    """colours(), and a classifier of three classes."""
+
+    def __init__(self, name="classifying", fails=False):
+        self.name, self.fails, self.pictures = name, fails, 0
+
+    @property
+    def identity(self):
+        return Identity(self.name, f"{self.name} 1")
+
+    def load(self, device="auto"):
+        return "cpu"
+
+    def __call__(self, pixels):
+        self.pictures += len(pixels)
+        return colours(torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2)).float().numpy()
+
+    def classifier(self):
+        if self.fails:
+            raise WeightsError("the weights cannot be read:\n  a list", hint="Get them.")
+        return np.random.RandomState(0).randn(3, 6).astype(np.float32) / 50
+
+
+def test_the_inception_score_needs_no_second_pass(tmp_path):
+    extractor = Classifying()
+    report = mifid.score(GENERATED, REFERENCE, metrics="is", extractor=extractor, cache=False)
+    assert extractor.pictures == 14 + 9
+    (name, value), *_ = report.metrics["is"].values.items()
+    assert name == "is"
+    features = colours(torch.from_numpy(GENERATED).permute(0, 3, 1, 2)).float().numpy()
+    expected = METRICS["is"].function(
+        logits=features.astype(np.float64) @ extractor.classifier().T.astype(np.float64),
+        **METRICS["is"].settings,
+    )
+    assert value == pytest.approx(expected["is"], rel=1e-9)
+    # From a file of features neither.
+    mifid.features(GENERATED, extractor=extractor).save(tmp_path / "f.npz")
+    mifid.features(REFERENCE, extractor=extractor).save(tmp_path / "r.npz")
+    extractor = Classifying()
+    again = mifid.score(tmp_path / "f.npz", tmp_path / "r.npz", metrics="is", extractor=extractor)
+    assert again.metrics["is"].values["is"] == pytest.approx(value, rel=1e-9)
+    assert extractor.pictures == 0
+
+
+def test_features_of_another_network_or_of_an_unknown_one_have_no_inception_score(tmp_path):
+    mifid.features(GENERATED, extractor=Classifying("one")).save(tmp_path / "f.npz")
+    for generated in (tmp_path / "f.npz", cloud(14)):
+        report = mifid.score(generated, generated, metrics="is", extractor=Classifying("two"))
+        assert "which these features come without" in report.metrics["is"].omitted
+
+
+def test_no_weights_are_sought_for_features_of_another_network(monkeypatch):
+    monkeypatch.setattr("mifid.scoring.open_extractor", None)
+    report = mifid.score(cloud(14), cloud(9, 1), metrics=["mifid", "is"], replicates=100)
+    assert report.mifid is not None
+    assert "which these features come without" in report.metrics["is"].omitted
+
+
+def test_weights_that_cannot_be_had_leave_everything_else(monkeypatch):
+    def no_weights(*_, **__):
+        raise WeightsError("the weights are not on this machine and cannot be downloaded:\n  url")
+
+    provenance = Provenance("inception", "x", None)
+    monkeypatch.setattr("mifid.scoring.open_extractor", no_weights)
+    sides = (mifid.Features(cloud(14, s).values, provenance=provenance) for s in (0, 1))
+    report = mifid.score(*sides, metrics=["mifid", "is"], replicates=100)
+    assert report.mifid is not None
+    assert report.metrics["is"].omitted == (
+        "needs the network's classifier: the weights are not on this machine and cannot be "
+        "downloaded"
+    )
+
+
+def test_a_classifier_that_cannot_be_read_leaves_everything_else():
+    broken = mifid.score(
+        GENERATED, REFERENCE, metrics=["fid", "is"], extractor=Classifying(fails=True), ci=0
+    )
+    assert broken.fid is not None
+    assert "the weights cannot be read" in broken.metrics["is"].omitted
+
+
+def test_an_extractor_without_a_classifier_has_no_inception_score():
+    report = mifid.score(GENERATED, REFERENCE, metrics=["fid", "is"], extractor=colours, ci=0)
+    assert "which these features come without" in report.metrics["is"].omitted

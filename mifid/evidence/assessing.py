@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from mifid.cache import Cache
-from mifid.errors import InputError, UnavailableError
+from mifid.errors import FeatureError, InputError, UnavailableError
 from mifid.evidence.bias import Bias, bias
 from mifid.evidence.kept import kept
 from mifid.evidence.uncertainty import Uncertainty, uncertainty
@@ -15,9 +16,19 @@ from mifid.featureset import Features
 from mifid.progress import Progress
 from mifid.statistics import Statistics
 
-__all__ = ["LEVEL", "MOST_PICTURES", "REPLICATES", "SEED", "Assessment", "Resampling", "assess"]
+__all__ = [
+    "LEVEL",
+    "MOST_PICTURES",
+    "REPLICATES",
+    "SEED",
+    "SWITCHED_OFF",
+    "Assessment",
+    "Resampling",
+    "assess",
+]
 
 LEVEL = 95.0
+SWITCHED_OFF = "switched off"
 REPLICATES = 1000
 SEED = 2020
 """torch-fidelity's, so that KID and Inception Score are its numbers."""
@@ -52,6 +63,8 @@ class Resampling:
             )
         if self.replicates < 100:
             raise InputError(f"replicates is {self.replicates}; an interval needs at least 100")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}; expected 0 to 4294967295")
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ def assess(
     reference: Features | Statistics,
     training: Features | Statistics,
     held_out: Features | Statistics | None,
+    values: AbstractSet[str],
     epsilon: float,
     resampling: Resampling,
     cache: Cache | None,
@@ -80,6 +94,8 @@ def assess(
 
     Args:
         generated, reference, training, held_out: the sides; ``training`` may be the reference.
+        values: which of ``"fid"``, ``"memorization_distance"`` and ``"mifid"`` the score has; no
+            other gets an interval, and without ``"fid"`` there is no bias.
         epsilon: the threshold of the memorization distance.
         resampling: how intervals are made.
         cache: None: nothing is kept.
@@ -87,6 +103,8 @@ def assess(
         progress: where it is shown.
     """
     reason = _reason(generated, reference, resampling)
+    if not values:
+        reason = "neither FID nor memorization distance was computed"
     if reason is not None:
         return Assessment(uncertainty_reason=reason, bias_reason=reason)
     assert isinstance(generated, Features)
@@ -98,10 +116,10 @@ def assess(
         "held_out": held_out if isinstance(held_out, Features) else None,
     }
     start = time.perf_counter()
-    found, why = _uncertainty(sides, epsilon, resampling, cache, progress)
+    found, why = _uncertainty(sides, values, epsilon, resampling, cache, progress)
     seconds["uncertainty"] = time.perf_counter() - start
     start = time.perf_counter()
-    drift, why_not = _bias(sides, resampling.seed, cache)
+    drift, why_not = _bias(sides, values, resampling.seed, cache)
     seconds["bias"] = time.perf_counter() - start
     return Assessment(found, why, drift, why_not)
 
@@ -110,7 +128,7 @@ def _reason(
     generated: Features | Statistics, reference: Features | Statistics, resampling: Resampling
 ) -> str | None:
     if resampling.ci == 0:
-        return "switched off"
+        return SWITCHED_OFF
     for name, side in (("generated", generated), ("reference", reference)):
         if isinstance(side, Statistics):
             return f"the {name} side is mean and covariance only; pictures cannot be drawn from it"
@@ -121,6 +139,7 @@ def _reason(
 
 def _uncertainty(
     sides: dict[str, Features | None],
+    wanted: AbstractSet[str],
     epsilon: float,
     resampling: Resampling,
     cache: Cache | None,
@@ -143,11 +162,13 @@ def _uncertainty(
             progress=progress,
         ).to_dict()
 
+    if "memorization_distance" not in wanted:
+        epsilon = 0.0  # nothing is said of a threshold that this score does not come near
     level = LEVEL if resampling.ci is None else resampling.ci
     try:
         values = kept(
             cache,
-            "uncertainty 1",
+            "uncertainty 3",
             compute,
             sides={key: sides[key] for key in ("generated", "reference", "training")},
             settings={
@@ -158,27 +179,31 @@ def _uncertainty(
                 "seed": resampling.seed,
             },
         )
-    except UnavailableError as error:
+    except (UnavailableError, FeatureError) as error:  # FeatureError: rows of zeros
         return None, error.message
-    return Uncertainty.from_dict(values), None
+    found = Uncertainty.from_dict(values)
+    intervals = {name: ends for name, ends in found.intervals.items() if name in wanted}
+    return replace(found, intervals=intervals), None
 
 
 def _bias(
-    sides: dict[str, Features | None], seed: int, cache: Cache | None
+    sides: dict[str, Features | None], wanted: AbstractSet[str], seed: int, cache: Cache | None
 ) -> tuple[Bias | None, str | None]:
+    if "fid" not in wanted:
+        return None, "no FID was asked for"
     generated, reference, held_out = sides["generated"], sides["reference"], sides["held_out"]
     assert generated is not None
     assert reference is not None
     try:
         values = kept(
             cache,
-            "bias 1",
+            "bias 2",
             lambda: bias(
                 generated=generated, reference=reference, held_out=held_out, seed=seed
             ).to_dict(),
             sides={key: sides[key] for key in ("generated", "reference", "held_out")},
             settings={"seed": seed},
         )
-    except UnavailableError as error:
+    except (UnavailableError, FeatureError) as error:
         return None, error.message
     return Bias.from_dict(values), None

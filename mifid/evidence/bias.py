@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ class Bias:
         splits: how many random splits.
         floor_held_out: FID of held-out real pictures against the reference, of two or more of them.
         n_held_out: how many they are.
+        equal_n: as many pictures of either kind as there are of the fewer; 0: no held-out ones.
+        held_out_at_equal, generated_at_equal: FID of so many against the reference, of the larger
+            side the mean over random subsets: what can be set side by side.
         sentence: what this means, in words.
     """
 
@@ -55,6 +58,9 @@ class Bias:
     splits: int
     floor_held_out: float | None
     n_held_out: int
+    equal_n: int
+    held_out_at_equal: float | None
+    generated_at_equal: float | None
     sentence: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,7 +97,10 @@ def bias(
     halves = _between_halves(reference.values, seed=seed)
     fid = frechet_distance(generated=generated.values, reference=reference.values)
     n_held_out = 0 if held_out is None else len(held_out)
-    floor = None if held_out is None or n_held_out < 2 else _floor(held_out, reference)
+    floor = level = None
+    if held_out is not None and n_held_out >= 2:
+        floor = frechet_distance(generated=held_out.values, reference=reference.values)
+        level = _at_equal_numbers(generated, held_out, reference, seed=seed)
     half = len(reference) // 2
     return Bias(
         fid=fid,
@@ -107,11 +116,14 @@ def bias(
         splits=len(halves),
         floor_held_out=floor,
         n_held_out=n_held_out,
+        equal_n=level.n if level else 0,
+        held_out_at_equal=level.held_out if level else None,
+        generated_at_equal=level.generated if level else None,
         sentence=" ".join(
             [
                 _about_infinity(fid, line.infinity, len(generated), len(reference)),
                 _about_halves(float(halves.mean()), half),
-                *([] if held_out is None else [_about_held_out(floor, n_held_out, fid)]),
+                *([] if held_out is None else [_about_held_out(level, n_held_out)]),
             ]
         ),
     )
@@ -134,8 +146,36 @@ def _between_halves(reference: npt.NDArray[np.float32], *, seed: int) -> npt.NDA
     return np.array(distances)
 
 
-def _floor(held_out: Features, reference: Features) -> float:
-    return frechet_distance(generated=held_out.values, reference=reference.values)
+class _Level(NamedTuple):
+    n: int
+    held_out: float
+    generated: float
+
+
+def _at_equal_numbers(
+    generated: Features, held_out: Features, reference: Features, *, seed: int
+) -> _Level:
+    """FID of equally many of both: fewer pictures score higher, whoever made them."""
+    n = min(len(generated), len(held_out))
+    return _Level(
+        n,
+        _mean_of_subsets(held_out.values, n, reference.values, seed=seed),
+        _mean_of_subsets(generated.values, n, reference.values, seed=seed),
+    )
+
+
+def _mean_of_subsets(
+    side: npt.NDArray[np.float32], n: int, reference: npt.NDArray[np.float32], *, seed: int
+) -> float:
+    if n == len(side):
+        return frechet_distance(generated=side, reference=reference)
+    random = np.random.RandomState(seed)
+    costly = min(n, len(reference), side.shape[1]) > _COSTLY
+    distances = [
+        frechet_distance(generated=side[random.permutation(len(side))[:n]], reference=reference)
+        for _ in range(_SPLITS_IF_COSTLY if costly else _SPLITS)
+    ]
+    return float(np.mean(distances))
 
 
 def _about_infinity(fid: float, infinity: float, n: int, m: int) -> str:
@@ -158,11 +198,15 @@ def _about_halves(floor: float, half: int) -> str:
     )
 
 
-def _about_held_out(floor: float | None, n: int, fid: float) -> str:
-    if floor is None:
+def _about_held_out(level: _Level | None, n: int) -> str:
+    if level is None:
         return f"Held-out real pictures: {n}, where FID needs at least two, so no level of theirs."
-    than = "less than" if floor < fid else "no less than"
+    meaning = (
+        "the difference is what is left to gain"
+        if level.held_out < level.generated
+        else "nearer than real pictures come, as copies of the reference would be too"
+    )
     return (
-        f"The {n:,} held-out real pictures score {floor:.4g} against the reference, {than} the "
-        "generated ones: at equal numbers that is the level of real pictures."
+        f"Real pictures that nobody trained on score {level.held_out:.4g} against the reference, "
+        f"the generated ones {level.generated:.4g}, at {level.n:,} each: {meaning}."
     )

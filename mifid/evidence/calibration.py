@@ -29,8 +29,8 @@ __all__ = ["LARGEST", "METHODS", "Calibrated", "calibrated"]
 METHODS = ("auto", "bootstrap", "jackknife")
 
 LARGEST = 500
-"""Side of the eigenvalue problem, min(N, M, D), up to which "auto" means the bootstrap. At 300 x 7,000
-pictures 1,000 replicates take 10 s on two cores; at 1,000 x 10,000 they would take two minutes."""
+"""Side of the eigenvalue problem, min(N, M, D), up to which "auto" means the bootstrap. At 300 x
+7,000 pictures 1,000 replicates take 10 s on two cores; at 1,000 x 10,000 it would be minutes."""
 
 _FIRST_ORDER = (
     "By the jackknife: FID of each resample is taken to first order, from the influence of single "

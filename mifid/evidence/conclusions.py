@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from mifid.evidence.changes import (
-    MIFID_ALONE,
-    MUCH,
-    ROUNDING,
-    UNKNOWN,
-    Change,
-    InputPair,
-    NumberPair,
-    number,
-    section,
-)
+from mifid.evidence.chance import about_chance
+from mifid.evidence.grounds import Grounds, listed, within
+from mifid.evidence.measures import about_floor, about_measures
+from mifid.evidence.pairs import NumberPair
+from mifid.evidence.scorejson import Score, number
+from mifid.metrics import CORE
 
 __all__ = ["conclude"]
-
-Score = Mapping[str, Any]
 
 _EQUAL = 1e-9
 _ROUNDING = 1e-4
@@ -27,78 +19,114 @@ _ROUNDING = 1e-4
 
 
 def conclude(
-    a: Score,
-    b: Score,
-    *,
-    numbers: Sequence[NumberPair],
-    inputs: Sequence[InputPair],
-    changes: Sequence[Change],
+    a: Score, b: Score, *, numbers: Sequence[NumberPair], grounds: Grounds
 ) -> Iterator[str]:
     """Yield what follows, the most important first."""
-    headline = [pair for pair in numbers if pair.difference is not None]
-    if not headline:
+    common = [pair for pair in numbers if pair.difference is not None]
+    if not common:
         yield "The two hold no number in common, so there is nothing to explain."
         return
-    sides = [pair for pair in inputs if pair.label != "held_out"]
-    moving = [change for change in changes if change.effect in (MUCH, UNKNOWN)]
-    if _within(headline, _EQUAL):
-        yield _equal(changes, sides)
+    if within(common, _EQUAL):
+        yield _equal(common, grounds, every=len(common) == len(numbers))
+        yield from about_floor(a, b, grounds)
         return
-    yield _cause(headline, [c.field for c in moving if c.told], sides, changes)
-    yield from _penalty(a, b, changes)
-    yield from _untold([c.field for c in moving if not c.told], sides)
-    if _only_generated_differs(sides) and not _protocol([c.field for c in moving]):
-        yield from _intervals(a, b)
+    core = [pair for pair in common if pair.measure in CORE]
+    others = [pair for pair in common if pair.measure not in CORE]
+    covered = not within(core or others, _EQUAL)
+    if core and not covered:
+        yield _equal(core, grounds, every=False)
+    elif shared := _shared(common if core else others, grounds, core):
+        yield shared
+    elif core:
+        yield _core(a, b, core, grounds)
+    if core and covered:
+        yield from _penalty(a, b, grounds)
+    yield from about_measures(others, grounds, covered=covered)
+    yield from about_floor(a, b, grounds)
+    if covered:
+        yield from _untold(_measures(common), grounds)
+        if _only_generated_differs(core, grounds):
+            yield from about_chance(a, b, grounds)
 
 
-def _equal(changes: Sequence[Change], sides: list[InputPair]) -> str:
-    fields = [c.field for c in changes if c.told and c.effect in (MUCH, UNKNOWN, MIFID_ALONE)]
-    different = [f"{pair.label} pictures" for pair in sides if pair.same is False]
-    if fields or different:
-        return f"The numbers are equal, although there differ: {_listed([*fields, *different])}."
-    return "The numbers are equal, as they must be."
-
-
-def _cause(
-    headline: Sequence[NumberPair],
-    causes: list[str],
-    sides: list[InputPair],
-    changes: Sequence[Change],
-) -> str:
-    """Say what the difference is made of, as far as one cause can be singled out."""
-    different = [pair.label for pair in sides if pair.same is False]
-    unknown = any(pair.same is None for pair in sides)
-    protocol = _protocol(causes)
-    if protocol and different:
-        return (
-            f"Several things changed at once: {_listed(protocol)}, and the {_listed(different)} "
-            "pictures. How much each contributes cannot be told from the numbers: score both with "
-            "the same settings first."
-        )
-    if protocol:
-        which = "perhaps the same pictures" if unknown else "the same pictures"
-        return (
-            f"Another protocol ({_listed(protocol)}), {which}: the difference says nothing about "
-            "the pictures. Score both with the same settings to compare them."
-        )
-    if different:
-        return _other_pictures(different, _sizes(causes), unknown=unknown)
+def _equal(pairs: Sequence[NumberPair], grounds: Grounds, *, every: bool) -> str:
+    """Say which numbers are equal, and whether they could have been otherwise."""
+    measures = _measures(pairs)
+    names = list(dict.fromkeys(_name(pair) for pair in pairs))
+    many = every or len(names) > 1
+    subject = "The numbers are" if every else f"{listed(names)} {'are' if many else 'is'}"
+    it = "they" if many else "it"
+    causes = [*grounds.protocol, *grounds.pictures]
+    causes += ["epsilon"] if grounds.epsilon and "mifid" in measures else []
+    causes += [f"{s} of {m}" for m in measures for s in grounds.settings.get(m, ())]
+    causes += [f"{label} pictures" for label in grounds.different(measures)]
     if causes:
+        return f"{subject} equal, although there differ: {listed(causes)}."
+    open_ = [*grounds.untold, *grounds.sizes_untold]
+    open_ += ["epsilon"] if grounds.epsilon is None and "mifid" in measures else []
+    open_ += [f"settings of {m}" for m in measures if m in grounds.settings_untold]
+    open_ += [f"{label} pictures" for label in grounds.unsure(measures)]
+    if open_:
         return (
-            f"The inputs are the same, but not all of their pictures were used: {_listed(causes)}."
+            f"{subject} equal; whether {it} must be cannot be told, for want of: {listed(open_)}."
         )
-    if any(change.effect == MIFID_ALONE for change in changes) and _same_but_mifid(headline):
-        return "Only epsilon changed: FID and the distance are equal, the penalty is not."
-    return _unexplained(headline, changes, unknown=unknown)
+    return f"{subject} equal, as {it} must be."
 
 
-def _other_pictures(different: list[str], sizes: str, *, unknown: bool) -> str:
+def _shared(
+    pairs: Sequence[NumberPair], grounds: Grounds, core: Sequence[NumberPair]
+) -> str | None:
+    """Say what the difference is made of, as far as causes reach all numbers; else None."""
+    measures = _measures(pairs)
+    different = [label for label in grounds.different(measures) if label != "held_out"]
+    unsure = [label for label in grounds.unsure(measures) if label != "held_out"]
+    if grounds.protocol:
+        return _other_protocol(different, grounds, unsure=unsure)
+    if different == ["training"] and within([p for p in core if p.name == "fid"], _ROUNDING):
+        return (
+            "Other training pictures: the memorization distance, and MiFID where it is penalized, "
+            "are to different things; FID does not depend on them."
+        )
+    if different and different != ["training"]:
+        return _other_pictures(different, grounds, unsure=unsure)
+    if grounds.pictures and unsure:
+        return f"Not all pictures are the same: the {listed(grounds.pictures)} differs."
+    if grounds.pictures:
+        return (
+            "The inputs are the same, but not all of their pictures were used: "
+            f"{listed(grounds.pictures)}."
+        )
+    return None
+
+
+def _other_protocol(different: list[str], grounds: Grounds, *, unsure: Sequence[str]) -> str:
+    if different:
+        return (
+            f"Several things changed at once: {listed(grounds.protocol)}, and the "
+            f"{listed(different)} pictures. How much each contributes cannot be told from the "
+            "numbers: score both with the same settings first."
+        )
+    which = "perhaps the same pictures" if unsure else "the same pictures"
+    return (
+        f"Another protocol ({listed(grounds.protocol)}), {which}: the difference says nothing "
+        "about the pictures. Score both with the same settings to compare them."
+    )
+
+
+def _other_pictures(different: list[str], grounds: Grounds, *, unsure: Sequence[str]) -> str:
+    sizes = _sizes(grounds)
     if different != ["generated"]:
         return (
-            f"Other {_listed(different)} pictures: the two are measured against different things "
+            f"Other {listed(different)} pictures: the two are measured against different things "
             f"and cannot be ranked.{sizes} Score both against the same: `mifid compare` does."
         )
-    if unknown:
+    if grounds.untold:
+        reference = "" if unsure else ", the same reference"
+        return (
+            f"Other generated pictures{reference}; whether the protocol is the same cannot be "
+            f"told.{sizes}"
+        )
+    if unsure:
         return f"Same protocol, other generated pictures; the rest cannot be told.{sizes}"
     return (
         "Same protocol, same reference, other generated pictures: a real difference between these "
@@ -107,24 +135,49 @@ def _other_pictures(different: list[str], sizes: str, *, unknown: bool) -> str:
     )
 
 
-def _unexplained(
-    headline: Sequence[NumberPair], changes: Sequence[Change], *, unknown: bool
-) -> str:
-    by = _apart(headline)
-    if unknown:
-        return f"Same protocol, but not all inputs can be told apart by hashes; the two differ {by}"
-    rounding = [change.field for change in changes if change.effect == ROUNDING]
-    if _within_rounding(headline):
-        reason = f" ({_listed(rounding)})" if rounding else ""
-        return f"Same inputs, same protocol: the rest is rounding{reason}. The two differ {by}"
+def _core(a: Score, b: Score, core: Sequence[NumberPair], grounds: Grounds) -> str:
+    """Say what FID, distance and MiFID differ by, where no field and no pictures explain it."""
+    by = "by " + ", ".join(f"{p.difference:.3g} in {p.title}" for p in core) + "."
+    # Copies make MiFID divide by next to nothing: what it is made of tells more.
+    parts = [p for p in core if p.name != "mifid"]
+    sound = within(parts, _ROUNDING) if parts else within(core, _ROUNDING)
+    if grounds.epsilon and sound:
+        if "fid" in {pair.name for pair in parts}:
+            which = " and the distance are" if len(parts) > 1 else " is"
+            return f"Only epsilon changed: FID{which} equal, the penalty is not."
+        return f"Epsilon changed, which moves MiFID alone; the two differ {by}"
+    unsure, different = (f(_measures(core)) for f in (grounds.unsure, grounds.different))
+    if unsure or grounds.untold:
+        protocol = "N" if grounds.untold else "Same protocol, but n"
+        return (
+            f"{protocol}ot everything is told that can move the numbers, so no cause can be "
+            f"singled out; the two differ {by}"
+        )
+    # Other training pictures were told of before, but for a FID that moved without a cause.
+    same = "Same generated and reference pictures" if different else "Same inputs"
+    if sound and _as_defined(a, b):
+        reason = f" ({listed(grounds.rounding)})" if grounds.rounding else ""
+        return f"{same}, same protocol: the rest is rounding{reason}. The two differ {by}"
     return (
-        f"Same inputs, same protocol: the numbers must be equal but for rounding. They differ {by} "
+        f"{same}, same protocol: the numbers must be equal but for rounding. They differ {by} "
         "That is more than rounding does; look for what the JSONs do not tell (another code of "
         "an own extractor, JSONs edited by hand), and report it if there is nothing."
     )
 
 
-def _penalty(a: Score, b: Score, changes: Sequence[Change]) -> Iterator[str]:
+def _as_defined(a: Score, b: Score) -> bool:
+    """Say whether MiFID follows from FID and distance, in so far as both JSONs tell them."""
+    for score in (a, b):
+        mifid, fid = number(score, "mifid"), number(score, "fid")
+        divisor = number(score, "memorization_distance_thresholded")
+        if mifid is None or fid is None or not divisor or divisor < 1e-6:
+            continue
+        if abs(mifid - fid / divisor) > 1e-6 * max(abs(mifid), abs(fid / divisor)):
+            return False
+    return True
+
+
+def _penalty(a: Score, b: Score, grounds: Grounds) -> Iterator[str]:
     """Say how much of MiFID is the penalty, where just one side has it."""
     penalized = {}
     for name, score in (("a", a), ("b", b)):
@@ -136,90 +189,44 @@ def _penalty(a: Score, b: Score, changes: Sequence[Change]) -> Iterator[str]:
     if len(penalized) != 1:
         return
     ((name, (threshold, fid)),) = penalized.items()
-    moved = any(change.effect == MIFID_ALONE for change in changes)
     yield (
         f"Only {name} is penalized: its FID {fid:.6g} is divided by its memorization distance "
-        f"{threshold:.6g}{', as the thresholds differ' if moved else ''}. Compare FIDs to see the "
-        "rest."
+        f"{threshold:.6g}{', as the thresholds differ' if grounds.epsilon else ''}. Compare FIDs "
+        "to see the rest."
     )
 
 
-def _untold(fields: list[str], sides: list[InputPair]) -> Iterator[str]:
+def _untold(measures: Sequence[str], grounds: Grounds) -> Iterator[str]:
+    fields = [*grounds.untold, *grounds.sizes_untold]
     if fields:
-        yield f"Told by one of the two only, and able to move the numbers: {_listed(fields)}."
-    labels = [pair.label for pair in sides if pair.same is None]
+        yield f"At least one does not tell what can move the numbers: {listed(fields)}."
+    labels = grounds.unsure(measures)
     if labels:
         yield (
-            f"Whether the {_listed(labels)} pictures are the same cannot be told; give both as "
+            f"Whether the {listed(labels)} pictures are the same cannot be told; give both as "
             "pictures in files, and it can."
         )
 
 
-def _intervals(a: Score, b: Score) -> Iterator[str]:
-    for name, title in (("mifid", "MiFID"), ("fid", "FID")):
-        pair = [section(section(section(s, "uncertainty"), "intervals"), name) for s in (a, b)]
-        low = [number(found, "low") for found in pair]
-        high = [number(found, "high") for found in pair]
-        if None in low or None in high:
-            continue
-        levels = {number(found, "level") for found in pair}
-        level = f"{next(iter(levels)):g} % " if len(levels) == 1 and None not in levels else ""
-        told = f"The {level}intervals of {title} are {_range(pair[0])} and {_range(pair[1])}. "
-        overlap = max(low[0] or 0.0, low[1] or 0.0) <= min(high[0] or 0.0, high[1] or 0.0)
-        yield told + (
-            "They overlap, which alone proves neither a difference nor its absence: both share the "
-            "reference's chance. `mifid compare` resamples the two together, and is sharper."
-            if overlap
-            else "They do not overlap: the difference is larger than resampling explains."
-        )
-        return
-    yield "Not both hold an interval, so how much of the difference is chance is not known here."
+def _only_generated_differs(core: Sequence[NumberPair], grounds: Grounds) -> bool:
+    measures = _measures(core)
+    return (
+        grounds.different(measures) == ["generated"]
+        and not grounds.unsure(measures)
+        and not grounds.protocol
+    )
 
 
-def _protocol(causes: list[str]) -> list[str]:
-    """Leave out what follows from which pictures were given."""
-    return [cause for cause in causes if "pictures" not in cause]
-
-
-def _only_generated_differs(sides: list[InputPair]) -> bool:
-    return [pair.label for pair in sides if pair.same is not True] == ["generated"]
-
-
-def _sizes(causes: list[str]) -> str:
-    sizes = [cause for cause in causes if cause.startswith("number of")]
+def _sizes(grounds: Grounds) -> str:
+    sizes = [field for field in grounds.pictures if field.startswith("number of")]
     if not sizes:
         return ""
-    return f" A part of it is bias: the {_listed(sizes)} differs, and fewer give a higher FID."
+    return f" A part of it is bias: the {listed(sizes)} differs, and fewer give a higher FID."
 
 
-def _same_but_mifid(headline: Sequence[NumberPair]) -> bool:
-    return _within([pair for pair in headline if pair.name != "mifid"], _EQUAL)
+def _measures(pairs: Sequence[NumberPair]) -> list[str]:
+    return list(dict.fromkeys(pair.measure for pair in pairs))
 
 
-def _within_rounding(headline: Sequence[NumberPair]) -> bool:
-    # MiFID of copies divides by next to nothing: what it is made of tells more.
-    parts = [pair for pair in headline if pair.name in ("fid", "memorization_distance")]
-    return _within(parts or headline, _ROUNDING)
-
-
-def _within(pairs: Sequence[NumberPair], relative: float) -> bool:
-    return all(abs(pair.difference or 0.0) <= relative * _size(pair) for pair in pairs)
-
-
-def _size(pair: NumberPair) -> float:
-    # Distances are of the order of 1, however small this one is: rounding is against that.
-    least = 0.1 if pair.name == "memorization_distance" else 0.0
-    return max(abs(pair.a or 0.0), abs(pair.b or 0.0), least)
-
-
-def _apart(headline: Sequence[NumberPair]) -> str:
-    return "by " + ", ".join(f"{p.difference:.3g} in {p.title}" for p in headline[:3]) + "."
-
-
-def _range(interval: Mapping[str, Any]) -> str:
-    return f"{interval['low']:.6g} to {interval['high']:.6g}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    words = [name.replace("_", " ") for name in names]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _name(pair: NumberPair) -> str:
+    return pair.title if pair.measure in CORE else pair.measure

@@ -61,6 +61,8 @@ def draw_histograms(evidence: Evidence) -> Figure:
         for label in ("generated", "reference"):
             album = files.enter_context(evidence.album(label))
             sets[label] = album.pixels(random_rows(len(album), _LEVELS_OF))
+            if not sets[label]:
+                raise UnavailableError(f"none of the {label} pictures can be read any more")
         return plot_rgb(sets)
 
 

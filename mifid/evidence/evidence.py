@@ -30,12 +30,14 @@ class Evidence:
         given: the same labels -> what the user handed in.
         epsilon: the threshold of the memorization distance.
         value_range: of floating-point pixels.
+        asked: the settings of the score, by the names of its arguments.
     """
 
     sides: Mapping[str, Features | Statistics]
     given: Mapping[str, Any] = field(default_factory=dict)
     epsilon: float = 0.1
     value_range: tuple[float, float] | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def training_label(self) -> str:
@@ -88,7 +90,7 @@ class Evidence:
         """
         given = self.given.get(label)
         paths = (str, os.PathLike)
-        if isinstance(given, Features) or (
+        if isinstance(given, Features | Statistics) or (
             isinstance(given, paths) and formats.holds_statistics(given)
         ):
             raise UnavailableError(

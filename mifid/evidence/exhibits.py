@@ -44,6 +44,8 @@ def worst_influence(table: PictureTable, *, generated: Album, count: int = 12) -
         UnavailableError: there is no influence.
     """
     cards = _influential(table, table.worst(count), generated)
+    if not cards:
+        return Gallery((), "None: FID would be higher without any single picture.")
     return Gallery(cards, "Without one of these FID would be lower.")
 
 
@@ -54,6 +56,8 @@ def best_influence(table: PictureTable, *, generated: Album, count: int = 12) ->
         UnavailableError: there is no influence.
     """
     cards = _influential(table, table.best(count), generated)
+    if not cards:
+        return Gallery((), "None: FID would be lower without any single picture.")
     return Gallery(cards, "Without one of these FID would be higher.")
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mifid.evidence.changes import EFFECTS, Change, InputPair, NumberPair
+from mifid.evidence.changes import EFFECTS, Change
+from mifid.evidence.pairs import InputPair, NumberPair
+from mifid.evidence.scorejson import known
 
 __all__ = ["Explanation"]
 
@@ -20,7 +22,8 @@ class Explanation:
         a, b: what the two scores are called.
         numbers: side by side, the headline first.
         inputs: which of the pictures are the same.
-        changes: fields of the protocol that differ, by effect.
+        changes: fields of the protocol that differ, or that only one of the two tells.
+        untold: fields that can move all numbers and that not both scores tell.
         notes: what one of the JSONs lacks or has beside.
         conclusions: what follows, a paragraph each.
     """
@@ -30,6 +33,7 @@ class Explanation:
     numbers: tuple[NumberPair, ...]
     inputs: tuple[InputPair, ...]
     changes: tuple[Change, ...]
+    untold: tuple[str, ...]
     notes: tuple[str, ...]
     conclusions: tuple[str, ...]
 
@@ -40,7 +44,8 @@ class Explanation:
             "b": self.b,
             "numbers": {pair.name: asdict(pair) for pair in self.numbers},
             "inputs": {pair.label: asdict(pair) for pair in self.inputs},
-            "changes": [asdict(change) for change in self.changes],
+            "changes": [{**asdict(change), "told": change.told} for change in self.changes],
+            "untold": list(self.untold),
             "notes": list(self.notes),
             "conclusions": list(self.conclusions),
         }
@@ -70,9 +75,12 @@ class Explanation:
 
     def _by_effect(self) -> Iterator[list[str]]:
         for effect, meaning in EFFECTS.items():
-            found = [change for change in self.changes if change.effect == effect]
+            found = [c for c in self.changes if c.effect == effect and c.told]
             if found:
                 yield [f"Changed, {meaning}:", *map(_line, found)]
+        one_sided = [change for change in self.changes if not change.told]
+        if one_sided:
+            yield ["Told by one of the two only:", *map(_line, one_sided)]
 
 
 def _harmless(text: str) -> str:
@@ -103,7 +111,7 @@ def _line(change: Change) -> str:
 
 
 def _value(value: Any) -> str:
-    if value is None:
+    if not known(value):
         return "not told"
     if isinstance(value, Mapping | list):
         return json.dumps(value, ensure_ascii=False)

@@ -89,20 +89,24 @@ class PictureTable:
         return order[~np.isnan(self.distance[order])][:k]
 
     def worst(self, k: int) -> Rows:
-        """Return the rows of the ``k`` pictures whose removal lowers FID most, worst first.
+        """Return the rows of at most ``k`` pictures whose removal lowers FID, worst first.
+
+        There may be none: fewer pictures score higher, so that leaving out any raises FID a bit.
 
         Raises:
             UnavailableError: there is no influence.
         """
-        return np.argsort(self._influence(), kind="stable")[:k]
+        influence = self._influence()
+        return np.argsort(influence, kind="stable")[: min(k, int((influence < 0).sum()))]
 
     def best(self, k: int) -> Rows:
-        """Return the rows of the ``k`` pictures whose removal raises FID most, best first.
+        """Return the rows of at most ``k`` pictures whose removal raises FID, best first.
 
         Raises:
             UnavailableError: there is no influence.
         """
-        return np.argsort(-self._influence(), kind="stable")[:k]
+        influence = self._influence()
+        return np.argsort(-influence, kind="stable")[: min(k, int((influence > 0).sum()))]
 
     def columns(self) -> Mapping[str, Column]:
         """Return the table's columns by name; those of the influence only where there is one."""

@@ -130,7 +130,7 @@ def plot_bias(bias: Bias) -> Figure:
     half = f"halves of the reference ({bias.halves_n:,} each): {bias.floor_halves:.2f}"
     axes.axhline(bias.floor_halves, color=GREY, ls="--", lw=1.2, label=half)
     if bias.floor_held_out is not None:
-        held_out = f"held-out pictures: {bias.floor_held_out:.2f}"
+        held_out = f"held-out pictures ({bias.n_held_out:,}): {bias.floor_held_out:.2f}"
         axes.axhline(bias.floor_held_out, color=GREY, ls=":", lw=1.6, label=held_out)
     finish(axes, y="FID (lower is better)")
     axes.set_xlim(left=0)

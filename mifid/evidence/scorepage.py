@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from mifid.checking import Check
-from mifid.errors import UnavailableError
+from mifid.errors import FeatureError, UnavailableError
 from mifid.evidence.album import Album
-from mifid.evidence.assessing import LEVEL, REPLICATES, SEED
-from mifid.evidence.bias import Bias
 from mifid.evidence.drawn import draw_distances, draw_histograms, draw_map
 from mifid.evidence.evidence import Evidence
 from mifid.evidence.exhibits import (
@@ -23,57 +19,20 @@ from mifid.evidence.exhibits import (
     never_approached,
     worst_influence,
 )
-from mifid.evidence.page import Command, Measure, Omitted, PageFacts, Plot, Value, write_page
+from mifid.evidence.page import Measure, Omitted, PageFacts, Plot, Value, write_page
 from mifid.evidence.plots import plot_bias
 from mifid.evidence.reading import reading_aid
+from mifid.evidence.repeating import repeating_commands
+from mifid.evidence.scored import Scored
 from mifid.evidence.sheet import random_sheet
-from mifid.evidence.uncertainty import Uncertainty
-from mifid.metrics import CORE, METRICS
+from mifid.metrics import METRICS
 from mifid.metrics.base import Measured, Metric
-from mifid.metrics.mifid import EPSILON
 from mifid.side import Side
 from mifid.version import __version__
 
-__all__ = ["Scored", "write_score_page"]
+__all__ = ["write_score_page"]
 
 T = TypeVar("T")
-
-
-class Scored(Protocol):
-    """What of a :class:`mifid.Report` the page tells."""
-
-    @property
-    def fid(self) -> float | None: ...  # noqa: D102 - the report's own
-    @property
-    def mifid(self) -> float | None: ...  # noqa: D102
-    @property
-    def mifid_reason(self) -> str | None: ...  # noqa: D102
-    @property
-    def memorization_distance(self) -> float | None: ...  # noqa: D102
-    @property
-    def epsilon(self) -> float: ...  # noqa: D102
-    @property
-    def penalized(self) -> bool: ...  # noqa: D102
-    @property
-    def inputs(self) -> Mapping[str, Side]: ...  # noqa: D102
-    @property
-    def protocol(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def not_comparable(self) -> str | None: ...  # noqa: D102
-    @property
-    def uncertainty(self) -> Uncertainty | None: ...  # noqa: D102
-    @property
-    def uncertainty_reason(self) -> str | None: ...  # noqa: D102
-    @property
-    def bias(self) -> Bias | None: ...  # noqa: D102
-    @property
-    def bias_reason(self) -> str | None: ...  # noqa: D102
-    @property
-    def metrics(self) -> Mapping[str, Measured]: ...  # noqa: D102
-    @property
-    def check(self) -> Check | None: ...  # noqa: D102
-    @property
-    def evidence(self) -> Evidence | None: ...  # noqa: D102
 
 
 def write_score_page(path: str | os.PathLike[str], report: Scored) -> None:
@@ -123,7 +82,7 @@ def write_score_page(path: str | os.PathLike[str], report: Scored) -> None:
         measures=_measures(report.metrics) or Omitted("none were asked for: --metrics all does"),
         inputs=tuple((name.replace("_", " "), _facts(s)) for name, s in report.inputs.items()),
         protocol=tuple(_protocol(report)),
-        commands=_commands(report),
+        commands=repeating_commands(report),
         **{name: galleries.get(name, gone) for name in _GALLERIES},
     )
     write_page(path, facts)
@@ -172,7 +131,7 @@ def _galleries(evidence: Evidence) -> dict[str, Any]:
 def _or_omitted(make: Callable[[], T]) -> T | Omitted:
     try:
         return make()
-    except UnavailableError as error:
+    except (UnavailableError, FeatureError) as error:  # FeatureError: rows of zeros
         return Omitted(error.message)
 
 
@@ -190,8 +149,7 @@ def _values(report: Scored) -> Iterator[Value]:
     )
     for name, key, value, remark, decimals in shown:
         if value is None:
-            why = (report.mifid_reason if key == "mifid" else None) or "not asked for"
-            yield Value(name, None, remark=why)
+            yield Value(name, None, remark=report.mifid_reason or "not asked for")
             continue
         interval = report.uncertainty.intervals.get(key) if report.uncertainty else None
         low, high = (interval.low, interval.high) if interval else (None, None)
@@ -251,52 +209,6 @@ def _protocol(report: Scored) -> Iterator[tuple[str, str]]:
             yield from ((f"version of {package}", str(v)) for package, v in value.items())
         elif value is not None:
             yield name.replace("_", " "), str(value)
-
-
-def _commands(report: Scored) -> tuple[Command, ...]:
-    """Return the command that repeats the score, if paths and names alone tell it."""
-    given = report.evidence.given if report.evidence else {}
-    extractor = str(report.protocol["extractor"])
-    known = extractor in ("inception", "inception-random") or ":" in extractor
-    if not known or not all(isinstance(path, str | os.PathLike) for path in given.values()):
-        return ()
-    if "generated" not in given:
-        return ()
-    words = ["mifid", "score", os.fspath(given["generated"])]
-    flags = {
-        "reference": "--ref",
-        "memorization_reference": "--memorization-ref",
-        "held_out": "--held-out",
-    }
-    for label, flag in flags.items():
-        if label in given:
-            words += [flag, os.fspath(given[label])]
-    if extractor != "inception":
-        words += ["--extractor", extractor]
-    words += _settings(report)
-    line = " ".join(shlex.quote(str(word)) for word in words)
-    return (Command("Repeat this score, with the same weights file:", line),)
-
-
-def _settings(report: Scored) -> Iterator[str]:
-    if report.epsilon != EPSILON:
-        yield from ("--epsilon", f"{report.epsilon:g}")
-    core = ["mifid"] if report.mifid is not None or report.mifid_reason else []
-    names = [*core, *report.metrics] if core or report.metrics else list(CORE)
-    if names != ["mifid"]:
-        yield from ("--metrics", ",".join(names))
-    found = report.uncertainty
-    if found is None:
-        yield from ("--ci", "0")
-        return
-    if found.level != LEVEL:
-        yield from ("--ci", f"{found.level:g}")
-    if len(found.resampled) == 1:
-        yield from ("--ci-over", found.resampled[0])
-    if found.replicates != REPLICATES:
-        yield from ("--replicates", str(found.replicates))
-    if found.seed != SEED:
-        yield from ("--seed", str(found.seed))
 
 
 def _name(report: Scored, label: str) -> str:

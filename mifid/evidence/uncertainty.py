@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError
+from mifid.errors import InputError, UnavailableError
 from mifid.evidence.calibration import calibrated, filled
 from mifid.featureset import Features
 from mifid.metrics.frechet import frechet_distance
@@ -28,9 +28,11 @@ from mifid.progress import Progress, choose
 
 __all__ = ["Interval", "Uncertainty", "uncertainty"]
 
+_FEW = 20  # pictures of a side; below, intervals were seen to hold the expected score too rarely
+
 _MEANING = (
     "Where the score would lie had other pictures been drawn, as many as here; "
-    "not what infinitely many would give."
+    "not what infinitely many would give. The training pictures of the distance stay the same."
 )
 
 
@@ -42,14 +44,14 @@ class Interval:
         low, high: its ends.
         level: in percent.
         standard_error: standard deviation of what the interval is read off.
-        bias: mean of the replicates, before they were moved, minus the value.
+        replicates_bias: mean of the replicates, before they were moved, minus the value.
     """
 
     low: float
     high: float
     level: float
     standard_error: float
-    bias: float
+    replicates_bias: float
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,11 @@ def uncertainty(
         UnavailableError: fewer than three pictures on a side that is resampled.
     """
     _check(level=level, replicates=replicates, seed=seed)
+    for name, side in (("generated", generated), ("reference", reference)):
+        if name in resample and side is not None and len(side) < 3:
+            raise UnavailableError(
+                f"intervals need at least three {name} pictures to draw from, got {len(side)}"
+            )
     with choose(progress).task("resampling", replicates, "replicate") as task:
         found = calibrated(
             generated=generated,
@@ -146,7 +153,17 @@ def uncertainty(
         resampled=tuple(side for side in SIDES if side in resample),
         method=found.method,
         below_threshold=below,
-        remark=" ".join(filter(None, [_MEANING, found.remark, _threshold(below, epsilon, values)])),
+        remark=" ".join(
+            filter(
+                None,
+                [
+                    _MEANING,
+                    found.remark,
+                    _threshold(below, epsilon, values),
+                    _few(generated, reference),
+                ],
+            )
+        ),
     )
 
 
@@ -186,6 +203,16 @@ def _threshold(below: float, epsilon: float, values: Mapping[str, float]) -> str
     return (
         f"{below:.1%} of the replicates fall below the memorization threshold {epsilon:g} and are "
         "penalized: MiFID jumps there, and its interval reaches over both branches."
+    )
+
+
+def _few(generated: Features, reference: Features | None) -> str:
+    fewest = min(len(side) for side in (generated, reference) if side is not None)
+    if fewest >= _FEW:
+        return ""
+    return (
+        f"With {fewest} pictures on a side such intervals are too narrow: at 5, three in four hold "
+        "the expected score, not 95 %."
     )
 
 

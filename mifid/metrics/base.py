@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Measured", "Metric"]
+__all__ = ["NOT_ASKED", "Measured", "Metric"]
+
+NOT_ASKED = "not asked for"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Metric:
             arrays (N, D)) and ``"logits"`` (of the generated pictures, (N, classes)) it takes.
         settings: the function's other arguments and their defaults (``{"k": 3}``), for reports.
         remark: what a reader should know, in half a sentence; may be empty.
+        directions: where it is another than ``better``: value name -> which way is better.
     """
 
     name: str
@@ -35,10 +38,13 @@ class Metric:
     needs: tuple[str, ...] = ("generated", "reference")
     settings: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
+    directions: Mapping[str, str] = field(default_factory=dict)
 
     def direction(self, value: str) -> str:
         """Return which way a value is better; empty for spreads and sizes, which are no scores."""
-        return "" if value.endswith(("_std", "_size")) else self.better
+        if value.endswith(("_std", "_size")):
+            return ""
+        return self.directions.get(value, self.better)
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,25 @@ def test_the_table_the_verdicts_and_the_summary(run_compare):
     assert first < second
     for cell in found.standings[1].cells():
         assert all(part in words.split() for part in cell.split())
+    for heading in ("pictures", "behind the", "beats the best"):
+        assert heading in result.stdout
     table = result.stdout[: result.stdout.index(f"\n{found.best.name}: ")]
     assert all(len(line) <= 100 for line in table.splitlines())
+
+
+def test_submissions_of_different_sizes_are_judged_at_equal_ones(run_compare, folder):
+    write_pictures(folder / "few", drawn("photo", 6, seed=9)[:4])
+    result = run_compare("few", "out", "--ref", "monet")
+    assert result.exit_code == 0, result.output
+    assert "at 4 pictures each: the interval of the difference" in result.stdout
+    assert "Submissions hold different numbers of pictures" in result.stdout
+
+
+def test_a_damaged_file_is_named(refused, folder):
+    values = np.ones((5, 3), np.float32)
+    np.savez(folder / "good.npz", features=values)
+    np.savez(folder / "bad.npz", features=values * np.nan)
+    assert "submission bad.npz: " in refused("good.npz", "bad.npz", "--ref", "monet")
 
 
 def test_json_is_the_only_thing_on_stdout(run_compare):

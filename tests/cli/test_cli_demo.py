@@ -58,6 +58,7 @@ def test_the_demo_checks_and_scores_what_it_draws(run, folder, small):
         "monet_held_out",
         "images.zip",
         "copies",
+        "report.html",
         "run-1",
     }
     assert result.stdout.count("would be accepted by 'mifid demo'.") == 2
@@ -73,7 +74,13 @@ def test_a_second_demo_keeps_the_first_ones_run(run, folder):
 
 def test_the_demo_says_what_to_type_next(run):
     out = run("demo").stdout
-    for command in ("mifid check", "mifid score", "mifid reference build", "mifid weights show"):
+    for command in (
+        "mifid check",
+        "mifid score",
+        "mifid compare",
+        "mifid reference build",
+        "mifid weights show",
+    ):
         assert f"  {command} " in out or f"  {command}\n" in out
     assert "without any download" in out
 

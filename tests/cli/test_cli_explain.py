@@ -7,6 +7,16 @@ import pytest
 from mifid.report import Report
 from mifid.side import Side
 
+PROTOCOL = {
+    "version": "0.1.0",
+    "extractor": "inception",
+    "weights_sha256": "6" * 64,
+    "resize": "one",
+    "decoder": "pillow 11",
+    "ddof": 1,
+    "dtype": "float32",
+}
+
 
 def written(path, fid, generated="a", **protocol):
     sides = {
@@ -21,7 +31,7 @@ def written(path, fid, generated="a", **protocol):
         mifid=fid,
         mifid_reason=None,
         inputs=sides,
-        protocol={"version": "0.1.0", "extractor": "inception", "resize": "one", **protocol},
+        protocol={**PROTOCOL, **protocol},
         not_comparable=None,
         seconds={"total": 1.0},
     ).save(path)

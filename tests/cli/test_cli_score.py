@@ -119,7 +119,7 @@ def test_fid_alone(metrics, score):
     assert found["fid"] > 0
     assert found["memorization_distance"] is None
     assert found["mifid"] is None
-    assert found["mifid_reason"] == "only fid was asked for"
+    assert found["mifid_reason"] == "not asked for"
 
 
 def test_the_memorization_distance_alone(score):
@@ -223,7 +223,7 @@ def test_the_report_as_a_line_of_csv_after_the_lines_before(score, folder):
     assert float(first["mifid"]) == report.mifid
     assert first["generated"] == second["reference"] == "folder out"
     assert second["mifid"] == ""
-    assert second["mifid_reason"] == "only fid was asked for"
+    assert second["mifid_reason"] == "not asked for"
 
 
 @pytest.fixture

@@ -50,13 +50,29 @@ def test_the_sentence_gives_every_number_with_its_pictures(sides, random):
     assert "not a bound" in found.sentence
     floor = frechet_distance(generated=held_out.values, reference=sides["reference"].values)
     assert found.floor_held_out == pytest.approx(floor, rel=1e-12)
-    assert f"The 60 held-out real pictures score {floor:.4g}" in found.sentence
-    assert "less than the generated" in found.sentence
+    # What fewer pictures cost is taken out: both are told at 60 each.
+    assert found.equal_n == 60
+    assert found.held_out_at_equal == found.floor_held_out
+    generated, reference = sides["generated"].values, sides["reference"].values
+    firsts = [generated[i : i + 60] for i in range(0, 180, 60)]
+    likely = [frechet_distance(generated=some, reference=reference) for some in firsts]
+    assert found.generated_at_equal == pytest.approx(np.mean(likely), rel=0.15)
+    assert found.generated_at_equal > found.fid
+    assert f"trained on score {floor:.4g}" in found.sentence
+    assert f"ones {found.generated_at_equal:.4g}, at 60 each: the difference" in found.sentence
+
+
+def test_more_held_out_pictures_than_generated_ones(sides, random):
+    held_out = Features(random.randn(400, 10).astype(np.float32))
+    found = bias(**sides, held_out=held_out)
+    assert found.equal_n == 200
+    assert found.generated_at_equal == found.fid
+    assert found.held_out_at_equal > found.floor_held_out
 
 
 def test_generated_pictures_better_than_held_out_ones(sides, random):
     far = Features((random.randn(30, 10) + 9).astype(np.float32))
-    assert "no less than the generated" in bias(**sides, held_out=far).sentence
+    assert "nearer than real pictures come" in bias(**sides, held_out=far).sentence
 
 
 def test_a_single_held_out_picture_is_told_of(sides):

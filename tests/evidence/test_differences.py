@@ -7,7 +7,8 @@ import pytest
 
 from mifid.cache import Cache
 from mifid.evidence.assessing import Resampling
-from mifid.evidence.differences import draw, gap, interval, naming
+from mifid.evidence.differences import at_fewer, draw, gap, interval
+from mifid.evidence.naming import naming
 from mifid.evidence.uncertainty import uncertainty
 from mifid.featureset import Features
 from mifid.metrics.frechet import frechet_distance
@@ -193,3 +194,36 @@ def test_names_pair_whatever_the_folder_and_the_format():
     assert naming(["a/1.jpg", "a/2.jpg"]) == naming(["1.png", "2.png"])
     assert naming(["1.jpg", "2.jpg"]) != naming(["1.jpg", "3.jpg"])
     assert naming(["a/1.jpg", "b/1.jpg"]) != naming(["a/1.jpg", "c/1.jpg"])
+
+
+def test_single_intervals_do_not_depend_on_the_shuffling(sides):
+    one, _, reference = sides
+    plain = drawn(one, reference, epsilon=0.2)
+    shuffled = drawn(one, reference, epsilon=0.2, naming=naming(["another"]), shuffled=True)
+    for name in plain.calibrated:
+        assert interval(shuffled, name, level=90) == interval(plain, name, level=90)
+    assert (shuffled.moved["fid"] != plain.moved["fid"]).any()
+    assert shuffled.below_threshold == plain.below_threshold
+
+
+def test_replicates_at_fewer_pictures_are_moved_and_penalized_anew(sides):
+    one, _, reference = sides
+    middle = memorization_distance(generated=one.values, reference=reference.values)
+    found = drawn(one, reference, epsilon=middle)
+    fewer = at_fewer(found, fid=2.0, fid_at_fewer=2.5, epsilon=middle)
+    np.testing.assert_allclose(fewer.moved["fid"], found.moved["fid"] + 0.5)
+    distance = found.moved["memorization_distance"]
+    np.testing.assert_array_equal(fewer.moved["memorization_distance"], distance)
+    divisor = np.where(distance < middle, distance, 1.0)
+    np.testing.assert_allclose(fewer.moved["mifid"], fewer.moved["fid"] / divisor)
+    assert fewer.calibrated is found.calibrated
+
+
+def test_a_tail_widens_the_interval_alone(sides):
+    one, other, reference = sides
+    draws = [drawn(side, reference) for side in (one, other)]
+    alone, together = gap(*draws, "fid", level=90), gap(*draws, "fid", level=90, tail=0.01)
+    assert gap(*draws, "fid", level=90, tail=0.05).interval == alone.interval
+    assert together.interval.low < alone.interval.low
+    assert together.interval.high > alone.interval.high
+    assert together.probability_below == alone.probability_below

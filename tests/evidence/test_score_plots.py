@@ -105,8 +105,8 @@ def test_bias():
 
 def test_bias_with_and_without_held_out_pictures():
     assert len(plot_bias(bias()).axes[0].lines) == 4
-    lines = plot_bias(bias(floor_held_out=9.0)).axes[0].lines
-    assert lines[-1].get_label() == "held-out pictures: 9.00"
+    lines = plot_bias(bias(n_held_out=24, floor_held_out=9.0)).axes[0].lines
+    assert lines[-1].get_label() == "held-out pictures (24): 9.00"
     assert set(lines[-1].get_ydata()) == {9.0}
 
 

@@ -103,8 +103,8 @@ def test_intervals_lie_about_the_headline(sides):
         assert interval.high - interval.low == pytest.approx(
             3.92 * interval.standard_error, rel=0.15
         )
-    assert found.intervals["fid"].bias > found.intervals["fid"].standard_error
-    assert f"{found.intervals['fid'].bias:+.3g}" in found.remark
+    assert found.intervals["fid"].replicates_bias > found.intervals["fid"].standard_error
+    assert f"{found.intervals['fid'].replicates_bias:+.3g}" in found.remark
     assert "as many as here" in found.remark
 
 

@@ -1,0 +1,70 @@
+"""The command line that repeats a score."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mifid.evidence.assessing import REPLICATES, SEED
+from mifid.evidence.page import Command
+from mifid.evidence.scored import Scored
+from mifid.metrics.mifid import EPSILON
+
+__all__ = ["repeating_commands"]
+
+
+def repeating_commands(report: Scored) -> tuple[Command, ...]:
+    """Return the command that repeats the score, if paths and names alone tell it."""
+    evidence = report.evidence
+    given = evidence.given if evidence else {}
+    extractor = str(report.protocol["extractor"])
+    known = extractor in ("inception", "inception-random") or ":" in extractor
+    if not known or not all(isinstance(path, str | os.PathLike) for path in given.values()):
+        return ()
+    if evidence is None or "generated" not in given or evidence.value_range is not None:
+        return ()
+    images = os.fspath(given["generated"])
+    words = ["mifid", "score", f"./{images}" if images.startswith("-") else images]
+    flags = {
+        "reference": "--ref",
+        "memorization_reference": "--memorization-ref",
+        "held_out": "--held-out",
+    }
+    for label, flag in flags.items():
+        if label in given:
+            words += [flag, os.fspath(given[label])]
+    if report.epsilon != EPSILON:
+        words += ["--epsilon", repr(report.epsilon)]
+    if extractor != "inception":
+        words += ["--extractor", extractor]
+    words += _settings(evidence.asked)
+    if report.check:
+        words.append("--submission")
+    line = " ".join(shlex.quote(str(word)) for word in words)
+    return (Command("Repeat this score, with the same weights file:", line),)
+
+
+def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options that say what is not the default."""
+    metrics = ",".join(asked.get("metrics", ("mifid",)))
+    if metrics != "mifid":
+        yield from ("--metrics", metrics)
+    resample = set(asked.get("resample", ()))
+    if len(resample) == 1:
+        yield from ("--ci-over", *resample)
+    defaults = {
+        "ci": None,
+        "replicates": REPLICATES,
+        "seed": SEED,
+        "weights": None,
+        "backend": "auto",
+        "device": "auto",
+        "batch_size": None,
+    }
+    for name, default in defaults.items():
+        if asked.get(name, default) != default:
+            yield from (f"--{name.replace('_', '-')}", str(asked[name]))
+    if asked.get("skip_bad"):
+        yield "--skip-bad"
