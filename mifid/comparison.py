@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mifid.errors import OutputError
-from mifid.files import atomic_write, check_writable
+from mifid import files
+from mifid.files import atomic_write
 from mifid.side import Side
 from mifid.standing import TITLES, Standing
 
@@ -205,11 +205,4 @@ class Comparison:
 
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    file = Path(path)
-    if file.suffix.lower() not in FORMATS:
-        raise OutputError(
-            f"cannot write {file}: its ending is not one of {', '.join(FORMATS)}",
-            hint="The ending says which format is written.",
-        )
-    check_writable(file)
-    return file
+    return files.check_output(path, FORMATS)

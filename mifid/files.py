@@ -8,14 +8,21 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from mifid.errors import OutputError
 
-__all__ = ["DAMAGED_ARRAYS", "atomic_write", "cache_folder", "check_writable", "sha256_of_file"]
+__all__ = [
+    "DAMAGED_ARRAYS",
+    "atomic_write",
+    "cache_folder",
+    "check_output",
+    "check_writable",
+    "sha256_of_file",
+]
 
 DAMAGED_ARRAYS = (
     OSError,
@@ -84,6 +91,23 @@ def check_writable(target: str | os.PathLike[str]) -> None:
         raise _cannot_write(path, error) from error
     os.close(descriptor)
     os.unlink(temporary)
+
+
+def check_output(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
+    """Return the path, or raise OutputError now, before the long job, if it cannot be written.
+
+    Args:
+        path: of a file to write later.
+        endings: in lower case, ``".json"``; the file's own must be one of them, in any case.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in endings:
+        raise OutputError(
+            f"cannot write {file}: its ending is not one of {', '.join(endings)}",
+            hint="The ending says which format is written.",
+        )
+    check_writable(file)
+    return file
 
 
 def sha256_of_file(path: str | os.PathLike[str]) -> str:

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mifid import files
 from mifid.checking import Check
 from mifid.csvfile import appended, check_columns
-from mifid.errors import OutputError, UnavailableError
+from mifid.errors import UnavailableError
 from mifid.evidence.assessing import SWITCHED_OFF
 from mifid.evidence.bias import Bias
 from mifid.evidence.evidence import Evidence
 from mifid.evidence.pictures import PictureTable, TrainingTable
 from mifid.evidence.uncertainty import Uncertainty
-from mifid.files import atomic_write, check_writable
+from mifid.files import atomic_write
 from mifid.metrics import METRICS
 from mifid.metrics.base import NOT_ASKED, Measured, Metric
 from mifid.side import Side
@@ -262,13 +263,7 @@ class Report:
 
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    file = Path(path)
-    if file.suffix.lower() not in FORMATS:
-        raise OutputError(
-            f"cannot write {file}: its ending is not one of {', '.join(FORMATS)}",
-            hint="The ending says which format is written.",
-        )
-    check_writable(file)
+    file = files.check_output(path, FORMATS)
     if file.suffix.lower() == ".csv":
         check_columns(file)
     return file

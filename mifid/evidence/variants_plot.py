@@ -7,10 +7,10 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from mifid.errors import OutputError
+from mifid import files
 from mifid.evidence.variants import Diagnosis, Variant
 from mifid.figures import BLUE, GREY, VERMILION, finish, new_figure, save_figure, say
-from mifid.files import atomic_write, check_writable
+from mifid.files import atomic_write
 
 __all__ = ["check_output", "plot_diagnosis", "save_diagnosis"]
 
@@ -25,14 +25,7 @@ _KINDS = {
 
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    file = Path(path)
-    if file.suffix.lower() not in FORMATS:
-        raise OutputError(
-            f"cannot write {file}: its ending is not one of {', '.join(FORMATS)}",
-            hint="The ending says which format is written.",
-        )
-    check_writable(file)
-    return file
+    return files.check_output(path, FORMATS)
 
 
 def save_diagnosis(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> None:
