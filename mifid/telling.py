@@ -57,7 +57,10 @@ def not_comparable(computed: Mapping[str, Computed], epsilon: float) -> str | No
     for label, side in computed.items():
         if side.provenance.not_comparable:
             reasons.setdefault(side.provenance.not_comparable, []).append(label.replace("_", " "))
-    told = [f"{' and '.join(labels)}: {reason}" for reason, labels in reasons.items()]
+    told = [
+        reason if len(labels) == len(computed) else f"{' and '.join(labels)}: {reason}"
+        for reason, labels in reasons.items()
+    ]
     known = {side.provenance.fingerprint is not None for side in computed.values()}
     if len(known) > 1:
         told.append("so the sides may be of different networks, and FID without meaning")
