@@ -18,10 +18,10 @@ from mifid.evidence.assessing import SWITCHED_OFF
 from mifid.evidence.bias import Bias
 from mifid.evidence.evidence import Evidence
 from mifid.evidence.pictures import PictureTable, TrainingTable
+from mifid.evidence.rows import score_rows
 from mifid.evidence.uncertainty import Uncertainty
 from mifid.files import atomic_write
-from mifid.metrics import METRICS
-from mifid.metrics.base import NOT_ASKED, Measured, Metric
+from mifid.metrics.base import Measured
 from mifid.side import Side
 
 if TYPE_CHECKING:
@@ -152,29 +152,7 @@ class Report:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (name, value, remark) for tables: what a person wants first."""
-        rows = [
-            (name.replace("_", " "), side.count, side.remark) for name, side in self.inputs.items()
-        ]
-        if self.fid is not None:
-            rows.append(("FID", _number(self.fid), self._with_interval("fid", "lower is better")))
-        if self.memorization_distance is not None:
-            if self.penalized:
-                remark = f"below the threshold {self.epsilon:g}: FID is divided by it"
-            else:
-                remark = f"not below the threshold {self.epsilon:g}: no penalty"
-            remark = self._with_interval("memorization_distance", remark, digits=4)
-            rows.append(("memorization distance", f"{self.memorization_distance:.6f}", remark))
-        if self.mifid is not None:
-            remark = self._with_interval("mifid", "lower is better")
-            below = self.uncertainty.below_threshold if self.uncertainty else 0.0
-            if 0 < below < 1:
-                remark += f"; {below:.1%} of the resamples are below the threshold"
-            rows.append(("MiFID", _number(self.mifid), remark))
-        elif self.mifid_reason not in (None, NOT_ASKED):
-            rows.append(("MiFID", "none", self.mifid_reason))
-        for measured in self.metrics.values():
-            rows.extend(_measure_rows(measured))
-        return rows
+        return score_rows(self)
 
     @property
     def advice(self) -> str:
@@ -245,13 +223,6 @@ class Report:
             row[f"{name}_high"] = interval.high if interval else None
         return row
 
-    def _with_interval(self, name: str, remark: str, digits: int = 2) -> str:
-        interval = self.uncertainty.intervals.get(name) if self.uncertainty else None
-        if interval is None:
-            return remark
-        low, high = (_number(value, digits) for value in (interval.low, interval.high))
-        return f"{interval.level:g}% interval {low} to {high}; {remark}"
-
     def _evidence(self) -> Evidence:
         if self.evidence is None:
             raise UnavailableError(
@@ -267,23 +238,3 @@ def check_output(path: str | os.PathLike[str]) -> Path:
     if file.suffix.lower() == ".csv":
         check_columns(file)
     return file
-
-
-def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
-    metric: Metric = METRICS[measured.name]
-    if measured.omitted:
-        return [(measured.name, "none", measured.omitted)]
-    rows = []
-    for name, value in measured.values.items():
-        direction = metric.direction(name)
-        if not direction:
-            continue  # spreads and sizes are told beside the value that they belong to
-        spread = measured.values.get(f"{name}_std")
-        told = "" if spread is None else f"; its parts' standard deviation is {spread:.6f}"
-        rows.append((name.replace("_", " "), _number(value), f"{direction} is better{told}"))
-    return rows
-
-
-def _number(value: float, digits: int = 6) -> str:
-    """So many decimals, or an exponent where copies make the score astronomical."""
-    return f"{value:.{digits}f}" if abs(value) < 1e9 else f"{value:.6e}"

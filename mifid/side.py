@@ -64,7 +64,12 @@ class Side:
             parts.append(f"left out {len(self.bad)} bad (first: {first})")
         if self.converted:
             parts.append(f"converted to RGB {_listed(self.converted)}")
-        return "; ".join(parts)
+        return _spelled_out("; ".join(parts))
+
+
+def _spelled_out(text: str) -> str:
+    """Escape what would move a terminal's cursor: file names may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -70,6 +70,13 @@ def report(**changes):
     return Report(**(values | changes))
 
 
+def test_names_cannot_move_a_terminals_cursor():
+    side = Side("folder a", 2, bad=(("\x1b[2J\nx.jpg", "it is damaged"),))
+    text = report(inputs={"generated": side, "reference": Side("folder b", 2)}).text()
+    assert "\x1b" not in text
+    assert r"first: \x1b[2J\nx.jpg)" in text
+
+
 def test_json_has_the_promised_keys():
     data = json.loads(report().to_json())
     assert data.keys() >= KEYS
