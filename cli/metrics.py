@@ -29,6 +29,8 @@ def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
     del quiet
     from mifid.metrics import GROUPS, METRICS
 
+    if name in GROUPS:
+        raise click.UsageError(f"{name} stands for {', '.join(GROUPS[name])}: name one of them.")
     if as_json:
         rows = [_row(METRICS[name])] if name else [_row(METRICS[each]) for each in METRICS]
         click.echo(json.dumps(rows[0] if name else rows, indent=2, ensure_ascii=False))
@@ -54,10 +56,10 @@ def _row(metric: Metric) -> dict[str, Any]:
     return {
         "name": metric.name,
         "title": metric.title,
-        "better": metric.better,
+        "better": {value: metric.direction(value) for value in metric.values},
         "values": dict(metric.values),
         "needs": list(metric.needs),
-        "settings": dict(metric.settings),
+        "settings": _settings(metric),
         "source": metric.source,
         "remark": metric.remark,
     }
@@ -66,12 +68,22 @@ def _row(metric: Metric) -> dict[str, Any]:
 def _details(metric: Metric) -> Iterator[tuple[str, str]]:
     yield "better", metric.better
     yield "needs", _needs(metric)
-    yield from metric.values.items()
+    for value, meaning in metric.values.items():
+        direction = metric.direction(value)
+        other = f" ({direction} is better)" if direction not in ("", metric.better) else ""
+        yield value, meaning + other
     if metric.settings:
-        yield "settings", ", ".join(f"{key} {value}" for key, value in metric.settings.items())
+        yield "settings", ", ".join(f"{key} {value}" for key, value in _settings(metric).items())
     yield "source", metric.source
     if metric.remark:
         yield "mind", metric.remark
+
+
+def _settings(metric: Metric) -> dict[str, Any]:
+    """Return what `mifid score` computes it with, unless told otherwise."""
+    from mifid.evidence.assessing import SEED
+
+    return {key: SEED if key == "seed" else value for key, value in metric.settings.items()}
 
 
 def _needs(metric: Metric) -> str:

@@ -115,13 +115,12 @@ def score(
     mifid score images.zip --ref monet.npz --submission -o scores.csv
     mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
     """
-    from mifid.evidence.tables import check_table_output, write_table
+    from mifid.evidence.tables import write_table
     from mifid.scoring import score as score_images
 
-    _check_outputs(output, page)
-    for path in (table, training_table):
-        if path is not None:
-            check_table_output(path)
+    _check_outputs(
+        {"-o": output, "--report": page, "--table": table, "--training-table": training_table}
+    )
     progress = make_progress(silent=quiet or as_json)
     found = None
     if submission:
@@ -154,15 +153,20 @@ def score(
         write_table(training_table, report.training_pictures)
 
 
-def _check_outputs(output: str | None, page: str | None) -> None:
+def _check_outputs(files: dict[str, str | None]) -> None:
     """Refuse before the long job what could not be written after it."""
+    from mifid.evidence.tables import check_table_output
     from mifid.report import check_output
 
-    if output is not None:
-        check_output(output)
-    if page is not None:
-        if not page.lower().endswith(".html"):
-            raise click.BadParameter(f"{page} does not end in .html", param_hint="--report")
-        if output is not None and os.path.abspath(page) == os.path.abspath(output):
-            raise click.BadParameter(f"{page} is what -o writes too", param_hint="--report")
-        check_output(page)
+    seen: dict[str, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        if option == "--report" and not path.lower().endswith(".html"):
+            raise click.BadParameter(f"{path} does not end in .html", param_hint=option)
+        other = seen.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise click.BadParameter(f"{path} is what {other} writes too", param_hint=option)
+        (check_table_output if option.endswith("-table") or option == "--table" else check_output)(
+            path
+        )

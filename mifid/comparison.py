@@ -115,6 +115,14 @@ class Comparison:
         verdicts = [f"{standing.name}: {standing.verdict}" for standing in self.standings]
         return [*verdicts, "", self.summary, *self.remarks(), self.advice]
 
+    def _shared(self) -> str:
+        shared = []
+        if "reference" in self.resampled:
+            shared.append("the reference's are the same for all submissions")
+        if any(standing.paired for standing in self.standings):
+            shared.append("pictures of the same names are drawn together")
+        return "".join(f"; {words}" for words in shared)
+
     def remarks(self) -> list[str]:
         """Return what to know about the ranking and its intervals, in sentences."""
         said = []
@@ -123,7 +131,7 @@ class Comparison:
         if self.level is not None:
             said.append(
                 f"Intervals ({self.level:g}%) and probabilities: {self.replicates:,} resamples of "
-                f"the {' and '.join(self.resampled)} pictures, the same for all submissions."
+                f"the {' and '.join(self.resampled)} pictures{self._shared()}."
             )
         said += self._equal_numbers()
         if self.level is not None and self.simultaneous > 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.errors import InputError, UnavailableError, WeightsError, first_line
+from mifid.errors import InputError, MifidWarning, UnavailableError, WeightsError, first_line
 from mifid.extraction import Settings
 from mifid.extractors import Extractor
 from mifid.extractors.classifier import logits
@@ -21,7 +22,7 @@ from mifid.pipeline import Pipeline
 from mifid.progress import Progress
 from mifid.statistics import Statistics
 
-__all__ = ["compute", "logits_of", "pipeline_for", "refuse_seen"]
+__all__ = ["check_held_out", "compute", "logits_of", "pipeline_for"]
 
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
@@ -64,21 +65,43 @@ def compute(side: GivenSide, pipeline: Pipeline | None, *, only_fid: bool = Fals
     return pipeline.features(side.input, side.label)
 
 
-def refuse_seen(computed: Mapping[str, Computed]) -> None:
-    """Held-out pictures that are those of another side hold nothing out.
+def check_held_out(computed: Mapping[str, Computed]) -> None:
+    """Held-out pictures that are in the reference or were trained on hold nothing out.
+
+    Warns of some (as far as their features are the same to the last bit), and of held-out features
+    that may be another network's.
 
     Raises:
-        InputError: naming the side.
+        InputError: all of them are in another side, which is named.
     """
     held_out = computed.get("held_out")
-    for label, side in computed.items():
-        if label == "held_out" or not isinstance(held_out, Features):
+    if not isinstance(held_out, Features):
+        return
+    known = any(side.provenance.fingerprint is not None for side in computed.values())
+    if known and held_out.provenance.fingerprint is None:
+        warnings.warn(
+            "the held-out file does not say which network made it: what is said of held-out "
+            "pictures may be without meaning",
+            MifidWarning,
+            stacklevel=3,
+        )
+    unseen = _rows(held_out)
+    for label in ("reference", "memorization_reference"):
+        side = computed.get(label)
+        seen = unseen & _rows(side) if isinstance(side, Features) else set()
+        if not seen:
             continue
-        if isinstance(side, Features) and np.array_equal(side.values, held_out.values):
+        what = f"held-out pictures are {label.replace('_', ' ')} pictures"
+        if seen == unseen:
             raise InputError(
-                f"the held-out pictures are the {label.replace('_', ' ')} pictures",
+                f"all {what}",
                 hint="Give pictures with --held-out that nobody trained on, or leave it out.",
             )
+        warnings.warn(f"{len(seen):,} of {len(unseen):,} {what}", MifidWarning, stacklevel=3)
+
+
+def _rows(features: Features) -> set[bytes]:
+    return {row.tobytes() for row in features.values}
 
 
 def logits_of(

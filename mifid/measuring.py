@@ -102,7 +102,8 @@ def measure(
         seconds["fid"] = time.perf_counter() - start
     start = time.perf_counter()
     if wanted & {"memorization", "mifid"}:
-        reason = _no_distance(generated, training)
+        name = "reference" if training is reference else "memorization reference"
+        reason = _no_distance(generated, training, name)
         if isinstance(generated, Features) and isinstance(training, Features):
             distance = memorization_distance(generated=generated.values, reference=training.values)
             seconds["memorization"] = time.perf_counter() - start
@@ -176,8 +177,8 @@ def _array(
     return side.values
 
 
-def _no_distance(generated: Computed, training: Computed) -> str | None:
-    for what, side in (("generated side", generated), ("reference", training)):
+def _no_distance(generated: Computed, training: Computed, name: str) -> str | None:
+    for what, side in (("generated side", generated), (name, training)):
         if isinstance(side, Statistics):
             return (
                 f"the {what} is mean and covariance only; the memorization distance needs "

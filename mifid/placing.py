@@ -87,12 +87,14 @@ def summarize(standings: Sequence[Standing], measure: str) -> str:
         found.append(f"at equal numbers of pictures {_listed(better)} {owed}")
     if unsure:
         found.append(f"{_listed(unsure)} cannot be told from it with these pictures")
-    if found:
-        return f"{lead}, but {', and '.join(found)}."
+    unknown = ""
     if blind:
-        return (
-            f"{lead}; without an interval nobody can say whether {_listed(blind)} trails by noise."
-        )
+        trail = "trails" if len(blind) == 1 else "trail"
+        unknown = f"; without an interval nobody can say whether {_listed(blind)} {trail} by noise"
+    if found:
+        return f"{lead}, but {', and '.join(found)}{unknown}."
+    if blind:
+        return f"{lead}{unknown}."
     return f"{lead}, and every other submission is worse by more than noise."
 
 

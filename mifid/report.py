@@ -213,9 +213,7 @@ class Report:
             "generated": self.inputs["generated"].source,
             "reference": self.inputs["reference"].source,
             "extractor": self.protocol["extractor"],
-            "metrics": json.dumps(
-                {key: v for found in self.metrics.values() for key, v in found.values.items()}
-            ),
+            "metrics": json.dumps({name: m.to_dict() for name, m in self.metrics.items()}),
         }
         for name in ("fid", "mifid"):
             interval = self.uncertainty.intervals.get(name) if self.uncertainty else None

@@ -115,10 +115,10 @@ class Standing:
             return ""
         if self.ties:
             return "same pictures"
-        told = "+" + _with_interval(self.difference, self.difference_interval)
         if self.difference_interval is None or self.equal_difference == self.difference:
-            return told
-        return f"{told[:-1]} at {self.compared_at:,} each)"
+            return "+" + _with_interval(self.difference, self.difference_interval)
+        equal = _with_interval(self.equal_difference, self.difference_interval)
+        return f"+{number(self.difference)}; at {self.compared_at:,} each {equal}"
 
     def flat(self) -> dict[str, Any]:
         """Return what a line of a CSV file holds."""

@@ -147,7 +147,10 @@ def test_only_what_was_asked_for(wanted, there, reason):
 
 @pytest.mark.parametrize(
     ("changes", "side"),
-    [({"generated": statistics(40)}, "generated side"), ({"training": statistics(9)}, "reference")],
+    [
+        ({"generated": statistics(40)}, "generated side"),
+        ({"training": statistics(9)}, "memorization reference"),
+    ],
 )
 def test_statistics_have_no_distance_and_the_reason_is_told(changes, side):
     why = (

@@ -32,6 +32,10 @@ SWITCHED_OFF = "switched off"
 REPLICATES = 1000
 SEED = 2020
 """torch-fidelity's, so that KID and Inception Score are its numbers."""
+_NO_LEVEL = (
+    "The held-out pictures are mean and covariance only: no level of theirs at equal numbers."
+)
+
 MOST_PICTURES = 20_000
 """Beyond so many on a side intervals are computed only when asked for."""
 
@@ -119,7 +123,9 @@ def assess(
     found, why = _uncertainty(sides, values, epsilon, resampling, cache, progress)
     seconds["uncertainty"] = time.perf_counter() - start
     start = time.perf_counter()
-    drift, why_not = _bias(sides, values, resampling.seed, cache)
+    drift, why_not = _bias(
+        sides, values, resampling.seed, cache, unusable=isinstance(held_out, Statistics)
+    )
     seconds["bias"] = time.perf_counter() - start
     return Assessment(found, why, drift, why_not)
 
@@ -187,7 +193,12 @@ def _uncertainty(
 
 
 def _bias(
-    sides: dict[str, Features | None], wanted: AbstractSet[str], seed: int, cache: Cache | None
+    sides: dict[str, Features | None],
+    wanted: AbstractSet[str],
+    seed: int,
+    cache: Cache | None,
+    *,
+    unusable: bool,
 ) -> tuple[Bias | None, str | None]:
     if "fid" not in wanted:
         return None, "no FID was asked for"
@@ -206,4 +217,7 @@ def _bias(
         )
     except (UnavailableError, FeatureError) as error:
         return None, error.message
-    return Bias.from_dict(values), None
+    found = Bias.from_dict(values)
+    if unusable:
+        found = replace(found, sentence=f"{found.sentence} {_NO_LEVEL}")
+    return found, None

@@ -72,7 +72,8 @@ def calibrated(
 
     With one seed, reference and number of pictures, two calls' replicates are of the same draws.
 
-    Arguments and errors are those of :func:`~mifid.evidence.uncertainty.uncertainty`.
+    Arguments and errors are those of :func:`~mifid.evidence.uncertainty.uncertainty`, but for its
+    ``level`` and ``progress``; ``advance`` is called with the number of replicates done.
     """
     sides: dict[str, Any] = {
         "generated": generated.values,

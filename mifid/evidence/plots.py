@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from mifid.errors import UnavailableError
 from mifid.evidence.bias import Bias
 from mifid.evidence.map import FeatureMap
-from mifid.figures import BLUE, GREY, VERMILION, finish, new_figure
+from mifid.figures import BLUE, GREEN, GREY, VERMILION, finish, new_figure
 from mifid.histograms import draw_rgb_histograms
 from mifid.images.source import Pixels
 
@@ -129,9 +129,10 @@ def plot_bias(bias: Bias) -> Figure:
     axes.plot([0], [bias.fid_infinity], "D", color=VERMILION, ms=7, label=label, clip_on=False)
     half = f"halves of the reference ({bias.halves_n:,} each): {bias.floor_halves:.2f}"
     axes.axhline(bias.floor_halves, color=GREY, ls="--", lw=1.2, label=half)
-    if bias.floor_held_out is not None:
-        held_out = f"held-out pictures ({bias.n_held_out:,}): {bias.floor_held_out:.2f}"
-        axes.axhline(bias.floor_held_out, color=GREY, ls=":", lw=1.6, label=held_out)
+    if bias.held_out_at_equal is not None:
+        held_out = f"held-out pictures, {bias.equal_n:,} of them: {bias.held_out_at_equal:.2f}"
+        at = 1 / bias.equal_n
+        axes.plot([at], [bias.held_out_at_equal], "s", color=GREEN, ms=7, label=held_out, zorder=3)
     finish(axes, y="FID (lower is better)")
     axes.set_xlim(left=0)
     _size_axis(axes, sizes)

@@ -451,10 +451,27 @@ def test_pictures_of_any_mode_are_shown(score, folder):
     assert "grey.png" in (folder / "r.html").read_text()
 
 
-def test_held_out_pictures_that_are_the_reference_hold_nothing_out(failure):
+def write_bytes(path, content):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.mark.filterwarnings("default::mifid.MifidWarning")
+def test_some_held_out_pictures_of_the_reference_are_told_of(score, folder):
+    for path in sorted((folder / "monet").iterdir())[:2]:
+        write_bytes(folder / "mixed" / path.name, path.read_bytes())
+    write_pictures(folder / "mixed", drawn("painting", 3, seed=70), names=["x", "y", "z"])
+    result = score(*PAIR, "--held-out", "mixed", "--ci", "0")
+    assert result.exit_code == 0
+    assert "2 of 5 held-out pictures are reference pictures" in result.stderr
+
+
+def test_held_out_pictures_that_are_the_reference_hold_nothing_out(failure, folder):
     named = ("--extractor", "toys:colours")
-    message = failure("score", "out", "--ref", "monet", "--held-out", "monet", *named)
-    assert "the held-out pictures are the reference pictures" in message
+    for number, path in enumerate(sorted((folder / "monet").iterdir(), reverse=True)):
+        write_bytes(folder / "renamed" / f"{number}.png", path.read_bytes())
+    message = failure("score", "out", "--ref", "monet", "--held-out", "renamed", *named)
+    assert "all held-out pictures are reference pictures" in message
     assert "--held-out" in message
 
 
@@ -462,3 +479,7 @@ def test_one_file_is_not_written_twice(score):
     result = score(*PAIR, "--report", "r.html", "-o", "./r.html")
     assert result.exit_code == 2
     assert "r.html is what -o writes too" in result.stderr
+    for one, other in (("-o", "--table"), ("--table", "--training-table")):
+        result = score(*PAIR, one, "x.csv", other, "./x.csv")
+        assert result.exit_code == 2
+        assert f"x.csv is what {one} writes too" in result.stderr

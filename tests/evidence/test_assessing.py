@@ -207,7 +207,9 @@ def test_identical_sets():
 def test_held_out_pictures_give_a_floor_and_their_statistics_none():
     assert assessed(held_out=features(10, 3))[0].bias.floor_held_out > 0
     assert assessed(held_out=features(10, 3))[0].bias.n_held_out == 10
-    assert assessed(held_out=statistics(10, 3))[0].bias.floor_held_out is None
+    without = assessed(held_out=statistics(10, 3))[0].bias
+    assert without.floor_held_out is None
+    assert "held-out pictures are mean and covariance only" in without.sentence
     assert assessed()[0].bias.floor_held_out is None
 
 

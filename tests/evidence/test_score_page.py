@@ -114,7 +114,7 @@ def facts(toys):
     sizes = np.array([10, 20, 40])
     curve = SimpleNamespace(
         **{"fid_infinity": 0.2, "slope": 4.0, "sizes": sizes},
-        **{"fids": 0.2 + 4 / sizes, "floor_halves": 0.25, "halves_n": 6, "floor_held_out": None},
+        **{"fids": 0.2 + 4 / sizes, "floor_halves": 0.25, "halves_n": 6, "held_out_at_equal": None},
     )
     clouds = SimpleNamespace(
         generated=made.values[:, :2], reference=real.values[:, :2], explained=(0.4, 0.2)

@@ -26,7 +26,8 @@ def bias(**changes):
         "fids": 20 + 400 / SIZES,
         "floor_halves": 12.5,
         "halves_n": 150,
-        "floor_held_out": None,
+        "held_out_at_equal": None,
+        "equal_n": 0,
     }
     return SimpleNamespace(**values | changes)
 
@@ -105,8 +106,8 @@ def test_bias():
 
 def test_bias_with_and_without_held_out_pictures():
     assert len(plot_bias(bias()).axes[0].lines) == 4
-    lines = plot_bias(bias(n_held_out=24, floor_held_out=9.0)).axes[0].lines
-    assert lines[-1].get_label() == "held-out pictures (24): 9.00"
+    lines = plot_bias(bias(equal_n=24, held_out_at_equal=9.0)).axes[0].lines
+    assert lines[-1].get_label() == "held-out pictures, 24 of them: 9.00"
     assert set(lines[-1].get_ydata()) == {9.0}
 
 
