@@ -17,8 +17,9 @@ from mifid.errors import UnavailableError
 from mifid.evidence.assessing import SWITCHED_OFF
 from mifid.evidence.bias import Bias
 from mifid.evidence.evidence import Evidence
-from mifid.evidence.pictures import PictureTable, TrainingTable
+from mifid.evidence.pictures import PictureTable
 from mifid.evidence.rows import score_rows
+from mifid.evidence.training_pictures import TrainingTable
 from mifid.evidence.uncertainty import Uncertainty
 from mifid.files import atomic_write
 from mifid.metrics.base import Measured

@@ -12,7 +12,8 @@ from typing import Any
 from mifid import formats
 from mifid.errors import MifidError, UnavailableError, first_line
 from mifid.evidence.album import Album
-from mifid.evidence.pictures import PictureTable, TrainingTable, picture_table, training_table
+from mifid.evidence.pictures import PictureTable, picture_table
+from mifid.evidence.training_pictures import TrainingTable, training_table
 from mifid.featureset import Features
 from mifid.images import Source, open_images
 from mifid.statistics import Statistics

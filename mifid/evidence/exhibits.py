@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from mifid.evidence.album import Album
 from mifid.evidence.gallery import Card, Gallery
-from mifid.evidence.pictures import PictureTable, TrainingTable
+from mifid.evidence.pictures import PictureTable
+from mifid.evidence.training_pictures import TrainingTable
 
 __all__ = ["best_influence", "most_copied", "nearest_pairs", "never_approached", "worst_influence"]
 

@@ -12,7 +12,9 @@ from typing import IO, Any
 import numpy as np
 
 from mifid.errors import OutputError
-from mifid.evidence.pictures import Column, PictureTable, TrainingTable
+from mifid.evidence.columns import Column
+from mifid.evidence.pictures import PictureTable
+from mifid.evidence.training_pictures import TrainingTable
 from mifid.files import atomic_write, check_writable
 from mifid.images.source import printable
 

@@ -10,7 +10,8 @@ from toys import colours, drawn, repainted, write_pictures
 import mifid
 from mifid.errors import UnavailableError
 from mifid.evidence.evidence import Evidence
-from mifid.evidence.pictures import picture_table, training_table
+from mifid.evidence.pictures import picture_table
+from mifid.evidence.training_pictures import training_table
 from mifid.featureset import Features
 from mifid.statistics import Statistics
 

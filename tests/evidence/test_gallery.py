@@ -20,8 +20,9 @@ from mifid.evidence.exhibits import (
     worst_influence,
 )
 from mifid.evidence.gallery import NO_ROOM, Card, Gallery, encode_thumbnails, plot_gallery
-from mifid.evidence.pictures import picture_table, training_table
+from mifid.evidence.pictures import picture_table
 from mifid.evidence.sheet import random_rows, random_sheet
+from mifid.evidence.training_pictures import training_table
 from mifid.featureset import Features
 from mifid.images import open_images
 from mifid.images.source import Decoded

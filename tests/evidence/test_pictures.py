@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.evidence.pictures import picture_table, training_table
+from mifid.evidence.pictures import picture_table
+from mifid.evidence.training_pictures import training_table
 from mifid.featureset import Features
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance

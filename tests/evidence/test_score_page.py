@@ -32,9 +32,10 @@ from mifid.evidence.page import (
     Value,
     write_page,
 )
-from mifid.evidence.pictures import picture_table, training_table
+from mifid.evidence.pictures import picture_table
 from mifid.evidence.plots import plot_bias, plot_distances, plot_map, plot_rgb
 from mifid.evidence.sheet import random_sheet
+from mifid.evidence.training_pictures import training_table
 from mifid.featureset import Features
 from mifid.images.source import Decoded
 

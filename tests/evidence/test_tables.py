@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mifid.errors import OutputError
-from mifid.evidence.pictures import picture_table, training_table
+from mifid.evidence.pictures import picture_table
 from mifid.evidence.tables import TABLE_FORMATS, check_table_output, write_table
+from mifid.evidence.training_pictures import training_table
 from mifid.featureset import Features
 
 HOSTILE = (
