@@ -12,6 +12,7 @@ from .options import (
     intervals,
     json_option,
     make_progress,
+    memorization,
     prepare_extractor,
     prepare_intervals,
 )
@@ -28,19 +29,7 @@ from .tables import print_table
     help="The real pictures: anything that a submission may be, or a file of "
     "`mifid reference build`.",
 )
-@click.option(
-    "--memorization-ref",
-    "memorization_reference",
-    metavar="PATH",
-    help="The pictures that were trained on, if they are not the reference.",
-)
-@click.option(
-    "--epsilon",
-    type=click.FloatRange(0, 1),
-    default=0.1,
-    show_default=True,
-    help="Memorization distances below it are penalized.",
-)
+@memorization
 @intervals
 @json_option
 @click.option(

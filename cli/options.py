@@ -21,6 +21,7 @@ __all__ = [
     "intervals",
     "json_option",
     "make_progress",
+    "memorization",
     "prepare_extractor",
     "prepare_intervals",
 ]
@@ -113,6 +114,23 @@ _INTERVALS = [
 ]
 
 
+_MEMORIZATION = [
+    click.option(
+        "--memorization-ref",
+        "memorization_reference",
+        metavar="PATH",
+        help="The pictures that were trained on, if they are not the reference.",
+    ),
+    click.option(
+        "--epsilon",
+        type=click.FloatRange(0, 1),
+        default=0.1,
+        show_default=True,
+        help="Memorization distances below it are penalized.",
+    ),
+]
+
+
 def common(command: Command) -> Command:
     """Add --quiet and --debug."""
     quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bars.")
@@ -122,14 +140,21 @@ def common(command: Command) -> Command:
 
 def extraction(command: Command) -> Command:
     """Add what every command needs that runs a network over pictures."""
-    for option in reversed(_EXTRACTION):
-        command = option(command)
-    return command
+    return _with(_EXTRACTION, command)
+
+
+def memorization(command: Command) -> Command:
+    """Add what says which pictures were trained on, and when nearness to them is penalized."""
+    return _with(_MEMORIZATION, command)
 
 
 def intervals(command: Command) -> Command:
     """Add what says how intervals are made."""
-    for option in reversed(_INTERVALS):
+    return _with(_INTERVALS, command)
+
+
+def _with(options: list[Callable[[Any], Any]], command: Command) -> Command:
+    for option in reversed(options):  # the last one applied is listed first
         command = option(command)
     return command
 

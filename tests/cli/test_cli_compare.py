@@ -5,9 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from mifid_cli.compare import compare as command
-from mifid_cli.failures import SafeGroup
 from toys import drawn, write_pictures
 
 from mifid.comparing import compare
@@ -15,7 +12,6 @@ from mifid.featureset import Features
 from mifid.provenance import Provenance
 
 QUICK = ("--extractor", "toys:colours", "--replicates", "100")
-GROUP = SafeGroup("mifid", commands={"compare": command})
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +21,8 @@ def submissions(folder):
 
 
 @pytest.fixture
-def run_compare():
-    def invoke(*arguments):
-        words = ["compare", *map(str, arguments), *QUICK]
-        return CliRunner().invoke(GROUP, words, catch_exceptions=False, prog_name="mifid")
-
-    return invoke
+def run_compare(run):
+    return lambda *arguments: run("compare", *arguments, *QUICK)
 
 
 @pytest.fixture
