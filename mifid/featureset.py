@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,11 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the values in the order of their rows, in hexadecimal; computed once."""
+        return hashlib.sha256(np.ascontiguousarray(self.values).tobytes()).hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write features, names, statistics and provenance as .npz, whole or not at all.

@@ -39,12 +39,10 @@ class GivenSide:
         """SHA-256 of features, or of mean and covariance; None: pictures have digests."""
         if isinstance(self.input, Source | Stream):
             return None
-        given = self.input
-        arrays = [given.values] if isinstance(given, Features) else [given.mu, given.sigma]
-        digest = hashlib.sha256()
-        for array in arrays:
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        if isinstance(self.input, Features):
+            return self.input.sha256
+        moments = np.concatenate([self.input.mu, self.input.sigma.ravel()])
+        return hashlib.sha256(moments.tobytes()).hexdigest()
 
     def close(self) -> None:
         """Close files."""
