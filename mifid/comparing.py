@@ -7,14 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mifid.cache import Cache
 from mifid.comparison import Comparison
 from mifid.computing import compute, pipeline_for
-from mifid.contest import Contest, blamed, plain_namings
+from mifid.contest import Contest, Entry, blamed, plain_namings
 from mifid.equalizing import equalize, sizes_may_differ
 from mifid.errors import InputError
 from mifid.evidence.assessing import LEVEL, SEED, Resampling
@@ -147,34 +147,44 @@ def compare(
         )
         keep = skip_bad or sizes_may_differ(sides.values())
         entries = contest.measure(sides, keep=keep)
+    comparison = _concluded(contest, entries, seconds)
+    seconds |= pipeline.seconds if pipeline else {}
+    return replace(
+        comparison,
+        references={
+            label: told(side, known[label], pipeline) for label, side in references.items()
+        },
+        seconds={**seconds, "total": time.perf_counter() - start},
+    )
+
+
+def _concluded(contest: Contest, entries: list[Entry], seconds: dict[str, float]) -> Comparison:
+    """Rank what was measured and say what is noise; what the references were is still to tell."""
+    asked = contest.resampling
     ordered, measure = order(entries)
-    equalizing = time.perf_counter()
+    start = time.perf_counter()
     entries = equalize(
         ordered,
         ordered[0],
-        reference=known["reference"],
-        seed=seed,
-        cache=store,
-        progress=shown,
+        reference=contest.known["reference"],
+        seed=asked.seed,
+        cache=contest.cache,
+        progress=contest.progress,
     )
-    seconds["equal numbers"] = time.perf_counter() - equalizing
-    seconds |= pipeline.seconds if pipeline else {}
-    level = LEVEL if ci is None else ci or None
-    standings, ranked_by = place(entries, level=level, epsilon=epsilon)
-    seconds["total"] = time.perf_counter() - start
+    seconds["equal numbers"] = time.perf_counter() - start
+    level = LEVEL if asked.ci is None else asked.ci or None
+    standings, ranked_by = place(entries, level=level, epsilon=contest.epsilon)
     drawn = [entry.draws for entry in entries if entry.draws is not None]
     return Comparison(
         standings=standings,
         ranked_by=ranked_by,
-        references={
-            label: told(side, known[label], pipeline) for label, side in references.items()
-        },
-        epsilon=epsilon,
+        references={},
+        epsilon=contest.epsilon,
         level=level if drawn else None,
         methods=tuple(sorted({draws.method for draws in drawn})),
-        replicates=replicates,
-        resampled=tuple(resample),
-        seed=seed,
+        replicates=asked.replicates,
+        resampled=tuple(asked.resample),
+        seed=asked.seed,
         simultaneous=len(judged(entries, measure)),
         summary=summarize(standings, ranked_by),
         protocol=contest.protocol,
