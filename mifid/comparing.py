@@ -20,6 +20,7 @@ from mifid.errors import InputError
 from mifid.evidence.assessing import LEVEL, SEED, Resampling
 from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
+from mifid.extractors.precision import EXACT
 from mifid.images.source import printable
 from mifid.inputs import GivenSide, open_side
 from mifid.measuring import check_metrics
@@ -46,6 +47,7 @@ def compare(
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
+    precision: str = EXACT,
     device: str = "auto",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -77,8 +79,8 @@ def compare(
         resample: which sides could have been other pictures, for the intervals.
         replicates: of the bootstrap that makes them.
         seed: of its draws.
-        extractor, weights, backend, device, batch_size, workers, skip_bad, value_range, cache,
-            progress: as for :func:`mifid.score`.
+        extractor, weights, backend, precision, device, batch_size, workers, skip_bad, value_range,
+            cache, progress: as for :func:`mifid.score`.
 
     Returns:
         Comparison: ``.standings``, best first, ``.summary``, ``.text()``, ``.to_json()``, ...
@@ -128,7 +130,7 @@ def compare(
         pipeline = pipeline_for(
             every,
             network=lambda: open_extractor(
-                extractor, weights=weights, backend=backend, progress=shown
+                extractor, weights=weights, backend=backend, precision=precision, progress=shown
             ),
             settings=Settings(device, batch_size, workers, skip_bad),
             cache=store,

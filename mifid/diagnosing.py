@@ -14,6 +14,7 @@ from mifid.evidence.variant_advice import notes_on
 from mifid.evidence.variants import DiagnosedSide, Diagnosis
 from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
+from mifid.extractors.precision import EXACT
 from mifid.images import Source, Stream
 from mifid.images.encodings import count_encodings
 from mifid.images.sampling import evenly, thinned
@@ -32,6 +33,7 @@ def diagnose(
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
+    precision: str = EXACT,
     device: str = "auto",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -52,8 +54,8 @@ def diagnose(
             first score.
         extractor: a name, ``"package.module:function"``, or a callable; resizes are omitted for
             all but Inception, as the others resize by themselves.
-        weights, backend, device, batch_size, workers, skip_bad, value_range, cache, progress: as
-            for :func:`mifid.score`. Every variant's features are kept apart.
+        weights, backend, precision, device, batch_size, workers, skip_bad, value_range, cache,
+            progress: as for :func:`mifid.score`. Every variant's features are kept apart.
 
     Returns:
         Diagnosis: ``.variants``, ``.text()``, ``.to_json()``.
@@ -80,7 +82,9 @@ def diagnose(
             for label, given in (("reference", reference), ("generated", images))
         }
         _refuse_unreadable(sides)
-        opened = open_extractor(extractor, weights=weights, backend=backend, progress=shown)
+        opened = open_extractor(
+            extractor, weights=weights, backend=backend, precision=precision, progress=shown
+        )
         refuse_mixtures(sides.values(), opened.identity)
         measurement = Measurement(
             extractor=opened,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, InputError
-from mifid.extractors.base import DEFAULT_BATCH_SIZE, Extractor
+from mifid.extractors.base import Extractor
 from mifid.featureset import FeatureMatrix, check_finite
 from mifid.images import Source, Stream
 from mifid.images.batches import Batch, BatchReader
@@ -21,7 +21,6 @@ from mifid.provenance import Provenance
 
 __all__ = ["Extraction", "Settings", "provenance_of"]
 
-_CUDA_BATCH_SIZE = 128
 _PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
 
 
@@ -31,7 +30,7 @@ class Settings:
 
     Attributes:
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        batch_size: pictures at a time; None: 32, or 128 on CUDA.
+        batch_size: pictures at a time; None: what suits the backend and device.
         workers: decoding threads; None: one a core, at least two.
         skip_bad: go on without pictures that cannot be decoded.
     """
@@ -78,20 +77,39 @@ class Extraction:
 
     def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int64], FeatureMatrix]]:
         device = self._extractor.load(self._settings.device)
-        size = self._settings.batch_size
-        if size is None:
-            size = _CUDA_BATCH_SIZE if device.startswith("cuda") else DEFAULT_BATCH_SIZE
+        size = self._settings.batch_size or self._extractor.batch_size
         self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
         known = len(self._source) if isinstance(self._source, Source) else None
         with self._progress.task(self._label, known, "picture") as task:
-            for batch in self._batches(size):
-                features = self._extractor(batch.pixels)
+            for batch, features in self._computed(self._batches(size)):
                 self._check(features, batch)
                 self.total += len(features)
                 task.advance(len(features))
                 yield batch.indices, features
         if self.total == 0:
             raise self._nothing()
+
+    def gather(self) -> tuple[npt.NDArray[np.int64], FeatureMatrix]:
+        """Run over all pictures; return which there are features of, in order, and the features.
+
+        Raises:
+            FeatureError: the extractor's features have several widths, or are not finite.
+        """
+        rows = _Rows(len(self._source) if isinstance(self._source, Source) else None)
+        for indices, values in self:
+            rows.add(indices, values)
+        return rows.finish()
+
+    def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, FeatureMatrix]]:
+        """Yield batches with their features, while a device is at work on the next ones."""
+        under_way: deque[tuple[Batch, Callable[[], FeatureMatrix]]] = deque()
+        for batch in batches:
+            under_way.append((batch, self._extractor.submit(batch.pixels)))
+            if len(under_way) >= self._extractor.in_flight:
+                done, features = under_way.popleft()
+                yield done, features()
+        for done, features in under_way:
+            yield done, features()
 
     def _batches(self, size: int) -> Iterator[Batch]:
         if isinstance(self._source, Stream):
@@ -163,3 +181,41 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue  # run from a checkout that is not installed
     return found
+
+
+class _Rows:
+    """Features put in their places as they come, so that they are in memory once.
+
+    Args:
+        count: of pictures; None: not known before the last one.
+    """
+
+    def __init__(self, count: int | None) -> None:
+        self._count = count
+        self._indices: list[npt.NDArray[np.int64]] = []
+        self._parts: list[FeatureMatrix] = []
+        self._values: FeatureMatrix | None = None
+        self._width: int | None = None
+
+    def add(self, indices: npt.NDArray[np.int64], values: FeatureMatrix) -> None:
+        """Add the features (B, D) of pictures ``indices``."""
+        width = values.shape[1]
+        if self._width not in {None, width}:
+            widths = sorted({self._width, width})
+            raise FeatureError(f"the extractor's features have several widths: {widths}")
+        self._width = width
+        self._indices.append(indices)
+        if self._count is None:
+            self._parts.append(values)
+            return
+        if self._values is None:
+            self._values = np.empty((self._count, width), dtype=np.float32)
+        self._values[indices] = values
+
+    def finish(self) -> tuple[npt.NDArray[np.int64], FeatureMatrix]:
+        """Return the pictures that there are features of, in order, and their features."""
+        indices = np.sort(np.concatenate(self._indices))
+        if self._values is None:
+            return indices, np.concatenate(self._parts)  # a stream's come in order
+        complete = len(indices) == self._count
+        return indices, self._values if complete else self._values[indices]

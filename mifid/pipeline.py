@@ -22,9 +22,9 @@ from mifid.entries import (
     from_entry,
     to_entry,
 )
-from mifid.errors import FeatureError
 from mifid.extraction import Extraction, Settings
 from mifid.extractors import Extractor, open_extractor
+from mifid.extractors.precision import EXACT
 from mifid.featureset import Features
 from mifid.images import Source, Stream, open_images
 from mifid.images.batches import digests
@@ -42,6 +42,7 @@ def features(
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
+    precision: str = EXACT,
     device: str = "auto",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -58,8 +59,10 @@ def features(
             (N, 3, H, W) into features (N, D).
         weights: a weights file for ``"inception"``; None: wherever they are found.
         backend: what runs Inception: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        batch_size: pictures at a time; None: 32, or 128 on CUDA.
+        precision: of Inception: ``"exact"``; ``"fast"`` is bfloat16: another number, and marked so.
+        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in
+            ``"cuda:0,cuda:1"``, or ``"cuda:all"``.
+        batch_size: pictures at a time; None: what suits the backend and device.
         workers: decoding threads; None: one a core, at least two.
         skip_bad: go on without pictures that cannot be decoded (``.bad`` names them).
         value_range: (0, 1) or (-1, 1), needed for floating-point tensors and arrays.
@@ -82,7 +85,9 @@ def features(
     shown = choose(progress)
     source = open_images(images, value_range=value_range)
     pipeline = Pipeline(
-        open_extractor(extractor, weights=weights, backend=backend, progress=shown),
+        open_extractor(
+            extractor, weights=weights, backend=backend, precision=precision, progress=shown
+        ),
         settings=Settings(device, batch_size, workers, skip_bad),
         cache=Cache() if cache else None,
         progress=shown,
@@ -192,16 +197,11 @@ class Pipeline:
     ) -> tuple[Features, list[tuple[int, str]]]:
         extraction = self._extraction(source, label)
         with self._timed(f"extract {label}"):
-            parts = list(extraction)
-        widths = sorted({values.shape[1] for _, values in parts})
-        if len(widths) > 1:
-            raise FeatureError(f"the extractor's features have several widths: {widths}")
-        indices = np.concatenate([i for i, _ in parts])
-        order = np.argsort(indices)
+            kept, values = extraction.gather()
         named = isinstance(source, Source)
         computed = Features(
-            values=np.concatenate([values for _, values in parts])[order],
-            names=tuple(source.name(i) for i in indices[order]) if named else None,
+            values=values,
+            names=tuple(source.name(i) for i in kept) if named else None,
             provenance=extraction.provenance,
             converted=dict(extraction.converted),
             bad=tuple((source.name(index), reason) for index, reason in extraction.bad),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mifid.extractors import Extractor
+from mifid.extractors.precision import EXACT
 from mifid.featureset import Features
 from mifid.files import check_writable
 from mifid.pipeline import features
@@ -23,6 +24,7 @@ def build_reference(
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
+    precision: str = EXACT,
     device: str = "auto",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -49,6 +51,7 @@ def build_reference(
         extractor=extractor,
         weights=weights,
         backend=backend,
+        precision=precision,
         device=device,
         batch_size=batch_size,
         workers=workers,

@@ -18,6 +18,7 @@ from mifid.evidence.assessing import REPLICATES, SEED, Resampling, assess
 from mifid.evidence.evidence import Evidence
 from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
+from mifid.extractors.precision import EXACT
 from mifid.images import Stream
 from mifid.inputs import open_side
 from mifid.measuring import Computed, check_metrics, check_widths, measure, measure_more
@@ -44,6 +45,7 @@ def score(
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
+    precision: str = EXACT,
     device: str = "auto",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -73,8 +75,10 @@ def score(
             (N, 3, H, W) into features (N, D).
         weights: a weights file for ``"inception"``; None: wherever they are found, else downloaded.
         backend: what runs Inception: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-        batch_size: pictures at a time; None: 32, or 128 on CUDA.
+        precision: of Inception: ``"exact"``; ``"fast"`` is bfloat16: another number, and marked so.
+        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in
+            ``"cuda:0,cuda:1"``, or ``"cuda:all"``.
+        batch_size: pictures at a time; None: what suits the backend and device.
         workers: decoding threads; None: one a core, at least two.
         skip_bad: go on without pictures that cannot be decoded; the report names them.
         value_range: (0, 1) or (-1, 1), needed for floating-point tensors and arrays.
@@ -114,7 +118,9 @@ def score(
     given = {label: raw for label, raw in given.items() if raw is not None}
 
     def network() -> Extractor:
-        return open_extractor(extractor, weights=weights, backend=backend, progress=shown)
+        return open_extractor(
+            extractor, weights=weights, backend=backend, precision=precision, progress=shown
+        )
 
     with ExitStack() as files:
         sides = [
@@ -149,6 +155,7 @@ def score(
         "seed": seed,
         "weights": weights,
         "backend": backend,
+        "precision": precision,
         "device": device,
         "batch_size": batch_size,
         "skip_bad": skip_bad,

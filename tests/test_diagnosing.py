@@ -83,8 +83,24 @@ def test_an_own_extractors_resizes_are_omitted_with_the_reason(toy):
     assert "colours resizes by itself" in toy.text()
 
 
+class ToyBackend:
+    """colours() behind one of Inception's resizes."""
+
+    name, device, batch_size, in_flight = "toy", "cpu", 4, 1
+
+    def __init__(self, how):
+        self.how = how
+
+    def __call__(self, pixels):
+        planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        return colours(resize(planes, self.how)).float().numpy()
+
+    def submit(self, pixels):
+        return lambda: self(pixels)
+
+
 class ToyInception(InceptionExtractor):
-    """colours() behind Inception's resizes."""
+    """An Inception extractor on a toy backend."""
 
     @property
     def identity(self):
@@ -94,11 +110,8 @@ class ToyInception(InceptionExtractor):
         raise AssertionError("no network is needed")
 
     def load(self, device="auto"):
+        self._loaded = self._loaded or ToyBackend(RESIZES[self.resize])
         return "cpu"
-
-    def __call__(self, pixels):
-        planes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-        return colours(resize(planes, RESIZES[self.resize])).float().numpy()
 
 
 def test_inceptions_resizes_are_of_both_sides():

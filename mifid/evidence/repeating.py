@@ -60,6 +60,7 @@ def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
         "seed": SEED,
         "weights": None,
         "backend": "auto",
+        "precision": "exact",
         "device": "auto",
         "batch_size": None,
     }

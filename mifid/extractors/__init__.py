@@ -12,6 +12,7 @@ from typing import Any
 
 from mifid.errors import InputError
 from mifid.extractors.base import Extractor
+from mifid.extractors.precision import EXACT, choose_precision
 from mifid.progress import Progress, Silent
 from mifid.registry import Registry, import_object
 
@@ -24,7 +25,7 @@ EXTRACTORS = Registry(
         "inception-random": "mifid.extractors.inception_random:open_inception_random",
     },
 )
-"""name -> f(*, weights, progress, backend) -> Extractor."""
+"""name -> f(*, weights, progress, backend, precision) -> Extractor."""
 
 
 def open_extractor(
@@ -32,6 +33,7 @@ def open_extractor(
     *,
     weights: str | Path | None = None,
     backend: str = "auto",
+    precision: str = EXACT,
     progress: Progress | None = None,
 ) -> Extractor:
     """Return an extractor, ready to tell its fingerprint; its network is loaded on first use.
@@ -41,6 +43,8 @@ def open_extractor(
             turns a uint8 tensor (N, 3, H, W) into features (N, D).
         weights: a file for extractors that have weights.
         backend: what runs Inception: ``"auto"``, ``"torch"`` or ``"openvino"``.
+        precision: of Inception: ``"exact"`` (float32) or ``"fast"`` (bfloat16, not comparable with
+            Kaggle).
         progress: where a download is shown.
 
     Raises:
@@ -51,7 +55,10 @@ def open_extractor(
         return given
     if isinstance(given, str) and ":" not in given:
         opened: Extractor = EXTRACTORS[given](
-            weights=weights, progress=progress or Silent(), backend=backend
+            weights=weights,
+            progress=progress or Silent(),
+            backend=backend,
+            precision=choose_precision(precision),
         )
         return opened
     from mifid.extractors.callables import CallableExtractor
@@ -60,6 +67,11 @@ def open_extractor(
         raise InputError(
             f"backend '{backend}' is for inception; your own extractor runs as it is",
             hint="Leave out --backend.",
+        )
+    if choose_precision(precision) != EXACT:
+        raise InputError(
+            f"precision '{precision}' is for inception; your own extractor runs as it is",
+            hint="Leave out --precision.",
         )
     function = import_object(given) if isinstance(given, str) else given
     if isinstance(function, Extractor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,25 @@ class Extractor(ABC):
 
         A picture's features do not depend on what else is in the batch, up to rounding.
         """
+
+    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
+        """Start on a batch; the call of what is returned waits for its features.
+
+        So the next batch can be brought to a device while it works on this one. By default all is
+        done at once.
+        """
+        features = self(pixels)
+        return lambda: features
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures at a time are fast, once the network is loaded."""
+        return DEFAULT_BATCH_SIZE
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches to submit before the first one's features are waited for."""
+        return 1
 
     @property
     def backend(self) -> str:

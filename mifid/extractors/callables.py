@@ -69,7 +69,7 @@ class CallableExtractor(Extractor):
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous()
         with torch.inference_mode():
             features, self._limit = in_parts(self._run, batch, self._limit)
-        return features.numpy()
+        return features.cpu().numpy()
 
     def _run(self, part: Any) -> Any:
         import torch

@@ -10,7 +10,7 @@ import torch
 
 from mifid.errors import InputError, first_line
 
-__all__ = ["choose_device", "exact_float32", "in_parts"]
+__all__ = ["choose_device", "choose_devices", "exact_float32", "in_parts"]
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -29,9 +29,28 @@ def choose_device(device: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
             f"device '{device}' cannot be used here: {first_line(error)}",
-            hint="Use --device auto, cpu, cuda, cuda:1 or mps.",
+            hint="Use --device auto, cpu, cuda, cuda:1, cuda:all or mps.",
         ) from error
     return chosen
+
+
+def choose_devices(device: str = "auto") -> list[torch.device]:
+    """Return the devices of ``"cuda:0,cuda:1"`` or ``"cuda:all"``; else the one that it names.
+
+    Raises:
+        InputError: no such devices here, or not all of one kind.
+    """
+    if device == "cuda:all":
+        names = [f"cuda:{number}" for number in range(torch.cuda.device_count())] or ["cuda"]
+    else:
+        names = device.split(",")
+    devices = [choose_device(name.strip()) for name in names]
+    if len({each.type for each in devices}) > 1:
+        raise InputError(
+            f"devices '{device}' are of several kinds",
+            hint="Give devices of one kind, such as --device cuda:0,cuda:1 or cuda:all.",
+        )
+    return devices
 
 
 @contextmanager
@@ -79,7 +98,7 @@ def in_parts(
         limit: rows that fitted before, None if all did; pass on what is returned.
 
     Returns:
-        (N, D) on the CPU, and the new limit.
+        (N, D) where ``run`` left them, and the new limit.
 
     Raises:
         torch.OutOfMemoryError: a single row does not fit.
@@ -87,8 +106,8 @@ def in_parts(
     size = min(limit or len(batch), len(batch))
     while True:
         try:
-            parts = [run(part).cpu() for part in torch.split(batch, size)]
-            return torch.cat(parts), limit
+            parts = [run(part) for part in torch.split(batch, size)]
+            return parts[0] if len(parts) == 1 else torch.cat(parts), limit
         except torch.OutOfMemoryError:
             if size == 1:
                 raise

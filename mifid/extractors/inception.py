@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from mifid.errors import MifidWarning, WeightsError, first_line
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
-from mifid.extractors.resize import TF1_BILINEAR, why_not_kaggles
+from mifid.extractors.precision import EXACT, Precision
+from mifid.extractors.resize import TF1_BILINEAR
 from mifid.extractors.weights import PUBLISHED, Weights, obtain
 from mifid.progress import Progress
 
@@ -22,19 +23,24 @@ __all__ = ["TrainedInception", "load_state_dict", "open_inception"]
 
 
 def open_inception(
-    *, weights: str | Path | None, progress: Progress, backend: str
+    *, weights: str | Path | None, progress: Progress, backend: str, precision: Precision
 ) -> TrainedInception:
     """Find the weights, or fetch them."""
-    return TrainedInception(obtain(weights, progress), backend)
+    return TrainedInception(obtain(weights, progress), backend, precision=precision)
 
 
 class TrainedInception(InceptionExtractor):
     """Inception with weights from a file."""
 
     def __init__(
-        self, weights: Weights, backend: str = "auto", *, resize: str = TF1_BILINEAR
+        self,
+        weights: Weights,
+        backend: str = "auto",
+        *,
+        resize: str = TF1_BILINEAR,
+        precision: Precision = EXACT,
     ) -> None:
-        super().__init__(backend, resize=resize)
+        super().__init__(backend, resize=resize, precision=precision)
         self.weights = weights
         if not weights.published:
             warnings.warn(
@@ -50,12 +56,16 @@ class TrainedInception(InceptionExtractor):
         sha = self.weights.sha256
         return Identity(
             name="inception",
-            fingerprint=f"inception-2015-12-05 {self.resize} float32 {sha}",
+            fingerprint=f"inception-2015-12-05 {self.resize} {self.dtype} {sha}",
             weights_sha256=sha,
             resize=self.resize,
-            not_comparable=why_not_kaggles(self.resize)
-            if self.weights.published
-            else f"the weights are not the published ones (sha256 {sha[:8]}..., not {PUBLISHED})",
+            dtype=self.dtype,
+            not_comparable=self.not_comparable(
+                None
+                if self.weights.published
+                else f"the weights are not the published ones (sha256 {sha[:8]}..., "
+                f"not {PUBLISHED})"
+            ),
         )
 
     def state_dict(self) -> Mapping[str, torch.Tensor]:

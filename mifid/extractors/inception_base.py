@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from mifid.extractors.backends import BACKENDS, Backend, choose_backend
 from mifid.extractors.base import Extractor
 from mifid.extractors.classifier import Classifier, classifier_of
-from mifid.extractors.resize import TF1_BILINEAR, choose_resize
+from mifid.extractors.precision import (
+    EXACT,
+    PRECISIONS,
+    Precision,
+    choose_precision,
+    why_not_exact,
+)
+from mifid.extractors.resize import TF1_BILINEAR, choose_resize, why_not_kaggles
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -23,16 +30,20 @@ AnInception = TypeVar("AnInception", bound="InceptionExtractor")
 
 
 class InceptionExtractor(Extractor):
-    """Runs the Inception network of 2015-12-05 in true float32, on one of several backends.
+    """Runs the Inception network of 2015-12-05 on one of several backends.
 
     Attributes:
         resize: how pictures become its input, a name of :data:`mifid.extractors.resize.RESIZES`.
             Kaggle's scores are of TensorFlow 1's alone.
+        precision: of its arithmetic, a name of :data:`mifid.extractors.precision.PRECISIONS`.
     """
 
-    def __init__(self, backend: str = "auto", *, resize: str = TF1_BILINEAR) -> None:
+    def __init__(
+        self, backend: str = "auto", *, resize: str = TF1_BILINEAR, precision: Precision = EXACT
+    ) -> None:
         choose_backend(backend, "cpu")  # refuses unknown ones at once
         self.resize = choose_resize(resize).name
+        self.precision = choose_precision(precision)
         self._choice = backend
         self._loaded: Backend | None = None
         self._asked: tuple[str, str] | None = None
@@ -53,9 +64,29 @@ class InceptionExtractor(Extractor):
         return other
 
     @property
+    def dtype(self) -> str:
+        """Type of the network's arithmetic."""
+        return PRECISIONS[self.precision]
+
+    def not_comparable(self, own: str | None) -> str | None:
+        """Join ``own`` with what else sets scores apart from Kaggle's; None: nothing does."""
+        reasons = (own, why_not_kaggles(self.resize), why_not_exact(self.precision))
+        return "; ".join(filter(None, reasons)) or None
+
+    @property
     def backend(self) -> str:
         """The loaded backend's name; before that, the choice."""
         return self._loaded.name if self._loaded else self._choice
+
+    @property
+    def batch_size(self) -> int:
+        """The loaded backend's."""
+        return self._ready().batch_size
+
+    @property
+    def in_flight(self) -> int:
+        """The loaded backend's."""
+        return self._ready().in_flight
 
     def load(self, device: str = "auto") -> str:
         """Load the network; again only if another device is asked for."""
@@ -64,17 +95,28 @@ class InceptionExtractor(Extractor):
             key = self.identity.weights_sha256
             assert key is not None
             backend: Backend = BACKENDS[name](
-                self.state_dict, key=key, device=device, resize=choose_resize(self.resize)
+                self.state_dict,
+                key=key,
+                device=device,
+                resize=choose_resize(self.resize),
+                precision=self.precision,
             )
             self._loaded, self._asked = backend, (name, device)
         return self._loaded.device
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:
         """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
+        return self._ready()(pixels)
+
+    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
+        """Start on pictures; what is returned waits for their features."""
+        return self._ready().submit(pixels)
+
+    def _ready(self) -> Backend:
         if self._loaded is None:
             self.load()
         assert self._loaded is not None
-        return self._loaded(pixels)
+        return self._loaded
 
     def classifier(self) -> Classifier:
         """The last layer's weights (1008, 2048), kept on disk.

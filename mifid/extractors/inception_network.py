@@ -13,9 +13,14 @@ import torch
 from torch import nn
 
 from mifid.errors import WeightsError
+from mifid.extractors.precision import EXACT, PRECISIONS, Precision
 from mifid.extractors.resize import INPUT_SIZE, RESIZES, TF1_BILINEAR, Resize
 
 __all__ = ["InceptionNetwork", "build_network", "parameter_shapes", "resize"]
+
+_Matrices = tuple[torch.Tensor, torch.Tensor]
+
+_MOST_SIZES = 32  # of pictures, whose matrices are kept on the device
 
 # torch-fidelity's layers up to its pooled features, in the order of its forward().
 _TRUNK = (
@@ -69,35 +74,64 @@ class InceptionNetwork(nn.Module):
     """uint8 (N, 3, H, W) -> float32 (N, 2048): resize, scale, torch-fidelity's layers.
 
     Batch normalisation is folded into the convolutions (the same function, fewer passes over
-    memory) and convolutions run channels last.
+    memory) and convolutions run channels last. In ``fast`` the layers up to the last average run
+    in bfloat16.
     """
 
-    def __init__(self, network: Any, how: Resize = RESIZES[TF1_BILINEAR]) -> None:
+    def __init__(
+        self,
+        network: Any,
+        how: Resize = RESIZES[TF1_BILINEAR],
+        precision: Precision = EXACT,
+    ) -> None:
         super().__init__()
         self._how = how
+        self._matrices: dict[tuple[torch.Size, torch.dtype, torch.device], _Matrices] = {}
         _fold_batch_norm(network)
         self.trunk = nn.Sequential(*(getattr(network, name) for name in _TRUNK))
-        self.trunk.to(memory_format=torch.channels_last)
+        dtype: torch.dtype = getattr(torch, PRECISIONS[precision])
+        self.trunk.to(dtype).to(memory_format=torch.channels_last)
         self.requires_grad_(False)
         self.eval()
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Compute the pooled features."""
         dtype = next(self.parameters()).dtype
-        x = resize(pixels.to(dtype), self._how)
+        outside = torch.float32 if dtype == torch.bfloat16 else dtype
+        x = self._resized(pixels.to(outside))
         # (x - 128) / 128 in the graph; exact in any binary floating point but for x's own rounding.
         x = (x - self._how.centre) / self._how.scale
-        x = x.contiguous(memory_format=torch.channels_last)
-        return torch.flatten(self.trunk(x), 1)
+        x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        *layers, average = self.trunk
+        for layer in layers:
+            x = layer(x)
+        return torch.flatten(average(x.to(outside)), 1)
+
+    def _resized(self, pixels: torch.Tensor) -> torch.Tensor:
+        key = (pixels.shape[2:], pixels.dtype, pixels.device)
+        if key not in self._matrices:
+            # Brought to the device once: a copy would make a GPU wait, and break CUDA graphs.
+            if len(self._matrices) >= _MOST_SIZES:
+                del self._matrices[next(iter(self._matrices))]
+            self._matrices[key] = _matrices(pixels, self._how)
+        return _apply(self._matrices[key], pixels, self._how)
 
 
 def resize(pixels: torch.Tensor, how: Resize = RESIZES[TF1_BILINEAR]) -> torch.Tensor:
     """Resize floats (N, 3, H, W), 0..255, to (N, 3, 299, 299), by default as TensorFlow 1 does."""
-    height, width = pixels.shape[2:]
+    return _apply(_matrices(pixels, how), pixels, how)
+
+
+def _matrices(pixels: torch.Tensor, how: Resize) -> _Matrices:
     rows, columns = (
         torch.tensor(how.matrix(size, INPUT_SIZE), dtype=pixels.dtype, device=pixels.device)
-        for size in (height, width)
+        for size in pixels.shape[2:]
     )
+    return rows, columns
+
+
+def _apply(matrices: _Matrices, pixels: torch.Tensor, how: Resize) -> torch.Tensor:
+    rows, columns = matrices
     resized = rows @ pixels @ columns.T
     return resized.clamp(0, 255) if how.clipped else resized
 

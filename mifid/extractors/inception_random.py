@@ -20,6 +20,7 @@ import numpy.typing as npt
 from mifid.errors import InputError, WeightsError
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
+from mifid.extractors.precision import Precision
 from mifid.progress import Progress
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _BIAS = {"": 0.3, "Mixed_7c": -0.3}
 
 
 def open_inception_random(
-    *, weights: str | Path | None, progress: Progress, backend: str
+    *, weights: str | Path | None, progress: Progress, backend: str, precision: Precision
 ) -> RandomInception:
     """Return the extractor; it takes no weights file."""
     del progress
@@ -47,7 +48,7 @@ def open_inception_random(
             "inception-random draws its weights and takes no weights file",
             hint="Leave out --weights, or use --extractor inception.",
         )
-    return RandomInception(backend)
+    return RandomInception(backend, precision=precision)
 
 
 class RandomInception(InceptionExtractor):
@@ -58,10 +59,11 @@ class RandomInception(InceptionExtractor):
         """Told by the pinned hash, which is checked when the weights are drawn."""
         return Identity(
             name="inception-random",
-            fingerprint=f"inception-random {self.resize} float32 {SHA256}",
+            fingerprint=f"inception-random {self.resize} {self.dtype} {SHA256}",
             weights_sha256=SHA256,
             resize=self.resize,
-            not_comparable="inception-random has seeded, not trained weights",
+            dtype=self.dtype,
+            not_comparable=self.not_comparable("inception-random has seeded, not trained weights"),
         )
 
     def state_dict(self) -> Mapping[str, torch.Tensor]:

@@ -428,7 +428,7 @@ def test_features_that_are_no_numbers_are_refused(value, failure, own_extractor)
 def test_an_unknown_device_is_told_with_those_there_are(failure):
     message = failure("score", *PAIR, "--extractor", "toys:colours", "--device", "gpu")
     assert "device 'gpu' cannot be used here" in message
-    assert "auto, cpu, cuda, cuda:1 or mps" in message
+    assert "auto, cpu, cuda, cuda:1, cuda:all or mps" in message
 
 
 def test_weights_that_are_missing_are_told_with_every_way_out(failure):

@@ -11,6 +11,7 @@ from mifid.extractors.backends import BACKENDS
 from mifid.extractors.inception import TrainedInception
 from mifid.extractors.inception_network import InceptionNetwork, build_network, resize
 from mifid.extractors.inception_random import SHA256, RandomInception
+from mifid.extractors.precision import EXACT
 from mifid.extractors.resize import (
     CLEAN_FID,
     PYTORCH_FID,
@@ -164,7 +165,7 @@ def by_resize(drawn, weights):
     """Features by both backends; the network is converted once."""
     return {
         (backend, name): BACKENDS[backend](
-            lambda: weights, key=SHA256, device="cpu", resize=RESIZES[name]
+            lambda: weights, key=SHA256, device="cpu", resize=RESIZES[name], precision=EXACT
         )(drawn)
         for backend in BACKENDS
         for name in (PYTORCH_FID, CLEAN_FID)

@@ -1,6 +1,6 @@
 """What runs the Inception network: one file a backend, and a line in the table.
 
-All compute the same function in float32; their features differ by rounding, within bounds that
+All compute the same function; in float32 their features differ by rounding, within bounds that
 tests hold. `auto` takes OpenVINO where it is installed and there is no accelerator, else torch.
 """
 
@@ -32,9 +32,17 @@ class Backend(Protocol):
 
     name: str
     device: str
+    batch_size: int
+    in_flight: int
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:
         """Compute the features of pictures of one size."""
+
+    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
+        """Start on pictures of one size; what is returned waits for their features.
+
+        Up to ``in_flight`` of them may be under way; each may be called once, in any order.
+        """
 
 
 BACKENDS = Registry(
@@ -44,9 +52,10 @@ BACKENDS = Registry(
         "openvino": "mifid.extractors.backends.with_openvino:OpenVinoBackend",
     },
 )
-"""name -> f(read_weights, *, key, device, resize) -> Backend.
+"""name -> f(read_weights, *, key, device, resize, precision) -> Backend.
 
-``key`` is the SHA-256 of the weights, ``resize`` a :class:`mifid.extractors.resize.Resize`.
+``key`` is the SHA-256 of the weights, ``resize`` a :class:`mifid.extractors.resize.Resize`,
+``precision`` a name of :data:`mifid.extractors.precision.PRECISIONS`.
 """
 
 

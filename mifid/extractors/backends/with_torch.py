@@ -1,38 +1,73 @@
-"""The network in torch: on the CPU, CUDA or MPS."""
+"""The network in torch: on the CPU, one CUDA device or several, or MPS."""
 
 from __future__ import annotations
 
-import numpy as np
+import copy
+from collections.abc import Callable, Sequence
+from itertools import cycle
+
 import torch
 
+from mifid.errors import InputError
 from mifid.extractors.backends import ReadWeights
-from mifid.extractors.devices import choose_device, exact_float32, in_parts
+from mifid.extractors.backends.lanes import Lane, Worker
+from mifid.extractors.devices import choose_devices
 from mifid.extractors.inception_network import InceptionNetwork, build_network
+from mifid.extractors.precision import EXACT, Precision
 from mifid.extractors.resize import Resize
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
 __all__ = ["TorchBackend"]
 
+_LANES = 2  # a device: one batch is brought while another is computed
+
 
 class TorchBackend:
-    """Batch normalisation folded, channels last, true float32."""
+    """Batch normalisation folded, channels last, true float32 unless ``fast`` is asked for.
+
+    Several devices, as in ``"cuda:0,cuda:1"`` or ``"cuda:all"``, take batches in turn.
+    """
 
     name = "torch"
 
-    def __init__(self, read_weights: ReadWeights, *, key: str, device: str, resize: Resize) -> None:
+    def __init__(
+        self,
+        read_weights: ReadWeights,
+        *,
+        key: str,
+        device: str,
+        resize: Resize,
+        precision: Precision,
+    ) -> None:
         del key
-        self._device = choose_device(device)
-        self.device = str(self._device)
-        network = InceptionNetwork(build_network(read_weights()), resize)
-        self._network = network.to(self._device)
-        self._limit: int | None = None  # rows that fit in memory, once that is known
+        devices = choose_devices(device)
+        self.device = ", ".join(map(str, devices))
+        on_cuda = devices[0].type == "cuda"
+        self.batch_size = 128 if on_cuda else 16
+        self.in_flight = len(devices) * (_LANES if on_cuda else 1)
+        if on_cuda and precision != EXACT:
+            _refuse_without_bfloat16(devices)
+        network = InceptionNetwork(build_network(read_weights()), resize, precision)
+        networks = [network, *(copy.deepcopy(network) for _ in devices[1:])]
+        workers = [Worker(n.to(each), each) for n, each in zip(networks, devices, strict=True)]
+        self._lanes = cycle([Lane(worker) for _ in range(_LANES) for worker in workers])
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:
         """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        with torch.inference_mode(), exact_float32():
-            features, self._limit = in_parts(
-                lambda part: self._network(part.to(self._device)), batch, self._limit
+        return self.submit(pixels)()
+
+    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
+        """Start on a batch; see :class:`mifid.extractors.backends.Backend`."""
+        return next(self._lanes).submit(pixels)
+
+
+def _refuse_without_bfloat16(devices: Sequence[torch.device]) -> None:
+    for device in devices:
+        major, _ = torch.cuda.get_device_capability(device)
+        if torch.version.cuda and major < 8:  # torch emulates it there, slower than float32
+            raise InputError(
+                f"{torch.cuda.get_device_name(device)} has no bfloat16 arithmetic: "
+                "--precision fast would not be faster",
+                hint="Leave out --precision.",
             )
-        return features.numpy()

@@ -1,0 +1,179 @@
+"""What `--precision fast` saves, and how far it moves features, FID and the memorization distance.
+
+python benchmarks/precision.py --generated FOLDER --reference FOLDER --docs docs/benchmarks.md
+
+Exact and fast take turns on every backend, in batches of one run over pictures that are decoded as
+they come. Without folders pictures are drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import numpy as np
+from machine import describe_machine, markdown_table, run_measured, write_section
+
+PACKAGES = ("mifid", "torch", "openvino", "numpy", "pillow")
+EXACT, FAST = "exact", "fast"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way of running the network found.
+
+    Attributes:
+        generated: features (N, D).
+        reference: features (M, D).
+        rate: pictures a second of the generated side, network loaded before.
+    """
+
+    generated: np.ndarray
+    reference: np.ndarray
+    rate: float
+
+    def scores(self) -> dict[str, float]:
+        """FID and memorization distance."""
+        from mifid.metrics.frechet import frechet_distance
+        from mifid.metrics.memorization import memorization_distance
+
+        sides = {"generated": self.generated, "reference": self.reference}
+        return {"fid": frechet_distance(**sides), "distance": memorization_distance(**sides)}
+
+
+def extract(generated: Any, reference: Any, *, backend: str, precision: str, device: str) -> Found:
+    """Compute the features of both sides."""
+    from mifid import features
+    from mifid.extractors import open_extractor
+
+    extractor = open_extractor("inception-random", backend=backend, precision=precision)
+    given = {"extractor": extractor, "device": device, "cache": False}
+    real = features(reference, **given).values
+    start = time.perf_counter()
+    painted = features(generated, **given).values
+    return Found(painted, real, len(painted) / (time.perf_counter() - start))
+
+
+def moved(fast: Found, exact: Found) -> dict[str, float]:
+    """Say how far fast is from exact: features in the L2 norm, the rest relative."""
+    difference = np.linalg.norm(fast.generated - exact.generated)
+    before, after = exact.scores(), fast.scores()
+    return {
+        "features": float(difference / np.linalg.norm(exact.generated)),
+        **{name: after[name] / before[name] - 1 for name in before},
+        "rate": fast.rate / exact.rate,
+    }
+
+
+def measure(generated: Any, reference: Any, *, backend: str, device: str, rounds: int) -> dict:
+    """Run exact and fast in turn; medians over rounds."""
+    told = []
+    for _ in range(rounds):
+        exact, fast = (
+            extract(generated, reference, backend=backend, precision=precision, device=device)
+            for precision in (EXACT, FAST)
+        )
+        told.append(moved(fast, exact))
+    return {
+        **{key: median(one[key] for one in told) for key in told[0]},
+        "device": device,
+        "exact_fid": exact.scores()["fid"],
+        "pictures": [len(exact.generated), len(exact.reference)],
+    }
+
+
+def _draw(n: int, kind: str) -> np.ndarray:
+    from mifid.drawing import landscape, painting
+
+    draw = {"photo": landscape, "painting": painting}[kind]
+    return np.stack([draw(np.random.RandomState(number)) for number in range(n)])
+
+
+def _section(found: dict[str, dict], *, about: str, repeat: str) -> str:
+    rows = [
+        [
+            f"{backend} on {one['device']}",
+            f"{one['rate']:.2f}",
+            f"{one['features']:.1e}",
+            f"{one['exact_fid']:.6f}",
+            f"{one['fid']:+.2%}",
+            f"{one['distance']:+.3%}",
+        ]
+        for backend, one in found.items()
+    ]
+    header = ["Backend", "pictures/s, ratio", "features, L2", "exact FID", "FID", "distance"]
+    return f"""\
+## `--precision fast`
+
+The network in bfloat16 against float32: {about}. Scores that were made so are marked as not
+comparable with Kaggle's.
+
+{markdown_table(header, rows)}
+
+Relative to exact; {describe_machine(PACKAGES)}. Weights are `inception-random`'s: a random network
+passes rounding on more than a trained one may, so take these as a hint. Again with `{repeat}`.
+"""
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.option("--generated", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--reference", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--draw", nargs=2, type=int, default=(300, 300), show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--backends", default="openvino,torch", show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--docs", type=click.Path(path_type=Path), default=None)
+def main(
+    generated: Path | None,
+    reference: Path | None,
+    draw: tuple[int, int],
+    device: str,
+    backends: str,
+    rounds: int,
+    docs: Path | None,
+) -> None:
+    """Measure --precision fast; write the docs."""
+    task = {
+        "generated": str(generated) if generated else draw[0],
+        "reference": str(reference) if reference else draw[1],
+        "device": device,
+        "rounds": rounds,
+    }
+    found = {}
+    for backend in backends.split(","):
+        click.echo(f"{backend} ...", err=True)
+        command = [sys.executable, __file__, "--child", json.dumps({**task, "backend": backend})]
+        child = run_measured(command)
+        if child.code:
+            raise click.ClickException(child.stderr[-2000:])
+        found[backend] = json.loads(child.stdout.splitlines()[-1])
+    n, m = next(iter(found.values()))["pictures"]
+    given = generated is not None and reference is not None
+    about = f"{n:,} {'pictures' if generated else 'drawn photos'} against {m:,} "
+    about += f"{'pictures' if reference else 'drawn paintings'}, medians of {rounds} in turn"
+    options = " --generated FOLDER --reference FOLDER" if given else ""
+    text = _section(found, about=about, repeat=f"python benchmarks/precision.py{options}")
+    click.echo(text)
+    if docs:
+        write_section(docs, "precision", text)
+
+
+def _be_child(given: str) -> None:
+    task = json.loads(given)
+    for side, kind in (("generated", "photo"), ("reference", "painting")):
+        if isinstance(task[side], int):
+            task[side] = _draw(task[side], kind)
+    print(json.dumps(measure(**task)))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        _be_child(sys.argv[2])
+    else:
+        main()

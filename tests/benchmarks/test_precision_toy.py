@@ -1,0 +1,41 @@
+"""The benchmark of --precision fast, at toy size."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def precision(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import precision
+
+    return precision
+
+
+def test_what_moved(precision, random):
+    generated, reference = random.rand(30, 5), random.rand(20, 5)
+    exact = precision.Found(generated, reference, 10.0)
+    same = precision.moved(exact, exact)
+    assert (same["features"], same["fid"], same["distance"], same["rate"]) == (0, 0, 0, 1)
+    fast = precision.Found(generated * 2, reference, 30.0)
+    told = precision.moved(fast, exact)
+    assert told["features"] == pytest.approx(1)
+    assert told["fid"] > 0.1
+    assert told["distance"] == pytest.approx(0, abs=1e-9)  # of directions, not of lengths
+    assert told["rate"] == pytest.approx(3)
+
+
+@pytest.mark.network
+def test_writes_a_row_a_backend(precision, tmp_path):
+    docs = tmp_path / "benchmarks.md"
+    given = ["--draw", "3", "3", "--backends", "torch", "--rounds", "1", "--docs", str(docs)]
+    done = CliRunner().invoke(precision.main, given)
+    assert done.exit_code == 0, done.output
+    (row,) = [line for line in docs.read_text().splitlines() if line.startswith("| torch on cpu")]
+    error = float(row.split("|")[3])
+    assert 1e-3 < error < 0.5
+    assert "3 drawn photos against 3 drawn paintings" in docs.read_text()

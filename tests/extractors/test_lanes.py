@@ -1,0 +1,134 @@
+"""Batches under way on devices: the same path on the CPU, recordings of CUDA graphs by a double."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mifid.errors import InputError
+from mifid.extractors import open_extractor
+from mifid.extractors.backends import lanes
+from mifid.extractors.backends.lanes import Lane, Worker
+from mifid.extractors.devices import choose_devices
+
+CPU = torch.device("cpu")
+
+
+class Means(nn.Module):
+    """Each channel's mean."""
+
+    def forward(self, batch):
+        assert batch.shape[1] == 3
+        return batch.float().mean(dim=(2, 3))
+
+
+@pytest.fixture
+def batches(random):
+    return [random.randint(0, 256, (n, 6, 5, 3), dtype=np.uint8) for n in (4, 4, 4, 3)]
+
+
+def means(batch):
+    return batch.astype(np.float32).mean(axis=(1, 2))
+
+
+def test_features_of_a_lane_outlive_its_next_batch(batches):
+    lane = Lane(Worker(Means(), CPU))
+    taken = [lane.submit(batch) for batch in batches]
+    for take, batch in reversed(list(zip(taken, batches, strict=True))):
+        np.testing.assert_allclose(take(), means(batch), rtol=1e-6)
+        np.testing.assert_array_equal(take(), take())
+
+
+def test_pixels_may_be_overwritten_once_they_are_submitted(batches):
+    """A stream may yield the same memory again and again."""
+    lane = Lane(Worker(Means(), CPU))
+    pixels = batches[0].copy()
+    take = lane.submit(pixels)
+    pixels[:] = 0
+    np.testing.assert_allclose(take(), means(batches[0]), rtol=1e-6)
+
+
+class Recorded:
+    """In a CUDA graph's place: notes what is recorded, and computes."""
+
+    def __init__(self, network, batch, shapes):
+        self.network = network
+        shapes.append(tuple(batch.shape))
+
+    def __call__(self, batch):
+        return self.network(batch)
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    shapes = []
+    monkeypatch.setattr(lanes, "_Graph", partial(Recorded, shapes=shapes))
+    return shapes
+
+
+def on_cuda():
+    """A worker that takes itself to be on a GPU; its tensors are on the CPU."""
+    return Worker(Means(), torch.device("cuda"))
+
+
+def test_a_shape_is_recorded_when_it_comes_again(recorded):
+    worker = on_cuda()
+    for n in (4, 4, 4, 2):
+        worker(torch.zeros(n, 3, 6, 5))
+    assert recorded == [(4, 3, 6, 5)]
+
+
+def test_the_shape_that_was_used_longest_ago_is_forgotten(recorded, monkeypatch):
+    monkeypatch.setattr(lanes, "_MOST_GRAPHS", 2)
+    worker = on_cuda()
+    for n in (1, 1, 2, 2, 1, 3, 3, 1, 2):  # 3 takes the place of 2, which then comes again
+        worker(torch.zeros(n, 3, 6, 5))
+    assert [shape[0] for shape in recorded] == [1, 2, 3, 2]
+
+
+def test_several_devices_take_turns(monkeypatch, random):
+    seen = []
+    run = Worker.__call__
+
+    def noted(self, batch):
+        seen.append(self)
+        return run(self, batch)
+
+    monkeypatch.setattr(Worker, "__call__", noted)
+    both = [Lane(Worker(Means(), CPU)) for _ in range(2)]
+    for number in range(4):
+        both[number % 2].submit(random.randint(0, 256, (2, 4, 4, 3), dtype=np.uint8))
+    assert seen[0] is seen[2] is not seen[1]
+    assert seen[1] is seen[3]
+
+
+@pytest.mark.network
+def test_two_devices_give_what_one_gives(random):
+    extractor = open_extractor("inception-random", backend="torch")
+    assert extractor.load("cpu,cpu") == "cpu, cpu"
+    assert extractor.in_flight == 2
+    pictures = [random.randint(0, 256, (2, 20, 30, 3), dtype=np.uint8) for _ in range(3)]
+    taken = [extractor.submit(batch) for batch in pictures]
+    alone = open_extractor("inception-random", backend="torch")
+    alone.load("cpu")
+    assert alone.in_flight == 1
+    for take, batch in zip(taken, pictures, strict=True):
+        np.testing.assert_allclose(take(), alone(batch), rtol=1e-4, atol=1e-5)
+
+
+def test_devices():
+    assert choose_devices("cpu") == [CPU]
+    assert choose_devices("cpu, cpu") == [CPU, CPU]
+    with pytest.raises(InputError, match="of several kinds"):
+        choose_devices("cpu,meta")
+    with pytest.raises(InputError, match="device 'cuba:1' cannot be used here") as caught:
+        choose_devices("cpu,cuba:1")
+    assert "cuda:all" in caught.value.hint
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_all_of_no_gpus():
+    with pytest.raises(InputError, match="device 'cuda' cannot be used here"):
+        choose_devices("cuda:all")

@@ -1,0 +1,96 @@
+"""Batches under way on a device while the next ones are read."""
+
+import numpy as np
+import pytest
+
+from mifid.errors import FeatureError
+from mifid.extraction import Extraction, Settings
+from mifid.extractors.base import Extractor, Identity
+from mifid.images import open_images
+from mifid.progress import Silent
+
+
+class Device(Extractor):
+    """Computes brightness only when it is asked for the result, as a GPU may."""
+
+    batch_size = 2
+
+    def __init__(self, in_flight):
+        self._in_flight = in_flight
+        self.under_way = self.most_under_way = 0
+
+    @property
+    def identity(self):
+        return Identity(name="brightness", fingerprint="1")
+
+    @property
+    def in_flight(self):
+        return self._in_flight
+
+    def load(self, device="auto"):
+        return "cpu"
+
+    def __call__(self, pixels):
+        return pixels.mean(axis=(1, 2)).astype(np.float32)
+
+    def submit(self, pixels):
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+
+        def take():
+            self.under_way -= 1
+            return self(pixels)
+
+        return take
+
+
+@pytest.fixture
+def pictures(random):
+    return random.randint(0, 256, (9, 4, 4, 3), dtype=np.uint8)
+
+
+def extraction(pictures, extractor):
+    return Extraction(open_images(pictures), extractor, Settings(), Silent(), "generated")
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 3, 20])
+def test_so_many_batches_are_under_way_and_come_back_in_order(pictures, in_flight):
+    extractor = Device(in_flight)
+    found = list(extraction(pictures, extractor))
+    assert extractor.most_under_way == min(in_flight, 5)
+    assert extractor.under_way == 0
+    np.testing.assert_array_equal(np.concatenate([i for i, _ in found]), np.arange(9))
+    np.testing.assert_array_equal(np.concatenate([f for _, f in found]), extractor(pictures))
+
+
+def test_the_extractor_says_how_many_at_a_time(pictures):
+    assert [len(f) for _, f in extraction(pictures, Device(1))] == [2, 2, 2, 2, 1]
+
+
+def test_gathered_features_are_in_the_order_of_pictures(pictures):
+    sizes = [pictures[i] if i % 3 else pictures[i][:2] for i in range(9)]  # batches out of order
+    from PIL import Image
+
+    given = [Image.fromarray(picture) for picture in sizes]
+    extractor = Device(2)
+    indices, values = extraction(given, extractor).gather()
+    np.testing.assert_array_equal(indices, np.arange(9))
+    expected = np.concatenate([extractor(picture[None]) for picture in sizes])
+    np.testing.assert_array_equal(values, expected)
+
+
+def test_gathered_features_of_a_stream(pictures):
+    stream = (pictures[i : i + 4] for i in range(0, 9, 4))
+    indices, values = extraction(stream, Device(2)).gather()
+    np.testing.assert_array_equal(indices, np.arange(9))
+    np.testing.assert_array_equal(values, Device(1)(pictures))
+
+
+def test_widths_that_change_are_refused(pictures):
+    class Growing(Device):
+        def __call__(self, pixels):
+            self.width = getattr(self, "width", 1) + 1
+            return np.ones((len(pixels), self.width), dtype=np.float32)
+
+    with pytest.raises(FeatureError, match=r"several widths: \[2, 3\]"):
+        extraction(pictures, Growing(1)).gather()
