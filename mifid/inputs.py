@@ -15,6 +15,7 @@ from mifid.errors import CompatibilityError, FeatureError
 from mifid.extractors.base import Identity
 from mifid.featureset import Features
 from mifid.images import Source, Stream, open_images
+from mifid.provenance import Provenance
 from mifid.statistics import Statistics
 
 __all__ = ["GivenSide", "Input", "open_input", "open_side", "refuse_mixtures"]
@@ -101,22 +102,37 @@ def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> No
     Raises:
         CompatibilityError: naming both extractors.
     """
-    made_by: dict[str, tuple[GivenSide, str]] = {}
+    made_by: dict[str, tuple[GivenSide, Identity | Provenance]] = {}
     for side in sides:
-        if isinstance(side.input, Source | Stream):
-            assert identity is not None
-            name, fingerprint = identity.name, identity.fingerprint
-        else:
-            name = side.input.provenance.extractor
-            fingerprint = side.input.provenance.fingerprint
-        if fingerprint is not None:
-            made_by.setdefault(fingerprint, (side, name))
+        pictures = isinstance(side.input, Source | Stream)
+        maker = identity if pictures else side.input.provenance  # type: ignore[union-attr]
+        assert maker is not None
+        if maker.fingerprint is not None:
+            made_by.setdefault(maker.fingerprint, (side, maker))
     if len(made_by) > 1:
-        (one, name), (other, other_name) = list(made_by.values())[:2]
-        same = " with other weights" if name == other_name else ""
-        raise CompatibilityError(
-            f"the {one.title} was made with extractor '{name}', "
-            f"the {other.title} with '{other_name}'{same}",
-            hint=f"Use --extractor {name} for both, or make the {one.title} anew: "
-            f"mifid reference build --extractor {other_name}",
-        )
+        raise _mixture(*list(made_by.values())[:2])
+
+
+def _mixture(
+    one: tuple[GivenSide, Identity | Provenance], other: tuple[GivenSide, Identity | Provenance]
+) -> CompatibilityError:
+    (side, maker), (other_side, other_maker) = one, other
+    name, other_name = _name(maker), _name(other_maker)
+    anew = "mifid reference build"
+    if name != other_name:
+        difference, mend = "", f"Use --extractor {name} for both"
+        anew = f"mifid reference build --extractor {other_name}"
+    elif maker.dtype != other_maker.dtype:
+        difference = f" in {other_maker.dtype}, not {maker.dtype}"
+        mend = "Use the same --precision for both"
+    else:
+        difference, mend = " with other weights", "Use the same weights for both"
+    return CompatibilityError(
+        f"the {side.title} was made with extractor '{name}', "
+        f"the {other_side.title} with '{other_name}'{difference}",
+        hint=f"{mend}, or make the {side.title} anew: {anew}",
+    )
+
+
+def _name(maker: Identity | Provenance) -> str:
+    return maker.name if isinstance(maker, Identity) else maker.extractor

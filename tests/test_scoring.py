@@ -256,6 +256,16 @@ def test_features_of_two_extractors_are_refused():
         mifid.score(one, other)
 
 
+def test_features_of_two_precisions_are_refused():
+    one, other = (
+        mifid.Features(np.ones((3, 4), np.float32), provenance=Provenance("a", t, dtype=t))
+        for t in ("float32", "bfloat16")
+    )
+    with pytest.raises(CompatibilityError, match=r"with 'a' in float32, not bfloat16") as caught:
+        mifid.score(one, other)
+    assert "--precision" in caught.value.hint
+
+
 def test_features_of_other_width_are_refused():
     wide = mifid.Features(np.ones((5, 7), np.float32))
     with pytest.raises(FeatureError, match=r"generated features have width 6, reference .* 7"):
