@@ -11,38 +11,33 @@ weights in their own way (see prepared.py), so nothing is downloaded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import statistics
-import sys
 import tempfile
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
-from machine import Measured, describe_machine, markdown_table, run_measured, write_section
-from peers import STAGES, TF1, TOOLS, Job, Stages
-from prepared import PREPARATIONS
-
-TOLERANCE = 1e-4
-"""How far a tool with the same resize may be from mifid, relative."""
+from agreement import TOLERANCE, differences
+from asking import FILE, FOLDER, check_outputs, choose, make_job, name_of, repeated
+from child import prepare, run_child
+from machine import describe_machine, markdown_table, write_section
+from peers import STAGES, TF1, TOOLS, Job
 
 Round = dict[str, dict[str, Any]]
 """By tool: its numbers, its seconds by stage, and what else it cost."""
 
 
 def _run_all(tools: list[str], job: Job, rounds: int) -> list[Round]:
-    _child("prepare", job)
-    if "clean-fid-tensorflow" in tools:
-        _child("script", job)
+    prepare(tools, job)
+    run_child("convert", job)
     found: list[Round] = []
     for number in range(rounds):
         found.append({})
         for tool in tools:
             click.echo(f"round {number + 1} of {rounds}: {tool}", err=True)
-            measured = _child(tool, job)
+            measured = run_child(tool, job)
             found[-1][tool] = {
                 **json.loads(measured.stdout.splitlines()[-1]),
                 "total_seconds": measured.seconds,
@@ -52,41 +47,14 @@ def _run_all(tools: list[str], job: Job, rounds: int) -> list[Round]:
     return found
 
 
-def _child(task: str, job: Job) -> Measured:
-    """Do a task in a process of its own; nothing may remain in memory from one to the next."""
-    command = [sys.executable, __file__, "--child", task, json.dumps(asdict(job), default=str)]
-    measured = run_measured(
-        command, env={"TORCH_HOME": str(job.peers), "MIFID_CACHE": str(job.peers)}
-    )
-    if measured.code:
-        raise click.ClickException(f"{task} failed:\n{measured.stderr[-2000:]}")
-    return measured
-
-
-def _be_child(task: str, given: str) -> None:
-    values: dict[str, Any] = json.loads(given)
-    paths = {key: Path(value) for key, value in values.items() if isinstance(value, str)}
-    job = Job(**{**values, **paths})
-    if task in PREPARATIONS:
-        PREPARATIONS[task](job)
-        return
-    stages = Stages()
-    numbers = TOOLS[task].run(job, stages)
-    print(json.dumps({**asdict(numbers), "seconds": stages.seconds}))
-
-
 def disagreements(found: Round) -> list[str]:
     """Say which tools met other pictures than mifid, or differ though their resize is the same."""
-    ours, said = found["mifid"], []
-    for tool, theirs in found.items():
-        if theirs["pictures"] != ours["pictures"]:
-            said.append(f"{tool} met {theirs['pictures']} pictures, mifid {ours['pictures']}")
-        for key in ("fid", "distance", "reversed"):
-            if TOOLS[tool].resize == TF1 and theirs[key] is not None:
-                difference = theirs[key] / ours[key] - 1
-                if not abs(difference) <= TOLERANCE:  # so, NaN is caught
-                    said.append(f"{tool}: {key} is {difference:+.1e} from mifid's, relative")
-    return said
+    ours = found["mifid"]
+    return [
+        line
+        for tool, theirs in found.items()
+        for line in differences(tool, theirs, ours, same_resize=TOOLS[tool].resize == TF1)
+    ]
 
 
 # --- the report ----------------------------------------------------------------------------------
@@ -166,9 +134,6 @@ def _digits(number: float | None) -> str:
 
 # --- the command ---------------------------------------------------------------------------------
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
 @click.option("--generated", type=FOLDER, help="Folder of generated pictures; else some are drawn.")
@@ -198,34 +163,30 @@ def main(
     Exits with 1, and leaves --docs as it is, if a tool fails, or disagrees though its resize is
     mifid's.
     """
-    chosen = _choose(tools)
-    for file in filter(None, (docs, json_file)):  # now, not after the work
-        if not file.parent.is_dir():
-            raise click.UsageError(f"{file}: there is no folder {file.parent}")
+    chosen = choose(tools, TOOLS)
+    check_outputs(docs, json_file)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        job = Job(
-            generated=generated or folder / "generated",
-            reference=reference or folder / "reference",
-            weights=weights or folder / "inception-random.pth",
-            peers=folder / "peers",
-            batch_size=batch_size,
+        job = make_job(
+            Path(temporary),
+            generated=generated,
+            reference=reference,
+            weights=weights,
             draw=draw,
+            batch_size=batch_size,
         )
         found = _run_all(chosen, job, rounds)
     if about is None:
         about = "{} generated pictures against {}".format(*found[0]["mifid"]["pictures"])
         about += "" if generated and reference else ", drawn by mifid"
-    about += f", in batches of {batch_size}, with {_name_of(weights)}"
-    repeat = "python benchmarks/parity.py" + "".join(
-        f" {option} {placeholder}"
-        for option, placeholder, given in (
-            ("--generated", "FOLDER", generated),
-            ("--reference", "FOLDER", reference),
-            ("--weights", "FILE", weights),
-            ("--rounds", rounds, rounds > 1),
-        )
-        if given
+    about += f", in batches of {batch_size}, with {name_of(weights)}"
+    repeat = repeated(
+        "parity.py",
+        {
+            "--generated": generated,
+            "--reference": reference,
+            "--weights": weights,
+            "--rounds": rounds if rounds > 1 else None,
+        },
     )
     text = _report(found, about=about, repeat=repeat)
     click.echo(text)
@@ -237,28 +198,5 @@ def main(
     write_section(docs, "parity", text)
 
 
-def _choose(tools: str) -> list[str]:
-    asked = {"mifid", *tools.split(",")}
-    if unknown := sorted(asked - TOOLS.keys()):
-        raise click.UsageError(f"unknown: {', '.join(unknown)}. There are: {', '.join(TOOLS)}.")
-    chosen = [tool for tool in TOOLS if tool in asked]
-    for tool in chosen:
-        try:
-            version(TOOLS[tool].package)
-        except PackageNotFoundError as error:
-            hint = "pip install -e '.[peers]', or leave it out with --tools"
-            raise click.ClickException(f"{tool} is not installed: {hint}") from error
-    return chosen
-
-
-def _name_of(weights: Path | None) -> str:
-    if weights is None:
-        return "mifid's `inception-random` weights (seeded, not trained)"
-    return f"weights of sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}..."
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        _be_child(*sys.argv[2:])
-    else:
-        main()
+    main()

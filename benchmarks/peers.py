@@ -10,12 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HALF_PIXEL", "SCRIPTED", "STAGES", "TF1", "TOOLS", "Job", "Numbers", "Stages", "Tool"]
+__all__ = [
+    "HALF_PIXEL",
+    "SCRIPTED",
+    "STAGES",
+    "TF1",
+    "TOOLS",
+    "WORKERS",
+    "Job",
+    "Numbers",
+    "Stages",
+    "Tool",
+]
 
 STAGES = ("import", "load", "extract", "distance")
 
 SCRIPTED = "inception-2015-12-05.pt"
 """clean-fid's name for its TorchScript file."""
+
+_CORES = os.cpu_count() or 1
+
+WORKERS = {
+    "mifid": max(2, _CORES),
+    "torch-fidelity": min(4, 2 * _CORES),
+    "pytorch-fid": min(8, _CORES),
+    "clean-fid": 12,
+    "torchmetrics": _CORES,
+}
+"""What decodes, by package: mifid's threads, the others' processes. These are their own defaults,
+but for torchmetrics, which has no loader."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +102,11 @@ def _mifid_torch(job: Job, stage: Stages) -> Numbers:
 
 def _ours(job: Job, stage: Stages, backend: str) -> Numbers:
     with stage("import"):
-        import torch_fidelity.feature_extractor_inceptionv3  # noqa: F401, mifid does it when asked
+        if backend == "torch":  # mifid imports it when the network is loaded
+            import torch_fidelity.feature_extractor_inceptionv3  # noqa: F401
 
         from mifid import features, penalized
         from mifid.extractors import open_extractor
-        from mifid.images.batches import default_workers
         from mifid.metrics.frechet import frechet_distance
         from mifid.metrics.memorization import memorization_distance
     with stage("load"):
@@ -103,7 +126,7 @@ def _ours(job: Job, stage: Stages, backend: str) -> Numbers:
     return Numbers(
         fid=fid,
         pictures=(len(generated), len(reference)),
-        workers=default_workers(),
+        workers=WORKERS["mifid"],
         distance=distance,
         reversed=memorization_distance(generated=reference, reference=generated),
         mifid=score,
@@ -134,7 +157,7 @@ def _torch_fidelity(job: Job, stage: Stages) -> Numbers:
     return Numbers(
         fid=found[metric_fid.KEY_METRIC_FID],
         pictures=(len(features[0][layer]), len(features[1][layer])),
-        workers=min(4, 2 * _cores()),
+        workers=WORKERS["torch-fidelity"],
     )
 
 
@@ -142,7 +165,7 @@ def _pytorch_fid(job: Job, stage: Stages) -> Numbers:
     with stage("import"):
         import numpy as np
         from pytorch_fid import fid_score
-    workers = min(8, _cores())
+    workers = WORKERS["pytorch-fid"]
     with stage("load"):
         network = fid_score.InceptionV3([fid_score.InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
     with stage("extract"):
@@ -184,7 +207,7 @@ def _clean_fid(job: Job, stage: Stages, mode: str, load: Callable[[], Any]) -> N
     with stage("import"):
         import torch
         from cleanfid import fid
-    workers = 12
+    workers = WORKERS["clean-fid"]
     with stage("load"):
         network = load()
     with stage("extract"):
@@ -215,7 +238,7 @@ def _torchmetrics_fid(job: Job, stage: Stages) -> Numbers:
     pictures = _feed(metric, job, stage)
     with stage("distance"):
         fid = float(metric.compute())
-    return Numbers(fid, pictures, _cores())
+    return Numbers(fid, pictures, WORKERS["torchmetrics"])
 
 
 def _torchmetrics_mifid(job: Job, stage: Stages) -> Numbers:
@@ -256,7 +279,7 @@ def _torchmetrics(metric: Any, job: Job, stage: Stages) -> Numbers:
     return Numbers(
         fid=score * (divisor + 10e-15),
         pictures=pictures,
-        workers=_cores(),
+        workers=WORKERS["torchmetrics"],
         reversed=distance,
         mifid=score,
     )
@@ -272,13 +295,10 @@ def _feed(metric: Any, job: Job, stage: Stages) -> tuple[int, int]:
         for folder in (job.generated, job.reference):
             files = _files(folder)
             counts.append(len(files))
-            for batch in DataLoader(ImagesPathDataset(files), job.batch_size, num_workers=_cores()):
+            pictures = ImagesPathDataset(files)
+            for batch in DataLoader(pictures, job.batch_size, num_workers=WORKERS["torchmetrics"]):
                 metric.update(batch, real=folder == job.reference)
     return counts[0], counts[1]
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
 
 
 def _files(folder: Path) -> list[Path]:

@@ -27,7 +27,6 @@ def _prepare(job: Job) -> None:
         from mifid.extractors.inception_random import RandomInception
 
         torch.save(dict(RandomInception().state_dict()), job.weights)
-    _convert(job)
     hub = job.peers / "hub" / "checkpoints"
     hub.mkdir(parents=True)
     for name in FILE_NAMES:
@@ -98,4 +97,4 @@ def _script(job: Job) -> None:
     scripted.save(job.peers / SCRIPTED)
 
 
-PREPARATIONS = {"prepare": _prepare, "script": _script}
+PREPARATIONS = {"prepare": _prepare, "convert": _convert, "script": _script}

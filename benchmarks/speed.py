@@ -1,0 +1,234 @@
+"""How fast mifid and its peers are, from process start to number, beside what the machine can do.
+
+    python benchmarks/speed.py                    drawn pictures, half an hour on two cores
+    python benchmarks/speed.py --generated mine/ --reference monet_jpg/ --limit 1000
+    python benchmarks/speed.py --draw 8 8 --rounds 1 --tools torch-fidelity      a first look
+
+Each tool runs as a process of its own, one after the other, on the CPU, with the batch size and the
+number of decoding workers that are its own defaults. The peers get the weights in their own way
+(see prepared.py), so nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+from asking import FILE, FOLDER, check_outputs, choose, make_job, name_of, repeated
+from child import prepare
+from machine import run_measured, write_section
+from peers import TOOLS, Job
+from processes import run
+from roof import LIBRARIES, cost_of_a_picture, network_rate, product_rate
+from speed_report import PLOT, describe_speed
+from speed_rounds import Round, Speed, disagreements
+
+DEFAULT = "mifid,mifid-torch,torch-fidelity,pytorch-fid,clean-fid-tensorflow,torchmetrics-fid"
+
+ONCE = "clean-fid-tensorflow,torchmetrics-fid"
+"""A round of all takes a quarter of an hour, and no goal is told by these."""
+
+STARTS = {
+    "mifid --help": ["-m", "mifid_cli", "--help"],
+    "import mifid": ["-c", "import mifid"],
+}
+STARTED = 7
+"""How often each."""
+
+DRAWN = (1000, 300)
+
+
+def measure(
+    tools: Sequence[str],
+    job: Job,
+    *,
+    once: Sequence[str],
+    rounds: int,
+    batch_size: int | None,
+    libraries: Sequence[str],
+    roof_seconds: float,
+) -> Speed:
+    """Run everything; what was prepared is in ``job``, and ``once`` is for the first round only."""
+
+    def products() -> dict[str, float]:
+        _say("matrix products")
+        return {library: product_rate(library, roof_seconds) for library in libraries}
+
+    found: list[Round] = []
+    before = products()
+    for number in range(rounds):
+        runs, networks = {}, {}
+        now = [tool for tool in tools if number == 0 or tool not in once]
+        # Backwards every other round: a machine that slows down must not tell against the last.
+        for tool in now if number % 2 == 0 else reversed(now):
+            _say(f"round {number + 1} of {rounds}: {tool}")
+            runs[tool] = run(tool, job, batch_size)
+        for tool in _with_networks(tools):
+            _say(f"round {number + 1} of {rounds}: the network of {tool} by itself")
+            networks[tool] = network_rate(tool, job, 3 * roof_seconds)
+        after = products()
+        # A roof is the most that could be: other work on the machine must not lower it.
+        best = {library: max(before[library], after[library]) for library in libraries}
+        found.append(Round({tool: runs[tool] for tool in now}, best, networks))
+        before = after
+    return Speed(found, _starts(), cost_of_a_picture(job))
+
+
+def _with_networks(tools: Sequence[str]) -> list[str]:
+    # The stock extractor is what backend torch is measured by.
+    return ["mifid", "mifid-torch", "torch-fidelity"] if "mifid-torch" in tools else ["mifid"]
+
+
+def _starts() -> dict[str, list[float]]:
+    found = {}
+    for name, arguments in STARTS.items():
+        _say(name)
+        runs = [run_measured([sys.executable, *arguments]) for _ in range(STARTED)]
+        if any(one.code for one in runs):
+            raise click.ClickException(f"{name} failed:\n{runs[0].stderr[-2000:]}")
+        found[name] = [one.seconds for one in runs]
+    return found
+
+
+def _say(what: str) -> None:
+    click.echo(what, err=True)
+
+
+def _first(folder: Path, limit: int, into: Path) -> Path:
+    """Return a folder of links to the first pictures of another, by name."""
+    into.mkdir()
+    suffixes = {".jpg", ".jpeg", ".png"}
+    for file in sorted(f for f in folder.iterdir() if f.suffix.lower() in suffixes)[:limit]:
+        (into / file.name).symlink_to(file.resolve())
+    return into
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@click.command()
+@click.option("--generated", type=FOLDER, help="Folder of generated pictures; else some are drawn.")
+@click.option("--reference", type=FOLDER, help="Folder of real pictures; else some are drawn.")
+@click.option("--draw", type=(int, int), default=DRAWN, show_default=True, help="How many.")
+@click.option("--limit", type=click.IntRange(2), help="Only the first so many of --generated.")
+@click.option("--about", help="What the pictures are, for the report.")
+@click.option("--weights", type=FILE, help="A state dict; else mifid's inception-random.")
+@click.option(
+    "--tools", default=DEFAULT, show_default=True, help=f"By commas. All: {', '.join(TOOLS)}."
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--once", default=ONCE, show_default=True, help="Tools that run in the first round only."
+)
+@click.option("--batch-size", type=click.IntRange(1), help="For all. Default: each tool's own.")
+@click.option(
+    "--libraries",
+    default=",".join(LIBRARIES),
+    show_default=True,
+    help="Whose matrix products give the roof.",
+)
+@click.option(
+    "--roof-seconds",
+    type=click.FloatRange(0),
+    default=1.5,
+    show_default=True,
+    help="How long each matrix product is timed; the network alone three times as long.",
+)
+@click.option("--docs", type=FILE, default=Path("docs/benchmarks.md"), show_default=True)
+@click.option("--json", "json_file", type=FILE, help="Where to keep every round's numbers.")
+def main(
+    generated: Path | None,
+    reference: Path | None,
+    draw: tuple[int, int],
+    limit: int | None,
+    about: str | None,
+    weights: Path | None,
+    tools: str,
+    rounds: int,
+    once: str,
+    batch_size: int | None,
+    libraries: str,
+    roof_seconds: float,
+    docs: Path,
+    json_file: Path | None,
+) -> None:
+    """Time mifid and its peers as whole processes; write tables and a plot into --docs.
+
+    Exits with 1, and leaves --docs as it is, if a tool fails, or disagrees though its resize is
+    mifid's.
+    """
+    chosen = choose(tools, TOOLS)
+    asked = _known("--libraries", libraries, LIBRARIES)
+    # All others are compared with mifid in each round.
+    only_first = _known("--once", once, TOOLS.keys() - {"mifid"})
+    check_outputs(docs, json_file)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        job = make_job(
+            folder,
+            generated=generated,
+            reference=reference,
+            weights=weights,
+            draw=draw,
+            batch_size=0,  # that of each tool
+        )
+        _say("preparing pictures and weights")
+        prepare(chosen, job)
+        if limit is not None:
+            job = replace(job, generated=_first(job.generated, limit, folder / "first"))
+        speed = measure(
+            chosen,
+            job,
+            once=only_first,
+            rounds=rounds,
+            batch_size=batch_size,
+            libraries=asked,
+            roof_seconds=roof_seconds,
+        )
+    if about is None:
+        about = "{:,} generated pictures against {:,}".format(*speed.pictures)
+        about += "" if generated and reference else ", drawn by mifid"
+    about += f", with {name_of(weights)}"
+    options = {
+        "--generated": generated,
+        "--reference": reference,
+        "--draw": "{} {}".format(*draw) if draw != DRAWN else None,
+        "--limit": limit,
+        "--weights": weights,
+        "--tools": tools if tools != DEFAULT else None,
+        "--rounds": rounds if rounds != 3 else None,
+        "--once": (once or "''") if once != ONCE else None,
+        "--batch-size": batch_size,
+    }
+    text = describe_speed(speed, about=about, repeat=repeated("speed.py", options))
+    click.echo(text)
+    if json_file:
+        json_file.write_text(json.dumps({"about": about, **asdict(speed)}, indent=1))
+    if said := [line for one in speed.rounds for line in disagreements(one)]:
+        raise click.ClickException("\n".join(said))
+    _keep(speed, text, docs)
+
+
+def _known(option: str, names: str, known: Collection[str]) -> list[str]:
+    given = [name for name in names.split(",") if name]
+    if unknown := sorted(set(given) - set(known)):
+        there = ", ".join(sorted(known))
+        raise click.UsageError(f"{option}: unknown: {', '.join(unknown)}. There are: {there}.")
+    return given
+
+
+def _keep(speed: Speed, text: str, docs: Path) -> None:
+    # Imported only now: a process that is measured begins with the memory of this one.
+    from speed_plot import plot_speed
+
+    plot_speed(speed, docs.parent / PLOT)
+    write_section(docs, "speed", text)
+
+
+if __name__ == "__main__":
+    main()
