@@ -20,7 +20,7 @@ __all__ = ["PLOT", "describe_speed"]
 PLOT = "speed.png"
 """Its name beside the document."""
 
-PACKAGES = ("mifid", "torch", "openvino", "numpy", "scipy", "pillow")
+PACKAGES = ("mifid", "torch", "openvino", "numpy", "scipy", "pillow", "simplejpeg")
 
 NOTES = {
     "mifid": "`mifid score --metrics mifid --ci 0`, backend OpenVINO: FID and memorization "
@@ -99,7 +99,7 @@ torch-fidelity's is the stock extractor. Extraction is that of the generated pic
 To repeat it:
 
 ```sh
-pip install -e '.[cpu,peers]'
+pip install -e '.[cpu,jpeg,peers]'
 {repeat}
 ```"""
 

@@ -18,7 +18,7 @@ from typing import Any
 import click
 from machine import Measured, describe_machine, markdown_table, run_measured, write_section
 
-PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
+PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow", "simplejpeg")
 STAGES = ("hash", "extract", "cache", "fid", "memorization")
 
 

@@ -80,7 +80,7 @@ _EXTRACTION = [
         "--workers",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Decoding threads. Default: one a core, at least two.",
+        help="Decoding threads, or processes beside a GPU. Default: one a core, at least two.",
     ),
     click.option("--skip-bad", is_flag=True, help="Go on without pictures that cannot be decoded."),
     click.option("--no-cache", is_flag=True, help="Neither read nor keep features on disk."),

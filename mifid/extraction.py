@@ -14,13 +14,17 @@ from mifid.errors import FeatureError, InputError
 from mifid.extractors.base import Extractor
 from mifid.featureset import FeatureMatrix, check_finite
 from mifid.images import Source, Stream
-from mifid.images.batches import Batch, BatchReader
+from mifid.images.batches import Batch, BatchReader, Decoders
+from mifid.images.cores import available_cores
 from mifid.images.decode import decoder_version
+from mifid.images.processes import can_travel
 from mifid.progress import Progress
 from mifid.provenance import Provenance
 
 __all__ = ["Extraction", "Settings", "provenance_of"]
 
+_MANY_CORES = 4
+_MANY_PICTURES = 1000  # fewer are decoded before processes have started
 _PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
 
 
@@ -31,7 +35,8 @@ class Settings:
     Attributes:
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         batch_size: pictures at a time; None: what suits the backend and device.
-        workers: decoding threads; None: one a core, at least two.
+        workers: decoding threads or processes; None: one a core, at least two.
+        decoders: ``"threads"`` or ``"processes"``; None: processes where a GPU would wait.
         skip_bad: go on without pictures that cannot be decoded.
     """
 
@@ -39,6 +44,7 @@ class Settings:
     batch_size: int | None = None
     workers: int | None = None
     skip_bad: bool = False
+    decoders: Decoders | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers"):
@@ -81,7 +87,7 @@ class Extraction:
         self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
         known = len(self._source) if isinstance(self._source, Source) else None
         with self._progress.task(self._label, known, "picture") as task:
-            for batch, features in self._computed(self._batches(size)):
+            for batch, features in self._computed(self._batches(size, device)):
                 self._check(features, batch)
                 self.total += len(features)
                 task.advance(len(features))
@@ -111,7 +117,7 @@ class Extraction:
         for done, features in under_way:
             yield done, features()
 
-    def _batches(self, size: int) -> Iterator[Batch]:
+    def _batches(self, size: int, device: str) -> Iterator[Batch]:
         if isinstance(self._source, Stream):
             yield from _stream_batches(self._source, size)
             return
@@ -120,6 +126,7 @@ class Extraction:
             batch_size=size,
             workers=self._settings.workers,
             skip_bad=self._settings.skip_bad,
+            decoders=self._settings.decoders or _decoders(device, self._source),
         )
         # The reader's counters grow as it is read.
         self.converted, self.bad = reader.converted, reader.bad
@@ -162,6 +169,12 @@ def provenance_of(extractor: Extractor, *, device: str, batch_size: int | None) 
         batch_size=batch_size,
         versions=_versions(),
     )
+
+
+def _decoders(device: str, source: Source) -> Decoders:
+    """Threads feed any CPU's network; beside a GPU Python's lock ends what they can do."""
+    many = len(source) >= _MANY_PICTURES and available_cores() >= _MANY_CORES
+    return "processes" if device.startswith("cuda") and many and can_travel(source) else "threads"
 
 
 def _stream_batches(stream: Stream, size: int) -> Iterator[Batch]:

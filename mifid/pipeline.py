@@ -63,7 +63,7 @@ def features(
         device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in
             ``"cuda:0,cuda:1"``, or ``"cuda:all"``.
         batch_size: pictures at a time; None: what suits the backend and device.
-        workers: decoding threads; None: one a core, at least two.
+        workers: decoding threads or processes; None: one a core, at least two.
         skip_bad: go on without pictures that cannot be decoded (``.bad`` names them).
         value_range: (0, 1) or (-1, 1), needed for floating-point tensors and arrays.
         cache: False neither reads nor writes features kept on disk.

@@ -1,8 +1,12 @@
 """Batches under way on a device while the next ones are read."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
+from toys import drawn, write_pictures
 
+from mifid import extraction as extraction_module
 from mifid.errors import FeatureError
 from mifid.extraction import Extraction, Settings
 from mifid.extractors.base import Extractor, Identity
@@ -94,3 +98,36 @@ def test_widths_that_change_are_refused(pictures):
 
     with pytest.raises(FeatureError, match=r"several widths: \[2, 3\]"):
         extraction(pictures, Growing(1)).gather()
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "pictures", "chosen"),
+    [
+        ("cuda", 4, 1000, "processes"),
+        ("cuda:0, cuda:1", 16, 5000, "processes"),
+        ("cuda", 2, 5000, "threads"),
+        ("cuda", 16, 999, "threads"),
+        ("cpu", 16, 5000, "threads"),
+    ],
+)
+def test_processes_decode_for_a_gpu(device, cores, pictures, chosen, tmp_path, monkeypatch):
+    for number in range(pictures):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    monkeypatch.setattr(extraction_module, "available_cores", lambda: cores)
+    with closing(open_images(tmp_path)) as source:
+        assert extraction_module._decoders(device, source) == chosen
+
+
+def test_arrays_need_no_processes(random, monkeypatch):
+    monkeypatch.setattr(extraction_module, "available_cores", lambda: 16)
+    source = open_images(random.randint(0, 256, (1000, 1, 1, 3), dtype=np.uint8))
+    assert extraction_module._decoders("cuda", source) == "threads"
+
+
+def test_features_do_not_depend_on_what_decodes(tmp_path):
+    pixels = drawn("photo", 5)
+    source = open_images(write_pictures(tmp_path / "p", pixels))
+    for decoders in ("threads", "processes"):
+        settings = Settings(decoders=decoders, workers=2)
+        run = Extraction(source, Device(1), settings, Silent(), "generated")
+        np.testing.assert_array_equal(run.gather()[1], Device(1)(pixels))

@@ -26,11 +26,13 @@ __all__ = [
     "PYTORCH_FID",
     "RESIZES",
     "TF1_BILINEAR",
+    "Matrix",
     "Resize",
     "choose_resize",
     "interpolation_matrix",
     "pillow_bicubic_matrix",
     "pytorch_bilinear_matrix",
+    "two_taps",
     "why_not_kaggles",
 ]
 
@@ -153,6 +155,24 @@ def why_not_kaggles(resize: str) -> str | None:
     if resize == TF1_BILINEAR:
         return None
     return f"pictures are resized by {resize}, not by {TF1_BILINEAR} as Kaggle does"
+
+
+def two_taps(matrix: Matrix) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]] | None:
+    """Take apart a matrix that mixes at most two rows into each of its own.
+
+    ``(matrix @ x)[i]`` is then the sum, over both, of ``weights[i] * x[rows[i]]``.
+
+    Returns:
+        (rows, weights) of the first and of the last one mixed, each (out,); None if it mixes more.
+    """
+    used = matrix != 0
+    if used.sum(axis=1).max() > 2:
+        return None
+    first = used.argmax(axis=1)
+    last = matrix.shape[1] - 1 - used[:, ::-1].argmax(axis=1)
+    each = np.arange(len(matrix))
+    # Where both are one, its weight must count once.
+    return [(first, matrix[each, first]), (last, np.where(first < last, matrix[each, last], 0))]
 
 
 def _two_neighbours(positions: npt.NDArray[np.float32], in_size: int) -> Matrix:

@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mifid.errors import InputError
 from mifid.images.source import is_picture, no_pictures
@@ -25,7 +26,9 @@ __all__ = [
     "climbs_out",
     "most_bytes",
     "refuse_bombs",
+    "refuse_changed",
     "select",
+    "stamp",
 ]
 
 MAX_ENTRY_BYTES = 256 << 20
@@ -112,4 +115,23 @@ def refuse_bombs(entries: Iterable[Entry], *, description: str, archive_bytes: i
             f"{description}: {archive_bytes:,} bytes unpack to {total:,}, "
             f"more than {_MAX_EXPANSION} times as many",
             hint="It looks like a decompression bomb; make the archive anew.",
+        )
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when a file does: its size and time (ns)."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def refuse_changed(path: Path, expected: tuple[int, int]) -> None:
+    """Raise InputError if an archive is not the file any more that had this :func:`stamp`."""
+    try:
+        found = stamp(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if found != expected:
+        raise InputError(
+            f"{path} changed after it was opened: it had {expected[0]:,} bytes, now {found[0]:,}",
+            hint="Let what writes it finish first.",
         )

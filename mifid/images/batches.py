@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import PictureError
-from mifid.images.decode import decode
+from mifid.images.chunks import Outcome, chunks
+from mifid.images.cores import available_cores
+from mifid.images.processes import ProcessDecoder
 from mifid.images.source import Decoded, Pixels, Source, digest
+from mifid.images.threads import ThreadDecoder
 
-__all__ = ["Batch", "BatchReader", "default_workers", "digests"]
+__all__ = ["Batch", "BatchReader", "Decoders", "default_workers", "digests"]
+
+Decoders: TypeAlias = Literal["threads", "processes"]
+"""What decodes. Processes need a moment to start, and a source that can travel."""
+
+_CHUNK = 8
+"""Most pictures decoded in one go: handing them on one by one costs time under the lock."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +39,23 @@ class Batch:
 
 def default_workers() -> int:
     """Two threads keep a CPU's network fed (0.8 ms a picture); a GPU wants all cores."""
-    return max(2, os.cpu_count() or 2)
+    return max(2, available_cores())
 
 
 class BatchReader:
-    """Iterates over a source once, in batches, decoding ahead in threads.
+    """Iterates over a source once, in batches, decoding ahead in threads or in processes.
 
     Pillow releases the interpreter lock while it decodes, so threads do run beside the network.
+    It holds the lock for the rest, so processes are faster where there are many cores. Pixels,
+    errors and counters are the same.
+
+    Args:
+        source: what to read; for processes, one that ``can_travel``
+            (:func:`mifid.images.processes.can_travel`).
+        batch_size: pictures at a time.
+        workers: threads or processes; None: one a core, at least two.
+        skip_bad: go on without pictures that cannot be decoded.
+        decoders: what decodes.
 
     Attributes, complete when the iteration is:
         converted: pictures that were not RGB, by mode.
@@ -44,19 +64,31 @@ class BatchReader:
     """
 
     def __init__(
-        self, source: Source, *, batch_size: int, workers: int | None, skip_bad: bool
+        self,
+        source: Source,
+        *,
+        batch_size: int,
+        workers: int | None,
+        skip_bad: bool,
+        decoders: Decoders = "threads",
     ) -> None:
         self._source = source
         self._batch_size = batch_size
         self._workers = workers or default_workers()
         self._skip_bad = skip_bad
+        self._decoders = decoders
         self.converted: Counter[str] = Counter()
         self.bad: list[tuple[int, str]] = []
         self.sizes: Counter[tuple[int, int]] = Counter()
 
     def __iter__(self) -> Iterator[Batch]:
+        # Closed as this generator is: threads and processes end then, not at garbage collection.
+        with closing(self._decoded()) as pictures:
+            yield from self._grouped(pictures)
+
+    def _grouped(self, pictures: Iterable[tuple[int, Decoded]]) -> Iterator[Batch]:
         waiting: dict[tuple[int, ...], list[tuple[int, Pixels]]] = {}
-        for index, decoded in self._decoded():
+        for index, decoded in pictures:
             shape = decoded.pixels.shape
             self._record(decoded)
             waiting.setdefault(shape, []).append((index, decoded.pixels))
@@ -73,34 +105,53 @@ class BatchReader:
             self.converted[decoded.mode] += 1
         self.sizes[decoded.pixels.shape[1], decoded.pixels.shape[0]] += 1
 
-    def _decoded(self) -> Iterator[tuple[int, Decoded]]:
-        """Yield pictures in order, with up to two batches being decoded ahead."""
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="mifid-decode") as pool:
-            todo = iter(range(len(self._source)))
-            ahead: deque[tuple[int, Future[Decoded]]] = deque(
-                (i, pool.submit(self._load, i)) for i in islice(todo, 2 * self._batch_size)
+    def _decoded(self) -> Generator[tuple[int, Decoded], None, None]:
+        """Yield the pictures that can be decoded, in order."""
+        with closing(self._outcomes()) as outcomes:
+            for index, outcome in outcomes:
+                if isinstance(outcome, Decoded):
+                    yield index, outcome
+                elif not isinstance(outcome, PictureError):
+                    raise outcome
+                elif self._skip_bad:
+                    self.bad.append((index, outcome.message))
+                else:
+                    where = f"{self._source.description}: {outcome.message}"
+                    raise PictureError(where, hint=outcome.hint) from outcome
+
+    def _outcomes(self) -> Generator[tuple[int, Outcome], None, None]:
+        """Yield what becomes of every picture, with about two batches being decoded ahead."""
+        size = _chunk_size(self._batch_size, self._workers)
+        todo = chunks(len(self._source), size)
+        with (
+            self._decoder(-(-len(self._source) // size)) as decoder,
+            ThreadPoolExecutor(decoder.calls, thread_name_prefix="mifid-decode") as pool,
+        ):
+            ahead: deque[tuple[range, Future[list[Outcome]]]] = deque(
+                (part, pool.submit(decoder, part))
+                for part in islice(todo, 2 * self._batch_size // size)
             )
             try:
                 while ahead:
-                    index, future = ahead.popleft()
-                    for i in islice(todo, 1):
-                        ahead.append((i, pool.submit(self._load, i)))
-                    try:
-                        yield index, future.result()
-                    except PictureError as error:
-                        if not self._skip_bad:
-                            where = f"{self._source.description}: {error.message}"
-                            raise PictureError(where, hint=error.hint) from error
-                        self.bad.append((index, error.message))
+                    indices, future = ahead.popleft()
+                    for part in islice(todo, 1):
+                        ahead.append((part, pool.submit(decoder, part)))
+                    # An error that is no picture's is the last outcome, and raised when met.
+                    yield from zip(indices, future.result(), strict=False)
             finally:
                 for _, future in ahead:
                     future.cancel()
+                decoder.stop()
 
-    def _load(self, index: int) -> Decoded:
-        content = self._source.read(index)
-        if isinstance(content, bytes):
-            return decode(content, self._source.names[index])
-        return content
+    def _decoder(self, most: int) -> ThreadDecoder | ProcessDecoder:
+        if self._decoders == "processes":
+            return ProcessDecoder(self._source, min(self._workers, most))
+        return ThreadDecoder(self._source, self._workers)
+
+
+def _chunk_size(batch_size: int, workers: int) -> int:
+    """Return how many pictures a worker takes, so that two batches give each several turns."""
+    return max(1, min(_CHUNK, 2 * batch_size // (4 * workers)))
 
 
 def digests(source: Source, *, workers: int | None = None) -> list[bytes | None]:
@@ -113,7 +164,8 @@ def digests(source: Source, *, workers: int | None = None) -> list[bytes | None]
             return None  # told, or skipped and counted, when it is decoded
 
     with ThreadPoolExecutor(workers or default_workers()) as pool:
-        return list(pool.map(one, range(len(source))))
+        parts = pool.map(lambda part: [one(i) for i in part], chunks(len(source), _CHUNK))
+        return list(chain.from_iterable(parts))
 
 
 def _batch(group: list[tuple[int, Pixels]]) -> Batch:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError, features
 
 from mifid.errors import PictureError
+from mifid.images.jpeg import plain_pixels
 from mifid.images.source import Decoded, Pixels
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "decode", "decoder_version", "to_rgb"]
@@ -47,7 +48,8 @@ def decode(content: bytes, name: str) -> Decoded:
     except _DAMAGED as error:
         raise _damaged(name, error) from error
     _refuse_absurd(image.size, name)
-    return to_rgb(image, name)
+    pixels = plain_pixels(content, image)
+    return to_rgb(image, name) if pixels is None else Decoded(pixels)
 
 
 def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
@@ -73,7 +75,10 @@ def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
 
 
 def decoder_version() -> str:
-    """Return which code decodes: other versions of libjpeg may differ by a grey level."""
+    """Return which code decodes: other versions of libjpeg may differ by a grey level.
+
+    Not whether simplejpeg did: it does only where its pixels are Pillow's.
+    """
     import PIL
 
     jpeg = features.version("libjpeg_turbo") or features.version("jpg")

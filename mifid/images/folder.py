@@ -18,6 +18,8 @@ __all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pa
 class FolderSource(Source):
     """Files on disk, sorted by their path below ``root``."""
 
+    travels = True
+
     def __init__(self, description: str, root: Path, paths: Iterable[Path]) -> None:
         self.description = description
         self.skipped = Counter()

@@ -68,6 +68,7 @@ class Reencoded(Source):
         self._encoding = encoding
         self.description = f"{source.description}, encoded anew as {encoding.title}"
         self.names, self.skipped = source.names, source.skipped
+        self.travels = source.travels
 
     def read(self, index: int) -> bytes:
         """Return the picture's new file.

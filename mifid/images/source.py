@@ -47,11 +47,15 @@ class Source(ABC):
         description: what the user gave, for messages and reports.
         names: one a picture, sorted; not necessarily unique (a zip may hold a name twice).
         skipped: how many entries were passed over, by reason.
+        travels: whether it can be pickled, and its copy in another process reads the same pictures
+            from files. False where pictures are in memory: sending them would cost more than
+            reading them here.
     """
 
     description: str
     names: Sequence[str]
     skipped: Counter[str]
+    travels: bool = False
 
     @abstractmethod
     def read(self, index: int) -> bytes | Decoded:

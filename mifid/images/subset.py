@@ -17,6 +17,7 @@ class Subset(Source):
         self.indices = indices
         self.description, self.skipped = source.description, source.skipped
         self.names = [source.names[i] for i in indices]
+        self.travels = source.travels
 
     def read(self, index: int) -> bytes | Decoded:
         """Return what the source holds at ``indices[index]``."""

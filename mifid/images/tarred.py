@@ -9,17 +9,30 @@ import threading
 import weakref
 from collections import Counter
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, NamedTuple, cast
 
 from mifid.errors import InputError, PictureError
 from mifid.files import sha256_of_file
-from mifid.images.archive import BROKEN, Entry, most_bytes, select
+from mifid.images.archive import BROKEN, Entry, most_bytes, refuse_changed, select, stamp
 from mifid.images.source import Source
 
 __all__ = ["TarSource", "accepts", "open_tar"]
 
 _IN_MEMORY = 256 << 20
+_NOT_SENT = {"_file", "_lock", "_close"}
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
+class _Member(NamedTuple):
+    """``size`` bytes from ``offset`` of the plain tar."""
+
+    name: str
+    offset: int
+    size: int
+
+    @classmethod
+    def of(cls, info: tarfile.TarInfo) -> _Member:
+        return cls(info.name, info.offset_data, info.size)
 
 
 class TarSource(Source):
@@ -32,13 +45,14 @@ class TarSource(Source):
     def __init__(self, path: Path) -> None:
         self.description = f"tar {path}"
         self._path = path
+        self._stamp = stamp(path)
         self.skipped = Counter()
-        self._lock = threading.Lock()
         try:
-            self._file = _decompressed(path)
-            self._close = weakref.finalize(self, self._file.close)
-            self._tar = tarfile.open(fileobj=self._file, mode="r:")  # noqa: SIM115
-            members = [member for member in self._tar if not member.isdir()]
+            # Every process would have to decompress all of it.
+            self.travels = _opener(path) is None
+            self._attach(_decompressed(path))
+            with tarfile.open(fileobj=self._file, mode="r:") as archive:
+                members = [member for member in archive if not member.isdir()]
         except BROKEN as error:
             raise InputError(
                 f"{path} is not a readable tar file: {error}", hint="Make it anew."
@@ -50,8 +64,21 @@ class TarSource(Source):
             archive_bytes=path.stat().st_size,
             skipped=self.skipped,
         )
-        self._members = [cast(tarfile.TarInfo, entry.where) for entry in entries]
+        self._members = [_Member.of(cast(tarfile.TarInfo, entry.where)) for entry in entries]
         self.names = [entry.name for entry in entries]
+
+    def _attach(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._close = weakref.finalize(self, file.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: vars(self)[key] for key in vars(self) if key not in _NOT_SENT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        refuse_changed(self._path, self._stamp)
+        self._attach(_decompressed(self._path))
 
     def read(self, index: int) -> bytes:
         """Return the member's bytes.
@@ -61,7 +88,7 @@ class TarSource(Source):
         """
         member = self._members[index]
         with self._lock:  # one file position for all threads
-            self._file.seek(member.offset_data)
+            self._file.seek(member.offset)
             content = self._file.read(member.size)
         if len(content) != member.size:
             raise PictureError(

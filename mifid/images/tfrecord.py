@@ -57,6 +57,8 @@ class TFRecordSource(Source):
     their file. Files are opened anew for every read, so threads may read and nothing stays open.
     """
 
+    travels = True
+
     def __init__(self, description: str, paths: list[Path], skipped: Counter[str]) -> None:
         self.description = description
         self.skipped = skipped

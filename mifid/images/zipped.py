@@ -6,11 +6,11 @@ import os
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mifid.errors import InputError, PictureError
 from mifid.files import sha256_of_file
-from mifid.images.archive import BROKEN, Entry, select
+from mifid.images.archive import BROKEN, Entry, refuse_changed, select, stamp
 from mifid.images.source import Source
 
 __all__ = [
@@ -29,9 +29,12 @@ ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
 class ZipSource(Source):
     """A zip file's pictures, at any depth. ZipFile locks its file, so threads may read."""
 
+    travels = True
+
     def __init__(self, path: Path) -> None:
         self.description = f"zip {path}"
         self._path = path
+        self._stamp = stamp(path)
         self.skipped = Counter()
         self._zip = open_zip_file(path)
         entries = select(
@@ -59,6 +62,14 @@ class ZipSource(Source):
     def close(self) -> None:
         """Close the file."""
         self._zip.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_zip"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        refuse_changed(self._path, self._stamp)
+        self._zip = open_zip_file(self._path)
 
     def _refuse_encrypted(self) -> None:
         for info in self._infos:

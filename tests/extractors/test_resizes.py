@@ -19,6 +19,7 @@ from mifid.extractors.resize import (
     TF1_BILINEAR,
     pillow_bicubic_matrix,
     pytorch_bilinear_matrix,
+    two_taps,
 )
 from mifid.extractors.weights import Weights
 
@@ -200,3 +201,16 @@ def test_features_are_those_of_what_pillow_resized(by_resize, drawn, weights):
     with torch.inference_mode():
         expected = trunk((torch.from_numpy(resized) - 128) / 128).flatten(1).numpy()
     assert error(by_resize["torch", CLEAN_FID], expected) < 5e-5
+
+
+@pytest.mark.parametrize("size", [1, 2, 64, 256, 299, 400])
+@pytest.mark.parametrize("name", RESIZES)
+def test_two_taps_are_the_matrix(name, size):
+    matrix = RESIZES[name].matrix(size, 299)
+    taps = two_taps(matrix)
+    assert (taps is None) == (np.count_nonzero(matrix, axis=1).max() > 2)
+    if taps is not None:
+        whole = np.zeros_like(matrix)
+        for rows, weights in taps:
+            np.add.at(whole, (np.arange(299), rows), weights)
+        np.testing.assert_array_equal(whole, matrix)

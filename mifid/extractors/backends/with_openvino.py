@@ -12,7 +12,7 @@ from mifid.errors import InputError
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.backends.openvino_model import import_openvino, obtain_model
 from mifid.extractors.precision import EXACT, Precision
-from mifid.extractors.resize import INPUT_SIZE, Resize
+from mifid.extractors.resize import INPUT_SIZE, Matrix, Resize, two_taps
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -86,9 +86,26 @@ def _resize_model(height: int, width: int, how: Resize) -> Any:
     rows, columns = (how.matrix(size, INPUT_SIZE) for size in (height, width))
     pixels = ops.parameter([-1, height, width, 3], np.uint8)
     planes = ops.transpose(ops.convert(pixels, np.float32), np.array([0, 3, 1, 2]))
-    wide = ops.matmul(planes, ops.constant(columns), False, True)
-    resized = ops.matmul(ops.constant(rows), wide, False, False)
+    resized = _mix_rows(rows, ops.matmul(planes, ops.constant(columns), False, True))
     if how.clipped:
         resized = ops.clamp(resized, 0.0, 255.0)
     scaled = ops.divide(ops.subtract(resized, np.float32(how.centre)), np.float32(how.scale))
     return openvino.Model([scaled], [pixels])
+
+
+def _mix_rows(matrix: Matrix, planes: Any) -> Any:
+    """Return ``matrix @ planes``; if it mixes two rows at most, without the product.
+
+    Rows lie together in memory: picking and adding two takes a quarter of the product's time.
+    Columns do not, so for them the product is faster.
+    """
+    ops = import_openvino().opset13
+    taps = two_taps(matrix)
+    if taps is None:
+        return ops.matmul(ops.constant(matrix), planes, False, False)
+    axis = ops.constant(2)
+    parts = [
+        ops.multiply(ops.gather(planes, ops.constant(rows), axis), ops.constant(weights[:, None]))
+        for rows, weights in taps
+    ]
+    return ops.add(*parts)

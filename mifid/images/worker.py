@@ -1,0 +1,81 @@
+"""A process that decodes: ``python -m mifid.images.worker``, as mifid.images.processes starts it.
+
+Pickled objects pass its pipes. In: ``(path of an area, pickled source)``, then ranges of indices.
+Out: a :data:`mifid.images.area.Reply` to each range. It imports no network, and ends when its
+input does.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import warnings
+from contextlib import suppress
+from typing import BinaryIO
+
+from mifid.errors import MifidError, first_line
+from mifid.images.area import Area, Reply, Sent
+from mifid.images.chunks import decode_chunk
+from mifid.images.source import Source
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Decode what is asked for until nobody asks any more."""
+    # Ctrl-C is the parent's to handle. It then ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _serve(sys.stdin.buffer, _take_over_stdout())
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+        os._exit(0)  # the parent is done or gone: nobody is there to be told
+
+
+def _take_over_stdout() -> BinaryIO:
+    """Return the pipe to the parent; what code prints goes to stderr and cannot garble it."""
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return pipe
+
+
+def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    path, pickled = pickle.load(requests)
+    area = Area(path)
+    # Both sides have mapped it. Without a name it vanishes even if the parent is killed.
+    with suppress(OSError):  # Windows keeps the name, and the parent removes it
+        os.unlink(path)
+    try:
+        source: Source | BaseException = pickle.loads(pickled)
+    except Exception as error:  # the files are gone, the module is not importable, ...
+        source = error
+    while True:
+        reply = _reply(source, pickle.load(requests), area)
+        pickle.dump(reply, replies, protocol=pickle.HIGHEST_PROTOCOL)
+        replies.flush()
+
+
+def _reply(source: Source | BaseException, indices: range, area: Area) -> Reply:
+    if isinstance(source, BaseException):
+        return [_portable(source)], []
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")  # the parent's filters decide
+        # One by one into the area: many pixels held at a time would be new memory every time.
+        sent = [_portable(one) for one in area.place(decode_chunk(source, indices))]
+    return sent, [(each.category, str(each.message)) for each in met]
+
+
+def _portable(one: Sent) -> Sent:
+    """Return errors that cannot be pickled in words."""
+    if not isinstance(one, BaseException):
+        return one
+    try:
+        pickle.loads(pickle.dumps(one))
+    except Exception:
+        return MifidError(f"{type(one).__name__} in a decoding process: {first_line(one)}")
+    return one
+
+
+if __name__ == "__main__":
+    main()
