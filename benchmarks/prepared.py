@@ -84,7 +84,9 @@ def _script(job: Job) -> None:
             n, channels, height, width = x.shape
             shift = [[1.0, 0.0, 1 / width - 1 / 299], [0.0, 1.0, 1 / height - 1 / 299]]
             grid = affine_grid(
-                torch.tensor(shift).expand(n, 2, 3), [n, channels, 299, 299], align_corners=False
+                torch.tensor(shift, device=x.device).expand(n, 2, 3),
+                [n, channels, 299, 299],
+                align_corners=False,
             )
             x = grid_sample(x, grid, padding_mode="border", align_corners=False)
             return torch.flatten(self.layers((x - 128) / 128), 1)

@@ -73,8 +73,8 @@ _EXTRACTION = [
         "--batch-size",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Pictures at a time; changes only speed and memory. Default: 8 with openvino, 16 with "
-        "torch, 128 on CUDA.",
+        help="Pictures at a time; changes only speed and memory. Default: 8 on a CPU, 128 on CUDA, "
+        "else 32.",
     ),
     click.option(
         "--workers",

@@ -11,6 +11,7 @@ import torch
 from mifid.errors import InputError
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.backends.lanes import Lane, Worker
+from mifid.extractors.base import DEFAULT_BATCH_SIZE
 from mifid.extractors.devices import choose_devices
 from mifid.extractors.inception_network import InceptionNetwork, build_network
 from mifid.extractors.precision import EXACT, Precision
@@ -20,6 +21,8 @@ from mifid.images.source import Pixels
 
 __all__ = ["TorchBackend"]
 
+# On a CPU a quarter faster than 32: what layers pass on stays in the cache.
+_BATCH_SIZES = {"cpu": 8, "cuda": 128}
 _LANES = 2  # a device: one batch is brought while another is computed
 
 
@@ -44,7 +47,7 @@ class TorchBackend:
         devices = choose_devices(device)
         self.device = ", ".join(map(str, devices))
         on_cuda = devices[0].type == "cuda"
-        self.batch_size = 128 if on_cuda else 16
+        self.batch_size = _BATCH_SIZES.get(devices[0].type, DEFAULT_BATCH_SIZE)
         self.in_flight = len(devices) * (_LANES if on_cuda else 1)
         if on_cuda and precision != EXACT:
             _refuse_without_bfloat16(devices)
