@@ -15,7 +15,7 @@ __all__ = ["Scored", "import_seconds", "ran", "score"]
 
 IMPORTS = (
     "import mifid_cli.main, mifid.scoring, mifid.evidence.assessing, torch\n"
-    "import mifid.extractors.backends.with_torch, mifid.extractors.inception_random\n"
+    "import mifid.extractors.backends.with_torch, mifid.extractors.inception\n"
     "import torch_fidelity.feature_extractor_inceptionv3\n"
 )
 """What `mifid score` imports on its way, most of it torch."""
