@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from peers import TOOLS, Job
+from peer_job import Job
+from peers import TOOLS
 
 __all__ = ["FILE", "FOLDER", "check_outputs", "choose", "make_job", "name_of", "repeated"]
 

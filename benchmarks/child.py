@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 from machine import Measured, run_measured
-from peers import TOOLS, Job, Stages
+from peer_job import Job, Stages
+from peers import TOOLS
 from prepared import PREPARATIONS
 
 __all__ = ["environment", "prepare", "run_child"]

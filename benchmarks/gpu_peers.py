@@ -21,7 +21,8 @@ from child import environment, prepare
 from gpu_plan import GOALS, Plan
 from gpu_processes import ran, score
 from gpu_recorder import Recorder
-from peers import SCRIPTED, TF1, TOOLS, WORKERS, Job
+from peer_job import SCRIPTED, WORKERS, Job
+from peers import TF1, TOOLS
 
 __all__ = ["PEERS", "peers"]
 

@@ -23,7 +23,8 @@ from agreement import TOLERANCE, differences
 from asking import FILE, FOLDER, check_outputs, choose, make_job, name_of, repeated
 from child import prepare, run_child
 from machine import describe_machine, markdown_table, write_section
-from peers import STAGES, TF1, TOOLS, Job
+from peer_job import STAGES, Job
+from peers import TF1, TOOLS
 
 Round = dict[str, dict[str, Any]]
 """By tool: its numbers, its seconds by stage, and what else it cost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peers import SCRIPTED, Job
+from peer_job import SCRIPTED, Job
 
 __all__ = ["PREPARATIONS"]
 

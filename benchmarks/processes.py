@@ -20,7 +20,8 @@ from typing import Any
 import click
 from child import environment, run_child
 from machine import Measured, run_measured
-from peers import TOOLS, WORKERS, Job
+from peer_job import WORKERS, Job
+from peers import TOOLS
 from tree import together
 
 __all__ = ["BATCH_SIZES", "CACHED", "COLD", "FIRST", "STATES", "Result", "run"]

@@ -17,7 +17,7 @@ from typing import Any
 import click
 from child import environment
 from machine import run_measured
-from peers import Job
+from peer_job import Job
 
 __all__ = ["BATCH", "LIBRARIES", "NETWORKS", "cost_of_a_picture", "network_rate", "product_rate"]
 

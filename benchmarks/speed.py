@@ -22,7 +22,8 @@ import click
 from asking import FILE, FOLDER, check_outputs, choose, make_job, name_of, repeated
 from child import prepare
 from machine import run_measured, write_section
-from peers import TOOLS, Job
+from peer_job import Job
+from peers import TOOLS
 from processes import run
 from roof import LIBRARIES, cost_of_a_picture, network_rate, product_rate
 from speed_report import PLOT, describe_speed

@@ -19,7 +19,7 @@ import click
 from machine import Measured, describe_machine, markdown_table, run_measured, write_section
 
 PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow", "simplejpeg")
-STAGES = ("hash", "extract", "cache", "fid", "memorization")
+STAGES = ("hash", "extract", "cache", "fid", "memorization", "uncertainty", "bias")
 
 
 def zip_pictures(folder: Path, target: Path) -> int:

@@ -27,6 +27,9 @@ __all__ = ["check_held_out", "compute", "logits_of", "pipeline_for"]
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
 
+_FEW = 4_096
+"""Up to so many pictures features take no more memory than their covariance does."""
+
 
 def pipeline_for(
     sides: Collection[GivenSide],
@@ -48,19 +51,26 @@ def pipeline_for(
     return pipeline
 
 
-def compute(side: GivenSide, pipeline: Pipeline | None, *, only_fid: bool = False) -> Computed:
+def compute(
+    side: GivenSide,
+    pipeline: Pipeline | None,
+    *,
+    only_fid: bool = False,
+    intervals: bool = True,
+) -> Computed:
     """Return a side's features, or its statistics if it is nothing else.
 
     Args:
         side: opened.
         pipeline: for pictures.
         only_fid: nothing but FID is wanted: of many pictures or a stream, statistics do.
+        intervals: they are wanted, too, and need features.
     """
     if isinstance(side.input, Features | Statistics):
         return side.input
     assert pipeline is not None
-    many = isinstance(side.input, Stream) or len(side.input) > _KEEP_FEATURES
-    if only_fid and many:
+    most = _KEEP_FEATURES if intervals else _FEW
+    if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
         return pipeline.statistics(side.input, side.label)
     return pipeline.features(side.input, side.label)
 

@@ -1,8 +1,9 @@
-"""Features of a set of pictures as a cache entry, whatever the pictures are called."""
+"""Features or statistics of a set of pictures as a cache entry, whatever these are called."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mifid.cache import make_key
 from mifid.featureset import Features
 from mifid.images import Source
 from mifid.provenance import Provenance
+from mifid.statistics import Statistics
 
 __all__ = [
     "Digests",
@@ -19,6 +21,8 @@ __all__ = [
     "digests_from_entry",
     "digests_to_entry",
     "from_entry",
+    "statistics_from_entry",
+    "statistics_to_entry",
     "to_entry",
 ]
 
@@ -78,6 +82,32 @@ def from_entry(entry: dict[str, npt.NDArray[Any]], source: Source, found: Digest
             for name, reason in [reasons[_hex(found[i])]]
         ),
     )
+
+
+def statistics_to_entry(
+    statistics: Statistics, converted: Mapping[str, int]
+) -> dict[str, npt.NDArray[Any]]:
+    """Keep statistics, and how many of their pictures were not RGB, by mode."""
+    return {
+        "mu": statistics.mu,
+        "sigma": statistics.sigma,
+        "n": np.array(statistics.n),
+        "converted": np.array(json.dumps(dict(converted))),
+        "provenance": np.array(statistics.provenance.to_json()),
+    }
+
+
+def statistics_from_entry(
+    entry: dict[str, npt.NDArray[Any]],
+) -> tuple[Statistics, Mapping[str, int]]:
+    """Return what :func:`statistics_to_entry` kept."""
+    statistics = Statistics.from_moments(
+        mu=entry["mu"],
+        sigma=entry["sigma"],
+        n=int(entry["n"]),
+        provenance=Provenance.from_json(str(entry["provenance"])),
+    )
+    return statistics, json.loads(str(entry["converted"]))
 
 
 def _by_content(found: Digests, bad: set[int]) -> list[int]:

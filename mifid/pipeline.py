@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache, make_key
@@ -20,6 +18,8 @@ from mifid.entries import (
     digests_from_entry,
     digests_to_entry,
     from_entry,
+    statistics_from_entry,
+    statistics_to_entry,
     to_entry,
 )
 from mifid.extraction import Extraction, Settings
@@ -30,7 +30,6 @@ from mifid.images import Source, Stream, open_images
 from mifid.images.batches import digests
 from mifid.images.decode import decoder_version
 from mifid.progress import Progress, Silent, choose
-from mifid.provenance import Provenance
 from mifid.statistics import Statistics
 
 __all__ = ["Outcome", "Pipeline", "features"]
@@ -142,44 +141,44 @@ class Pipeline:
         if isinstance(source, Stream):
             return self._extract(source, label)[0]
         found = self._hash(source, label)
-        sha256 = content_hash(found)
-        key = self._key("features", sha256)
-        entry = self._load(key, label)
-        if entry is not None and (self._settings.skip_bad or not len(entry["bad"])):
-            kept = from_entry(entry, source, found)
-            self.outcomes[label] = Outcome(sha256, True, kept.converted, kept.bad)
+        kept = self._kept_features(source, found, label)
+        if kept is not None:
             return kept
+        sha256 = content_hash(found)
         computed, bad = self._extract(source, label)
         self.outcomes[label] = Outcome(sha256, False, computed.converted, computed.bad)
-        self._store(key, label, to_entry(computed, found, bad))
+        self._store(self._key("features", sha256), label, to_entry(computed, found, bad))
         return computed
 
     def statistics(self, source: Source | Stream, label: str) -> Statistics:
         """Return a source's statistics without ever holding all its features."""
         if isinstance(source, Stream):
             return self._accumulate(source, label, None)
-        sha256 = content_hash(self._hash(source, label))
+        found = self._hash(source, label)
+        sha256 = content_hash(found)
         key = self._key("statistics", sha256)
         entry = self._load(key, label)
         if entry is not None:
-            self.outcomes[label] = Outcome(sha256, True, json.loads(str(entry["converted"])))
-            return Statistics.from_moments(
-                mu=entry["mu"],
-                sigma=entry["sigma"],
-                n=int(entry["n"]),
-                provenance=Provenance.from_json(str(entry["provenance"])),
-            )
+            statistics, converted = statistics_from_entry(entry)
+            self.outcomes[label] = Outcome(sha256, True, converted)
+            return statistics
+        kept = self._kept_features(source, found, label)
+        if kept is not None:
+            return Statistics.from_features(kept.values, provenance=kept.provenance)
         statistics = self._accumulate(source, label, sha256)
         if not self.outcomes[label].bad:  # an entry of numbers could not name them
-            arrays = {
-                "mu": statistics.mu,
-                "sigma": statistics.sigma,
-                "n": np.array(statistics.n),
-                "converted": np.array(json.dumps(dict(self.outcomes[label].converted))),
-                "provenance": np.array(statistics.provenance.to_json()),
-            }
-            self._store(key, label, arrays)
+            converted = self.outcomes[label].converted
+            self._store(key, label, statistics_to_entry(statistics, converted))
         return statistics
+
+    def _kept_features(self, source: Source, found: Digests, label: str) -> Features | None:
+        sha256 = content_hash(found)
+        entry = self._load(self._key("features", sha256), label)
+        if entry is None or (len(entry["bad"]) and not self._settings.skip_bad):
+            return None
+        kept = from_entry(entry, source, found)
+        self.outcomes[label] = Outcome(sha256, True, kept.converted, kept.bad)
+        return kept
 
     def _accumulate(self, source: Source | Stream, label: str, sha256: str | None) -> Statistics:
         extraction = self._extraction(source, label)

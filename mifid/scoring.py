@@ -64,8 +64,8 @@ def score(
         memorization_reference: the pictures that were trained on, if they are not the reference.
         held_out: real pictures that nobody trained on: for the floor of FID, FLD and C_T.
         metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"`` gives
-            FID, memorization distance and MiFID. With ``("fid",)`` more than 10,000 pictures are
-            never held in memory.
+            FID, memorization distance and MiFID. With ``("fid",)`` features of more than 10,000
+            pictures (with ``ci=0`` of more than 4,096) are not held in memory.
         epsilon: memorization distances below it are penalized.
         ci: level of the intervals in per cent; 0: none; None: 95 for up to 20,000 pictures.
         resample: which sides could have been other pictures, for the intervals.
@@ -132,7 +132,8 @@ def score(
             sides, network=network, settings=settings, cache=store, progress=shown
         )
         computed = {
-            side.label: compute(side, pipeline, only_fid=wanted == {"fid"}) for side in sides
+            side.label: compute(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)
+            for side in sides
         }
     seconds |= pipeline.seconds if pipeline else {}
     check_widths(computed)

@@ -14,7 +14,7 @@ from mifid.provenance import Provenance
 
 __all__ = ["Statistics"]
 
-_FLUSH_ROWS = 2048  # a rank-2048 update costs one matrix product; smaller ones are memory-bound
+_FLUSH_ROWS = 1024  # fewer at a time make the update wait for memory; more need more of it
 
 
 class Statistics:
@@ -37,7 +37,7 @@ class Statistics:
         self._unknown_n = False
         self._mean: npt.NDArray[np.float64] = np.zeros(0)
         self._scatter: npt.NDArray[np.float64] = np.zeros((0, 0))
-        self._pending: list[npt.NDArray[np.float64]] = []
+        self._pending: npt.NDArray[np.float64] = np.zeros((0, 0))
         self._pending_rows = 0
 
     @classmethod
@@ -85,17 +85,22 @@ class Statistics:
         Raises:
             FeatureError: not (B, D), not finite, of another width, or onto statistics of unknown n.
         """
-        batch = np.array(values, dtype=np.float64)  # a copy: the caller may reuse its buffer
+        batch = np.asarray(values)
+        if batch.dtype.kind != "f":
+            batch = batch.astype(np.float64)
         check_finite(batch)
         self._check_mergeable(batch.shape[1])
         if len(self._mean) == 0:
             self._mean = np.zeros(batch.shape[1])
             self._scatter = np.zeros((batch.shape[1],) * 2)
-        for start in range(0, len(batch), _FLUSH_ROWS):
-            block = batch[start : start + _FLUSH_ROWS]
-            self._pending.append(block)
-            self._pending_rows += len(block)
-            if self._pending_rows >= _FLUSH_ROWS:
+        while len(batch):
+            if not len(self._pending):
+                self._pending = np.empty((_FLUSH_ROWS + 1, batch.shape[1]))
+            first = self._pending_rows
+            part, batch = np.split(batch, [_FLUSH_ROWS - first])
+            self._pending_rows += len(part)
+            self._pending[first : self._pending_rows] = part  # the caller may reuse its buffer
+            if self._pending_rows == _FLUSH_ROWS:
                 self._flush()
 
     def merge(self, other: Statistics) -> None:
@@ -106,7 +111,13 @@ class Statistics:
         if other._n:
             self._flush()
             self._check_mergeable(len(other._mean))
-            self._add(other._n, other._mean, other._scatter)
+            if self._n == 0:
+                self._n, self._mean, self._scatter = other._n, other._mean, other._scatter.copy()
+                return
+            delta = other._mean - self._mean
+            self._scatter += other._scatter
+            self._scatter += np.outer(delta, delta * (self._n * other._n / (self._n + other._n)))
+            self._move_mean(other._n, other._mean)
 
     @property
     def n(self) -> int | None:
@@ -161,25 +172,25 @@ class Statistics:
             raise FeatureError(f"features of width {width} cannot be added to {len(self._mean)}")
 
     def _flush(self) -> None:
-        if not self._pending:
+        n, before = self._pending_rows, self._n
+        if n == 0:
             return
-        rows = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
-        self._pending, self._pending_rows = [], 0
+        rows = self._pending[:n]
         mean = rows.mean(axis=0)
-        centred = rows - mean
-        self._add(len(rows), mean, centred.T @ centred)
+        rows -= mean
+        # The term of the means is one more row, so that one product adds everything: at D = 2048
+        # each temporary matrix costs 33 MB.
+        self._pending[n] = (mean - self._mean) * np.sqrt(before * n / (before + n))
+        rows = self._pending[: n + 1]
+        self._scatter += rows.T @ rows
+        self._move_mean(n, mean)
+        self._pending_rows = 0
+        if n < _FLUSH_ROWS:  # nothing more may come
+            self._pending = np.zeros((0, 0))
 
-    def _add(self, n: int, mean: npt.NDArray[np.float64], scatter: npt.NDArray[np.float64]) -> None:
-        if self._n == 0:
-            self._n, self._mean, self._scatter = n, mean.copy(), scatter.copy()
-            return
-        total = self._n + n
-        delta = mean - self._mean
-        # In place: at D = 2048 each temporary would cost 33 MB.
-        self._scatter += scatter
-        self._scatter += np.outer(delta, delta * (self._n * n / total))
-        self._mean = self._mean + delta * (n / total)
-        self._n = total
+    def _move_mean(self, n: int, mean: npt.NDArray[np.float64]) -> None:
+        self._mean = self._mean + (mean - self._mean) * (n / (self._n + n))
+        self._n += n
 
 
 def _unknown_n() -> FeatureError:

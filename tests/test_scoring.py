@@ -20,6 +20,7 @@ from mifid.extractors.base import Extractor, Identity
 from mifid.metrics import METRICS
 from mifid.metrics.frechet import Moments, frechet_distance
 from mifid.metrics.memorization import memorization_distance
+from mifid.pipeline import Pipeline
 from mifid.provenance import Provenance
 
 GENERATED, REFERENCE = repainted(14), drawn("painting", 9)
@@ -153,19 +154,45 @@ def test_memorization_alone(expected):
     )
 
 
-def test_many_pictures_stream_when_only_fid_is_asked_for(monkeypatch, expected):
+@pytest.fixture
+def held(monkeypatch):
+    """Labels of the sides whose features are held in memory."""
+    labels = []
+    real = Pipeline.features
+
+    def noted(self, source, label):
+        labels.append(label)
+        return real(self, source, label)
+
+    monkeypatch.setattr(Pipeline, "features", noted)
+    return labels
+
+
+def test_many_pictures_stream_when_only_fid_is_asked_for(monkeypatch, expected, held):
     monkeypatch.setattr("mifid.computing._KEEP_FEATURES", 10)
-    held = []
-    monkeypatch.setattr(
-        "mifid.pipeline.Pipeline.features",
-        lambda self, source, label, real=mifid.pipeline.Pipeline.features: (
-            held.append(label),
-            real(self, source, label),
-        )[1],
-    )
     report = mifid.score(GENERATED, REFERENCE, metrics=["fid"], extractor=colours)
     assert held == ["reference"]
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
+
+
+def test_fewer_pictures_stream_when_no_interval_is_asked_for(monkeypatch, expected, held):
+    monkeypatch.setattr("mifid.computing._FEW", 10)
+    report = mifid.score(GENERATED, REFERENCE, metrics=("fid",), ci=0, extractor=colours)
+    assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
+    assert held == ["reference"]
+    mifid.score(GENERATED, REFERENCE, metrics=("fid",), extractor=colours)
+    assert sorted(held) == ["generated", "reference", "reference"]
+
+
+def test_kept_features_give_statistics_without_a_network(monkeypatch, expected):
+    counting = Counting()
+    whole = mifid.score(GENERATED, REFERENCE, extractor=counting)
+    met = counting.pictures
+    monkeypatch.setattr("mifid.computing._FEW", 10)
+    again = mifid.score(GENERATED, REFERENCE, metrics=("fid",), ci=0, extractor=counting)
+    assert counting.pictures == met
+    assert again.fid == pytest.approx(whole.fid, rel=1e-9)
+    assert again.inputs["generated"].cached
 
 
 def test_a_generator_streams_when_only_fid_is_asked_for(expected):

@@ -22,7 +22,7 @@ MODULES = ("peers", "processes", "roof", "speed", "speed_plot", "speed_report", 
 @pytest.fixture
 def bench(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return type("Bench", (), {name: import_module(name) for name in (*MODULES, "tree")})
+    return type("Bench", (), {name: import_module(name) for name in (*MODULES, "peer_job", "tree")})
 
 
 def result(bench, seconds, **more):
@@ -189,7 +189,7 @@ def test_only_the_first_pictures_are_taken(bench, tmp_path):
 
 
 def test_workers_are_mifids_own(bench):
-    assert bench.peers.WORKERS["mifid"] == default_workers()
+    assert bench.peer_job.WORKERS["mifid"] == default_workers()
 
 
 def test_every_tool_can_be_run_and_has_a_note(bench):
