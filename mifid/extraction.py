@@ -134,6 +134,11 @@ class Extraction:
 
     def _check(self, features: FeatureMatrix, batch: Batch) -> None:
         name = self._extractor.identity.name
+        if features.ndim != 2 or len(features) != len(batch.indices):
+            raise FeatureError(
+                f"extractor {name} turned {len(batch.indices)} pictures into features of shape "
+                f"{features.shape}; expected ({len(batch.indices)}, width)"
+            )
         try:
             check_finite(features, f"the features of extractor {name}")
         except FeatureError as error:

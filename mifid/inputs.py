@@ -116,22 +116,29 @@ def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> No
 def _mixture(
     one: tuple[GivenSide, Identity | Provenance], other: tuple[GivenSide, Identity | Provenance]
 ) -> CompatibilityError:
+    if _pictures(one[0]):
+        one, other = other, one  # only what was made before can be made anew
     (side, maker), (other_side, other_maker) = one, other
     name, other_name = _name(maker), _name(other_maker)
     anew = "mifid reference build"
     if name != other_name:
-        difference, mend = "", f"Use --extractor {name} for both"
-        anew = f"mifid reference build --extractor {other_name}"
+        difference, option = "", f"--extractor {name}"
+        anew = f"{anew} --extractor {other_name}"
     elif maker.dtype != other_maker.dtype:
-        difference = f" in {other_maker.dtype}, not {maker.dtype}"
-        mend = "Use the same --precision for both"
+        difference, option = f" in {other_maker.dtype}, not {maker.dtype}", "the same --precision"
+        anew = f"{anew} with the same --precision"
     else:
-        difference, mend = " with other weights", "Use the same weights for both"
+        difference, option = " with other weights", "the same weights"
+    use = f"Use {option} for the {other_side.title}, or make" if _pictures(other_side) else "Make"
     return CompatibilityError(
         f"the {side.title} was made with extractor '{name}', "
         f"the {other_side.title} with '{other_name}'{difference}",
-        hint=f"{mend}, or make the {side.title} anew: {anew}",
+        hint=f"{use} the {side.title} anew: {anew}",
     )
+
+
+def _pictures(side: GivenSide) -> bool:
+    return isinstance(side.input, Source | Stream)
 
 
 def _name(maker: Identity | Provenance) -> str:

@@ -63,7 +63,7 @@ class Statistics:
         Raises:
             FeatureError: shapes that do not fit, NaN or infinity.
         """
-        mean = np.asarray(mu, dtype=np.float64).reshape(-1)
+        mean = np.array(mu, dtype=np.float64).reshape(-1)  # a copy: the caller may change his
         covariance = np.asarray(sigma, dtype=np.float64)
         if covariance.shape != (len(mean), len(mean)):
             raise FeatureError(
@@ -116,7 +116,7 @@ class Statistics:
                 return
             delta = other._mean - self._mean
             self._scatter += other._scatter
-            self._scatter += np.outer(delta, delta * (self._n * other._n / (self._n + other._n)))
+            self._scatter += np.outer(delta, delta) * (self._n * other._n / (self._n + other._n))
             self._move_mean(other._n, other._mean)
 
     @property

@@ -19,9 +19,10 @@ def choose_device(device: str = "auto") -> torch.device:
     Raises:
         InputError: no such device here.
     """
+    if device in {"auto", "cuda"} and torch.cuda.is_available():
+        # By number: "cuda" alone would follow when a caller chooses another one.
+        return torch.device("cuda", torch.cuda.current_device())
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)

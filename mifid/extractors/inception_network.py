@@ -96,21 +96,33 @@ class InceptionNetwork(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Compute the pooled features."""
-        dtype = next(self.parameters()).dtype
-        outside = torch.float32 if dtype == torch.bfloat16 else dtype
+        return self.compute(self.prepare(pixels))
+
+    def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, 3, H, W) -> the layers' input (N, 3, 299, 299), in their type and layout."""
+        dtype, outside = self._dtypes()
         x = self._resized(pixels.to(outside))
         # (x - 128) / 128 in the graph; exact in any binary floating point but for x's own rounding.
         x = (x - self._how.centre) / self._how.scale
-        x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        return x.to(dtype).contiguous(memory_format=torch.channels_last)
+
+    def compute(self, x: torch.Tensor) -> torch.Tensor:
+        """Input (N, 3, 299, 299) -> features (N, 2048)."""
+        _, outside = self._dtypes()
         *layers, average = self.trunk
         for layer in layers:
             x = layer(x)
         return torch.flatten(average(x.to(outside)), 1)
 
+    def _dtypes(self) -> tuple[torch.dtype, torch.dtype]:
+        """Return the layers' type, and that of what is around them."""
+        dtype = next(self.parameters()).dtype
+        return dtype, torch.float32 if dtype == torch.bfloat16 else dtype
+
     def _resized(self, pixels: torch.Tensor) -> torch.Tensor:
         key = (pixels.shape[2:], pixels.dtype, pixels.device)
         if key not in self._matrices:
-            # Brought to the device once: a copy would make a GPU wait, and break CUDA graphs.
+            # Brought to the device once: a copy would make a GPU wait.
             if len(self._matrices) >= _MOST_SIZES:
                 del self._matrices[next(iter(self._matrices))]
             self._matrices[key] = _matrices(pixels, self._how)
@@ -152,6 +164,7 @@ def _fold_batch_norm(network: Any) -> None:
                 conv.stride,
                 conv.padding,
                 bias=True,
+                device=conv.weight.device,
             ).double()
             folded.weight.data = conv.weight * scale[:, None, None, None]
             assert folded.bias is not None

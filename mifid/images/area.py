@@ -88,18 +88,20 @@ def make_area_file() -> str:
     Raises:
         OutputError: no space for it.
     """
-    handle, path = tempfile.mkstemp(prefix="mifid-decode-")
+    path = None
     try:
+        handle, path = tempfile.mkstemp(prefix="mifid-decode-")
         with open(handle, "wb") as file:
             # Written, not only truncated to size: on a full disk, writing to a mapping of a file
             # with holes kills the process.
             file.write(bytes(AREA_BYTES))
     except OSError as error:
-        with suppress(OSError):
-            os.unlink(path)
+        if path is not None:
+            with suppress(OSError):
+                os.unlink(path)
+        folder = os.path.dirname(path) if path else "any folder for temporary files"
         raise OutputError(
-            f"no space in {tempfile.gettempdir()} for {AREA_BYTES:,} bytes that pass decoded "
-            f"pictures between processes: {error.strerror or error}",
-            hint="Set TMPDIR to a larger disk, or decode in threads.",
+            f"no space in {folder} for {AREA_BYTES:,} bytes that pass decoded pictures between processes: {error.strerror or error}",
+            hint="Set TMPDIR to a larger disk, or use fewer processes (--workers, workers=).",
         ) from error
     return path

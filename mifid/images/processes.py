@@ -7,7 +7,6 @@ this library alone.
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from mifid.errors import InputError, MifidError
 from mifid.images.area import LANES, Area, Reply, make_area_file
 from mifid.images.chunks import Outcome
 from mifid.images.source import Source
+from mifid.interpreter import can_start_python, python_environment
 
 __all__ = ["ProcessDecoder", "can_travel"]
 
@@ -34,7 +34,7 @@ def can_travel(source: Source) -> bool:
     They can where pictures are read from files, and where Python can be started: in programs
     that are frozen or that embed it, ``sys.executable`` is another program.
     """
-    return source.travels and bool(sys.executable) and not getattr(sys, "frozen", False)
+    return source.travels and can_start_python()
 
 
 class ProcessDecoder:
@@ -128,7 +128,7 @@ class _Worker:
                 [sys.executable, "-m", "mifid.images.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=_environment(),
+                env=python_environment(),
                 # Ctrl-C in a terminal goes to all processes of its group.
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -205,12 +205,6 @@ class _Worker:
 
     def _remove_file(self) -> None:
         Path(self._path).unlink(missing_ok=True)
-
-
-def _environment() -> dict[str, str]:
-    """Let the process import what this one can, and nothing from the working directory."""
-    path = [entry or os.getcwd() for entry in sys.path]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
 
 
 def _signal_name(number: int) -> str:

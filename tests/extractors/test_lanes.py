@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from mifid.errors import InputError
 from mifid.extractors import open_extractor
@@ -16,12 +15,15 @@ from mifid.extractors.devices import choose_devices
 CPU = torch.device("cpu")
 
 
-class Means(nn.Module):
+class Means:
     """Each channel's mean."""
 
-    def forward(self, batch):
-        assert batch.shape[1] == 3
-        return batch.float().mean(dim=(2, 3))
+    def prepare(self, pixels):
+        assert pixels.shape[1] == 3
+        return pixels.float().mean(dim=3)
+
+    def compute(self, x):
+        return x.mean(dim=2)
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ class Recorded:
         shapes.append(tuple(batch.shape))
 
     def __call__(self, batch):
-        return self.network(batch)
+        return self.network.compute(batch)
 
 
 @pytest.fixture
@@ -73,19 +75,37 @@ def on_cuda():
     return Worker(Means(), torch.device("cuda"))
 
 
-def test_a_shape_is_recorded_when_it_comes_again(recorded):
+def test_a_size_is_recorded_when_it_comes_again(recorded):
     worker = on_cuda()
-    for n in (4, 4, 4, 2):
-        worker(torch.zeros(n, 3, 6, 5))
-    assert recorded == [(4, 3, 6, 5)]
+    for n, height in ((4, 6), (4, 6), (4, 6), (2, 6)):
+        features = worker(torch.full((n, 3, height, 5), 7, dtype=torch.uint8))
+        assert features.tolist() == [[7.0] * 3] * n
+    assert recorded == [(4, 3, 6)]
 
 
-def test_the_shape_that_was_used_longest_ago_is_forgotten(recorded, monkeypatch):
+def test_beyond_a_few_sizes_nothing_is_recorded(recorded, monkeypatch):
     monkeypatch.setattr(lanes, "_MOST_GRAPHS", 2)
     worker = on_cuda()
-    for n in (1, 1, 2, 2, 1, 3, 3, 1, 2):  # 3 takes the place of 2, which then comes again
-        worker(torch.zeros(n, 3, 6, 5))
-    assert [shape[0] for shape in recorded] == [1, 2, 3, 2]
+    for n in (1, 1, 2, 2, 3, 3, 3, 1, 2):
+        assert len(worker(torch.zeros(n, 3, 6, 5))) == n
+    assert [shape[0] for shape in recorded] == [1, 2]
+
+
+def test_graphs_are_given_up_when_memory_runs_out(monkeypatch):
+    class Full:
+        def __init__(self, network, x):
+            if len(x) > 2:
+                raise torch.OutOfMemoryError
+            self.compute = network.compute
+
+        def __call__(self, x):
+            return self.compute(x)
+
+    monkeypatch.setattr(lanes, "_Graph", Full)
+    worker = on_cuda()
+    for _ in range(3):
+        assert len(worker(torch.zeros(4, 3, 6, 5))) == 4
+    assert list(worker._graphs) == [torch.Size((2, 3, 6))]
 
 
 def test_several_devices_take_turns(monkeypatch, random):

@@ -1,42 +1,53 @@
 """How batches travel to a torch device and features back, without anybody waiting for the other.
 
 On CUDA: copies from and to pinned memory run beside the computation, and the network's hundreds of
-launches are recorded once for each shape of a batch and replayed as one (a CUDA graph). Elsewhere
+launches are recorded once for each size of a batch and replayed as one (a CUDA graph). Elsewhere
 the same steps are done one after the other.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mifid.extractors.devices import exact_float32, in_parts
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
-__all__ = ["Lane", "Worker"]
+__all__ = ["Lane", "Network", "Worker"]
 
 _MOST_GRAPHS = 4  # each holds the memory of all that the network computes for one batch
+
+
+class Network(Protocol):
+    """On one device, row by row independent."""
+
+    def prepare(self, pixels: Tensor) -> Tensor:
+        """uint8 (N, 3, H, W) -> input of one size, whatever that of the pictures."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        """Input (N, ...) -> float32 features (N, D)."""
 
 
 class Worker:
     """A network on one device.
 
     Args:
-        network: uint8 (N, 3, H, W) -> float32 (N, D), on the device, row by row independent.
+        network: what computes features.
         device: where it is.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(self, network: Network, device: torch.device) -> None:
         self.device = device
         self._network = network
         self._limit: int | None = None  # rows that fit in memory, once that is known
-        self._graphs: OrderedDict[torch.Size, _Graph | None] = OrderedDict()
+        self._met: set[torch.Size] = set()
+        self._graphs: dict[torch.Size, _Graph] = {}
 
     def __call__(self, batch: Tensor) -> Tensor:
         """(N, 3, H, W) on the device -> (N, D) on the device, which may not be there yet."""
@@ -44,35 +55,42 @@ class Worker:
         return features
 
     def _run(self, batch: Tensor) -> Tensor:
+        # Pictures come in many sizes, the network's input in one: only its work is recorded.
+        x = self._network.prepare(batch)
         if self.device.type != "cuda":
-            return self._network(batch)  # type: ignore[no-any-return]
-        if batch.shape not in self._graphs:
-            # The first batch of a shape warms up what a recording must not do: choose algorithms,
-            # allocate workspaces, bring matrices to the device. Many shapes come only once.
-            self._graphs[batch.shape] = None
-            return self._network(batch)  # type: ignore[no-any-return]
-        graph = self._graphs.pop(batch.shape) or self._record(batch)
-        self._graphs[batch.shape] = graph  # now the last one used
-        return graph(batch)
+            return self._network.compute(x)
+        try:
+            return self._on_cuda(x)
+        except torch.OutOfMemoryError:
+            self._graphs.clear()  # they hold memory for batches that will not come any more
+            raise
 
-    def _record(self, batch: Tensor) -> _Graph:
-        recorded = [shape for shape, graph in self._graphs.items() if graph]
-        if len(recorded) >= _MOST_GRAPHS:
-            self._graphs[recorded[0]] = None
-        return _Graph(self._network, batch)
+    def _on_cuda(self, x: Tensor) -> Tensor:
+        if x.shape in self._graphs:
+            return self._graphs[x.shape](x)
+        if x.shape in self._met and len(self._graphs) < _MOST_GRAPHS:
+            self._graphs[x.shape] = graph = _Graph(self._network, x)
+            return graph(x)
+        # The first batch of a size warms up what a recording must not do: choose algorithms,
+        # allocate workspaces. Many sizes come only once.
+        self._met.add(x.shape)
+        return self._network.compute(x)
 
 
 class _Graph:
-    """A network's work on one shape of batches, recorded."""
+    """A network's work on batches of one size, recorded."""
 
-    def __init__(self, network: nn.Module, batch: Tensor) -> None:
-        self._input = batch.clone()
+    def __init__(self, network: Network, x: Tensor) -> None:
+        self._input = x.clone()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._output: Tensor = network(self._input)
+        # A stream of the input's device: torch's own for this belongs to the first device that
+        # recorded. Thread-local: what other threads do on the GPU does not break the recording.
+        stream = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]
+        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+            self._output = network.compute(self._input)
 
-    def __call__(self, batch: Tensor) -> Tensor:
-        self._input.copy_(batch)
+    def __call__(self, x: Tensor) -> Tensor:
+        self._input.copy_(x)
         self._graph.replay()
         # A copy: the next replay writes into the same memory.
         return self._output.clone()
@@ -129,7 +147,7 @@ class Lane:
         """Return pinned memory of this shape, the same as before if it was."""
         kept = self._pinned.get(name)
         if kept is None or kept.shape != like.shape:
-            kept = torch.empty(like.shape, dtype=like.dtype, pin_memory=True)
+            kept = torch.empty(like.shape, dtype=like.dtype, device="cpu", pin_memory=True)
             self._pinned[name] = kept
         return kept
 

@@ -22,6 +22,7 @@ from mifid.errors import InputError, MifidWarning, first_line
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.resize import INPUT_SIZE
 from mifid.files import cache_folder, sha256_of_file
+from mifid.interpreter import can_start_python, python_environment
 
 __all__ = ["import_openvino", "obtain_model"]
 
@@ -113,17 +114,15 @@ def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
 
 def _converted_apart(read_weights: ReadWeights, folder: Path) -> bool:
     """Convert in a process of its own; False: it could not, and this one is to find out why."""
-    if "torch" in sys.modules:
+    if "torch" in sys.modules or not can_start_python():
         return False
     code = f"from {__name__} import _be_converter; _be_converter()"
     try:
         task = pickle.dumps((read_weights, str(folder)))
-        # Its modules are sought where this process found them, whether they are installed or not.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
             input=task,
-            env=environment,
+            env=python_environment(),
             capture_output=True,
             check=False,
         )
