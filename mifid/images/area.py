@@ -101,7 +101,8 @@ def make_area_file() -> str:
                 os.unlink(path)
         folder = os.path.dirname(path) if path else "any folder for temporary files"
         raise OutputError(
-            f"no space in {folder} for {AREA_BYTES:,} bytes that pass decoded pictures between processes: {error.strerror or error}",
+            f"no space in {folder} for {AREA_BYTES:,} bytes that pass decoded pictures between "
+            f"processes: {error.strerror or error}",
             hint="Set TMPDIR to a larger disk, or use fewer processes (--workers, workers=).",
         ) from error
     return path

@@ -173,7 +173,8 @@ def test_an_error_that_cannot_be_sent_is_told_in_words(tmp_path):
 
 
 def test_a_source_that_cannot_be_made_again_there_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "python_environment", lambda: {**os.environ, "PYTHONPATH": str(ROOT)})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    monkeypatch.setattr(processes, "python_environment", lambda: environment)
     with pytest.raises(ModuleNotFoundError, match="scripted"):
         list(reader(Scripted(tmp_path / "log", 4, plain)))
 
