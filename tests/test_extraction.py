@@ -131,3 +131,13 @@ def test_features_do_not_depend_on_what_decodes(tmp_path):
         settings = Settings(decoders=decoders, workers=2)
         run = Extraction(source, Device(1), settings, Silent(), "generated")
         np.testing.assert_array_equal(run.gather()[1], Device(1)(pixels))
+
+
+@pytest.mark.parametrize("shape", [(), (1, 3)])
+def test_features_that_are_not_a_row_a_picture_are_refused(pictures, shape):
+    class Odd(Device):
+        def __call__(self, pixels):
+            return np.ones(shape or len(pixels), dtype=np.float32)
+
+    with pytest.raises(FeatureError, match=r"turned 2 pictures into .*expected \(2, width\)"):
+        extraction(pictures, Odd(1)).gather()

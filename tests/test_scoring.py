@@ -695,3 +695,11 @@ def test_a_classifier_that_cannot_be_read_leaves_everything_else():
 def test_an_extractor_without_a_classifier_has_no_inception_score():
     report = mifid.score(GENERATED, REFERENCE, metrics=["fid", "is"], extractor=colours, ci=0)
     assert "which these features come without" in report.metrics["is"].omitted
+
+
+def test_what_is_on_file_is_to_be_made_anew_not_the_pictures(tmp_path):
+    made = mifid.features(GENERATED, extractor=Counting("v1"))
+    with pytest.raises(CompatibilityError) as caught:
+        mifid.score(made, REFERENCE, extractor="inception-random")
+    assert "make the generated anew" in caught.value.hint
+    assert "--extractor inception-random" in caught.value.hint

@@ -140,3 +140,16 @@ def test_refuses_bad_moments(mu, sigma, text):
 def test_no_such_file(tmp_path):
     with pytest.raises(InputError, match=r"no such file: .*missing\.npz"):
         Statistics.load(tmp_path / "missing.npz")
+
+
+def test_moments_are_the_callers_to_change():
+    mean = np.ones(3)
+    statistics = Statistics.from_moments(mu=mean, sigma=np.eye(3), n=5)
+    mean[:] = 7
+    assert statistics.mu.tolist() == [1, 1, 1]
+
+
+def test_a_merged_covariance_is_symmetric(random):
+    one, other = (Statistics.from_features(random.rand(20, 9) * k) for k in (1, 3))
+    one.merge(other)
+    np.testing.assert_array_equal(one.sigma, one.sigma.T)
