@@ -202,9 +202,15 @@ def test_every_tool_can_be_run_and_has_a_note(bench):
     ("options", "words"),
     [
         (["--tools", "torchfidelity"], "unknown: torchfidelity. There are: mifid, mifid-torch,"),
-        (["--libraries", "blis"], "--libraries: unknown: blis. There are: numpy, openvino,"),
-        (["--once", "mifid"], "--once: unknown: mifid. There are: clean-fid-pytorch,"),
-        (["--docs", "nowhere/b.md"], "there is no folder nowhere"),
+        (
+            ["--tools", "torch-fidelity", "--libraries", "blis"],
+            "--libraries: unknown: blis. There are: numpy, openvino,",
+        ),
+        (
+            ["--tools", "torch-fidelity", "--once", "mifid"],
+            "--once: unknown: mifid. There are: clean-fid-pytorch,",
+        ),
+        (["--tools", "torch-fidelity", "--docs", "nowhere/b.md"], "there is no folder nowhere"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_work(bench, options, words):
