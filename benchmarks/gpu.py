@@ -86,6 +86,9 @@ def _folder(given: Path | None, otherwise: Path) -> Path:
 
 
 def _report(given: argparse.Namespace) -> int:
+    for folder in given.folders:
+        if not (folder / NAME).is_file():
+            sys.exit(f"{folder} holds no {NAME}: name folders that were --out of `run`")
     print(_write(given.folders, given.docs))
     return 0
 
@@ -108,7 +111,10 @@ def _wheels(given: argparse.Namespace) -> int:
 
 
 def _install(given: argparse.Namespace) -> int:
-    site = install(given.folder)
+    try:
+        site = install(given.folder)
+    except FileNotFoundError as error:
+        sys.exit(str(error))
     print(f"Installed. Give `--packages {given.folder}` to run, or export PYTHONPATH={site}")
     return 0
 

@@ -24,7 +24,7 @@ def machine(plan: Plan, recorder: Recorder) -> None:
     recorder.record("torch", torch.__version__)
     ready = not plan.on_cuda or torch.cuda.is_available()
     recorder.record("ready", ready)
-    recorder.holds(f"device {plan.device} can be used", ready, "(torch finds no such device)")
+    recorder.holds(f"torch finds the device {plan.device}", ready)
     if not plan.on_cuda or not ready:
         return
     recorder.record("cuda", torch.version.cuda)

@@ -20,6 +20,7 @@ import click
 import numpy as np
 from machine import describe_machine, markdown_table, run_measured, write_section
 
+BACKENDS = ("openvino", "torch")
 PACKAGES = ("mifid", "torch", "openvino", "numpy", "pillow")
 EXACT, FAST = "exact", "fast"
 
@@ -126,7 +127,7 @@ passes rounding on more than a trained one may, so take these as a hint. Again w
 @click.option("--reference", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--draw", nargs=2, type=int, default=(300, 300), show_default=True)
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--backends", default="openvino,torch", show_default=True)
+@click.option("--backends", default=",".join(BACKENDS), show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--docs", type=click.Path(path_type=Path), default=None)
 def main(
@@ -146,6 +147,8 @@ def main(
         "rounds": rounds,
     }
     found = {}
+    if unknown := sorted(set(backends.split(",")) - set(BACKENDS)):
+        raise click.UsageError(f"unknown: {', '.join(unknown)}. There are: {', '.join(BACKENDS)}.")
     for backend in backends.split(","):
         click.echo(f"{backend} ...", err=True)
         command = [sys.executable, __file__, "--child", json.dumps({**task, "backend": backend})]

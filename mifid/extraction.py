@@ -33,7 +33,8 @@ class Settings:
     """How pictures are run through a network; none of it changes the features but for rounding.
 
     Attributes:
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, ``"cuda:0,cuda:1"`` or
+            ``"cuda:all"``.
         batch_size: pictures at a time; None: what suits the backend and device.
         workers: decoding threads or processes; None: one a core, at least two.
         decoders: ``"threads"`` or ``"processes"``; None: processes where a GPU would wait.
@@ -99,7 +100,7 @@ class Extraction:
         """Run over all pictures; return which there are features of, in order, and the features.
 
         Raises:
-            FeatureError: the extractor's features have several widths, or are not finite.
+            FeatureError: features that are not a row a picture, of several widths, or not finite.
         """
         rows = _Rows(len(self._source) if isinstance(self._source, Source) else None)
         for indices, values in self:
