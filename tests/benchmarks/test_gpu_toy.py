@@ -274,10 +274,19 @@ def test_without_results_the_section_says_so(tmp_path):
     import gpu
 
     docs = tmp_path / "benchmarks.md"
-    assert gpu.main(["report", str(tmp_path), "--docs", str(docs)]) == 0
+    assert gpu.main(["report", "--docs", str(docs)]) == 0
     text = docs.read_text()
     assert "<!-- begin gpu -->\n## On a GPU\n\n**Not measured.**" in text
     assert "python benchmarks/gpu.py run --device cuda" in text
+
+
+def test_a_folder_that_no_run_wrote_is_refused_by_name(tmp_path):
+    import gpu
+
+    docs = tmp_path / "benchmarks.md"
+    with pytest.raises(SystemExit, match=r"none holds no results\.json: name folders"):
+        gpu.main(["report", str(tmp_path / "none"), "--docs", str(docs)])
+    assert not docs.exists()
 
 
 def results(folder, **stages):
