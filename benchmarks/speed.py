@@ -1,6 +1,6 @@
 """How fast mifid and its peers are, from process start to number, beside what the machine can do.
 
-    python benchmarks/speed.py                    drawn pictures, half an hour on two cores
+    python benchmarks/speed.py                    drawn pictures, 40 minutes on two cores
     python benchmarks/speed.py --generated mine/ --reference monet_jpg/ --limit 1000
     python benchmarks/speed.py --draw 8 8 --rounds 1 --tools torch-fidelity      a first look
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,9 +31,6 @@ from speed_rounds import Round, Speed, disagreements
 
 DEFAULT = "mifid,mifid-torch,torch-fidelity,pytorch-fid,clean-fid-tensorflow,torchmetrics-fid"
 
-ONCE = "clean-fid-tensorflow,torchmetrics-fid"
-"""A round of all takes a quarter of an hour, and no goal is told by these."""
-
 STARTS = {
     "mifid --help": ["-m", "mifid_cli", "--help"],
     "import mifid": ["-c", "import mifid"],
@@ -48,13 +45,12 @@ def measure(
     tools: Sequence[str],
     job: Job,
     *,
-    once: Sequence[str],
     rounds: int,
     batch_size: int | None,
     libraries: Sequence[str],
     roof_seconds: float,
 ) -> Speed:
-    """Run everything; what was prepared is in ``job``, and ``once`` is for the first round only."""
+    """Run everything in each round; what was prepared is in ``job``."""
 
     def products() -> dict[str, float]:
         _say("matrix products")
@@ -64,9 +60,8 @@ def measure(
     before = products()
     for number in range(rounds):
         runs, networks = {}, {}
-        now = [tool for tool in tools if number == 0 or tool not in once]
         # Backwards every other round: a machine that slows down must not tell against the last.
-        for tool in now if number % 2 == 0 else reversed(now):
+        for tool in tools if number % 2 == 0 else reversed(tools):
             _say(f"round {number + 1} of {rounds}: {tool}")
             runs[tool] = run(tool, job, batch_size)
         for tool in _with_networks(tools):
@@ -75,7 +70,7 @@ def measure(
         after = products()
         # A roof is the most that could be: other work on the machine must not lower it.
         best = {library: max(before[library], after[library]) for library in libraries}
-        found.append(Round({tool: runs[tool] for tool in now}, best, networks))
+        found.append(Round({tool: runs[tool] for tool in tools}, best, networks))
         before = after
     return Speed(found, _starts(), cost_of_a_picture(job))
 
@@ -123,9 +118,6 @@ def _first(folder: Path, limit: int, into: Path) -> Path:
     "--tools", default=DEFAULT, show_default=True, help=f"By commas. All: {', '.join(TOOLS)}."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option(
-    "--once", default=ONCE, show_default=True, help="Tools that run in the first round only."
-)
 @click.option("--batch-size", type=click.IntRange(1), help="For all. Default: each tool's own.")
 @click.option(
     "--libraries",
@@ -151,7 +143,6 @@ def main(
     weights: Path | None,
     tools: str,
     rounds: int,
-    once: str,
     batch_size: int | None,
     libraries: str,
     roof_seconds: float,
@@ -164,9 +155,7 @@ def main(
     mifid's.
     """
     chosen = choose(tools, TOOLS)
-    asked = _known("--libraries", libraries, LIBRARIES)
-    # All others are compared with mifid in each round.
-    only_first = _known("--once", once, TOOLS.keys() - {"mifid"})
+    asked = _libraries(libraries)
     check_outputs(docs, json_file)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -185,7 +174,6 @@ def main(
         speed = measure(
             chosen,
             job,
-            once=only_first,
             rounds=rounds,
             batch_size=batch_size,
             libraries=asked,
@@ -203,7 +191,6 @@ def main(
         "--weights": weights,
         "--tools": tools if tools != DEFAULT else None,
         "--rounds": rounds if rounds != 3 else None,
-        "--once": (once or "''") if once != ONCE else None,
         "--batch-size": batch_size,
     }
     text = describe_speed(speed, about=about, repeat=repeated("speed.py", options))
@@ -215,11 +202,11 @@ def main(
     _keep(speed, text, docs)
 
 
-def _known(option: str, names: str, known: Collection[str]) -> list[str]:
+def _libraries(names: str) -> list[str]:
     given = [name for name in names.split(",") if name]
-    if unknown := sorted(set(given) - set(known)):
-        there = ", ".join(sorted(known))
-        raise click.UsageError(f"{option}: unknown: {', '.join(unknown)}. There are: {there}.")
+    if unknown := sorted(set(given) - set(LIBRARIES)):
+        there = ", ".join(sorted(LIBRARIES))
+        raise click.UsageError(f"--libraries: unknown: {', '.join(unknown)}. There are: {there}.")
     return given
 
 

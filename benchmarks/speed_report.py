@@ -56,11 +56,11 @@ Machine: {describe_machine(PACKAGES)}.
 
 {_tools_table(speed)}
 
-Seconds are the rounds' median (least–most); a tool without a range ran once. Ratios are to mifid's,
-within a round, then the median. Pictures/s are all pictures over all seconds. Busy is the CPU time
-over seconds times cores. MiB are the most that the largest process held; together, that all of a
-tool's processes held, with shared memory counted once, looked at every {PERIOD:g} seconds (else
-empty). All read files that the system has in memory. mifid is cold: see below.
+Seconds are the rounds' median (least–most). Ratios are to mifid's within a round, then the median.
+Pictures/s are all pictures over all seconds. Busy is the CPU time over seconds times cores. MiB are
+the most that the largest process held; together, that all of a tool's processes held, with shared
+memory counted once, looked at every {PERIOD:g} seconds (else empty). All read files that the system
+has in memory. mifid is cold: see below.
 
 Tools with mifid's resize, TensorFlow 1's, have to agree with its FID within {TOLERANCE:g}, or the
 benchmark fails. Other resizes cost other times and give other numbers.

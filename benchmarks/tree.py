@@ -34,10 +34,11 @@ def together() -> Iterator[Together]:
     Counted is the proportional set size: memory that several share is shared out among them.
     """
     found, ended = Together(), threading.Event()
+    before = set(_descendants(os.getpid()))
 
     def watch() -> None:
         while not ended.wait(PERIOD):
-            if mib := sum(map(_mib, _descendants(os.getpid()))):
+            if mib := sum(map(_mib, set(_descendants(os.getpid())) - before)):
                 found.peak_mib = max(mib, found.peak_mib or 0.0)
 
     watcher = threading.Thread(target=watch, daemon=True)

@@ -90,14 +90,13 @@ def test_all_ways_are_timed_and_told_of(tmp_path):
 
 
 def test_a_row_is_the_median_of_each_rounds_ratio():
-    import training
+    from training_job import Job
+    from training_report import Found, rows
 
     def found(way, *seconds):
-        return training.Found(
-            training.Job(way, "unet", 4, 256, 64, "cpu"), 1e12, list(seconds), 100.0
-        )
+        return Found(Job(way, "unet", 4, 256, 64, "cpu"), 1e12, list(seconds), 100.0)
 
     group = [found("plain, two backwards", 2.0, 4.0, 3.0), found("mifid", 1.0, 1.0, 2.0)]
-    _, row = training.rows(group, {"float32": 8e12})
+    _, row = rows(group, {"float32": 8e12})
     expected = ["1,000.0", "4.00", "2.00 (1.50 to 4.00)", "100", "1.00", "50%"]
     assert row == ["unet, batch 4", "mifid", *expected]
