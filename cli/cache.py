@@ -9,7 +9,11 @@ from .options import common
 
 @click.group()
 def cache() -> None:
-    """Features and decoded pictures kept on disk, so that a second run takes a second."""
+    """What is kept on disk, so that a second run takes a second.
+
+    Features of pictures that were scored, decoded pictures of training, and networks that were
+    converted for OpenVINO.
+    """
 
 
 @cache.command()
@@ -17,12 +21,16 @@ def cache() -> None:
 def show(quiet: bool) -> None:
     """Show where the cache is, how full, and its entries by last use."""
     del quiet
-    from mifid.cache import Cache, PixelCache
+    from mifid.cache import Cache, NetworkCache, PixelCache
 
     from .tables import print_table, size_text
 
-    features, pixels = Cache(), PixelCache()
-    kept = {"scoring": features.entries(), "training": pixels.entries()}
+    features, pixels, networks = Cache(), PixelCache(), NetworkCache()
+    kept = {
+        "scoring": features.entries(),
+        "training": pixels.entries(),
+        "OpenVINO": networks.entries(),
+    }
     print_table(
         ["entry", "for", "size", "last used"],
         [
@@ -31,7 +39,11 @@ def show(quiet: bool) -> None:
             for e in entries
         ],
     )
-    limits = {features.folder: f"at most {size_text(features.limit)}", pixels.folder: "any size"}
+    limits = {
+        features.folder: f"at most {size_text(features.limit)}",
+        pixels.folder: "any size",
+        networks.folder: "any size",
+    }
     for (folder, limit), entries in zip(limits.items(), kept.values(), strict=True):
         total = size_text(sum(entry.size for entry in entries))
         click.echo(f"{folder}: {len(entries)} entries, {total} of {limit}")
@@ -42,11 +54,11 @@ def show(quiet: bool) -> None:
 def clear(quiet: bool) -> None:
     """Remove all entries. Weights stay."""
     del quiet
-    from mifid.cache import Cache, PixelCache
+    from mifid.cache import Cache, NetworkCache, PixelCache
 
     from .tables import size_text
 
-    removed = Cache().clear() + PixelCache().clear()
+    removed = Cache().clear() + PixelCache().clear() + NetworkCache().clear()
     freed = size_text(sum(entry.size for entry in removed))
     click.echo(f"{len(removed)} entries removed, {freed} freed")
 

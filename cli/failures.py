@@ -31,16 +31,23 @@ class SafeGroup(click.Group):
             ctx.exit(130)
         except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
             raise
-        except MemoryError:
-            _fail(ctx, "out of memory", "Lower --batch-size or --workers, or close other programs.")
         except Exception as error:
             if ctx.meta.get(_DEBUG):
                 raise
+            if _is_out_of_memory(error):
+                hint = "Lower --batch-size or --workers, or close other programs."
+                _fail(ctx, "out of memory", hint)
             _fail(
                 ctx,
                 f"{type(error).__name__}: {error}",
                 "This is a bug in mifid. --debug shows where it happened; please report it.",
             )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch's are told by name and words: it may not be imported, and has no class for the CPU's.
+    torch_says = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or torch_says
 
 
 def debug_option(command: Any) -> Any:

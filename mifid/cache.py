@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ import numpy.typing as npt
 from mifid.errors import InputError, MifidError, MifidWarning, first_line
 from mifid.files import atomic_write, cache_folder
 
-__all__ = ["Cache", "Entry", "PixelCache", "make_key"]
+__all__ = ["Cache", "Entry", "NetworkCache", "PixelCache", "make_key"]
 
 DEFAULT_LIMIT = 4 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -97,13 +98,7 @@ class Cache:
             total += entry.size
             if total > self.limit and entry.key != keep:
                 _remove(entry.path)
-        for path in self.folder.glob(".*.tmp"):
-            try:
-                abandoned = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
-            except FileNotFoundError:
-                continue
-            if abandoned:
-                _remove(path)
+        _remove_abandoned(self.folder)
 
     def clear(self) -> list[Entry]:
         """Remove all entries and return what they were."""
@@ -135,6 +130,34 @@ class PixelCache:
         return removed
 
 
+class NetworkCache:
+    """Networks that were converted for OpenVINO: a folder each, 90 MB.
+
+    :mod:`mifid.extractors.backends.openvino_model` makes and reads them.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or cache_folder()) / "openvino"
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, the most recently used first."""
+        found = []
+        for path in self.folder.glob("*/sha256.json"):  # written last
+            statuses = [status for file in path.parent.iterdir() if (status := _status(file))]
+            size = sum(status.st_size for status in statuses)
+            used = max((status.st_mtime for status in statuses), default=0.0)
+            found.append(Entry(path.parent.name, path.parent, size, used))
+        return sorted(found, key=lambda entry: -entry.used)
+
+    def tidy(self) -> None:
+        """Remove what killed runs left."""
+        _remove_abandoned(self.folder)
+
+    def clear(self) -> list[Entry]:
+        """Remove all entries and return what they were."""
+        return _clear(self.folder, self.entries())
+
+
 def make_key(*parts: bytes | str) -> str:
     """Return a key for content: equal only if all parts are, in order."""
     digest = hashlib.sha256()
@@ -147,12 +170,25 @@ def make_key(*parts: bytes | str) -> str:
 def _entries(folder: Path, pattern: str) -> list[Entry]:
     found = []
     for path in folder.glob(pattern):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue  # another process evicted it
-        found.append(Entry(path.stem, path, status.st_size, status.st_mtime))
+        status = _status(path)
+        if status is not None:
+            found.append(Entry(path.stem, path, status.st_size, status.st_mtime))
     return sorted(found, key=lambda entry: -entry.used)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None: another process evicted it, or it is not ours to look at."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob(".*.tmp"):
+        status = _status(path)
+        if status is not None and time.time() - status.st_mtime > _ABANDONED_SECONDS:
+            _remove(path)
 
 
 def _clear(folder: Path, entries: list[Entry]) -> list[Entry]:
@@ -184,7 +220,10 @@ def _limit_from_environment() -> int:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):  # already gone, or not ours to remove: no number is wrong for it
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _warn(message: str) -> None:

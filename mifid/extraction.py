@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -82,13 +83,18 @@ class Extraction:
         self.bad: list[tuple[int, str]] = []
         self.total = 0
 
-    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.int64], FeatureMatrix]]:
+    def __iter__(self) -> Generator[tuple[npt.NDArray[np.int64], FeatureMatrix], None, None]:
         device = self._extractor.load(self._settings.device)
         size = self._settings.batch_size or self._extractor.batch_size
         self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
         known = len(self._source) if isinstance(self._source, Source) else None
-        with self._progress.task(self._label, known, "picture") as task:
-            for batch, features in self._computed(self._batches(size, device)):
+        with (
+            # Closed with this generator: what decodes ends then, not when an error that holds a
+            # traceback, and so all of this, is forgotten.
+            closing(self._batches(size, device)) as batches,
+            self._progress.task(self._label, known, "picture") as task,
+        ):
+            for batch, features in self._computed(batches):
                 self._check(features, batch)
                 self.total += len(features)
                 task.advance(len(features))
@@ -103,8 +109,9 @@ class Extraction:
             FeatureError: features that are not a row a picture, of several widths, or not finite.
         """
         rows = _Rows(len(self._source) if isinstance(self._source, Source) else None)
-        for indices, values in self:
-            rows.add(indices, values)
+        with closing(iter(self)) as parts:
+            for indices, values in parts:
+                rows.add(indices, values)
         return rows.finish()
 
     def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, FeatureMatrix]]:
@@ -118,7 +125,7 @@ class Extraction:
         for done, features in under_way:
             yield done, features()
 
-    def _batches(self, size: int, device: str) -> Iterator[Batch]:
+    def _batches(self, size: int, device: str) -> Generator[Batch, None, None]:
         if isinstance(self._source, Stream):
             yield from _stream_batches(self._source, size)
             return
@@ -131,7 +138,8 @@ class Extraction:
         )
         # The reader's counters grow as it is read.
         self.converted, self.bad = reader.converted, reader.bad
-        yield from reader
+        with closing(iter(reader)) as batches:
+            yield from batches
 
     def _check(self, features: FeatureMatrix, batch: Batch) -> None:
         name = self._extractor.identity.name

@@ -183,8 +183,8 @@ class Pipeline:
     def _accumulate(self, source: Source | Stream, label: str, sha256: str | None) -> Statistics:
         extraction = self._extraction(source, label)
         statistics = Statistics()
-        with self._timed(f"extract {label}"):
-            for _, values in extraction:
+        with self._timed(f"extract {label}"), closing(iter(extraction)) as parts:
+            for _, values in parts:
                 statistics.update(values)
         statistics.provenance = extraction.provenance
         bad = tuple((source.name(index), reason) for index, reason in extraction.bad)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid import formats
-from mifid.errors import FeatureError
+from mifid.errors import CompatibilityError, FeatureError
 from mifid.featureset import check_finite
 from mifid.provenance import Provenance
 
@@ -104,13 +104,19 @@ class Statistics:
                 self._flush()
 
     def merge(self, other: Statistics) -> None:
-        """Add another set's statistics, as if its features had been added here."""
+        """Add another set's statistics, as if its features had been added here.
+
+        Raises:
+            FeatureError: they are of another width, or of an unknown number of pictures.
+            CompatibilityError: another extractor made them, or the same in another precision.
+        """
         other._flush()
         if other._unknown_n:
             raise _unknown_n()
         if other._n:
             self._flush()
             self._check_mergeable(len(other._mean))
+            self.provenance = self._common_provenance(other)
             if self._n == 0:
                 self._n, self._mean, self._scatter = other._n, other._mean, other._scatter.copy()
                 return
@@ -164,6 +170,20 @@ class Statistics:
         return cls.from_moments(
             mu=contents.mu, sigma=contents.sigma, n=contents.n, provenance=contents.provenance
         )
+
+    def _common_provenance(self, other: Statistics) -> Provenance:
+        mine, theirs = self.provenance, other.provenance
+        if self._n == 0 and mine.fingerprint is None:
+            return theirs
+        if mine.fingerprint and theirs.fingerprint and mine.fingerprint != theirs.fingerprint:
+            raise CompatibilityError(
+                f"statistics made by {theirs.extractor} ({theirs.dtype}, {theirs.resize}) cannot "
+                f"be added to those made by {mine.extractor} ({mine.dtype}, {mine.resize})",
+                hint="Both must come from the same extractor with the same weights, --precision "
+                "and resize.",
+            )
+        # What is not known of a part is not known of the whole.
+        return mine if mine.fingerprint == theirs.fingerprint else Provenance()
 
     def _check_mergeable(self, width: int) -> None:
         if self._unknown_n:

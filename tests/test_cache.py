@@ -8,13 +8,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mifid.cache import Cache, make_key
+from mifid.cache import Cache, NetworkCache, make_key
 from mifid.errors import InputError, MifidWarning
 
 ARRAYS = {"features": np.arange(40, dtype=np.float32).reshape(8, 5), "note": np.array("№1")}
@@ -31,6 +32,33 @@ def test_round_trip():
     Cache().store(KEY, ARRAYS)
     assert_loaded(Cache().load(KEY))
     assert Cache().load(make_key("other")) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX rights")
+def test_a_folder_that_may_be_listed_and_not_entered_is_no_error(tmp_path, monkeypatch):
+    cache = Cache(tmp_path)
+    cache.store(KEY, ARRAYS)
+    (cache.folder / ".left.tmp").touch()
+
+    real = Path.stat
+
+    def refuse(self, **options):
+        if self.parent == cache.folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert cache.entries() == []
+    cache.evict()
+
+
+def test_what_killed_conversions_left_is_removed_after_a_day(tmp_path):
+    networks = NetworkCache(tmp_path)
+    for name in (".old.tmp", ".new.tmp"):
+        (networks.folder / name / "new").mkdir(parents=True)
+    os.utime(networks.folder / ".old.tmp", (0, 0))
+    networks.tidy()
+    assert [path.name for path in networks.folder.iterdir()] == [".new.tmp"]
 
 
 def test_keys_differ_whenever_any_part_does():

@@ -1,16 +1,18 @@
 """Batches under way on a device while the next ones are read."""
 
+import subprocess
 from contextlib import closing
 
 import numpy as np
 import pytest
+from pictures import decoding_threads
 from toys import drawn, write_pictures
 
 from mifid import extraction as extraction_module
 from mifid.errors import FeatureError
 from mifid.extraction import Extraction, Settings
 from mifid.extractors.base import Extractor, Identity
-from mifid.images import open_images
+from mifid.images import open_images, processes
 from mifid.progress import Silent
 
 
@@ -88,6 +90,32 @@ def test_gathered_features_of_a_stream(pictures):
     indices, values = extraction(stream, Device(2)).gather()
     np.testing.assert_array_equal(indices, np.arange(9))
     np.testing.assert_array_equal(values, Device(1)(pictures))
+
+
+@pytest.mark.parametrize("decoders", ["threads", "processes"])
+def test_an_error_ends_what_decodes_even_while_its_traceback_is_kept(
+    decoders, tmp_path, monkeypatch
+):
+    """Notebooks keep the last one."""
+    started = []
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1]
+    )
+
+    class Failing(Device):
+        def __call__(self, pixels):
+            raise FeatureError("a batch failed")
+
+    write_pictures(tmp_path, drawn("photo", 40))
+    source = open_images(tmp_path)
+    settings = Settings(workers=2, decoders=decoders)
+    with pytest.raises(FeatureError, match="a batch failed") as kept:
+        Extraction(source, Failing(1), settings, Silent(), "generated").gather()
+    assert kept.tb is not None
+    assert decoding_threads() == []
+    assert len(started) == (2 if decoders == "processes" else 0)
+    assert all(process.returncode is not None for process in started)
 
 
 def test_widths_that_change_are_refused(pictures):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mifid import Statistics
-from mifid.errors import FeatureError, InputError
+from mifid.errors import CompatibilityError, FeatureError, InputError
 from mifid.provenance import Provenance
 
 
@@ -147,6 +147,29 @@ def test_moments_are_the_callers_to_change():
     statistics = Statistics.from_moments(mu=mean, sigma=np.eye(3), n=5)
     mean[:] = 7
     assert statistics.mu.tolist() == [1, 1, 1]
+
+
+def made_by(extractor="inception", dtype="float32"):
+    return Provenance(extractor, f"{extractor} {dtype}", dtype=dtype, resize="tf")
+
+
+def test_statistics_of_several_extractors_or_precisions_are_not_merged(random):
+    one = Statistics.from_features(random.rand(6, 3), provenance=made_by())
+    for other in (made_by(dtype="bfloat16"), made_by("own")):
+        with pytest.raises(CompatibilityError, match=r"cannot be added to those made by inception"):
+            one.merge(Statistics.from_features(random.rand(5, 3), provenance=other))
+    assert one.n == 6
+    one.merge(Statistics.from_features(random.rand(5, 3), provenance=made_by()))
+    assert (one.n, one.provenance) == (11, made_by())
+
+
+def test_a_merge_knows_what_both_know(random):
+    known = Statistics.from_features(random.rand(6, 3), provenance=made_by())
+    empty = Statistics()
+    empty.merge(known)
+    assert empty.provenance == made_by()
+    known.merge(Statistics.from_features(random.rand(6, 3)))
+    assert known.provenance == Provenance()
 
 
 def test_a_merged_covariance_is_symmetric(random):

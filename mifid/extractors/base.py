@@ -23,7 +23,8 @@ class Identity:
 
     Attributes:
         name: as the user names it.
-        fingerprint: changes whenever the features would; None: unknown, so nothing is cached.
+        fingerprint: changes whenever the features would by more than the rounding of their
+            ``dtype``; None: unknown, so nothing is cached.
         weights_sha256: of the weights file, where there is one.
         resize: how pictures become the network's input.
         dtype: of the network's arithmetic.

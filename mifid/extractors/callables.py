@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from mifid.errors import FeatureError, InputError, MifidError, first_line
 from mifid.extractors.base import Extractor, Identity
 from mifid.featureset import FeatureMatrix
@@ -46,9 +44,18 @@ class CallableExtractor(Extractor):
         )
 
     def load(self, device: str = "auto") -> str:
-        """Choose the device, and move the function there if it is a module."""
+        """Choose the device, and move the function there if it is a module.
+
+        Raises:
+            InputError: no such device here, or several.
+        """
         from mifid.extractors.devices import choose_device
 
+        if "," in device or device.endswith(":all"):
+            raise InputError(
+                f"extractor {self._name} runs on one device, not on '{device}'",
+                hint="Several are for Inception; use --device auto, cpu, cuda, cuda:1 or mps.",
+            )
         self._device = choose_device(device)
         if hasattr(self._function, "to") and hasattr(self._function, "eval"):
             self._function.to(self._device).eval()
@@ -62,11 +69,11 @@ class CallableExtractor(Extractor):
         """
         import torch
 
-        from mifid.extractors.devices import in_parts
+        from mifid.extractors.devices import as_tensor, in_parts
 
         if self._device is None:
             self.load()
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous()
+        batch = as_tensor(pixels).permute(0, 3, 1, 2).contiguous()
         with torch.inference_mode():
             features, self._limit = in_parts(self._run, batch, self._limit)
         return features.cpu().numpy()

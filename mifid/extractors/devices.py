@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import torch
 
 from mifid.errors import InputError, first_line
+from mifid.images.source import Pixels
 
-__all__ = ["choose_device", "choose_devices", "exact_float32", "in_parts"]
+__all__ = ["as_tensor", "choose_device", "choose_devices", "exact_float32", "in_parts"]
+
+_KINDS = ("cpu", "cuda", "mps")
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -24,15 +29,21 @@ def choose_device(device: str = "auto") -> torch.device:
         return torch.device("cuda", torch.cuda.current_device())
     if device == "auto":
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if device.partition(":")[0] not in _KINDS:
+        raise _unusable(device, "there is no such device")
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(
-            f"device '{device}' cannot be used here: {first_line(error)}",
-            hint="Use --device auto, cpu, cuda, cuda:1, cuda:all or mps.",
-        ) from error
+        raise _unusable(device, shorten(first_line(error), 200, placeholder=" ...")) from error
     return chosen
+
+
+def _unusable(device: str, why: str) -> InputError:
+    return InputError(
+        f"device '{device}' cannot be used here: {why}",
+        hint="Use --device auto, cpu, cuda, cuda:1, cuda:all or mps.",
+    )
 
 
 def choose_devices(device: str = "auto") -> list[torch.device]:
@@ -69,7 +80,7 @@ def exact_float32() -> Iterator[None]:
             backends.mkldnn.conv,
             backends.mkldnn.matmul,
         ]
-        before = [setting.fp32_precision for setting in settings]
+        before = [_own_precision(setting) for setting in settings]
         try:
             for setting in settings:
                 setting.fp32_precision = "ieee"
@@ -86,6 +97,27 @@ def exact_float32() -> Iterator[None]:
         finally:
             torch.backends.cudnn.allow_tf32 = cudnn
             torch.set_float32_matmul_precision(matmul)
+
+
+def _own_precision(setting: Any) -> str:
+    """Return what was set for this one; "none" if it follows its parents.
+
+    Read, a setting tells what is in force, be that its own or its parents'. Written back it would
+    be its own from then on, and what the caller later sets for all would not reach it.
+    """
+    in_force: str = setting.fp32_precision
+    if setting is torch.backends.cudnn.conv:
+        # It begins in a state of its own (TF32 unless its parents say otherwise), which cannot be
+        # set again: after "none" torch's older flags are contradictory, and reading them raises.
+        return in_force
+    setting.fp32_precision = "none"
+    inherited: str = setting.fp32_precision
+    return "none" if inherited == in_force else in_force
+
+
+def as_tensor(pixels: Pixels) -> torch.Tensor:
+    """Return uint8 (N, H, W, 3) as a tensor: of the same memory, or a copy if it is read-only."""
+    return torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
 
 
 def in_parts(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from mifid.errors import InputError
 from mifid.registry import suggest
 
-__all__ = ["EXACT", "FAST", "PRECISIONS", "Precision", "choose_precision", "why_not_exact"]
+__all__ = [
+    "EXACT",
+    "FAST",
+    "PRECISIONS",
+    "Precision",
+    "choose_precision",
+    "no_bfloat16",
+    "why_not_exact",
+]
 
 Precision = str
 
@@ -26,6 +34,14 @@ def choose_precision(name: str) -> Precision:
     if name not in PRECISIONS:
         raise InputError(f"unknown precision '{name}'", hint=suggest(name, PRECISIONS))
     return name
+
+
+def no_bfloat16(device: str) -> InputError:
+    """Return the error for a device that would have to emulate it."""
+    return InputError(
+        f"{device} has no bfloat16 arithmetic: --precision fast would not be faster",
+        hint="Leave out --precision.",
+    )
 
 
 def why_not_exact(precision: Precision) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal, TypeAlias
@@ -13,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import PictureError
+from mifid.errors import MifidWarning, OutputError, PictureError, first_line
 from mifid.images.chunks import Outcome, chunks
 from mifid.images.cores import available_cores
 from mifid.images.processes import ProcessDecoder
@@ -81,7 +82,7 @@ class BatchReader:
         self.bad: list[tuple[int, str]] = []
         self.sizes: Counter[tuple[int, int]] = Counter()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         # Closed as this generator is: threads and processes end then, not at garbage collection.
         with closing(self._decoded()) as pictures:
             yield from self._grouped(pictures)
@@ -123,10 +124,11 @@ class BatchReader:
         """Yield what becomes of every picture, with about two batches being decoded ahead."""
         size = _chunk_size(self._batch_size, self._workers)
         todo = chunks(len(self._source), size)
-        with (
-            self._decoder(-(-len(self._source) // size)) as decoder,
-            ThreadPoolExecutor(decoder.calls, thread_name_prefix="mifid-decode") as pool,
-        ):
+        with ExitStack() as stack:
+            decoder = self._started(stack, most=-(-len(self._source) // size))
+            pool = stack.enter_context(
+                ThreadPoolExecutor(decoder.calls, thread_name_prefix="mifid-decode")
+            )
             ahead: deque[tuple[range, Future[list[Outcome]]]] = deque(
                 (part, pool.submit(decoder, part))
                 for part in islice(todo, 2 * self._batch_size // size)
@@ -143,10 +145,20 @@ class BatchReader:
                     future.cancel()
                 decoder.stop()
 
-    def _decoder(self, most: int) -> ThreadDecoder | ProcessDecoder:
+    def _started(self, stack: ExitStack, *, most: int) -> ThreadDecoder | ProcessDecoder:
+        """Start what decodes: at most so many processes, and threads where none can be had."""
         if self._decoders == "processes":
-            return ProcessDecoder(self._source, min(self._workers, most))
-        return ThreadDecoder(self._source, self._workers)
+            processes = ProcessDecoder(self._source, min(self._workers, most))
+            try:
+                return stack.enter_context(processes)
+            except (OutputError, OSError) as error:
+                warnings.warn(
+                    "pictures are decoded in threads, not in processes, which is slower beside a "
+                    f"GPU: {first_line(error)}",
+                    MifidWarning,
+                    stacklevel=2,
+                )
+        return stack.enter_context(ThreadDecoder(self._source, self._workers))
 
 
 def _chunk_size(batch_size: int, workers: int) -> int:

@@ -72,6 +72,19 @@ def test_decoded_pictures_are_shown_and_cleared(kept, run):
     assert f"{pixels}: 0 entries, 0 B of any size" in run("cache", "show").stdout
 
 
+def test_converted_networks_are_shown_and_cleared(run):
+    networks = Path(os.environ["MIFID_CACHE"]) / "openvino"
+    (networks / "abc-2026.4-1").mkdir(parents=True)
+    for name in ("model.xml", "model.bin", "sha256.json"):
+        (networks / "abc-2026.4-1" / name).write_bytes(bytes(1000))
+    (networks / ".left.tmp" / "new").mkdir(parents=True)  # by a run that was killed
+    shown = run("cache", "show").stdout
+    assert re.search(r"abc-2026\.4-1 +OpenVINO +3\.0 kB +20\d\d-", shown)
+    assert f"{networks}: 1 entries, 3.0 kB of any size" in shown
+    assert run("cache", "clear").stdout.startswith("1 entries removed, 3.0 kB freed")
+    assert list(networks.iterdir()) == []
+
+
 def test_a_limit_that_is_none_is_told(failure, monkeypatch):
     monkeypatch.setenv("MIFID_CACHE_SIZE", "lots")
     message = failure("cache", "show")

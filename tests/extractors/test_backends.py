@@ -1,8 +1,12 @@
 """Which backend is taken, and what OpenVINO keeps on disk."""
 
+import io
 import json
+import os
+import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,6 +112,30 @@ def test_damage_is_noticed_and_removed(name, small):
     with pytest.warns(MifidWarning, match="damaged and is converted anew"):
         assert _kept(import_openvino().Core(), "a" * 64) is None
     assert not folder.exists()
+
+
+def test_what_cannot_be_read_is_not_called_damaged_nor_removed(small, monkeypatch):
+    folder = keep(small, "a" * 64)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(openvino_model, "sha256_of_file", refuse)
+    with pytest.warns(MifidWarning, match="cannot be read: Permission denied"):
+        assert _kept(import_openvino().Core(), "a" * 64) is None
+    assert folder.exists()
+
+
+def test_a_converter_whose_run_was_killed_leaves_nothing(small, tmp_path, monkeypatch):
+    new = tmp_path / ".x.tmp" / "new"
+    new.mkdir(parents=True)
+    monkeypatch.setattr(openvino_model, "_convert", lambda *_: small)
+    for parent, left in ((os.getppid(), ["model.bin", "model.xml", "sha256.json"]), (-1, [])):
+        task = io.BytesIO(pickle.dumps((dict, str(new), parent)))
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=task))
+        openvino_model._be_converter()
+        assert sorted(path.name for path in new.glob("*")) == left
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_cannot_be_kept_still_runs(small, tmp_path, monkeypatch):

@@ -1,5 +1,8 @@
 """The table, users' own extractors, devices and memory."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -146,3 +149,30 @@ def test_float32_is_exact_inside_and_restored_after():
     with pytest.raises(RuntimeError), exact_float32():
         raise RuntimeError
     assert (conv.fp32_precision, matmul.fp32_precision) == before
+
+
+def test_what_followed_a_callers_choice_still_follows_it():
+    """Read, a setting tells what is in force; written back, it would be its own for good."""
+    code = """
+import torch.backends as b
+from mifid.extractors.devices import exact_float32
+b.fp32_precision = "tf32"
+with exact_float32():
+    pass
+b.fp32_precision = "ieee"
+print(b.cuda.matmul.fp32_precision, b.mkldnn.conv.fp32_precision)
+b.cuda.matmul.fp32_precision = "tf32"
+with exact_float32():
+    pass
+b.fp32_precision = "none"
+print(b.cuda.matmul.fp32_precision, b.mkldnn.conv.fp32_precision, b.cudnn.allow_tf32)
+"""
+    # Of their own process: what was once set cannot be set back to how it begins.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ieee", "ieee", "tf32", "none", "True"]
+
+
+@pytest.mark.parametrize("device", ["cpu,cpu", "cuda:all"])
+def test_a_function_runs_on_one_device(device):
+    with pytest.raises(InputError, match=f"runs on one device, not on '{device}'"):
+        open_extractor(lambda batch: batch).load(device)

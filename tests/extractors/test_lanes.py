@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mifid.errors import InputError
-from mifid.extractors import open_extractor
+from mifid.errors import InputError, MifidWarning
+from mifid.extractors import devices, open_extractor
 from mifid.extractors.backends import lanes
 from mifid.extractors.backends.lanes import Lane, Worker
 from mifid.extractors.devices import choose_devices
@@ -91,6 +91,45 @@ def test_beyond_a_few_sizes_nothing_is_recorded(recorded, monkeypatch):
     assert [shape[0] for shape in recorded] == [1, 2]
 
 
+def test_what_cannot_be_recorded_is_computed_and_told_of_once(recorded, monkeypatch):
+    """Running out of memory within a recording, for one, is no OutOfMemoryError in torch."""
+    worker = on_cuda()
+    for _ in range(2):
+        worker(torch.ones(4, 3, 6, 5))
+
+    def invalidated(network, x):
+        raise RuntimeError("operation failed due to a previous error during capture\nsecond line")
+
+    monkeypatch.setattr(lanes, "_Graph", invalidated)
+    worker(torch.ones(2, 3, 6, 5))
+    with pytest.warns(MifidWarning, match=r"cuda: .* recorded \(operation .* capture\)"):
+        worker(torch.ones(2, 3, 6, 5))
+    for n in (2, 3, 3, 4):  # no further warning, which would be an error
+        assert worker(torch.ones(n, 3, 6, 5)).tolist() == [[1.0] * 3] * n
+    assert list(worker._graphs) == [torch.Size((4, 3, 6))]  # what was recorded before is replayed
+
+
+def test_graphs_are_given_up_too_where_preparing_needs_their_memory(recorded):
+    class Large(Means):
+        def prepare(self, pixels):
+            if worker._graphs:
+                raise torch.OutOfMemoryError
+            return super().prepare(pixels)
+
+    worker = Worker(Large(), torch.device("cuda"))
+    for _ in range(3):
+        assert len(worker(torch.zeros(4, 3, 6, 5))) == 4
+    assert worker._limit == 2  # halved, with all memory free again
+
+
+def test_read_only_pixels_are_taken(batches):
+    pixels = batches[0]
+    pixels.setflags(write=False)
+    np.testing.assert_allclose(
+        Lane(Worker(Means(), CPU)).submit(pixels)(), means(pixels), rtol=1e-6
+    )
+
+
 def test_graphs_are_given_up_when_memory_runs_out(monkeypatch):
     class Full:
         def __init__(self, network, x):
@@ -138,11 +177,15 @@ def test_two_devices_give_what_one_gives(random):
         np.testing.assert_allclose(take(), alone(batch), rtol=1e-4, atol=1e-5)
 
 
-def test_devices():
+def test_devices(monkeypatch):
     assert choose_devices("cpu") == [CPU]
     assert choose_devices("cpu, cpu") == [CPU, CPU]
-    with pytest.raises(InputError, match="of several kinds"):
-        choose_devices("cpu,meta")
+    with pytest.raises(InputError, match="device 'meta' cannot be used here: there is no such"):
+        choose_devices("meta")
+    with monkeypatch.context() as patched:
+        patched.setattr(devices, "choose_device", torch.device)
+        with pytest.raises(InputError, match="of several kinds"):
+            choose_devices("cpu,cuda:1")
     with pytest.raises(InputError, match="device 'cuba:1' cannot be used here") as caught:
         choose_devices("cpu,cuba:1")
     assert "cuda:all" in caught.value.hint

@@ -1,10 +1,13 @@
 """What `fast` changes, and that it is said."""
 
+import warnings
+
 import numpy as np
 import pytest
+import torch
 
 from mifid.drawing import landscape
-from mifid.errors import InputError
+from mifid.errors import InputError, MifidWarning
 from mifid.extractors import open_extractor
 from mifid.extractors.backends import BACKENDS
 from mifid.extractors.backends.openvino_model import import_openvino
@@ -46,9 +49,27 @@ def test_fast_is_near_exact_but_not_it(backend):
                 fast.load("cpu")
             return
     exact = open_extractor("inception-random", backend=backend)(pictures)
-    found = fast(pictures)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "this processor has no bfloat16", MifidWarning)
+        found = fast(pictures)
     assert found.dtype == np.float32
     assert 1e-3 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < 0.2
+
+
+def test_torch_says_where_bfloat16_is_emulated(monkeypatch):
+    from mifid.extractors.backends import with_torch
+
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(with_torch.platform, "machine", lambda: "x86_64")
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    for name in names:
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    with pytest.warns(MifidWarning, match="no bfloat16 arithmetic: .* would not be faster"):
+        with_torch._check_bfloat16([cpu])
+    monkeypatch.setattr(torch.cpu, names[1], lambda: True)
+    with_torch._check_bfloat16([cpu])
+    monkeypatch.delattr(torch.cpu, names[1])  # a torch that cannot tell
+    with_torch._check_bfloat16([cpu])
 
 
 def test_openvino_without_bfloat16_is_refused(monkeypatch):

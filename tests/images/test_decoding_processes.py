@@ -28,7 +28,7 @@ from scripted import (
     warn,
 )
 
-from mifid.errors import InputError, MifidError, OutputError
+from mifid.errors import InputError, MifidError, MifidWarning, OutputError
 from mifid.images import open_images, processes
 from mifid.images.batches import BatchReader
 from mifid.images.reencoded import ENCODINGS, Reencoded
@@ -221,9 +221,20 @@ def test_processes_that_were_started_end_if_the_next_cannot_be(tmp_path, monkeyp
         return real()
 
     monkeypatch.setattr(processes, "make_area_file", full)
-    with pytest.raises(OutputError, match="no space"):
-        list(reader(Scripted(tmp_path / "log", 50, plain)))
+    with pytest.warns(MifidWarning, match="decoded in threads, not in processes, .* no space"):
+        batches = list(reader(Scripted(tmp_path / "log", 50, plain)))
+    assert sum(len(batch.indices) for batch in batches) == 50
     assert len(started) == 1
+
+
+def test_where_no_process_can_be_started_threads_decode(tmp_path, monkeypatch):
+    def none_left(*args, **kwargs):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(processes.subprocess, "Popen", none_left)
+    with pytest.warns(MifidWarning, match="not in processes, .* Resource temporarily unavailable"):
+        batches = list(reader(Scripted(tmp_path / "log", 5, plain)))
+    assert sum(len(batch.indices) for batch in batches) == 5
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk that is always full")
@@ -236,7 +247,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
     with pytest.raises(OutputError, match=r"no space in .*shared for 16,777,216 bytes") as caught:
-        list(reader(Scripted(tmp_path / "log", 3, plain)))
+        processes.ProcessDecoder(Scripted(tmp_path / "log", 3, plain), 2).__enter__()
     assert "TMPDIR" in caught.value.hint
 
 

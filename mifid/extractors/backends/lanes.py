@@ -7,15 +7,16 @@ the same steps are done one after the other.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mifid.extractors.devices import exact_float32, in_parts
+from mifid.errors import MifidWarning, first_line
+from mifid.extractors.devices import as_tensor, exact_float32, in_parts
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -47,6 +48,7 @@ class Worker:
         self._network = network
         self._limit: int | None = None  # rows that fit in memory, once that is known
         self._met: set[torch.Size] = set()
+        self._most_graphs = _MOST_GRAPHS
         self._graphs: dict[torch.Size, _Graph] = {}
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -55,12 +57,10 @@ class Worker:
         return features
 
     def _run(self, batch: Tensor) -> Tensor:
-        # Pictures come in many sizes, the network's input in one: only its work is recorded.
-        x = self._network.prepare(batch)
-        if self.device.type != "cuda":
-            return self._network.compute(x)
         try:
-            return self._on_cuda(x)
+            # Pictures come in many sizes, the network's input in one: only its work is recorded.
+            x = self._network.prepare(batch)
+            return self._on_cuda(x) if self.device.type == "cuda" else self._network.compute(x)
         except torch.OutOfMemoryError:
             self._graphs.clear()  # they hold memory for batches that will not come any more
             raise
@@ -68,13 +68,31 @@ class Worker:
     def _on_cuda(self, x: Tensor) -> Tensor:
         if x.shape in self._graphs:
             return self._graphs[x.shape](x)
-        if x.shape in self._met and len(self._graphs) < _MOST_GRAPHS:
-            self._graphs[x.shape] = graph = _Graph(self._network, x)
-            return graph(x)
+        if x.shape in self._met and len(self._graphs) < self._most_graphs:
+            graph = self._recorded(x)
+            if graph is not None:
+                self._graphs[x.shape] = graph
+                return graph(x)
         # The first batch of a size warms up what a recording must not do: choose algorithms,
         # allocate workspaces. Many sizes come only once.
         self._met.add(x.shape)
         return self._network.compute(x)
+
+    def _recorded(self, x: Tensor) -> _Graph | None:
+        try:
+            return _Graph(self._network, x)
+        except torch.OutOfMemoryError:
+            raise  # parts of the batch may fit
+        except RuntimeError as error:
+            # What was recorded before is whole; the features are the same without.
+            self._most_graphs = len(self._graphs)
+            warnings.warn(
+                f"{self.device}: launches could not be recorded ({first_line(error)}); they are "
+                "made one by one, which is slower",
+                MifidWarning,
+                stacklevel=2,
+            )
+            return None
 
 
 class _Graph:
@@ -114,7 +132,7 @@ class Lane:
         if self._under_way:
             self._under_way.take()  # its buffers are needed
         with self._context(), torch.inference_mode(), exact_float32():
-            batch = self._upload(torch.from_numpy(np.ascontiguousarray(pixels)))
+            batch = self._upload(as_tensor(pixels))
             features = self._worker(batch.permute(0, 3, 1, 2))
             self._under_way = self._download(features)
         return self._under_way.take

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mifid.cache import NetworkCache
 from mifid.errors import InputError, MifidWarning, first_line
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.resize import INPUT_SIZE
@@ -78,6 +79,13 @@ def _kept(core: Any, key: str) -> Any | None:
         return core.read_model(folder / "model.xml")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        warnings.warn(
+            f"the converted network {folder} cannot be read: {error.strerror or error}",
+            MifidWarning,
+            stacklevel=5,
+        )
+        return None
     except Exception as error:  # damage can make the reader raise nearly anything
         warnings.warn(
             f"the converted network {folder} is damaged and is converted anew: {first_line(error)}",
@@ -94,7 +102,8 @@ def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
     folder = _folder(key)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        NetworkCache().tidy()
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=folder.parent) as temporary:
             new = Path(temporary, "new")
             new.mkdir()
             if not _converted_apart(read_weights, new):
@@ -102,7 +111,7 @@ def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
                 _save(model, new)
             os.rename(new, folder)
     except (OSError, RuntimeError) as error:
-        if not folder.is_dir():  # else another run was quicker
+        if not os.path.isdir(folder):  # else another run was quicker
             warnings.warn(
                 f"the converted network could not be kept: {first_line(error)}",
                 MifidWarning,
@@ -118,7 +127,7 @@ def _converted_apart(read_weights: ReadWeights, folder: Path) -> bool:
         return False
     code = f"from {__name__} import _be_converter; _be_converter()"
     try:
-        task = pickle.dumps((read_weights, str(folder)))
+        task = pickle.dumps((read_weights, str(folder), os.getpid()))
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
             input=task,
@@ -132,8 +141,12 @@ def _converted_apart(read_weights: ReadWeights, folder: Path) -> bool:
 
 
 def _be_converter() -> None:
-    read_weights, folder = pickle.load(sys.stdin.buffer)
-    _save(_convert(read_weights), Path(folder))
+    read_weights, folder, parent = pickle.load(sys.stdin.buffer)
+    model = _convert(read_weights)
+    if os.getppid() == parent:
+        _save(model, Path(folder))
+    else:  # it was killed, and nobody will want this, nor remove the folder for it
+        shutil.rmtree(Path(folder).parent, ignore_errors=True)
 
 
 def _save(model: Any, folder: Path) -> None:

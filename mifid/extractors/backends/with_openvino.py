@@ -11,7 +11,7 @@ import numpy as np
 from mifid.errors import InputError
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.backends.openvino_model import import_openvino, obtain_model
-from mifid.extractors.precision import EXACT, Precision
+from mifid.extractors.precision import EXACT, Precision, no_bfloat16
 from mifid.extractors.resize import INPUT_SIZE, Matrix, Resize, two_taps
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
@@ -68,10 +68,7 @@ class OpenVinoBackend:
             # Said, because the default on processors that have bfloat16 is bfloat16.
             return "f32"
         if "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise InputError(
-                "this processor has no bfloat16 arithmetic: --precision fast would not be faster",
-                hint="Leave out --precision.",
-            )
+            raise no_bfloat16("this processor")
         return "bf16"
 
     def _request(self, model: Any, hint: str) -> Any:

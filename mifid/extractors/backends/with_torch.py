@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
+import platform
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import cycle
 
 import torch
 
-from mifid.errors import InputError
+from mifid.errors import MifidWarning
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.backends.lanes import Lane, Worker
 from mifid.extractors.base import DEFAULT_BATCH_SIZE
 from mifid.extractors.devices import choose_devices
 from mifid.extractors.inception_network import InceptionNetwork, build_network
-from mifid.extractors.precision import EXACT, Precision
+from mifid.extractors.precision import EXACT, Precision, no_bfloat16
 from mifid.extractors.resize import Resize
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
@@ -49,8 +51,8 @@ class TorchBackend:
         on_cuda = devices[0].type == "cuda"
         self.batch_size = _BATCH_SIZES.get(devices[0].type, DEFAULT_BATCH_SIZE)
         self.in_flight = len(devices) * (_LANES if on_cuda else 1)
-        if on_cuda and precision != EXACT:
-            _refuse_without_bfloat16(devices)
+        if precision != EXACT:
+            _check_bfloat16(devices)
         network = InceptionNetwork(build_network(read_weights()), resize, precision)
         networks = [network, *(copy.deepcopy(network) for _ in devices[1:])]
         workers = [Worker(n.to(each), each) for n, each in zip(networks, devices, strict=True)]
@@ -65,12 +67,23 @@ class TorchBackend:
         return next(self._lanes).submit(pixels)
 
 
-def _refuse_without_bfloat16(devices: Sequence[torch.device]) -> None:
+def _check_bfloat16(devices: Sequence[torch.device]) -> None:
+    """Where it would have to be emulated, slower than float32, refuse or at least say so."""
     for device in devices:
-        major, _ = torch.cuda.get_device_capability(device)
-        if torch.version.cuda and major < 8:  # torch emulates it there, slower than float32
-            raise InputError(
-                f"{torch.cuda.get_device_name(device)} has no bfloat16 arithmetic: "
-                "--precision fast would not be faster",
-                hint="Leave out --precision.",
-            )
+        if device.type == "cuda" and torch.version.cuda:
+            major, _ = torch.cuda.get_device_capability(device)
+            if major < 8:
+                raise no_bfloat16(torch.cuda.get_device_name(device))
+        elif device.type == "cpu" and not _cpu_has_bfloat16():
+            # Not refused: so a GPU's numbers can be looked into without the GPU.
+            warnings.warn(no_bfloat16("this processor").message, MifidWarning, stacklevel=2)
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether this processor has it, as far as this version of torch can tell."""
+    # torch asks itself by these; AMX's bfloat16 comes with its tiles.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    asked = [getattr(torch.cpu, name, None) for name in names]
+    if platform.machine().lower() not in {"x86_64", "amd64"} or not all(asked):
+        return True
+    return any(supported() for supported in asked if supported)
