@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mifid.progress import Progress
     from mifid.submission import Rules
 
-__all__ = ["check", "print_check", "print_findings"]
+__all__ = ["check", "check_json", "print_check", "print_findings"]
 
 
 @click.command()
@@ -40,11 +40,16 @@ def check(
     progress = make_progress(silent=quiet or as_json)
     if as_json:
         result = check_archive(archive, workers=workers, progress=progress)
-        findings = [asdict(finding) for finding in result.findings]
-        click.echo(json.dumps({"accepted": result.accepted, "findings": findings}, indent=2))
+        click.echo(check_json(result))
     else:
         result = print_check(archive, workers=workers, progress=progress)
     ctx.exit(0 if result.accepted else 1)
+
+
+def check_json(result: Check) -> str:
+    """Return what --json prints of a check."""
+    findings = [asdict(finding) for finding in result.findings]
+    return json.dumps({"accepted": result.accepted, "findings": findings}, indent=2)
 
 
 def print_check(

@@ -78,13 +78,13 @@ def compare(
     if as_json:
         click.echo(comparison.to_json())
     else:
-        print_table(_folded(comparison.headings()), map(_folded, comparison.rows()))
+        print_table(_folded(comparison.headings()), map(_folded, comparison.rows()), folded=[1])
         click.echo("\n".join(comparison.lines()))
     if output is not None:
         comparison.save(output)  # after printing: if it fails, the table is not lost
 
 
 def _folded(cells: tuple[str, ...]) -> tuple[str, ...]:
-    """Put intervals below their numbers: so many columns would not fit a terminal."""
+    """Put intervals and the like below their numbers: such columns would not fit a terminal."""
     rank, name, *numbers = cells
-    return (rank, name, *(cell.replace(" (", "\n(") for cell in numbers))
+    return (rank, name, *(cell.replace(" (", "\n(").replace("; ", ";\n") for cell in numbers))

@@ -43,6 +43,7 @@ def demo(out: Path, quiet: bool) -> None:
     from mifid.extractors.weights import find
     from mifid.metrics.mifid import EPSILON
     from mifid.scoring import score
+    from mifid.submission import MONET
 
     from .check import print_check
 
@@ -58,6 +59,10 @@ def demo(out: Path, quiet: bool) -> None:
         click.echo(f"Trained Inception weights: {weights.path}")
     click.secho("\nA submission: the photos, in brush strokes", bold=True)
     click.echo(f"$ mifid check {drawn.submission}")
+    click.echo(
+        f"Here by the demo's own rules, {drawn.rules.at_least} pictures; the command itself goes "
+        f"by the competition's, {MONET.at_least:,} to {MONET.at_most:,}."
+    )
     print_check(drawn.submission, rules=drawn.rules, progress=progress)
     options = "" if weights else f" --extractor {extractor} --epsilon {epsilon:g}"
     page = out / "report.html"

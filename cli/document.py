@@ -17,8 +17,10 @@ _HEAD = """\
 
 Made from `--help` by `make docs`; `make test` fails when it is out of date.
 
-Exit codes: 0 done; 1 it failed, or `check` found what Kaggle refuses; 2 the command line is wrong;
-130 interrupted. Results go to stdout, everything else to stderr.
+Exit codes: 0 done; 1 it failed, or `check` found what Kaggle refuses; 2 an option or argument is
+unknown, missing or not of the kind that `--help` says (a value that is found to be of no use only
+later, such as an unknown metric or device, is 1); 130 interrupted. Results go to stdout, everything
+else to stderr.
 """
 
 

@@ -13,6 +13,7 @@ from .explain import explain
 from .failures import SafeGroup
 from .generate import generate
 from .metrics import metrics
+from .patterns import PatternGroup
 from .presets import presets
 from .reference import reference
 from .score import score
@@ -30,7 +31,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         ctx.exit()
 
 
-@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(PatternGroup, SafeGroup):
+    """All commands."""
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from .options import common, extraction, make_progress, prepare_extractor
+from .patterns import PatternGroup
 
 
-@click.group()
+@click.group(cls=PatternGroup)
 def reference() -> None:
     """Files of real pictures' features, computed once."""
 
@@ -17,7 +18,12 @@ def reference() -> None:
 @reference.command()
 @click.argument("images")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(), metavar="FILE", help="The .npz to write."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="The .npz to write; the ending may be left out.",
 )
 @extraction
 @common
@@ -32,11 +38,12 @@ def build(
     mifid reference build monet_jpg/ -o monet.npz
     mifid score images.zip --ref monet.npz
     """
-    from mifid.reference import build_reference
+    from mifid.reference import build_reference, reference_file
 
+    file = reference_file(output)
     built = build_reference(
         images,
-        output,
+        file,
         extractor=prepare_extractor(extractor),
         cache=not no_cache,
         progress=make_progress(silent=quiet),
@@ -44,6 +51,6 @@ def build(
     )
     left_out = f", {len(built.bad)} bad left out" if built.bad else ""
     click.echo(
-        f"{output}: {len(built):,} pictures{left_out}, {built.values.shape[1]} features each, "
+        f"{file}: {len(built):,} pictures{left_out}, {built.values.shape[1]} features each, "
         f"extractor {built.provenance.extractor}"
     )

@@ -42,7 +42,12 @@ from .options import (
     help="Names of `mifid metrics` with commas, or all. mifid gives FID and distance too.",
 )
 @intervals
-@click.option("--submission", is_flag=True, help="First check IMAGES as `mifid check` does.")
+@click.option(
+    "--submission",
+    is_flag=True,
+    help="First check IMAGES as `mifid check` does. If it is refused, the findings are all that is "
+    "printed.",
+)
 @json_option
 @click.option(
     "-o",
@@ -113,10 +118,12 @@ def score(
     progress = make_progress(silent=quiet or as_json)
     found = None
     if submission:
-        from .check import print_check
+        from .check import check_json, print_check
 
         found = print_check(images, progress=progress, to_stderr=as_json)
         if not found.accepted:
+            if as_json:
+                click.echo(check_json(found))  # what a script reads is JSON in any case
             click.echo("Not scored. Leave out --submission to score it as it is.", err=True)
             ctx.exit(1)
     report = score_images(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mifid import files
+from mifid.csvfile import refuse_history
 from mifid.files import atomic_write
 from mifid.side import Side
 from mifid.standing import TITLES, Standing
@@ -212,5 +213,10 @@ class Comparison:
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:
-    """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    return files.check_output(path, FORMATS)
+    """Return the path, or raise OutputError now, before the long job, if it cannot be written.
+
+    A comparison's own earlier file is written over; a history of scores is not.
+    """
+    file = files.check_output(path, FORMATS)
+    refuse_history(file)
+    return file

@@ -10,7 +10,7 @@ from typing import Any
 
 from mifid.errors import OutputError
 
-__all__ = ["COLUMNS", "appended", "check_columns"]
+__all__ = ["COLUMNS", "appended", "check_columns", "refuse_history"]
 
 COLUMNS = (
     "fid",
@@ -32,6 +32,9 @@ COLUMNS = (
     "extractor",
     "metrics",
 )
+
+_TELLTALE = frozenset({"mifid_reason", "generated", "reference"})
+"""Columns that no other table of ours has, and that every version of this one had."""
 
 
 def appended(file: Path, row: Mapping[str, Any]) -> str:
@@ -68,3 +71,21 @@ def check_columns(file: Path) -> str:
             hint="Give another file name.",
         )
     return before
+
+
+def refuse_history(file: Path) -> None:
+    """Keep a file of scores from being written anew: its lines are of many runs.
+
+    Raises:
+        OutputError: the file is one.
+    """
+    if file.suffix.lower() != ".csv" or not file.is_file():
+        return
+    # utf-8-sig: spreadsheets put a mark before the heading. What is no text is no history.
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        heading = next(csv.reader([lines.readline()]), [])
+    if set(heading) >= _TELLTALE:
+        raise OutputError(
+            f"cannot write {file} anew: it is a history of scores, as mifid score -o appends to",
+            hint="Give another file name.",
+        )

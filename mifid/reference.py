@@ -10,11 +10,11 @@ from typing import Any
 from mifid.extractors import Extractor
 from mifid.extractors.precision import EXACT
 from mifid.featureset import Features
-from mifid.files import check_writable
+from mifid.files import check_output
 from mifid.pipeline import features
 from mifid.progress import Progress
 
-__all__ = ["build_reference"]
+__all__ = ["build_reference", "reference_file"]
 
 
 def build_reference(
@@ -39,13 +39,11 @@ def build_reference(
     read; ``features`` makes MiFID possible. Arguments are those of :func:`mifid.features`.
 
     Raises:
-        OutputError: ``out`` cannot be written; found out before any picture is read.
+        OutputError: ``out`` cannot be written, or has an ending that is not ``.npz`` (none: it is
+            added); found out before any picture is read.
         MifidError: as :func:`mifid.features`.
     """
-    target = Path(out)
-    if target.suffix.lower() != ".npz":
-        target = target.with_name(target.name + ".npz")
-    check_writable(target)
+    target = reference_file(out)
     computed = features(
         images,
         extractor=extractor,
@@ -62,3 +60,15 @@ def build_reference(
     )
     computed.save(target)
     return computed
+
+
+def reference_file(out: str | os.PathLike[str]) -> Path:
+    """Return the file that :func:`build_reference` writes: ``out``, with .npz if it has no ending.
+
+    Raises:
+        OutputError: another ending, or a place that cannot be written.
+    """
+    file = Path(out)
+    if file.name and not file.suffix:
+        file = file.with_name(f"{file.name}.npz")
+    return check_output(file, (".npz",))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.computing import check_held_out, compute, logits_of, pipeline_for
+from mifid.computing import check_copies, check_held_out, compute, logits_of, pipeline_for
 from mifid.evidence.assessing import REPLICATES, SEED, Resampling, assess
 from mifid.evidence.evidence import Evidence
 from mifid.extraction import Settings
@@ -94,12 +94,12 @@ def score(
 
     >>> import numpy as np
     >>> random = np.random.RandomState(0)
-    >>> pictures = random.randint(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    >>> real, painted = random.randint(0, 256, (2, 8, 16, 16, 3), dtype=np.uint8)
     >>> def colours(batch):  # any function from pictures to features
     ...     return batch.float().mean(dim=(2, 3))
-    >>> report = score(pictures, pictures, extractor=colours)
-    >>> round(report.fid, 6), report.penalized
-    (0.0, True)
+    >>> report = score(painted, real, extractor=colours)
+    >>> round(report.fid, 1), report.penalized
+    (19.0, True)
     """
     start = time.perf_counter()
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
@@ -138,6 +138,11 @@ def score(
     seconds |= pipeline.seconds if pipeline else {}
     check_widths(computed)
     check_held_out(computed)
+    inputs = {
+        side.label: told(side, computed[side.label], pipeline)
+        for side in sorted(sides, key=lambda side: side.label)
+    }
+    check_copies(computed, inputs, wanted=wanted)
     report = _report(
         computed,
         wanted=wanted,
@@ -165,10 +170,7 @@ def score(
     passed = any(isinstance(side.input, Stream) for side in sides)
     return replace(
         report,
-        inputs={
-            side.label: told(side, computed[side.label], pipeline)
-            for side in sorted(sides, key=lambda side: side.label)
-        },
+        inputs=inputs,
         seconds={**seconds, "total": time.perf_counter() - start},
         evidence=None if passed else Evidence(computed, given, epsilon, value_range, asked=asked),
     )

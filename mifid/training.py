@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
-from mifid.baseline.presets import DEFAULT
 from mifid.errors import MifidWarning
 from mifid.extractors import Extractor
 from mifid.progress import Progress, choose
@@ -147,10 +146,11 @@ def train_baseline(
                 progress=shown,
             )
         )
-        judge = None
+        judge, note = None, ""
         with processes.together():
             _warn_of_number(run)
             if processes.is_first and inputs.extractor != NO_SCORES:
+                note = _held_out_note(run, workers)
                 judge = _judge(
                     run,
                     epsilon=inputs.epsilon,
@@ -166,8 +166,7 @@ def train_baseline(
         trained = Trained(run.folder, run.step, processes.is_first, interrupted, run.best)
         if interrupted is not None or not processes.is_first:
             return trained
-        named = preset or ("" if config or resume else DEFAULT)
-        return _hand_in(run, trained, judge, workers=workers, preset=named)
+        return _hand_in(run, trained, judge, workers=workers, note=note)
 
 
 def _name_of(extractor: str | Callable[..., Any] | Extractor | None) -> str | None:
@@ -186,16 +185,36 @@ def _warn_of_number(run: Run) -> None:
         )
 
 
-def _judge(run: Run, **settings: Any) -> Judge:
-    from mifid.judging import Judge
+def _held_out_note(run: Run, workers: int | None) -> str:
+    """Warn of what keeps scores from being honest; return what the page does not know of it.
+
+    Raises:
+        InputError: all held-out paintings are trained on.
+    """
+    from mifid.baseline.held_out import overlap
+    from mifid.baseline.sides import open_side
 
     if not run.inputs.held_out:
         warnings.warn(
             "scores are computed against the paintings that are trained on, which rewards copying "
             "them; give other paintings as --held-out if you have some",
             MifidWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
+        return ""
+    with (
+        closing(open_side(run.inputs.held_out, "held-out paintings")) as held_out,
+        closing(open_side(run.inputs.monets, "paintings")) as paintings,
+    ):
+        note = overlap(held_out, paintings, trained_on=run.paintings.names, workers=workers)
+    if note:
+        warnings.warn(note, MifidWarning, stacklevel=3)
+    return note
+
+
+def _judge(run: Run, **settings: Any) -> Judge:
+    from mifid.judging import Judge
+
     return Judge(run.inputs.monets, held_out=run.inputs.held_out or None, **settings)
 
 
@@ -205,7 +224,7 @@ def _hand_in(
     judge: Judge | None,
     *,
     workers: int | None,
-    preset: str,
+    note: str,
 ) -> Trained:
     """Paint the photos with the best snapshot, check and score the archive, and tell of it all."""
     from mifid.baseline.generate import generate
@@ -221,8 +240,10 @@ def _hand_in(
         rules=run.rules,
         progress=run.progress,
     )
+    if note:
+        painted = replace(painted, notes=(*painted.notes, note))
     report = judge.report(archive) if judge is not None else None
     if report is not None:
         report.save(run.folder / "score.json")
-    show_run(run, painted, report, preset=preset)
+    show_run(run, painted, report, preset=run.inputs.preset)
     return replace(trained, archive=archive, check=painted.check, report=report)

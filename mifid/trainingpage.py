@@ -78,6 +78,7 @@ def _facts(run: Run, painted: Generated, report: Report | None, preset: str) -> 
         not_comparable=(report.not_comparable or "") if report else "",
         warnings=(*painted.notes, *_warnings(run, report)),
         checks=painted.check.findings,
+        competition=painted.check.rules.competition,
         settings=tuple(_settings(run)),
         facts=(
             ("photos", f"{len(run.photos.names):,} from {run.inputs.photos}"),

@@ -42,6 +42,15 @@ def test_the_ending_is_added(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["monet.npz"]
 
 
+@pytest.mark.parametrize("name", ["images.zip", "monet.jpg", "monet.csv", "monet.npy"])
+def test_an_ending_of_another_format_is_refused_before_any_work(name, tmp_path):
+    counting = Counting()
+    with pytest.raises(OutputError, match=r"its ending is not one of \.npz"):
+        mifid.build_reference(drawn("painting", 3), tmp_path / name, extractor=counting)
+    assert counting.pictures == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unwritable_place_is_found_before_any_work(tmp_path):
     counting = Counting()
     with pytest.raises(OutputError, match=r"cannot write .*nowhere.*r\.npz"):

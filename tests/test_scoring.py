@@ -13,6 +13,7 @@ from mifid.errors import (
     CompatibilityError,
     FeatureError,
     InputError,
+    MifidWarning,
     UnavailableError,
     WeightsError,
 )
@@ -226,8 +227,35 @@ def test_copies_of_the_reference_are_punished():
 
 
 def test_identical_sets():
-    report = mifid.score(REFERENCE, REFERENCE, extractor=colours)
+    with pytest.warns(MifidWarning, match="generated and the reference pictures are the same: FID"):
+        report = mifid.score(REFERENCE, REFERENCE, extractor=colours)
     assert 0 <= report.fid < 1e-9
+
+
+def test_identical_sets_are_known_by_their_contents_and_by_their_features(tmp_path):
+    """In another order, streamed to statistics, or one of them a file of features."""
+    same = pytest.warns(MifidWarning, match="Was a path given twice?")
+    with same:
+        mifid.score(REFERENCE[::-1], REFERENCE, extractor=colours, ci=0)
+    with same:
+        mifid.score(REFERENCE, REFERENCE[::-1], extractor=colours, metrics="fid", ci=0)
+    mifid.build_reference(REFERENCE, tmp_path / "r.npz", extractor=colours)
+    with same:
+        mifid.score(REFERENCE, tmp_path / "r.npz", extractor=colours, ci=0)
+
+
+def test_pictures_that_are_all_that_was_trained_on_are_warned_of():
+    with pytest.warns(MifidWarning, match="and the memorization reference pictures are the same"):
+        report = mifid.score(
+            GENERATED, REFERENCE, memorization_reference=GENERATED, extractor=colours, ci=0
+        )
+    assert report.memorization_distance < 1e-12
+
+
+def test_parts_of_the_reference_and_streams_are_no_identical_sets():
+    """Warnings are errors. A training loop's pictures come from a model, not from a path."""
+    mifid.score(REFERENCE[:-1], REFERENCE, extractor=colours, ci=0)
+    mifid.score(iter([REFERENCE]), REFERENCE, extractor=colours, ci=0)
 
 
 def test_a_reference_of_statistics_gives_fid_and_says_why_not_mifid(tmp_path, expected):
@@ -567,6 +595,7 @@ def test_two_or_three_pictures_with_everything_asked_for(n):
     assert report.text()
 
 
+@pytest.mark.filterwarnings("ignore:the generated and the reference:mifid.errors.MifidWarning")
 def test_identical_sets_have_everything():
     same = cloud(25)
     report = mifid.score(same, same, metrics="all", extractor=colours, replicates=100)

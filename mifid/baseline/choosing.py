@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mifid.baseline.config import Config
@@ -60,6 +61,7 @@ def choose_config(
         extractor=extractor or inputs.extractor,
         weights=str(weights or inputs.weights),
         epsilon=inputs.epsilon if epsilon is None else epsilon,
+        preset=inputs.preset,
     )
     if given.extractor == CODE and extractor is None:
         raise InputError(
@@ -84,6 +86,10 @@ def _begin(
         return read_run_file(config)
     own = out / CONFIG
     if not resume or not own.is_file():
-        return Inputs(), preset(preset_name or DEFAULT).config
+        return _of_preset(Inputs(), preset_name or DEFAULT)
     inputs, chosen = read_run_file(own)
-    return inputs, chosen if preset_name is None else preset(preset_name).config
+    return (inputs, chosen) if preset_name is None else _of_preset(inputs, preset_name)
+
+
+def _of_preset(inputs: Inputs, name: str) -> tuple[Inputs, Config]:
+    return replace(inputs, preset=name), preset(name).config

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Clock", "due"]
+__all__ = ["Clock", "due", "log_interval"]
 
 
 @dataclass
@@ -60,3 +60,18 @@ def due(before: float, now: float, *, points: int) -> bool:
     (True, False, True)
     """
     return int(now * points + 1e-9) > int(before * points + 1e-9)
+
+
+def log_interval(asked: int, steps: int | None) -> int:
+    """Return the steps between lines of losses: at most a tenth of the run, to see its course.
+
+    Never of the time that steps take, so that a run that goes on logs at the same steps.
+
+    Args:
+        asked: ``training.log_steps``.
+        steps: length of the run; None: only time limits it.
+
+    >>> log_interval(50, 30_000), log_interval(50, 20), log_interval(50, 3), log_interval(5, None)
+    (50, 2, 1, 5)
+    """
+    return asked if steps is None else min(asked, max(1, steps // 10))

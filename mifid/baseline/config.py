@@ -259,7 +259,11 @@ class Training:
     )
     compile: bool = _setting(False, "torch.compile the networks")
     seed: int = _setting(0, "of every random draw", at_least=0, at_most=2**32 - 1)
-    log_steps: int = _setting(50, "steps between lines of metrics.jsonl", at_least=1)
+    log_steps: int = _setting(
+        50,
+        "steps between lines of metrics.jsonl, at most a tenth of a length in steps or epochs",
+        at_least=1,
+    )
     checkpoint_minutes: float = _setting(10.0, "between checkpoints", at_least=0)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from mifid.baseline.checkpoint import Checkpoints, random_state, restore_random_state
-from mifid.baseline.clock import Clock, due
+from mifid.baseline.clock import Clock, due, log_interval
 from mifid.baseline.config import Config
 from mifid.baseline.cyclegan import CycleGan
 from mifid.baseline.draws import Draws
@@ -66,6 +66,7 @@ class Trainer:
         self._saved_at = self._logged_at = self._stepped_at = time.monotonic()
         self._talked_at = 0.0
         self._logged_step = 0
+        self._log_steps = log_interval(self.config.training.log_steps, self.clock.steps)
         self._owed = False  # a snapshot that a signal kept from being scored
 
     def run(self) -> Signals | None:
@@ -93,7 +94,7 @@ class Trainer:
             self._tally.add(self._step(), self.step)
             self.fraction, late, stopped = self._decide()
             task.advance(int(self.fraction * _PARTS) - int(before * _PARTS))
-            if self.step % self.config.training.log_steps == 0 or self.fraction >= 1:
+            if self.step % self._log_steps == 0 or self.fraction >= 1:
                 self._log()
             self._talk(task)
             if due(before, self.fraction, points=max(self.points, 1)):

@@ -46,7 +46,7 @@ class RunFacts:
 
     Attributes:
         title: of the page, e.g. the run folder's name.
-        preset: the preset's name, or ``"none"``.
+        preset: the preset's name, or ``"none"``: the settings are what config.toml says.
         version: of mifid.
         finished: when, as text.
         mifid, fid, memorization_distance: the submission's scores; None: not computed.
@@ -54,6 +54,7 @@ class RunFacts:
         not_comparable: why the score cannot be compared with Kaggle's; empty if it can.
         warnings: what a reader of the score should know.
         checks: findings on images.zip; empty: it was not written.
+        competition: by whose rules it was checked; empty: not told.
         settings: the whole configuration, in order.
         seconds: of the whole run.
         steps, epochs, pairs: how far the training came; a pair is a painting and a photo.
@@ -80,6 +81,7 @@ class RunFacts:
     not_comparable: str = ""
     warnings: tuple[str, ...] = ()
     checks: tuple[Finding, ...] = ()
+    competition: str = ""
     settings: tuple[Setting, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     commands: tuple[Command, ...] = ()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from mifid.figures import (
     BLUE,
@@ -55,6 +56,7 @@ _PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = 
 )
 
 _AVERAGED = 5  # scores in the moving average
+_LONE = 7  # size of a marker that no line leads to
 _NAMES = {"mifid": "MiFID", "fid": "FID"}
 
 
@@ -83,6 +85,7 @@ def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
         axes = figure.add_subplot(len(panels), 1, i + 1)
         drawn = [_draw_loss(axes, train, line, width=width) for line in lines]
         finish(axes, title=title, y="loss; generators' unweighted")
+        _mark_whole_steps(axes)
         log_if_wide(axes, np.concatenate(drawn) if drawn else np.empty(0), ratio=ratio)
         if i == len(panels) - 1:
             axes.set_xlabel("training step")
@@ -123,7 +126,8 @@ def plot_scores(
         if not points:
             continue
         steps, scores = np.array(points, np.float64).T
-        axes.plot(steps, scores, color=colour, marker=marker, ms=4, lw=1.6, label=label)
+        size = _LONE if len(points) == 1 else 4
+        axes.plot(steps, scores, color=colour, marker=marker, ms=size, lw=1.6, label=label)
         if weights == "raw" and len(scores) >= _AVERAGED:
             means = np.convolve(scores, np.full(_AVERAGED, 1 / _AVERAGED), "valid")
             text = f"mean of their last {_AVERAGED} scores"
@@ -133,6 +137,7 @@ def plot_scores(
             text = f"the photos, unpainted: {row[metric]:.2f}"
             axes.axhline(row[metric], color=GREY, ls=":", lw=1.4, label=text)
     finish(axes, y=f"{name} (lower is better)")
+    _mark_whole_steps(axes)
     axes.set_xlabel("training step")
     if scored:
         _mark_best(axes, min(scored, key=lambda row: row[metric]), metric)
@@ -173,9 +178,28 @@ def _draw_loss(
     means = running_mean(values, width)
     if width > 1:
         axes.plot(steps, values, color=colour, lw=0.6, alpha=0.22)
-    marker = "o" if len(rows) < 50 else ""
-    axes.plot(steps, means, color=colour, ls=style, lw=1.7, marker=marker, ms=3, label=label)
+    marker, size = ("o", 3) if len(rows) < 50 else ("", 0)
+    if len(rows) == 1:
+        size = _LONE  # filled or hollow, it alone tells solid from dashed
+    axes.plot(
+        steps,
+        means,
+        color=colour,
+        ls=style,
+        lw=1.7,
+        marker=marker,
+        ms=size,
+        mfc=colour if style == "-" else "white",
+        label=label,
+    )
     return means
+
+
+def _mark_whole_steps(axes: Axes) -> None:
+    """Write each step once below the axis, however few there are."""
+    # By default the locator wants two marks: around a single step it would mark fractions, which
+    # are all written as the same whole number.
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
 def _mark_best(axes: Axes, best: Row, metric: str) -> None:
@@ -189,7 +213,7 @@ def _mark_best(axes: Axes, best: Row, metric: str) -> None:
         color=YELLOW,
         mec="black",
         label=f"best: {best[metric]:.2f} ({kind}, step {best['step']:,})",
-        zorder=5,
+        zorder=1.9,  # below the lines: a single snapshot is seen on it
     )
 
 

@@ -40,6 +40,9 @@ _DISK = 150e6
 _SLACK = 1.15
 """Measured on a few pictures; and what else the machine does changes."""
 
+_MANY = 20
+"""Halving fewer pictures saves next to nothing, and a score of so few says nothing."""
+
 _SCORING_SHARE = 0.1
 """At most this part of a time budget goes to scoring within the loop."""
 
@@ -127,8 +130,16 @@ def reserve(costs: Costs, *, submission: int, held_back: int, kinds: int) -> flo
     return 3.0 + _SLACK * (last + submission * (costs.paint + costs.score + looks))
 
 
-def check_budget(config: Config, *, elapsed: float, kept: float) -> float | None:
+def check_budget(
+    config: Config, *, elapsed: float, kept: float, submission: int, held_back: int
+) -> float | None:
     """Return the budget in seconds, None if there is none.
+
+    Args:
+        config: of the run.
+        elapsed: seconds that preparing took.
+        kept: seconds that the end will take.
+        submission, held_back: numbers of pictures that are painted and scored on.
 
     Raises:
         InputError: nothing of it would be left to train in.
@@ -143,10 +154,23 @@ def check_budget(config: Config, *, elapsed: float, kept: float) -> float | None
             f"a budget of {format_duration(budget)} is too short here: preparing took "
             f"{format_duration(elapsed)}, painting and scoring at the end take about "
             f"{format_duration(kept)}",
-            hint=f"Give at least --budget {int(least / 60) + 1}m, or fewer pictures to paint "
-            "(--set training.submission=1000) and to score on (--set data.held_back=100).",
+            hint=f"Give at least --budget {int(least / 60) + 1}m"
+            + _fewer_pictures(submission=submission, held_back=held_back),
         )
     return budget
+
+
+def _fewer_pictures(*, submission: int, held_back: int) -> str:
+    """Advise numbers below those there are; none where so few are left that they matter little."""
+    advised = [
+        f"{purpose} (--set {setting}={min(usual, number // 2)})"
+        for purpose, setting, number, usual in (
+            ("to paint", "training.submission", submission, 1000),
+            ("to score on", "data.held_back", held_back, 100),
+        )
+        if number >= _MANY
+    ]
+    return f", or fewer pictures {' and '.join(advised)}." if advised else "."
 
 
 def scored_points(

@@ -223,7 +223,13 @@ class Run:
         clock.reserve = kept
         # A run that goes on had its check; near its end little is left, and that will do.
         spent = 0.0 if self.resume else clock.elapsed()
-        clock.budget = check_budget(self.config, elapsed=spent, kept=kept)
+        clock.budget = check_budget(
+            self.config,
+            elapsed=spent,
+            kept=kept,
+            submission=len(self.source),
+            held_back=held_back,
+        )
         seconds = None if clock.budget is None else clock.budget - kept
         points = scored_points(
             self.config, costs, seconds=seconds, held_back=held_back, kinds=kinds

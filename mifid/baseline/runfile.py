@@ -39,6 +39,7 @@ class Inputs:
         extractor: a name, ``package.module:function``, ``"none"`` for no scores, or ``"code"``.
         weights: its weights file; empty: wherever they are found.
         epsilon: memorization distances below it are penalized.
+        preset: name of the one that the settings began with; empty: none, or nobody noted it.
     """
 
     photos: str = ""
@@ -47,6 +48,7 @@ class Inputs:
     extractor: str = "inception"
     weights: str = ""
     epsilon: float = 0.1
+    preset: str = ""
 
 
 _INPUTS = {
@@ -57,6 +59,7 @@ _INPUTS = {
     "a function that was given in Python, and must be given again",
     "weights": "weights file of the extractor; empty: wherever they are found",
     "epsilon": "memorization distances below it are penalized",
+    "preset": "the preset that the settings below began with, for the report alone; empty: none",
 }
 
 

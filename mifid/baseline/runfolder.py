@@ -107,7 +107,8 @@ def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
     changes += [
         f"inputs.{key}: {was} -> {now}"
         for key, was in vars(then_inputs).items()
-        if (now := getattr(inputs, key)) != was
+        # The preset's name changes nothing, and older files do not hold it.
+        if key != "preset" and (now := getattr(inputs, key)) != was
     ]
     if changes:
         shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")

@@ -100,6 +100,7 @@ class PageFacts:
         not_comparable: why the score cannot be compared with Kaggle's; empty if it can.
         warnings: what a reader of the score should know.
         checks: findings on the submission.
+        competition: by whose rules it was checked; empty: not told.
         distances: histogram of nearest distances.
         pairs: the nearest pairs.
         copied, never: training pictures that are copied most, and never approached.
@@ -135,6 +136,7 @@ class PageFacts:
     intervals: str = ""
     reading: tuple[str, ...] = ()
     not_comparable: str = ""
+    competition: str = ""
     warnings: tuple[str, ...] = ()
     inputs: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     protocol: tuple[tuple[str, str], ...] = ()

@@ -28,7 +28,7 @@ def reading_aid(
     if mifid is not None and fid is not None and memorization_distance is not None:
         sentences.append(_penalty(mifid, fid, memorization_distance, epsilon))
     if near_copies is not None and n_generated:
-        sentences.append(_copies(near_copies, n_generated, epsilon))
+        sentences.append(_copies(near_copies, n_generated, memorization_distance, epsilon))
     if interval is not None:
         low, high = interval
         sentences.append(
@@ -52,12 +52,15 @@ def _penalty(mifid: float, fid: float, distance: float, epsilon: float) -> str:
     )
 
 
-def _copies(near_copies: int, n: int, epsilon: float) -> str:
+def _copies(near_copies: int, n: int, mean: float | None, epsilon: float) -> str:
     if not near_copies:
         return f"No generated picture is nearer than {epsilon:g} to a training picture."
     verb = "is" if near_copies == 1 else "are"
+    below = mean is not None and mean < epsilon
+    counted = (
+        "they are so many, or so near, that it is below, too" if below else "a few do not count"
+    )
     return (
         f"{near_copies:,} of {n:,} generated pictures {verb} nearer than {epsilon:g} to a training "
-        "picture. The penalty looks at the mean, so that a few do not count; the nearest pairs "
-        "show what they are."
+        f"picture. The penalty looks at the mean: {counted}. The nearest pairs show what they are."
     )

@@ -62,6 +62,7 @@ def write_score_page(path: str | os.PathLike[str], report: Scored) -> None:
         checks=report.check.findings
         if report.check
         else Omitted("it was not checked: --submission does, and mifid check"),
+        competition=report.check.rules.competition if report.check else "",
         distances=plotted(
             draw_distances,
             "How near each generated picture comes to a training picture. Left of the threshold "

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from mifid.csvfile import refuse_history
 from mifid.errors import OutputError
 from mifid.evidence.columns import Column
 from mifid.evidence.pictures import PictureTable
@@ -27,13 +28,14 @@ def check_table_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise now, before the long job, if no table can be written there.
 
     Raises:
-        OutputError: an unknown ending, a folder that is missing or cannot be written, or
-            ``.parquet`` without pyarrow.
+        OutputError: an unknown ending, a folder that is missing or cannot be written,
+            ``.parquet`` without pyarrow, or a ``.csv`` that is a history of scores.
     """
     file = Path(path)
     if _format(file) == ".parquet":
         _pyarrow(file)
     check_writable(file)
+    refuse_history(file)
     return file
 
 
@@ -57,6 +59,7 @@ def write_table(path: str | os.PathLike[str], table: PictureTable | TrainingTabl
         with atomic_write(file) as out:
             out.write(content)
     else:
+        refuse_history(file)
         with atomic_write(file) as out:
             _write_csv(out, table.columns())
 

@@ -105,8 +105,9 @@ def _own_precision(setting: Any) -> str:
     Read, a setting tells what is in force, be that its own or its parents'. Written back it would
     be its own from then on, and what the caller later sets for all would not reach it.
     """
+    cudnn: Any = torch.backends.cudnn
     in_force: str = setting.fp32_precision
-    if setting is torch.backends.cudnn.conv:
+    if setting is cudnn.conv:
         # It begins in a state of its own (TF32 unless its parents say otherwise), which cannot be
         # set again: after "none" torch's older flags are contradictory, and reading them raises.
         return in_force

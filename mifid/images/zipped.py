@@ -25,6 +25,8 @@ __all__ = [
 
 ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
 
+_FIRST_ENTRY = b"PK\x03\x04"  # APPNOTE 4.3.7
+
 
 class ZipSource(Source):
     """A zip file's pictures, at any depth. ZipFile locks its file, so threads may read."""
@@ -102,18 +104,29 @@ def open_zip_file(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        with path.open("rb") as file:
-            start = file.read(16)
-        hint = "Make it anew; a broken upload or download is shorter than the original."
-        if start.lstrip()[:1] == b"<":
-            hint = "It begins like a web page: was a login page saved instead of the file?"
-        raise InputError(
-            f"{path} is not a zip file: it begins with {start!r}", hint=hint
-        ) from error
+        raise _no_zip(path, error) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except BROKEN as error:
         raise InputError(f"{path} is a damaged zip file: {error}", hint="Make it anew.") from error
+
+
+def _no_zip(path: Path, error: zipfile.BadZipFile) -> InputError:
+    """Say what a file is that zipfile cannot open."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    hint = "Make it anew; a broken upload or download is shorter than the original."
+    if zipfile.is_zipfile(path):  # it has the end of one
+        return InputError(f"{path} is a damaged zip file: {error}", hint=hint)
+    if start.startswith(_FIRST_ENTRY):
+        return InputError(
+            f"{path} is cut short: it begins as a zip file, but its table of contents, at the end, "
+            "is missing",
+            hint=hint,
+        )
+    if start.lstrip()[:1] == b"<":
+        hint = "It begins like a web page: was a login page saved instead of the file?"
+    return InputError(f"{path} is not a zip file: it begins with {start!r}", hint=hint)
 
 
 def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -21,10 +21,11 @@ CONFIG = changed(training={"steps": 4}, score={"points": 2})
 def train(tmp_path, monkeypatch):
     write_pictures(tmp_path / "photos", drawn("photo", 12))
     write_pictures(tmp_path / "monets", drawn("painting", 4, seed=100))
+    write_pictures(tmp_path / "held_out", drawn("painting", 4, seed=200))
     leave_out_pictures(monkeypatch.setattr)
 
     def run(out, **options):
-        given = {"held_out": tmp_path / "monets", "extractor": colours, "config": CONFIG}
+        given = {"held_out": tmp_path / "held_out", "extractor": colours, "config": CONFIG}
         places = tmp_path / "photos", tmp_path / "monets", tmp_path / out
         return training_module.train_baseline(*places, **given, **options)
 

@@ -40,6 +40,7 @@ FACTS = RunFacts(
     ),
     facts=(("Paintings", "300"),),
     commands=(Command("Again", "mifid train-baseline --config 'my run/config.toml'"),),
+    competition="a toy",
 )
 PLOTS = ("score.png", "losses.png", "rgb_histograms.png", "augmented.png")
 
@@ -108,7 +109,7 @@ def test_all_of_a_run_is_on_the_page(tmp_path):
         "12.9 pairs a second",
         "a GPU",
         "Paintings 300",
-        "Nothing was found that Kaggle refuses.",
+        "Nothing was found that 'a toy' refuses.",
         "warning twice a.jpg Mend it.",
         "1 of 2 settings differ from the default preset",
         "cycle 8.0 default 10.0 weight of the cycle loss",
@@ -171,7 +172,7 @@ def test_every_text_is_escaped(tmp_path):
     assert {tag for tag, _ in page.tags} == {tag for tag, _ in plain.tags} | {"p"}
     assert not page.all("script")
     assert not page.all("img")
-    single = 7 + 1 + 1 + 1  # title and version are there twice, and there is a warning
+    single = 7 + 1 + 1 + 1 + 1  # title and version are there twice; a warning; the competition
     settings = 2 * 4 + 1  # a default is shown where it differs
     assert page.text.count(HOSTILE) == single + 2 * 4 + settings + 2 + 2
 
@@ -235,8 +236,14 @@ def test_notes_and_refusals(tmp_path):
     assert "2.50e+16" in page.text
     assert "Not comparable with Kaggle: seeded weights" in page.text
     assert "it rewards memorization" in page.text
-    assert "Kaggle would refuse it." in page.text
+    assert "It would be refused by 'a toy'." in page.text
     assert "Nothing was found" not in page.text
+
+
+def test_who_has_no_name_is_not_named(tmp_path):
+    page = write(tmp_path, replace(FACTS, preset="none", competition=""))
+    assert "Settings from config.toml · mifid 1.2.3" in page.text
+    assert "Nothing was found that the competition refuses." in page.text
 
 
 def test_large_pictures_are_made_small_enough(tmp_path):

@@ -169,6 +169,40 @@ def test_astronomical_scores_do_not_hide_the_others(values, scale, drawn):
     assert 2 <= sum(bool(label) for label in labels) <= 30
 
 
+def x_labels(figure):
+    """What stands below the first axis; marks beyond its ends are there, but not drawn."""
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_xlim()
+    marks = figure.axes[0].get_xticklabels()
+    return [mark.get_text() for mark in marks if low <= mark.get_position()[0] <= high]
+
+
+def test_a_single_snapshot_is_one_mark_below_the_axis(drawn):
+    plot_scores(scores([50.0], [40.0], step=9), "x.png")
+    assert x_labels(drawn[0]) == ["9"]
+    found = lines(drawn[0].axes[0])
+    star = next(line for label, line in found.items() if label.startswith("best"))
+    for label in ("weights as trained", "moving average of the weights (EMA)"):
+        assert found[label].get_markersize() == 7
+        assert found[label].get_zorder() > star.get_zorder()  # not hidden by it
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 10_000])
+def test_no_step_is_written_twice(steps, drawn):
+    plot_losses([row | {"step": i + 1} for i, row in enumerate(train(min(steps, 200)))], "x.png")
+    labels = x_labels(drawn[0])
+    assert labels
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_single_line_of_losses_is_marks_that_differ(drawn):
+    plot_losses(train(1), "x.png")
+    found = lines(drawn[0].axes[0])
+    marks = {(line.get_color(), line.get_markerfacecolor()) for line in found.values()}
+    assert len(marks) == 4  # solid is filled, dashed is hollow
+    assert {(line.get_marker(), line.get_markersize()) for line in found.values()} == {("o", 7)}
+
+
 def test_shares_are_counts(random):
     pixels = random.randint(0, 256, (4, 5, 6, 3), dtype=np.uint8)
     shares = rgb_shares(pixels)

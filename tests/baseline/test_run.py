@@ -135,6 +135,61 @@ def test_no_held_out_paintings_are_warned_of(pictures, tmp_path):
         train(pictures, tmp_path / "run", config, held_out=None)
 
 
+def test_held_out_paintings_that_are_trained_on_are_refused(pictures, tmp_path):
+    copies = tmp_path / "copies"
+    write_pictures(copies, drawn("painting", PAINTINGS, seed=100), names="fedcba")
+    with pytest.raises(
+        InputError, match=r"all held-out pictures \(folder .*copies\) are trained on"
+    ):
+        train(pictures, tmp_path / "run", held_out=copies)
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_some_held_out_paintings_that_are_trained_on_are_told_on_the_page_too(pictures, tmp_path):
+    mixed = [*drawn("painting", 2, seed=100), *drawn("painting", 3, seed=200)]
+    write_pictures(tmp_path / "mixed", mixed)
+    config = changed(training={"steps": 1})
+    with pytest.warns(MifidWarning, match="2 of 5 held-out pictures are trained on"):
+        train(pictures, tmp_path / "run", config, held_out=tmp_path / "mixed")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "2 of 5 held-out pictures are trained on: the scores reward copying these" in page
+
+
+def test_paintings_that_were_not_selected_are_held_out(pictures, tmp_path):
+    train(
+        pictures,
+        tmp_path / "run",
+        changed(training={"steps": 1}, data={"limit_paintings": 3}),
+        held_out=write_pictures(tmp_path / "rest", drawn("painting", PAINTINGS, seed=100)[3:]),
+    )
+
+
+def preset_line(out):
+    page = (out / "report.html").read_text()
+    return page.partition('<p class="soft">')[2].partition(" ·")[0]
+
+
+def test_the_page_names_the_preset_of_a_run_that_went_on(pictures, tmp_path):
+    run, sides = tmp_path / "run", (pictures / "photos", pictures / "monets")
+    small = ["training.steps=1", "training.budget=", "data.size=16", "generator.width=4"]
+    train_baseline(*sides, run, preset="tiny", settings=small, score=False, rules=RULES)
+    assert preset_line(run) == "Preset <strong>tiny</strong>"
+    train_baseline(out=run, resume=True, score=False, rules=RULES)
+    assert preset_line(run) == "Preset <strong>tiny</strong>"
+
+
+def test_settings_of_no_preset_are_called_so(pictures, tmp_path):
+    train(pictures, tmp_path / "run", changed(training={"steps": 1}), score=False)
+    assert preset_line(tmp_path / "run") == "Settings from <code>config.toml</code>"
+
+
+def test_a_short_run_logs_at_least_ten_times(pictures, tmp_path):
+    config = changed(training={"steps": 20, "log_steps": 50}, score={"points": 1})
+    train(pictures, tmp_path / "run", config, score=False)
+    rows = [row["step"] for row in read_metrics(tmp_path / "run") if row["kind"] == "train"]
+    assert rows == list(range(2, 21, 2))
+
+
 def test_without_scores_the_last_snapshot_is_painted_with(pictures, tmp_path):
     trained = train(pictures, tmp_path / "run", score=False)
     assert trained.report is None
@@ -187,7 +242,7 @@ def interrupt_at(step, monkeypatch, number=signal.SIGTERM):
 def test_an_interrupted_run_equals_an_uninterrupted_one(
     sections, number, pictures, tmp_path, monkeypatch
 ):
-    config = changed(**sections)
+    config = changed(training={"steps": 20}, **sections)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(pictures, whole, config)
     with monkeypatch.context() as patch:
@@ -197,8 +252,8 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     assert stopped.step == 3
     assert stopped.archive is None
     trained = train(pictures, parts, config, resume=True)
-    assert trained.step == 6
-    assert_same(weights_at(whole, 6), weights_at(parts, 6))
+    assert trained.step == 20
+    assert_same(weights_at(whole, 20), weights_at(parts, 20))
     assert (whole / "images.zip").read_bytes() == (parts / "images.zip").read_bytes()
     timed = {"seconds", "images_per_second"}
     one, two = (
@@ -300,8 +355,10 @@ def test_a_budget_too_short_is_refused_before_anything_is_written(pictures, tmp_
     config = changed(training={"steps": 0, "budget": "1s"})
     with pytest.raises(InputError, match="a budget of 1 s is too short") as error:
         train(pictures, tmp_path / "run", config)
-    assert "--budget" in error.value.hint
-    assert "training.submission" in error.value.hint
+    # 24 photos to paint, 4 to score on: what is advised is less.
+    assert error.value.hint == (
+        "Give at least --budget 1m, or fewer pictures to paint (--set training.submission=12)."
+    )
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
@@ -446,10 +503,10 @@ def test_a_gan_paints_from_noise(pictures, tmp_path):
 
 
 def test_pretraining_comes_first(pictures, tmp_path):
-    config = changed(training={"pretrain": 4})
+    config = changed(training={"steps": 20, "pretrain": 16})
     train(pictures, tmp_path / "run", config, score=False)
     rows = [row for row in read_metrics(tmp_path / "run") if row["kind"] == "train"]
-    assert [row["cycle_photo"] > 0 for row in rows] == [False, False, True]
+    assert [row["cycle_photo"] > 0 for row in rows] == [False] * 8 + [True] * 2
     assert all(row["identity_painting"] > 0 for row in rows)
 
 

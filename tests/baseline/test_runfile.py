@@ -1,6 +1,7 @@
 """config.toml: written, explained, read back."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,9 @@ def test_what_is_written_is_read_back(file):
     config = override(config, "data.select_photos=a # \"quoted\" 'name'.txt")
     write_run_file(file, INPUTS, config, version="1.2.3")
     assert read_run_file(file) == (INPUTS, config)
+    named = replace(INPUTS, preset="agarwal-static")
+    write_run_file(file, named, config, version="1.2.3")
+    assert read_run_file(file) == (named, config)
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])), number=st.floats(0, 1e300))
@@ -58,6 +62,7 @@ def test_every_setting_stands_below_its_meaning(file):
         "extractor": "inception",
         "weights": "",
         "epsilon": 0.1,
+        "preset": "",
     }
 
 

@@ -100,6 +100,10 @@ def make_bad(kind, folder):
     if kind == "text":
         path.write_bytes(b"hello")
         return path, [f"{path} is not a zip file: it begins with b'hello'"]
+    if kind == "cut short":
+        write_zip(path, jpegs(3))
+        path.write_bytes(path.read_bytes()[:500])
+        return path, [f"{path} is cut short", "its table of contents, at the end, is missing"]
     if kind == "web page":
         path.write_bytes(b"<html>")
         return path, ["was a login page saved instead of the file?"]
@@ -109,7 +113,7 @@ def make_bad(kind, folder):
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-@pytest.mark.parametrize("kind", ["missing", "folder", "text", "web page", "bomb"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "text", "cut short", "web page", "bomb"])
 def test_what_cannot_be_checked_is_told(kind, flags, failure, folder):
     path, said = make_bad(kind, folder)
     message = failure("check", path, *flags)

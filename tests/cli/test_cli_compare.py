@@ -52,7 +52,7 @@ def test_the_table_the_verdicts_and_the_summary(run_compare):
     assert first < second
     for cell in found.standings[1].cells():
         assert all(part in words.split() for part in cell.split())
-    for heading in ("pictures", "behind the", "beats the best"):
+    for heading in ("pictures", "behind the best", "beats"):
         assert heading in result.stdout
     table = result.stdout[: result.stdout.index(f"\n{found.best.name}: ")]
     assert all(len(line) <= 100 for line in table.splitlines())
@@ -124,6 +124,21 @@ def test_files(ending, run_compare, folder):
         last = same.standings[-1]
         assert float(rows[1]["difference_low"]) == last.difference_interval.low
         assert rows[0]["difference"] == ""
+
+
+def test_a_history_of_scores_is_not_written_over(run, run_compare, refused, folder):
+    run("score", "out", "--ref", "monet", "--extractor", "toys:colours", "-o", "scores.csv")
+    history = (folder / "scores.csv").read_text()
+    message = refused("nowhere", "out", "--ref", "monet", "-o", "scores.csv")
+    assert "cannot write scores.csv anew: it is a history of scores" in message
+    assert "Give another file name." in message
+    assert (folder / "scores.csv").read_text() == history
+
+
+def test_its_own_earlier_csv_is_written_over(run_compare, folder):
+    for _ in range(2):
+        assert run_compare("worse", "out", "--ref", "monet", "-o", "c.csv").exit_code == 0
+    assert len((folder / "c.csv").read_text().splitlines()) == 3
 
 
 def test_a_file_that_cannot_be_written_is_told_before_the_work(refused):

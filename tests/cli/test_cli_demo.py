@@ -50,6 +50,10 @@ def test_the_demo_checks_and_scores_what_it_draws(run, folder, small):
     assert result.stderr == ""
     assert "Drew 2 'photos' and as many 'paintings' into shown/" in result.stdout
     assert "shown/images.zip would be accepted by 'mifid demo'." in result.stdout
+    assert (
+        "$ mifid check shown/images.zip\nHere by the demo's own rules, 2 pictures; the command "
+        "itself goes by the competition's, 7,000 to 10,000.\n"
+    ) in result.stdout
     assert result.stdout.count("MiFID") >= 2
     assert len(small) == 3
     assert {p.name for p in (folder / "shown").iterdir()} == {

@@ -5,6 +5,7 @@ import html
 import json
 import re
 import shlex
+import warnings
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_settings_without_a_meaning_are_told_before_the_work(
 
 def test_two_pictures_have_a_number_and_no_interval(score, folder):
     write_pictures(folder / "two", drawn("photo", 2))
-    result = score("two", "--ref", "two")
+    result = score("two", "--ref", "monet")
     assert result.exit_code == 0
     assert "MiFID" in result.stdout
     assert "No interval: intervals need at least three generated pictures" in result.stdout
@@ -136,9 +137,12 @@ def test_two_pictures_have_a_number_and_no_interval(score, folder):
 
 
 def test_identical_sets(score, folder):
-    result = score("monet", "--ref", "monet", "--report", "r.html", "--table", "t.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        result = score("monet", "--ref", "monet", "--report", "r.html", "--table", "t.csv")
     assert result.exit_code == 0
-    assert result.stderr == ""
+    assert result.stderr.startswith("Warning: the generated and the reference pictures are the ")
+    assert len(result.stderr.splitlines()) == 1
     assert float(rows("t.csv")[0]["distance"]) < 1e-12
     assert {row["near_copy"] for row in rows("t.csv")} == {"true"}
     assert "5 of 5 generated pictures are nearer" in (folder / "r.html").read_text()
@@ -321,7 +325,7 @@ def commands(path):
         ("--metrics", "kid,prdc", "--seed", "5"),
         ("--ci", "0", "--metrics", "mifid,kid", "--seed", "3"),
         ("--ci", "80", "--ci-over", "generated", *QUICK, "--epsilon", "0.0123456789"),
-        ("--memorization-ref", "out", "--held-out", "unseen", *QUICK),
+        ("--memorization-ref", "trained", "--held-out", "unseen", *QUICK),
         ("--batch-size", "4", "--skip-bad", "--device", "cpu", "--ci", "0"),
     ],
     ids=" ".join,
@@ -329,6 +333,7 @@ def commands(path):
 def test_the_command_on_the_page_repeats_the_score(arguments, score, run, folder):
     (folder / "out" / "bad.png").write_bytes(b"" if "--skip-bad" in arguments else noise_png())
     write_pictures(folder / "unseen", drawn("painting", 5, seed=70))
+    write_pictures(folder / "trained", drawn("painting", 5, seed=30))
     first = parsed(score(*PAIR, *arguments, "--json", "--report", "r.html"))
     (command,) = commands(folder / "r.html")
     assert command[:2] == ["mifid", "score"]

@@ -42,6 +42,12 @@ def test_bad_pictures_are_left_out_and_counted(run, folder):
     assert "monet.npz: 5 pictures, 1 bad left out, 6 features each" in result.stdout
 
 
+def test_the_ending_is_added_and_the_file_is_called_by_its_name(run, folder):
+    result = run(*BUILD, "monet", "-o", "reference", *TOY)
+    assert result.stdout.startswith("reference.npz: 5 pictures, ")
+    assert (folder / "reference.npz").is_file()
+
+
 @pytest.fixture
 def no_work(own_extractor, folder):
     """An extractor that leaves a mark if it is ever run."""
@@ -53,6 +59,13 @@ def test_what_cannot_be_written_is_told_before_any_work(failure, no_work):
     message = failure(*BUILD, "monet", "-o", "no/such/monet.npz", "--extractor", no_work)
     assert "cannot write no/such/monet.npz: No such file or directory" in message
     assert "mkdir -p no/such" in message
+
+
+@pytest.mark.parametrize("name", ["images.zip", "a.jpg", "scores.csv", "."])
+def test_an_ending_of_another_format_is_told_before_any_work(name, failure, no_work, folder):
+    message = failure(*BUILD, "monet", "-o", name, "--extractor", no_work)
+    assert f"cannot write {name}: its ending is not one of .npz" in message
+    assert list(folder.glob("*.npz")) == []
 
 
 def test_a_folder_in_the_place_of_the_file_is_told_before_any_work(failure, no_work, folder):

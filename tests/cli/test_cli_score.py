@@ -99,6 +99,7 @@ def test_every_form_of_the_same_pictures_has_the_same_score(form, score):
         assert found[key] == pytest.approx(expected[key], rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:the generated and the memor:mifid.errors.MifidWarning")
 def test_a_separate_training_set(score):
     found = parsed(score(*PAIR, "--memorization-ref", "out", "--json"))
     assert found["memorization_distance"] == pytest.approx(0, abs=1e-6)
@@ -251,6 +252,17 @@ def test_what_cannot_be_written_is_told_before_any_work(output, said, failure, n
     for words in said:
         assert words in message
     assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--table", "--training-table"])
+def test_a_table_does_not_wipe_the_history_of_scores(option, score, failure, no_work, folder):
+    assert score(*PAIR, "-o", "scores.csv").exit_code == 0
+    history = (folder / "scores.csv").read_text()
+    message = failure("score", *PAIR, option, "scores.csv", "--extractor", no_work)
+    assert "cannot write scores.csv anew: it is a history of scores" in message
+    assert "Give another file name." in message
+    assert (folder / "scores.csv").read_text() == history
+    assert score(*PAIR, "-o", "scores.csv").exit_code == 0  # goes on
 
 
 def test_a_number_that_cannot_be_saved_in_the_end_is_printed_all_the_same(score, monkeypatch):
@@ -479,11 +491,18 @@ def test_with_json_the_findings_go_to_stderr(rules, score):
     result = score("images.zip", "--ref", "monet", "--submission", "--json")
     assert parsed(result)["n_generated"] == 4
     assert "would be accepted" in result.stderr
+
+
+def test_with_json_the_findings_about_a_refused_submission_are_the_json(rules, score, no_work):
     write_zip("images.zip", pngs(2))
-    result = score("images.zip", "--ref", "monet", "--submission", "--json")
+    refused = ("images.zip", "--ref", "monet", "--submission", "--json", "--extractor", no_work)
+    result = score(*refused, "-o", "result.json")
     assert result.exit_code == 1
-    assert result.stdout == ""
     assert "would be refused" in result.stderr
+    told = json.loads(result.stdout)
+    assert told["accepted"] is False
+    assert {"level": "refused", "rule": "number"}.items() <= told["findings"][1].items()
+    assert not Path("result.json").exists()  # which would hold a score
 
 
 # When it goes wrong

@@ -68,7 +68,8 @@ def refused(failure):
 
 
 def test_a_run_is_told_and_can_be_repeated(train, folder, run):
-    result = train("--steps", "4", "--limit", "8", "--held-out", "monet")
+    write_pictures(folder / "others", drawn("painting", 5, seed=90))
+    result = train("--steps", "4", "--limit", "8", "--held-out", "others")
     assert result.exit_code == 0, result.output
     warned = " ".join(result.stderr.split())
     assert "images.zip will hold 10 pictures; 'I'm Something" in warned  # told before training
@@ -81,7 +82,7 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
     assert f"How the run went: {Path('run/report.html')}" in words
     assert (folder / "run" / "report.html").is_file()
     inputs, config = read_run_file("run/config.toml")
-    assert (inputs.photos, inputs.monets, inputs.held_out) == ("photos", "monet", "monet")
+    assert (inputs.photos, inputs.monets, inputs.held_out) == ("photos", "monet", "others")
     assert (config.training.steps, config.training.budget) == (4, "")
     assert (config.data.limit_photos, config.data.limit_paintings) == (8, 8)
 
@@ -163,6 +164,7 @@ def test_paintings_can_be_selected(train, folder):
         (["--select", "nobody.txt"], "nobody.txt"),
         (["--photos", "nowhere"], "no such file or folder: nowhere"),
         (["--held-out", "nowhere"], "no such file or folder: nowhere"),
+        (["--held-out", "monet"], "all held-out pictures (folder monet) are trained on Give"),
         (["--extractor", "toys:no"], "toys"),
         (["--extractor", "inceptoin"], "inception"),
         (["--weights", "no.pth", "--extractor", "inception"], "no.pth"),

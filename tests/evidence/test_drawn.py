@@ -125,6 +125,7 @@ def test_a_stream_keeps_nothing_to_draw_and_says_what_would(kind):
     assert "Score a folder, zip, array or features file instead." in caught.value.hint
 
 
+@pytest.mark.filterwarnings("ignore:the generated and the reference:mifid.errors.MifidWarning")
 def test_identical_sets_are_drawn():
     same = features(24)
     report = mifid.score(same, same, replicates=100, cache=False)
@@ -133,6 +134,7 @@ def test_identical_sets_are_drawn():
     assert (report.pictures.distance < 1e-12).all()
 
 
+@pytest.mark.filterwarnings("ignore:the generated and the reference:mifid.errors.MifidWarning")
 def test_equal_pictures_have_no_map_and_that_is_said():
     same = Features(np.ones((5, 6), np.float32))
     with pytest.raises(UnavailableError, match="all pictures have the same features"):

@@ -31,5 +31,16 @@ def test_near_copies_and_interval():
     assert read(near_copies=0, n_generated=9)[1].startswith("No generated picture is nearer")
 
 
+def test_a_few_near_copies_do_not_count_and_many_do():
+    few = read(near_copies=3, n_generated=120)[1]
+    assert "The penalty looks at the mean: a few do not count." in few
+    many = read(near_copies=117, n_generated=120, mifid=936.0, memorization_distance=0.064)[1]
+    assert "117 of 120 generated pictures are nearer than 0.1" in many
+    assert "a few" not in many
+    assert "they are so many, or so near, that it is below, too" in many
+    at = read(near_copies=1, n_generated=2, memorization_distance=0.1)[1]
+    assert "a few do not count" in at  # the threshold itself is not below it
+
+
 def test_what_is_not_there_is_not_read():
     assert reading_aid(mifid=None, fid=60.0, memorization_distance=None, epsilon=0.1) == ()

@@ -151,6 +151,7 @@ def facts(toys):
             Measure("FLD", None, "lower", "it needs held-out pictures"),
         ),
         checks=(Finding("ok", "pictures", "7,038"), Finding("warning", "twice", "a.jpg", "Mend.")),
+        competition="a toy",
         inputs=(("Generated", (("source", "zip images.zip"), ("pictures", "40"))),),
         protocol=(("extractor", "inception"), ("resize", "TF1")),
         commands=(Command("Again", "mifid score images.zip --ref 'my monets'"),),
@@ -185,7 +186,7 @@ def test_all_of_a_score_is_on_the_page(tmp_path, facts):
         "infinitely many: 0.20",
         "Kernel Inception Distance 0.02346 lower 100 subsets",
         "FLD left out lower it needs held-out pictures",
-        "Nothing was found that Kaggle refuses.",
+        "Nothing was found that 'a toy' refuses.",
         "warning twice a.jpg Mend.",
         "source zip images.zip",
         "resize TF1",
@@ -323,7 +324,7 @@ def test_what_is_left_out_is_said(tmp_path, nothing):
     for name in (*GALLERIES, *PLOTS, *TABLES):
         assert f" (no {name}, as tested)." in page.text
     assert page.text.count("Left out: ") == len(GALLERIES + PLOTS + TABLES)
-    assert "Kaggle would refuse" not in page.text
+    assert "would be refused" not in page.text
 
 
 def test_a_picture_that_is_gone_is_said(tmp_path, nothing):
@@ -357,9 +358,9 @@ def test_scores_of_all_kinds(tmp_path, nothing):
 def test_a_refusal_is_said_at_the_top(tmp_path, nothing):
     refused = (Finding("refused", "pictures", "6,999", "Give 7,000."),)
     page = write(tmp_path / "report.html", replace(nothing, checks=refused))
-    top = page.text.index("Kaggle would refuse this submission: see the check")
+    top = page.text.index("This submission would be refused by 'a toy': see the check")
     assert top < page.text.index("Samples Generated")
-    assert "Kaggle would refuse it." in page.text
+    assert "It would be refused by 'a toy'." in page.text
     assert "Nothing was found" not in page.text
 
 

@@ -18,6 +18,7 @@ from mifid.featureset import Features
 from mifid.provenance import Provenance
 from mifid.report import Report
 from mifid.side import Side
+from mifid.submission import MONET
 
 MADE, REAL = repainted(22), drawn("painting", 8)
 SHEET = 12  # pictures of a side that the random sheet shows
@@ -177,6 +178,7 @@ def test_two_or_three_pictures(n, page):
     assert found.plots == 3
 
 
+@pytest.mark.filterwarnings("ignore:the generated and the reference:mifid.errors.MifidWarning")
 def test_identical_sets(page, pair):
     report = mifid.score(pair[1], pair[1], extractor=colours, cache=False)
     assert report.fid < 1e-9
@@ -213,8 +215,9 @@ def test_the_check_is_told(page, pair):
 
     report = mifid.score(*pair, extractor=colours, ci=0)
     finding = Finding("refused", "number of pictures", "22", "Generate 7,000 to 9,999.")
-    found = page(replace(report, check=Check("made", "small", (finding,))))
+    found = page(replace(report, check=Check("made", MONET, (finding,))))
     assert "Generate 7,000 to 9,999." in found.text
+    assert f"It would be refused by '{MONET.competition}'." in found.text
     assert "it was not checked" not in found.text
 
 
@@ -313,7 +316,7 @@ def test_the_command_holds_all_sides_and_the_rest(tmp_path):
         "memorization_reference": "$(rm -rf ~)",
         "held_out": "a;b",
     }
-    check = Check("a.zip", "small", ())
+    check = Check("a.zip", MONET, ())
     report = scored(given=given, extractor="mine:f", check=check, epsilon=0.123456789)
     assert command(tmp_path, report) == [
         *("mifid", "score", "./-my images.zip", "--ref", "it's"),

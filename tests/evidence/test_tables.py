@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from mifid.csvfile import COLUMNS
 from mifid.errors import OutputError
 from mifid.evidence.pictures import picture_table
 from mifid.evidence.tables import TABLE_FORMATS, check_table_output, write_table
@@ -151,6 +152,26 @@ def test_checking_leaves_nothing_and_keeps_what_is_there(ending, tmp_path):
     path.write_text("before")
     check_table_output(path)
     assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "as spreadsheets save it"])
+def test_a_history_of_scores_is_not_written_over(tables, mark, tmp_path):
+    path = tmp_path / "scores.csv"
+    history = f"{mark}{','.join(COLUMNS)}\n1.5,\n"
+    path.write_text(history, encoding="utf-8")
+    for refused in (check_table_output, lambda path: write_table(path, tables[0])):
+        with pytest.raises(OutputError, match="it is a history of scores") as raised:
+            refused(path)
+        assert raised.value.hint == "Give another file name."
+    assert path.read_text(encoding="utf-8") == history
+
+
+def test_an_earlier_table_is_written_over(tables, tmp_path):
+    path = tmp_path / "out.csv"
+    for table in tables:
+        check_table_output(path)
+        write_table(path, table)
+    assert list(read_csv(path)) == list(tables[1].columns())
 
 
 @pytest.mark.parametrize("ending", TABLE_FORMATS)

@@ -81,7 +81,7 @@ def test_a_zip_of_other_things_is_refused_with_what_it_holds(tmp_path):
         open_images(zip_of(tmp_path, "a.txt", ".b.png"))
 
 
-@pytest.mark.parametrize("content", [b"hello, I am no zip", b"PK\x03\x04 but no more", b""])
+@pytest.mark.parametrize("content", [b"hello, I am no zip", b"PK but no more", b""])
 def test_what_is_no_zip_is_shown_by_its_first_bytes(content, tmp_path):
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(InputError) as caught:
@@ -101,7 +101,17 @@ def test_a_saved_login_page_is_told_apart(tmp_path):
 def test_a_zip_that_is_cut_short_is_refused(kept, tmp_path):
     path = zip_of(tmp_path, "a.png", "b.png")
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(InputError, match=r"is not a zip file(.|\n)*shorter than the original"):
+    with pytest.raises(InputError, match=r"images.zip is cut short: it begins as a zip") as caught:
+        open_images(path)
+    assert "its table of contents, at the end, is missing" in caught.value.message
+    assert "shorter than the original" in caught.value.hint
+
+
+def test_a_zip_with_an_end_and_a_damaged_table_of_contents_is_not_called_cut_short(tmp_path):
+    path = zip_of(tmp_path, "a.png", "b.png")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PK\x01\x02", b"PK\x09\x09"))
+    with pytest.raises(InputError, match="is a damaged zip file: Bad magic number"):
         open_images(path)
 
 

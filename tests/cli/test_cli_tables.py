@@ -1,0 +1,106 @@
+"""Tables fit the terminal, and break no word that need not be broken."""
+
+import doctest
+
+import pytest
+from mifid_cli import tables, widths
+from mifid_cli.compare import _folded
+from rich.console import Console
+
+HEADINGS = (
+    "",
+    "submission",
+    "pictures",
+    "MiFID (95% interval)",
+    "FID",
+    "memorization",
+    "behind the best",
+    "beats the best",
+)
+ROWS = [
+    ("1", "a.zip", "7,038", "60.123 (56.123 to 67.345)", "60.123", "0.2145", "", ""),
+    (
+        "2",
+        "runs/a_long_name/images.zip",
+        "7,038",
+        "62.456 (58.12 to 69.3)",
+        "62.456",
+        "0.2245",
+        "+2.333 (0.1234 to 4.7654)",
+        "12%",
+    ),
+]
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """Print a table in a terminal of a width: return its lines."""
+
+    def show(headings, rows, width, **settings):
+        monkeypatch.setattr(
+            "rich.console.Console",
+            lambda *, stderr=False, **_: Console(
+                width=width, force_terminal=True, color_system=None, no_color=True, stderr=stderr
+            ),
+        )
+        tables.print_table(headings, rows, **settings)
+        return capsys.readouterr().out.splitlines()
+
+    return show
+
+
+def compared(printed, width):
+    return printed(_folded(HEADINGS), [_folded(row) for row in ROWS], width, folded=[1])
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_comparison_fits_and_its_words_are_whole(width, printed):
+    lines = compared(printed, width)
+    assert max(map(len, lines)) <= width
+    words = " ".join(lines).split()
+    for text in (*HEADINGS, *(cell for row in ROWS for cell in row if "/" not in cell)):
+        assert set(text.split()) <= set(words), text
+
+
+def test_at_80_columns_intervals_take_two_lines(printed):
+    lines = "\n".join(compared(printed, 80))
+    assert "(56.123 to " in lines
+    assert "67.345) " in lines
+
+
+@pytest.mark.parametrize("width", [100, 140])
+def test_with_room_intervals_take_one_line(width, printed):
+    lines = "\n".join(compared(printed, width))
+    assert "(56.123 to 67.345)" in lines
+    assert "(0.1234 to 4.7654)" in lines
+    assert ("runs/a_long_name/images.zip" in lines) == (width == 140)
+
+
+def test_names_are_whole_where_prose_can_be_wrapped(printed):
+    lines = printed(["recipe", "what"], [("agarwal-dynamic-paintings", "some words " * 9)], 60)
+    assert lines[3].startswith(" agarwal-dynamic-paintings  some words some words")
+
+
+def test_a_path_is_folded_and_not_cut(printed):
+    lines = printed(["file", "found"], [("x" * 50, "y y")], 40)
+    assert max(map(len, lines)) <= 40
+    assert "".join(lines).count("x") == 50
+
+
+@pytest.mark.parametrize("width", [1, 8, 20, 40])
+def test_a_terminal_that_is_too_narrow_is_no_error(width, printed):
+    assert compared(printed, width)
+
+
+def test_no_rows_and_empty_columns(printed):
+    assert "submission" in "".join(printed(["", "submission"], [], 80))
+    assert "a" in "".join(printed(["", "b"], [("", "a")], 80))
+
+
+def test_the_examples_are_true():
+    assert doctest.testmod(widths) == (0, 2)
+
+
+@pytest.mark.parametrize("room", range(8, 140, 7))
+def test_widths_never_take_more_than_there_is(room):
+    assert sum(widths.fitted(HEADINGS, ROWS, room)) <= room
