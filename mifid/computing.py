@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.errors import InputError, MifidWarning, UnavailableError, WeightsError, first_line
+from mifid.errors import (
+    FeatureError,
+    InputError,
+    MifidWarning,
+    UnavailableError,
+    WeightsError,
+    first_line,
+)
 from mifid.extraction import Settings
 from mifid.extractors import Extractor
 from mifid.extractors.classifier import logits
@@ -67,6 +74,10 @@ def compute(
         pipeline: for pictures.
         only_fid: nothing but FID is wanted: of many pictures or a stream, statistics do.
         intervals: they are wanted, too, and need features.
+
+    Raises:
+        FeatureError: there was one picture only, or only one could be decoded.
+        MifidError: as :meth:`mifid.pipeline.Pipeline.features`.
     """
     if isinstance(side.input, Features | Statistics):
         return side.input
@@ -74,7 +85,14 @@ def compute(
     most = _KEEP_FEATURES if intervals else _FEW
     if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
         return pipeline.statistics(side.input, side.label)
-    return pipeline.features(side.input, side.label)
+    found = pipeline.features(side.input, side.label)
+    if len(found.values) < 2:
+        raise FeatureError(
+            f"{side.title}: {side.description} gave one picture"
+            f"{f', {len(found.bad):,} were left out' if found.bad else ''}; a covariance needs two",
+            hint="FID compares sets; a single picture has no distribution.",
+        )
+    return found
 
 
 def check_copies(

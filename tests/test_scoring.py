@@ -226,6 +226,16 @@ def test_copies_of_the_reference_are_punished():
     assert report.mifid > 1e9
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_one_picture_that_is_left_is_told_with_its_side(tmp_path, cache):
+    write_pictures(tmp_path / "out", GENERATED[:1])
+    (tmp_path / "out" / "broken.png").write_bytes(b"no picture")
+    given = {"extractor": Counting(), "skip_bad": True, "cache": cache}
+    for _ in range(2):  # the second time from the cache
+        with pytest.raises(FeatureError, match=r"generated: folder .*out gave one picture, 1 were"):
+            mifid.score(tmp_path / "out", REFERENCE, **given)
+
+
 def test_identical_sets():
     with pytest.warns(MifidWarning, match="generated and the reference pictures are the same: FID"):
         report = mifid.score(REFERENCE, REFERENCE, extractor=colours)
@@ -338,7 +348,7 @@ def test_one_picture_is_refused_before_any_work(side, tmp_path):
 
 
 def test_a_stream_of_one_picture_is_refused():
-    with pytest.raises(FeatureError, match="at least two"):
+    with pytest.raises(FeatureError, match="gave one picture; a covariance needs two"):
         mifid.score(iter([REFERENCE[:1]]), REFERENCE, extractor=colours)
 
 
