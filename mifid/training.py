@@ -245,5 +245,5 @@ def _hand_in(
     report = judge.report(archive) if judge is not None else None
     if report is not None:
         report.save(run.folder / "score.json")
-    show_run(run, painted, report, preset=run.inputs.preset)
+    show_run(run, painted, report)
     return replace(trained, archive=archive, check=painted.check, report=report)

@@ -32,7 +32,7 @@ __all__ = ["show_run"]
 _HISTOGRAM_PICTURES = 100
 
 
-def show_run(run: Run, painted: Generated, report: Report | None, *, preset: str) -> Path:
+def show_run(run: Run, painted: Generated, report: Report | None) -> Path:
     """Write rgb_histograms.png and report.html into the run's folder; return the page's path."""
     with closing(open_images(painted.path)) as archive:
         assert isinstance(archive, Source)
@@ -44,7 +44,7 @@ def show_run(run: Run, painted: Generated, report: Report | None, *, preset: str
             },
             run.folder / "rgb_histograms.png",
         )
-    return write_page(run.folder, facts=_facts(run, painted, report, preset))
+    return write_page(run.folder, facts=_facts(run, painted, report))
 
 
 def _first_pictures(source: Source) -> Pixels:
@@ -56,13 +56,13 @@ def _first_pictures(source: Source) -> Pixels:
     return np.stack(pictures)
 
 
-def _facts(run: Run, painted: Generated, report: Report | None, preset: str) -> RunFacts:
+def _facts(run: Run, painted: Generated, report: Report | None) -> RunFacts:
     rows = [row for row in read_metrics(run.folder) if row["kind"] == "train"]
     rates = [row["images_per_second"] / 2 for row in rows]
     last = rows[-1] if rows else {"seconds": 0.0, "epoch": 0.0}
     return RunFacts(
         title=run.folder.resolve().name,
-        preset=preset or "none",
+        preset=run.inputs.preset,
         version=__version__,
         finished=time.strftime("%Y-%m-%d %H:%M"),
         score_of=_score_of(run, report),

@@ -46,7 +46,7 @@ class RunFacts:
 
     Attributes:
         title: of the page, e.g. the run folder's name.
-        preset: the preset's name, or ``"none"``: the settings are what config.toml says.
+        preset: the preset's name; empty: the settings are what config.toml says.
         version: of mifid.
         finished: when, as text.
         mifid, fid, memorization_distance: the submission's scores; None: not computed.

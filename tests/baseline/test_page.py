@@ -241,7 +241,7 @@ def test_notes_and_refusals(tmp_path):
 
 
 def test_who_has_no_name_is_not_named(tmp_path):
-    page = write(tmp_path, replace(FACTS, preset="none", competition=""))
+    page = write(tmp_path, replace(FACTS, preset="", competition=""))
     assert "Settings from config.toml · mifid 1.2.3" in page.text
     assert "Nothing was found that the competition refuses." in page.text
 
