@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, MifidError, MifidWarning, first_line
+from mifid.errors import InputError, MifidError, first_line, warn
 from mifid.files import atomic_write, cache_folder
 
 __all__ = ["Cache", "Entry", "NetworkCache", "PixelCache", "make_key"]
@@ -67,10 +66,10 @@ class Cache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            _warn(f"cache entry {path} cannot be read: {error.strerror or error}")
+            warn(f"cache entry {path} cannot be read: {error.strerror or error}")
             return None
         except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
-            _warn(f"cache entry {path} is damaged and is computed anew: {first_line(error)}")
+            warn(f"cache entry {path} is damaged and is computed anew: {first_line(error)}")
             _remove(path)
             return None
         with suppress(OSError):  # a read-only cache is still a cache
@@ -84,7 +83,7 @@ class Cache:
             with atomic_write(self._path(key)) as file:
                 np.savez(file, seal=np.array(_seal(key, arrays)), **arrays)  # type: ignore[arg-type]
         except (MifidError, OSError) as error:
-            _warn(f"features could not be kept for the next run: {first_line(error)}")
+            warn(f"features could not be kept for the next run: {first_line(error)}")
         self.evict(keep=key)
 
     def entries(self) -> list[Entry]:
@@ -224,7 +223,3 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, MifidWarning, stacklevel=3)

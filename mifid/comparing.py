@@ -16,7 +16,7 @@ from mifid.comparison import Comparison
 from mifid.computing import compute, pipeline_for
 from mifid.contest import Contest, Entry, blamed, plain_namings
 from mifid.equalizing import equalize, sizes_may_differ
-from mifid.errors import InputError
+from mifid.errors import InputError, recorded_warnings
 from mifid.evidence.assessing import LEVEL, SEED, Resampling
 from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
@@ -108,7 +108,7 @@ def compare(
     shown = choose(progress)
     store = Cache() if cache else None
     given = _named(submissions)
-    with ExitStack() as files:
+    with recorded_warnings() as warned, ExitStack() as files:
 
         def opened(label: str, raw: Any, title: str) -> GivenSide:
             with blamed(title):
@@ -149,7 +149,7 @@ def compare(
         )
         keep = skip_bad or sizes_may_differ(sides.values())
         entries = contest.measure(sides, keep=keep)
-    comparison = _concluded(contest, entries, seconds)
+        comparison = _concluded(contest, entries, seconds)
     seconds |= pipeline.seconds if pipeline else {}
     return replace(
         comparison,
@@ -157,6 +157,7 @@ def compare(
             label: told(side, known[label], pipeline) for label, side in references.items()
         },
         seconds={**seconds, "total": time.perf_counter() - start},
+        warnings=tuple(warned),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mifid import files
 from mifid.csvfile import refuse_history
+from mifid.errors import terminal_safe
 from mifid.files import atomic_write
 from mifid.side import Side
 from mifid.standing import TITLES, Standing
@@ -46,6 +47,7 @@ class Comparison:
         protocol: as in :class:`mifid.Report`.
         not_comparable: why no score can be compared with Kaggle's; None if they can.
         seconds: wall time by stage, and in ``"total"``.
+        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
     """
 
     standings: tuple[Standing, ...]
@@ -62,6 +64,7 @@ class Comparison:
     protocol: Mapping[str, Any]
     not_comparable: str | None
     seconds: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
 
     @property
     def best(self) -> Standing:
@@ -93,6 +96,7 @@ class Comparison:
             "remarks": self.remarks(),
             "comparable_with_kaggle": self.not_comparable is None,
             "not_comparable_reason": self.not_comparable,
+            "warnings": list(self.warnings),
             "protocol": dict(self.protocol),
             "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
         }
@@ -114,7 +118,8 @@ class Comparison:
     def lines(self) -> list[str]:
         """Return what stands below the table: verdicts, the summary, and how to read it."""
         verdicts = [f"{standing.name}: {standing.verdict}" for standing in self.standings]
-        return [*verdicts, "", self.summary, *self.remarks(), self.advice]
+        warned = [f"Warning: {terminal_safe(warning)}" for warning in self.warnings]
+        return [*verdicts, "", self.summary, *self.remarks(), *warned, self.advice]
 
     def _shared(self) -> str:
         shared = []
@@ -204,7 +209,8 @@ class Comparison:
             out.write((content.rstrip("\n") + "\n").encode())
 
     def _csv(self) -> str:
-        rows = [standing.flat() for standing in self.standings]
+        warned = json.dumps(self.warnings, ensure_ascii=False) if self.warnings else ""
+        rows = [{**standing.flat(), "warnings": warned} for standing in self.standings]
         lines = io.StringIO()
         writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -10,14 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.errors import (
-    FeatureError,
-    InputError,
-    MifidWarning,
-    UnavailableError,
-    WeightsError,
-    first_line,
-)
+from mifid.errors import FeatureError, InputError, UnavailableError, WeightsError, first_line, warn
 from mifid.extraction import Settings
 from mifid.extractors import Extractor
 from mifid.extractors.classifier import logits
@@ -116,10 +108,9 @@ def check_copies(
         ),
     ):
         if label in computed and _same(computed, told, "generated", label):
-            warnings.warn(
+            warn(
                 f"the generated and the {label.replace('_', ' ')} pictures are the same: {what}. "
                 "Was a path given twice?",
-                MifidWarning,
                 stacklevel=3,
             )
 
@@ -147,10 +138,9 @@ def check_held_out(computed: Mapping[str, Computed]) -> None:
         return
     known = any(side.provenance.fingerprint is not None for side in computed.values())
     if known and held_out.provenance.fingerprint is None:
-        warnings.warn(
+        warn(
             "the held-out file does not say which network made it: what is said of held-out "
             "pictures may be without meaning",
-            MifidWarning,
             stacklevel=3,
         )
     unseen = _rows(held_out)
@@ -165,7 +155,7 @@ def check_held_out(computed: Mapping[str, Computed]) -> None:
                 f"all {what}",
                 hint="Give pictures with --held-out that nobody trained on, or leave it out.",
             )
-        warnings.warn(f"{len(seen):,} of {len(unseen):,} {what}", MifidWarning, stacklevel=3)
+        warn(f"{len(seen):,} of {len(unseen):,} {what}", stacklevel=3)
 
 
 def _rows(features: Features) -> set[bytes]:

@@ -31,6 +31,7 @@ COLUMNS = (
     "reference",
     "extractor",
     "metrics",
+    "warnings",
 )
 
 _TELLTALE = frozenset({"mifid_reason", "generated", "reference"})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mifid.cache import Cache
-from mifid.errors import InputError
+from mifid.errors import InputError, recorded_warnings
 from mifid.evidence.variant_advice import notes_on
 from mifid.evidence.variants import DiagnosedSide, Diagnosis
 from mifid.extraction import Settings
@@ -76,7 +76,7 @@ def diagnose(
     if limit is not None and limit < 2:
         raise InputError(f"limit is {limit}; expected 2 or more: a covariance needs two pictures")
     shown = choose(progress)
-    with ExitStack() as files:
+    with recorded_warnings() as warned, ExitStack() as files:
         sides = {
             label: files.enter_context(closing(open_side(label, given, value_range=value_range)))
             for label, given in (("reference", reference), ("generated", images))
@@ -106,6 +106,7 @@ def diagnose(
         extractor=opened.identity.name,
         notes=tuple(notes_on(variants, **told, not_comparable=why)),
         not_comparable=why,
+        warnings=tuple(warned),
         seconds=time.perf_counter() - start,
     )
 

@@ -6,6 +6,11 @@ and nothing else. Callers who want one ``except`` catch :class:`MifidError`.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 __all__ = [
     "CompatibilityError",
     "FeatureError",
@@ -17,6 +22,9 @@ __all__ = [
     "UnavailableError",
     "WeightsError",
     "first_line",
+    "recorded_warnings",
+    "terminal_safe",
+    "warn",
 ]
 
 
@@ -67,3 +75,45 @@ class MifidWarning(UserWarning):
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or its kind if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def terminal_safe(text: str) -> str:
+    """Spell out what would command a terminal: names of files and archive entries hold anything.
+
+    >>> terminal_safe("a\\x1b]0;title\\x07.jpg")
+    'a\\\\x1b]0;title\\\\x07.jpg'
+    """
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+_RECORD: ContextVar[list[str] | None] = ContextVar("mifid_warnings", default=None)
+"""Where the running call keeps its warnings; None: no call keeps any."""
+
+
+def warn(message: str, *, stacklevel: int = 2) -> None:
+    """Issue a :class:`MifidWarning` that the result of the running call holds, too.
+
+    Within one call the same text is issued once. All warnings of the library go through here.
+    """
+    record = _RECORD.get()
+    if record is not None:
+        if message in record:
+            return
+        record.append(message)
+    warnings.warn(message, MifidWarning, stacklevel=stacklevel + 1)
+
+
+@contextmanager
+def recorded_warnings() -> Iterator[list[str]]:
+    """Yield the list that :func:`warn` fills within the block; a block around it gets them too."""
+    outer = _RECORD.get()
+    record: list[str] = []
+    token = _RECORD.set(record)
+    try:
+        yield record
+    finally:
+        _RECORD.reset(token)
+        if outer is not None:
+            outer.extend(message for message in record if message not in outer)

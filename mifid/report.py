@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mifid import files
 from mifid.checking import Check
 from mifid.csvfile import appended, check_columns
-from mifid.errors import UnavailableError
+from mifid.errors import UnavailableError, terminal_safe
 from mifid.evidence.assessing import SWITCHED_OFF
 from mifid.evidence.bias import Bias
 from mifid.evidence.evidence import Evidence
@@ -53,6 +53,7 @@ class Report:
             why.
         bias: what FID would be with infinitely many pictures, and its floor; None where
             ``bias_reason`` says why.
+        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
         metrics: all other measures that were asked for, by name.
         check: what was found about the submission's form, if it was checked.
         evidence: what pictures, plots and pages are made of; None: the pictures were a stream.
@@ -72,6 +73,7 @@ class Report:
     uncertainty_reason: str | None = None
     bias: Bias | None = None
     bias_reason: str | None = None
+    warnings: tuple[str, ...] = ()
     metrics: Mapping[str, Measured] = field(default_factory=dict)
     check: Check | None = None
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
@@ -137,6 +139,7 @@ class Report:
             "bias": self.bias.to_dict() if self.bias else None,
             "bias_reason": self.bias_reason,
             "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
+            "warnings": list(self.warnings),
             "n_generated": self.n_generated,
             "n_reference": self.n_reference,
             "comparable_with_kaggle": self.not_comparable is None,
@@ -176,7 +179,8 @@ class Report:
         reason = self.uncertainty_reason
         if self.fid is not None and reason not in (None, SWITCHED_OFF):
             lines += ["", f"No interval: {reason}."]
-        return "\n".join([*lines, "", self.advice])
+        lines += ["", *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
+        return "\n".join([*lines, self.advice])
 
     __str__ = text
 
@@ -189,7 +193,8 @@ class Report:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self.rows()
         )
-        return f"<table>{cells}</table><p>{html.escape(self.advice)}</p>"
+        told = "".join(f"<p>Warning: {html.escape(warning)}</p>" for warning in self.warnings)
+        return f"<table>{cells}</table>{told}<p>{html.escape(self.advice)}</p>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write .json, .txt or .html, or append a line to .csv; whole or not at all.
@@ -215,6 +220,7 @@ class Report:
             "reference": self.inputs["reference"].source,
             "extractor": self.protocol["extractor"],
             "metrics": json.dumps({name: m.to_dict() for name, m in self.metrics.items()}),
+            "warnings": json.dumps(self.warnings, ensure_ascii=False) if self.warnings else "",
         }
         for name in ("fid", "mifid"):
             interval = self.uncertainty.intervals.get(name) if self.uncertainty else None

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mifid.cache import Cache
 from mifid.computing import check_copies, check_held_out, compute, logits_of, pipeline_for
+from mifid.errors import recorded_warnings
 from mifid.evidence.assessing import REPLICATES, SEED, Resampling, assess
 from mifid.evidence.evidence import Evidence
 from mifid.extraction import Settings
@@ -122,7 +123,7 @@ def score(
             extractor, weights=weights, backend=backend, precision=precision, progress=shown
         )
 
-    with ExitStack() as files:
+    with recorded_warnings() as warned, ExitStack() as files:
         sides = [
             files.enter_context(closing(open_side(label, raw, value_range=value_range)))
             for label, raw in given.items()
@@ -135,24 +136,24 @@ def score(
             side.label: compute(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)
             for side in sides
         }
-    seconds |= pipeline.seconds if pipeline else {}
-    check_widths(computed)
-    check_held_out(computed)
-    inputs = {
-        side.label: told(side, computed[side.label], pipeline)
-        for side in sorted(sides, key=lambda side: side.label)
-    }
-    check_copies(computed, inputs, wanted=wanted)
-    report = _report(
-        computed,
-        wanted=wanted,
-        epsilon=epsilon,
-        resampling=resampling,
-        logits=lambda: logits_of(computed["generated"], pipeline, extractor, network),
-        cache=store,
-        progress=shown,
-        seconds=seconds,
-    )
+        seconds |= pipeline.seconds if pipeline else {}
+        check_widths(computed)
+        check_held_out(computed)
+        inputs = {
+            side.label: told(side, computed[side.label], pipeline)
+            for side in sorted(sides, key=lambda side: side.label)
+        }
+        check_copies(computed, inputs, wanted=wanted)
+        report = _report(
+            computed,
+            wanted=wanted,
+            epsilon=epsilon,
+            resampling=resampling,
+            logits=lambda: logits_of(computed["generated"], pipeline, extractor, network),
+            cache=store,
+            progress=shown,
+            seconds=seconds,
+        )
     asked = {
         "metrics": names,
         "ci": ci,
@@ -171,6 +172,7 @@ def score(
     return replace(
         report,
         inputs=inputs,
+        warnings=tuple(warned),
         seconds={**seconds, "total": time.perf_counter() - start},
         evidence=None if passed else Evidence(computed, given, epsilon, value_range, asked=asked),
     )

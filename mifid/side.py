@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mifid.errors import terminal_safe
+
 __all__ = ["Side"]
 
 
@@ -64,12 +66,7 @@ class Side:
             parts.append(f"left out {len(self.bad)} bad (first: {first})")
         if self.converted:
             parts.append(f"converted to RGB {_listed(self.converted)}")
-        return _spelled_out("; ".join(parts))
-
-
-def _spelled_out(text: str) -> str:
-    """Escape what would move a terminal's cursor: file names may hold anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return terminal_safe("; ".join(parts)).replace("\n", "\\n")
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
-from mifid.errors import MifidWarning
+from mifid.errors import MifidWarning, warn
 from mifid.extractors import Extractor
 from mifid.progress import Progress, choose
 from mifid.submission import MONET, Rules
@@ -177,10 +177,9 @@ def _warn_of_number(run: Run) -> None:
     """Tell now what the check would tell at the end."""
     number, rules = len(run.source), run.rules
     if not rules.at_least <= number <= rules.at_most:
-        warnings.warn(
+        warn(
             f"{rules.file_name} will hold {number:,} pictures; '{rules.competition}' takes "
             f"{rules.at_least:,} to {rules.at_most:,} and would refuse it",
-            MifidWarning,
             stacklevel=3,
         )
 
@@ -195,10 +194,9 @@ def _held_out_note(run: Run, workers: int | None) -> str:
     from mifid.baseline.sides import open_side
 
     if not run.inputs.held_out:
-        warnings.warn(
+        warn(
             "scores are computed against the paintings that are trained on, which rewards copying "
             "them; give other paintings as --held-out if you have some",
-            MifidWarning,
             stacklevel=3,
         )
         return ""
@@ -208,7 +206,7 @@ def _held_out_note(run: Run, workers: int | None) -> str:
     ):
         note = overlap(held_out, paintings, trained_on=run.paintings.names, workers=workers)
     if note:
-        warnings.warn(note, MifidWarning, stacklevel=3)
+        warn(note, stacklevel=3)
     return note
 
 

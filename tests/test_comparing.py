@@ -499,6 +499,7 @@ def test_json_holds_all_of_it():
         "seed",
         "simultaneous",
         "remarks",
+        "warnings",
         "comparable_with_kaggle",
         "not_comparable_reason",
         "protocol",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder
 from mifid.baseline.sampling import hold_back
 from mifid.baseline.snapshots import Scorer, Snapshots
-from mifid.errors import InputError, MifidWarning
+from mifid.errors import InputError, warn
 from mifid.submission import Rules
 
 __all__ = ["Parts", "build", "steps_of"]
@@ -115,11 +114,9 @@ def _held_back(config: Config, photos: int) -> int:
     number = min(config.data.held_back, photos // 2)
     if number >= 2 or config.data.held_back == 0:
         return number
-    warnings.warn(
+    warn(
         f"{photos} photos are too few to hold some back: snapshots are not scored, and the last "
-        "one is painted with",
-        MifidWarning,
-        stacklevel=2,
+        "one is painted with"
     )
     return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from mifid.baseline.generation_checks import check_output, check_settings, finge
 from mifid.baseline.painting import Painter
 from mifid.baseline.photos import Photos
 from mifid.checking import Check, check
-from mifid.errors import InputError, MifidWarning
+from mifid.errors import InputError, warn
 from mifid.extractors.devices import choose_device, exact_float32
 from mifid.images.batches import default_workers
 from mifid.images.decode import decode, decoder_version
@@ -253,7 +252,7 @@ def _memory_notes(line: AssemblyLine, batch_size: int) -> tuple[str, ...]:
 
 
 def _noted(text: str) -> tuple[str, ...]:
-    warnings.warn(text, MifidWarning, stacklevel=4)
+    warn(text, stacklevel=4)
     return (text,)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import Any
 
 from mifid.baseline.config import Data
 from mifid.baseline.fitting import fit_picture
-from mifid.errors import InputError, MifidWarning, PictureError
+from mifid.errors import InputError, PictureError, warn
 from mifid.images import Source, open_images
 from mifid.images.decode import decode
 from mifid.images.source import Decoded, Pixels, digest
@@ -168,10 +167,8 @@ def paintable(
         )
     if damaged:
         first = next(iter(damaged.values()))
-        warnings.warn(
+        warn(
             f"{len(damaged):,} photos cannot be painted and will be missing in "
-            f"{rules.file_name}; the first: {first.message}",
-            MifidWarning,
-            stacklevel=2,
+            f"{rules.file_name}; the first: {first.message}"
         )
     return Subset(source, kept)

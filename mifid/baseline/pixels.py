@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +22,7 @@ from mifid.baseline.config import Data
 from mifid.baseline.fitting import FittedSource
 from mifid.baseline.pixelfile import PixelFile
 from mifid.baseline.selection import select as select_names
-from mifid.errors import InputError, MifidWarning, OutputError, first_line
+from mifid.errors import InputError, OutputError, first_line, warn
 from mifid.files import atomic_write, cache_folder
 from mifid.images.batches import BatchReader, digests
 from mifid.images.decode import decoder_version
@@ -101,7 +100,7 @@ def store_pixels(
                 stored = pixelfile.read(path, size=data.size)
     _refuse_few(len(stored.names), source, label, restricted=True)
     if missing := sorted((Counter(chosen.names) - Counter(stored.names)).elements()):
-        _warn(
+        warn(
             f"{len(missing):,} of {len(chosen):,} {label} cannot be decoded, or are tiny, and are "
             f"left out; the first: '{missing[0]}'"
         )
@@ -135,7 +134,7 @@ def _load(path: Path, *, size: int, complete: int) -> PixelFile | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # damage can make NumPy and json raise nearly anything
-        _warn(f"cached pixels {path} are damaged and are made anew: {first_line(error)}")
+        warn(f"cached pixels {path} are damaged and are made anew: {first_line(error)}")
         with suppress(OSError):
             path.unlink()
         return None
@@ -228,7 +227,3 @@ def _sweep(folder: Path) -> None:
         with suppress(OSError):  # another process was first
             if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                 path.unlink()
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, MifidWarning, stacklevel=3)

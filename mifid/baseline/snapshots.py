@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from mifid.baseline.painting import Painter
 from mifid.baseline.plots import plot_losses, plot_scores
 from mifid.baseline.records import Recorder, read_metrics
 from mifid.baseline.sheets import sample_grid, save_picture
-from mifid.errors import MifidError, MifidWarning
+from mifid.errors import MifidError, warn
 from mifid.images.source import Pixels
 from mifid.submission import Rules
 
@@ -181,7 +180,7 @@ class Snapshots:
                 as_submitted(painted, rules=self._rules) for painted in self._painted(network, stop)
             )
         except MifidError as error:  # hours of training must not end over one score
-            warnings.warn(f"a snapshot could not be scored: {error}", MifidWarning, stacklevel=2)
+            warn(f"a snapshot could not be scored: {error}")
             return {}
 
     def _painted(self, network: nn.Module, stop: StopRequest) -> Iterator[Pixels]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mifid.errors import terminal_safe
 from mifid.evidence.changes import EFFECTS, Change
 from mifid.evidence.pairs import InputPair, NumberPair
 from mifid.evidence.scorejson import known
@@ -62,7 +63,7 @@ class Explanation:
         parts.append("\n".join(_told(pair) for pair in self.inputs))
         parts += ["\n".join(part) for part in self._by_effect()]
         parts += ["\n".join(self.notes)] if self.notes else []
-        return _harmless("\n\n".join([*parts, "\n".join(self.conclusions)]))
+        return terminal_safe("\n\n".join([*parts, "\n".join(self.conclusions)]))
 
     __str__ = text
 
@@ -81,13 +82,6 @@ class Explanation:
         one_sided = [change for change in self.changes if not change.told]
         if one_sided:
             yield ["Told by one of the two only:", *map(_line, one_sided)]
-
-
-def _harmless(text: str) -> str:
-    """Spell out what would command a terminal: what JSONs hold may be anybody's."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def _row(pair: NumberPair) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ class Scored(Protocol):
     @property
     def metrics(self) -> Mapping[str, Measured]: ...  # noqa: D102
     @property
+    def warnings(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
     def check(self) -> Check | None: ...  # noqa: D102
     @property
     def evidence(self) -> Evidence | None: ...  # noqa: D102

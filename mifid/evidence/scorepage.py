@@ -59,6 +59,7 @@ def write_score_page(path: str | os.PathLike[str], report: Scored) -> None:
         intervals=_intervals(report),
         reading=_reading(report),
         not_comparable=report.not_comparable or "",
+        warnings=report.warnings,
         checks=report.check.findings
         if report.check
         else Omitted("it was not checked: --submission does, and mifid check"),

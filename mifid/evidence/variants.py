@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mifid.errors import terminal_safe
+
 __all__ = ["HEADINGS", "DiagnosedSide", "Diagnosis", "Variant"]
 
 HEADINGS = ("variant", "FID", "difference", "%", "levels", "what to do")
@@ -91,6 +93,7 @@ class Diagnosis:
         notes: what the table cannot say, a paragraph each, the most useful first.
         not_comparable: why FID as given cannot be compared with Kaggle's; None if it can.
         seconds: wall time of it all.
+        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
     """
 
     variants: tuple[Variant, ...]
@@ -100,6 +103,7 @@ class Diagnosis:
     notes: tuple[str, ...]
     not_comparable: str | None
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def fid(self) -> float:
@@ -130,7 +134,8 @@ class Diagnosis:
             cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
             lines.append("  ".join(cells).rstrip())
         told = [f"{row[0]}: {row[-1]}" for row in self.rows() if row[-1]]
-        return "\n".join([*lines, "", *told, "", *self.notes])
+        warned = [f"Warning: {terminal_safe(warning)}" for warning in self.warnings]
+        return "\n".join([*lines, "", *told, "", *self.notes, *warned])
 
     __str__ = text
 
@@ -145,6 +150,7 @@ class Diagnosis:
             "comparable_with_kaggle": self.not_comparable is None,
             "not_comparable_reason": self.not_comparable,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "seconds": round(self.seconds, 4),
         }
 

@@ -7,7 +7,6 @@ file nor torch.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, MifidError, MifidWarning, WeightsError, first_line
+from mifid.errors import FeatureError, MifidError, WeightsError, first_line, warn
 from mifid.files import atomic_write, cache_folder
 
 if TYPE_CHECKING:
@@ -88,10 +87,10 @@ def _kept(path: Path, key: str) -> Classifier | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        _warn(f"the kept classifier {path} cannot be read: {error.strerror or error}")
+        warn(f"the kept classifier {path} cannot be read: {error.strerror or error}")
         return None
     except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
-        _warn(f"the kept classifier {path} is damaged and is read anew: {first_line(error)}")
+        warn(f"the kept classifier {path} is damaged and is read anew: {first_line(error)}")
         with suppress(OSError):
             path.unlink()
         return None
@@ -103,8 +102,4 @@ def _keep(path: Path, key: str, weight: Classifier) -> None:
         with atomic_write(path) as file:
             np.savez(file, weight=weight, key=np.array(key))
     except (MifidError, OSError) as error:
-        _warn(f"the classifier could not be kept for the next run: {first_line(error)}")
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, MifidWarning, stacklevel=4)
+        warn(f"the classifier could not be kept for the next run: {first_line(error)}")

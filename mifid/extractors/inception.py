@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mifid.errors import MifidWarning, WeightsError, first_line
+from mifid.errors import WeightsError, first_line, warn
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
 from mifid.extractors.precision import EXACT, Precision
@@ -43,11 +42,9 @@ class TrainedInception(InceptionExtractor):
         super().__init__(backend, resize=resize, precision=precision)
         self.weights = weights
         if not weights.published:
-            warnings.warn(
+            warn(
                 f"{weights.path} is not the published weights file: its sha256 begins "
-                f"{weights.sha256[:8]}, not {PUBLISHED}; scores are not comparable with Kaggle's",
-                MifidWarning,
-                stacklevel=2,
+                f"{weights.sha256[:8]}, not {PUBLISHED}; scores are not comparable with Kaggle's"
             )
 
     @property

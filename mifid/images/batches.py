@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import MifidWarning, OutputError, PictureError, first_line
+from mifid.errors import OutputError, PictureError, first_line, warn
 from mifid.images.chunks import Outcome, chunks
 from mifid.images.cores import available_cores
 from mifid.images.processes import ProcessDecoder
@@ -152,11 +151,9 @@ class BatchReader:
             try:
                 return stack.enter_context(processes)
             except (OutputError, OSError) as error:
-                warnings.warn(
+                warn(
                     "pictures are decoded in threads, not in processes, which is slower beside a "
-                    f"GPU: {first_line(error)}",
-                    MifidWarning,
-                    stacklevel=2,
+                    f"GPU: {first_line(error)}"
                 )
         return stack.enter_context(ThreadDecoder(self._source, self._workers))
 

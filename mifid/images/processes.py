@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 
-from mifid.errors import InputError, MifidError
+from mifid.errors import InputError, MifidError, MifidWarning, warn
 from mifid.images.area import LANES, Area, Reply, make_area_file
 from mifid.images.chunks import Outcome
 from mifid.images.source import Source
@@ -152,7 +152,10 @@ class _Worker:
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise self._death(indices) from error
         for category, text in mine.warnings:
-            warnings.warn(text, category, stacklevel=2)
+            if issubclass(category, MifidWarning):
+                warn(text)
+            else:
+                warnings.warn(text, category, stacklevel=2)
         return mine.outcomes
 
     def _ask(self, indices: range) -> _Asked:

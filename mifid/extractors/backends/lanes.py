@@ -7,7 +7,6 @@ the same steps are done one after the other.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -15,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mifid.errors import MifidWarning, first_line
+from mifid.errors import first_line, warn
 from mifid.extractors.devices import as_tensor, exact_float32, in_parts
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
@@ -86,11 +85,9 @@ class Worker:
         except RuntimeError as error:
             # What was recorded before is whole; the features are the same without.
             self._most_graphs = len(self._graphs)
-            warnings.warn(
+            warn(
                 f"{self.device}: launches could not be recorded ({first_line(error)}); they are "
-                "made one by one, which is slower",
-                MifidWarning,
-                stacklevel=2,
+                "made one by one, which is slower"
             )
             return None
 

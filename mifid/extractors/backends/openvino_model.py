@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mifid.cache import NetworkCache
-from mifid.errors import InputError, MifidWarning, first_line
+from mifid.errors import InputError, first_line, warn
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.resize import INPUT_SIZE
 from mifid.files import cache_folder, sha256_of_file
@@ -80,16 +80,14 @@ def _kept(core: Any, key: str) -> Any | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        warnings.warn(
+        warn(
             f"the converted network {folder} cannot be read: {error.strerror or error}",
-            MifidWarning,
             stacklevel=5,
         )
         return None
     except Exception as error:  # damage can make the reader raise nearly anything
-        warnings.warn(
+        warn(
             f"the converted network {folder} is damaged and is converted anew: {first_line(error)}",
-            MifidWarning,
             stacklevel=5,
         )
         shutil.rmtree(folder, ignore_errors=True)
@@ -112,11 +110,7 @@ def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
             os.rename(new, folder)
     except (OSError, RuntimeError) as error:
         if not os.path.isdir(folder):  # else another run was quicker
-            warnings.warn(
-                f"the converted network could not be kept: {first_line(error)}",
-                MifidWarning,
-                stacklevel=5,
-            )
+            warn(f"the converted network could not be kept: {first_line(error)}", stacklevel=5)
     # What was kept and what was not must be the same network to the last bit: load it back.
     return _kept(core, key) or model or _convert(read_weights)
 

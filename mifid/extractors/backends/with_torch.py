@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import platform
-import warnings
 from collections.abc import Callable, Sequence
 from itertools import cycle
 
 import torch
 
-from mifid.errors import MifidWarning
+from mifid.errors import warn
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.backends.lanes import Lane, Worker
 from mifid.extractors.base import DEFAULT_BATCH_SIZE
@@ -76,7 +75,7 @@ def _check_bfloat16(devices: Sequence[torch.device]) -> None:
                 raise no_bfloat16(torch.cuda.get_device_name(device))
         elif device.type == "cpu" and not _cpu_has_bfloat16():
             # Not refused: so a GPU's numbers can be looked into without the GPU.
-            warnings.warn(no_bfloat16("this processor").message, MifidWarning, stacklevel=2)
+            warn(no_bfloat16("this processor").message)
 
 
 def _cpu_has_bfloat16() -> bool:
