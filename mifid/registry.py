@@ -4,19 +4,87 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from mifid.errors import InputError
 
-__all__ = ["Registry", "import_object", "suggest"]
+__all__ = ["Aliases", "Registry", "did_you_mean", "fold", "import_object", "meant", "suggest"]
 
 
-def suggest(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Return ``"Did you mean 'x'?"`` and all the names there are."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    mean = f"Did you mean '{near[0]}'? " if near else ""
-    return f"{mean}There are: {', '.join(sorted(known))}."
+Aliases = Mapping[str, str | tuple[str, ...]]
+"""What others call things -> the name, or names, here."""
+
+_NONE: Aliases = MappingProxyType({})
+
+_SHORTEST_BEGINNING = 3
+
+
+def suggest(name: str, known: Mapping[str, Any] | list[str], *, aliases: Aliases = _NONE) -> str:
+    """Return ``"Did you mean 'x'?"`` and all the names there are.
+
+    >>> suggest("lr", ["rate", "decay"], aliases={"lr": "rate"})
+    "Did you mean 'rate'? There are: decay, rate."
+
+    Args:
+        name: what was given.
+        known: what could have been.
+        aliases: other names of these: see :func:`meant`.
+    """
+    return (
+        f"{did_you_mean(meant(name, known, aliases=aliases))}There are: {', '.join(sorted(known))}."
+    )
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return the question with a blank at its end; no names: nothing.
+
+    >>> did_you_mean(["a", "b", "c"])
+    "Did you mean 'a', 'b' or 'c'? "
+    """
+    quoted = [f"'{name}'" for name in names]
+    listed = " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+    return f"Did you mean {listed}? " if listed else ""
+
+
+def meant(
+    name: str, known: Mapping[str, Any] | list[str], *, aliases: Aliases = _NONE
+) -> list[str]:
+    """Return which names somebody means who writes ``name``: by meaning first, then by spelling.
+
+    An alias counts first; then a name that differs in case and punctuation alone; then all that
+    begin so; last the one that is spelt most alike. Case and punctuation never matter.
+
+    Args:
+        name: what was given.
+        known: what could have been.
+        aliases: what others call it: ``{"learning_rate": "rate"}``. What they stand for may be
+            something else than a name of ``known``, such as an option.
+    """
+    folded = fold(name)
+    for other, names in aliases.items():
+        if folded and fold(other) == folded:
+            return [names] if isinstance(names, str) else list(names)
+    same = [each for each in known if fold(each) == folded]
+    if same:
+        return same[:1]
+    begin = [each for each in known if fold(each).startswith(folded)]
+    if begin and len(folded) >= _SHORTEST_BEGINNING:
+        return sorted(begin)
+    spelt = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    return [spelt[each] for each in near]
+
+
+def fold(name: str) -> str:
+    """Return a name without what people write differently: case, hyphens, dots, blanks.
+
+    >>> fold("Learning_Rate") == fold("learning-rate")
+    True
+    """
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def import_object(path: str) -> Any:
@@ -48,15 +116,24 @@ class Registry(Mapping[str, Any]):
     """An immutable table of ``name -> object``, imported on first use.
 
     To add an entry: one new file, and one line in the table.
+
+    Args:
+        kind: of thing, for messages.
+        paths: name -> ``"module:object"``.
+        aliases: what others call these things; only for suggestions.
     """
 
-    def __init__(self, kind: str, paths: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, paths: Mapping[str, str], *, aliases: Aliases = _NONE) -> None:
         self.kind = kind
+        self.aliases = dict(aliases)
         self._paths = dict(paths)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._paths:
-            raise InputError(f"unknown {self.kind} '{name}'", hint=suggest(name, self._paths))
+            raise InputError(
+                f"unknown {self.kind} '{name}'",
+                hint=suggest(name, self._paths, aliases=self.aliases),
+            )
         return import_object(self._paths[name])
 
     def __contains__(self, name: object) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from mifid.errors import InputError
 from mifid.extractors import EXTRACTORS
 from mifid.metrics import METRICS
-from mifid.registry import Registry, import_object, suggest
+from mifid.registry import Registry, did_you_mean, import_object, meant, suggest
 
 TABLE = Registry("fruit", {"apple": "math:pi", "pear": "math:e", "cherry": "no.such:thing"})
 
@@ -58,6 +58,51 @@ def test_a_far_miss_is_told_what_there_is(given):
 
 def test_suggestions_work_on_lists_too():
     assert suggest("b", ["bb", "a"]) == "Did you mean 'bb'? There are: a, bb."
+
+
+ALIASES = {"learning_rate": "rate", "betas": ("beta1", "beta2"), "device": "--device"}
+SETTINGS = ["rate", "beta1", "beta2", "color", "unet-2", "unet-60"]
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("learning_rate", ["rate"]),
+        ("Learning-Rate", ["rate"]),  # neither case nor hyphens matter
+        ("betas", ["beta1", "beta2"]),
+        ("device", ["--device"]),  # an alias may stand for what is no name of the table
+        ("RATE", ["rate"]),
+        ("beta_1", ["beta1"]),
+        ("unet", ["unet-2", "unet-60"]),  # all that begin so, not one of them
+        ("colour", ["color"]),
+        ("lr", []),  # two letters that lie in a name are no likeness
+        ("un", []),
+        ("", []),
+        ("--", []),
+    ],
+)
+def test_names_are_suggested_by_meaning_before_spelling(given, names):
+    assert meant(given, SETTINGS, aliases=ALIASES) == names
+
+
+def test_a_table_suggests_by_its_aliases():
+    table = Registry("fruit", {"apple": "math:pi"}, aliases={"pomme": "apple"})
+    with pytest.raises(InputError) as caught:
+        table["Pomme"]
+    assert caught.value.hint == "Did you mean 'apple'? There are: apple."
+
+
+@pytest.mark.parametrize(
+    ("names", "question"),
+    [
+        ([], ""),
+        (["a"], "Did you mean 'a'? "),
+        (["a", "b"], "Did you mean 'a' or 'b'? "),
+        (["a", "b", "c"], "Did you mean 'a', 'b' or 'c'? "),
+    ],
+)
+def test_several_that_could_be_meant_are_listed(names, question):
+    assert did_you_mean(names) == question
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)
