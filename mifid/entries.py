@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mifid.cache import make_key
 from mifid.featureset import Features
 from mifid.images import Source
+from mifid.images.inspection import Inspection
 from mifid.provenance import Provenance
 from mifid.statistics import Statistics
 
@@ -21,6 +22,7 @@ __all__ = [
     "digests_from_entry",
     "digests_to_entry",
     "from_entry",
+    "inspection_from_entry",
     "statistics_from_entry",
     "statistics_to_entry",
     "to_entry",
@@ -49,7 +51,7 @@ def digests_from_entry(entry: dict[str, npt.NDArray[Any]]) -> Digests:
 
 
 def to_entry(
-    computed: Features, found: Digests, bad: list[tuple[int, str]]
+    computed: Features, found: Digests, bad: list[tuple[int, str]], inspection: Inspection
 ) -> dict[str, npt.NDArray[Any]]:
     """Keep features in the order of contents, so that they fit the same pictures renamed."""
     rank = _by_content(found, {index for index, _ in bad})
@@ -60,6 +62,7 @@ def to_entry(
         "features": computed.values[rank],
         "bad": rows.astype(np.str_).reshape(-1, 3),
         "converted": np.array(json.dumps(dict(computed.converted))),
+        "inspection": np.array(inspection.to_json()),
         "provenance": np.array(computed.provenance.to_json()),
     }
 
@@ -85,14 +88,15 @@ def from_entry(entry: dict[str, npt.NDArray[Any]], source: Source, found: Digest
 
 
 def statistics_to_entry(
-    statistics: Statistics, converted: Mapping[str, int]
+    statistics: Statistics, converted: Mapping[str, int], inspection: Inspection
 ) -> dict[str, npt.NDArray[Any]]:
-    """Keep statistics, and how many of their pictures were not RGB, by mode."""
+    """Keep statistics, how many of their pictures were not RGB, and what these look like."""
     return {
         "mu": statistics.mu,
         "sigma": statistics.sigma,
         "n": np.array(statistics.n),
         "converted": np.array(json.dumps(dict(converted))),
+        "inspection": np.array(inspection.to_json()),
         "provenance": np.array(statistics.provenance.to_json()),
     }
 
@@ -108,6 +112,11 @@ def statistics_from_entry(
         provenance=Provenance.from_json(str(entry["provenance"])),
     )
     return statistics, json.loads(str(entry["converted"]))
+
+
+def inspection_from_entry(entry: dict[str, npt.NDArray[Any]]) -> Inspection:
+    """Return what the pictures of an entry of features or statistics look like."""
+    return Inspection.from_json(str(entry["inspection"]))
 
 
 def _by_content(found: Digests, bad: set[int]) -> list[int]:

@@ -18,6 +18,7 @@ from mifid.images import Source, Stream
 from mifid.images.batches import Batch, BatchReader, Decoders
 from mifid.images.cores import available_cores
 from mifid.images.decode import decoder_version
+from mifid.images.inspection import Inspection
 from mifid.images.processes import can_travel
 from mifid.progress import Progress
 from mifid.provenance import Provenance
@@ -62,6 +63,7 @@ class Extraction:
         provenance: what computed the features.
         converted: pictures that were not RGB, by mode.
         bad: (index, reason) of pictures that were left out.
+        inspection: what the pictures look like.
         total: pictures met.
     """
 
@@ -81,6 +83,7 @@ class Extraction:
         self.provenance = Provenance()
         self.converted: Counter[str] = Counter()
         self.bad: list[tuple[int, str]] = []
+        self.inspection = Inspection()
         self.total = 0
 
     def __iter__(self) -> Generator[tuple[npt.NDArray[np.int64], FeatureMatrix], None, None]:
@@ -96,6 +99,7 @@ class Extraction:
         ):
             for batch, features in self._computed(batches):
                 self._check(features, batch)
+                self.inspection.add(batch.pixels)
                 self.total += len(features)
                 task.advance(len(features))
                 yield batch.indices, features

@@ -18,6 +18,7 @@ from mifid.entries import (
     digests_from_entry,
     digests_to_entry,
     from_entry,
+    inspection_from_entry,
     statistics_from_entry,
     statistics_to_entry,
     to_entry,
@@ -29,6 +30,7 @@ from mifid.featureset import Features
 from mifid.images import Source, Stream, open_images
 from mifid.images.batches import digests
 from mifid.images.decode import decoder_version
+from mifid.images.inspection import Inspection
 from mifid.progress import Progress, Silent, choose
 from mifid.statistics import Statistics
 
@@ -104,12 +106,16 @@ class Outcome:
         cached: whether the features came from the cache.
         converted: pictures that were not RGB, by mode.
         bad: (name, reason) of pictures that were left out.
+        digests: one a picture; None for streams.
+        inspection: what the pictures look like; None: there were none.
     """
 
     sha256: str | None = None
     cached: bool = False
     converted: Mapping[str, int] = field(default_factory=dict)
     bad: tuple[tuple[str, str], ...] = ()
+    digests: Digests | None = None
+    inspection: Inspection | None = None
 
 
 class Pipeline:
@@ -139,15 +145,17 @@ class Pipeline:
     def features(self, source: Source | Stream, label: str) -> Features:
         """Return a source's features, in the order of its names."""
         if isinstance(source, Stream):
-            return self._extract(source, label)[0]
+            computed, extraction = self._extract(source, label)
+            self.outcomes[label] = _outcome(extraction, computed.bad, None)
+            return computed
         found = self._hash(source, label)
         kept = self._kept_features(source, found, label)
         if kept is not None:
             return kept
-        sha256 = content_hash(found)
-        computed, bad = self._extract(source, label)
-        self.outcomes[label] = Outcome(sha256, False, computed.converted, computed.bad)
-        self._store(self._key("features", sha256), label, to_entry(computed, found, bad))
+        computed, extraction = self._extract(source, label)
+        self.outcomes[label] = _outcome(extraction, computed.bad, found)
+        entry = to_entry(computed, found, extraction.bad, extraction.inspection)
+        self._store(self._key("features", content_hash(found)), label, entry)
         return computed
 
     def statistics(self, source: Source | Stream, label: str) -> Statistics:
@@ -160,15 +168,19 @@ class Pipeline:
         entry = self._load(key, label)
         if entry is not None:
             statistics, converted = statistics_from_entry(entry)
-            self.outcomes[label] = Outcome(sha256, True, converted)
+            self.outcomes[label] = Outcome(
+                sha256, True, converted, (), found, inspection_from_entry(entry)
+            )
             return statistics
         kept = self._kept_features(source, found, label)
         if kept is not None:
             return Statistics.from_features(kept.values, provenance=kept.provenance)
-        statistics = self._accumulate(source, label, sha256)
-        if not self.outcomes[label].bad:  # an entry of numbers could not name them
-            converted = self.outcomes[label].converted
-            self._store(key, label, statistics_to_entry(statistics, converted))
+        statistics = self._accumulate(source, label, found)
+        outcome = self.outcomes[label]
+        if not outcome.bad:  # an entry of numbers could not name them
+            assert outcome.inspection is not None
+            entry = statistics_to_entry(statistics, outcome.converted, outcome.inspection)
+            self._store(key, label, entry)
         return statistics
 
     def _kept_features(self, source: Source, found: Digests, label: str) -> Features | None:
@@ -177,10 +189,12 @@ class Pipeline:
         if entry is None or (len(entry["bad"]) and not self._settings.skip_bad):
             return None
         kept = from_entry(entry, source, found)
-        self.outcomes[label] = Outcome(sha256, True, kept.converted, kept.bad)
+        self.outcomes[label] = Outcome(
+            sha256, True, kept.converted, kept.bad, found, inspection_from_entry(entry)
+        )
         return kept
 
-    def _accumulate(self, source: Source | Stream, label: str, sha256: str | None) -> Statistics:
+    def _accumulate(self, source: Source | Stream, label: str, found: Digests | None) -> Statistics:
         extraction = self._extraction(source, label)
         statistics = Statistics()
         with self._timed(f"extract {label}"), closing(iter(extraction)) as parts:
@@ -188,12 +202,10 @@ class Pipeline:
                 statistics.update(values)
         statistics.provenance = extraction.provenance
         bad = tuple((source.name(index), reason) for index, reason in extraction.bad)
-        self.outcomes[label] = Outcome(sha256, False, dict(extraction.converted), bad)
+        self.outcomes[label] = _outcome(extraction, bad, found)
         return statistics
 
-    def _extract(
-        self, source: Source | Stream, label: str
-    ) -> tuple[Features, list[tuple[int, str]]]:
+    def _extract(self, source: Source | Stream, label: str) -> tuple[Features, Extraction]:
         extraction = self._extraction(source, label)
         with self._timed(f"extract {label}"):
             kept, values = extraction.gather()
@@ -205,7 +217,7 @@ class Pipeline:
             converted=dict(extraction.converted),
             bad=tuple((source.name(index), reason) for index, reason in extraction.bad),
         )
-        return computed, extraction.bad
+        return computed, extraction
 
     def _extraction(self, source: Source | Stream, label: str) -> Extraction:
         return Extraction(source, self.extractor, self._settings, self._progress, label)
@@ -226,7 +238,7 @@ class Pipeline:
 
     def _key(self, kind: str, sha256: str) -> str:
         fingerprint = self.extractor.identity.fingerprint or ""
-        return make_key(f"mifid {kind} 2", fingerprint, decoder_version(), sha256)
+        return make_key(f"mifid {kind} 3", fingerprint, decoder_version(), sha256)
 
     def _load(self, key: str, label: str) -> dict[str, npt.NDArray[Any]] | None:
         if self._cache is None:
@@ -246,3 +258,17 @@ class Pipeline:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _outcome(
+    extraction: Extraction, bad: tuple[tuple[str, str], ...], found: Digests | None
+) -> Outcome:
+    """Return what became of a source that was run through the network just now."""
+    return Outcome(
+        None if found is None else content_hash(found),
+        False,
+        dict(extraction.converted),
+        bad,
+        found,
+        extraction.inspection,
+    )

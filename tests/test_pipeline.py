@@ -277,3 +277,26 @@ def test_a_changed_archive_is_read_anew(tmp_path):
         values.append(mifid.features(archive, extractor=counting).values)
     assert counting.pictures == 10
     assert not np.array_equal(*values)
+
+
+def test_what_pictures_look_like_is_kept_with_their_features(tmp_path):
+    folder = write_pictures(tmp_path / "a", np.concatenate([drawn("photo", 3), drawn("photo", 1)]))
+    extractor = Counting()
+    seen = []
+    for ask in ("features", "features", "statistics", "statistics"):
+        pipeline = Pipeline(open_extractor(extractor), cache=Cache())
+        getattr(pipeline, ask)(open_images(folder), "a")
+        seen.append(pipeline.outcomes["a"])
+    assert [outcome.cached for outcome in seen] == [False, True, True, True]
+    assert {outcome.inspection.to_json() for outcome in seen} == {seen[0].inspection.to_json()}
+    assert seen[0].inspection.sizes == {(32, 32): 4}
+    assert all(outcome.digests == seen[0].digests for outcome in seen)
+    assert len(set(seen[0].digests)) == 3
+
+
+def test_what_a_stream_looks_like_is_known_once_it_has_passed():
+    pipeline = Pipeline(open_extractor(Counting()))
+    pipeline.features(open_images(iter([drawn("photo", 3), drawn("photo", 2)])), "a")
+    assert pipeline.outcomes["a"].inspection.sizes == {(32, 32): 5}
+    assert pipeline.outcomes["a"].sha256 is None
+    assert pipeline.outcomes["a"].digests is None
