@@ -21,8 +21,8 @@ __all__ = ["generate"]
     "--checkpoint",
     required=True,
     type=click.Path(),
-    metavar="FILE",
-    help="A trained generator: best.safetensors of a run.",
+    metavar="PATH",
+    help="A trained generator: a run's folder, or its best.safetensors.",
 )
 @click.option(
     "--photos",
@@ -94,7 +94,7 @@ def generate(
     is given again. The exit code is 1 when Kaggle would refuse the submission.
 
     \b
-    mifid generate --checkpoint run/best.safetensors --photos photo_jpg/ -o images.zip
+    mifid generate --checkpoint run/ --photos photo_jpg/ -o images.zip
     """
     from mifid.baseline.generate import generate as generate_pictures
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import struct
 import zipfile
 import zlib
@@ -112,11 +113,7 @@ def resumable_archive(
     partial = partial_path(path, fingerprint)
     check_writable(path)  # before the lock, which would make a missing folder
     with _locked(path):
-        try:
-            partial.touch()
-            file = partial.open("r+b")
-        except OSError as error:
-            raise _cannot_write(path, error) from error
+        file = _open_partial(partial, path)
         try:
             found = _recover(file, names, group=group)
             archive = ResumableArchive(file, names=names, found=found, target=path)
@@ -137,6 +134,32 @@ def partial_path(target: str | os.PathLike[str], fingerprint: str) -> Path:
     """Return where the unfinished archive lies: beside ``target``, for a rename in the end."""
     path = Path(target)
     return path.with_name(f".{path.name}.{fingerprint}.partial")
+
+
+def _open_partial(partial: Path, target: Path) -> IO[bytes]:
+    """Open the unfinished archive, or an empty one; never through a link.
+
+    Its name can be known beforehand: a link under it would lead writing to any file.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(partial, flags, 0o666)
+    except OSError as error:
+        if partial.is_symlink() or (partial.exists() and not partial.is_file()):
+            raise _foreign(partial, target) from error
+        raise _cannot_write(target, error) from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(descriptor)
+        raise _foreign(partial, target)
+    return os.fdopen(descriptor, "r+b")
+
+
+def _foreign(partial: Path, target: Path) -> OutputError:
+    return OutputError(
+        f"cannot write {target}: {partial.name} beside it is a link, a pipe or a folder",
+        hint="mifid makes plain files of such names; remove it, or write to another folder.",
+    )
 
 
 def stored_entry(name: str) -> zipfile.ZipInfo:

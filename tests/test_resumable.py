@@ -1,5 +1,6 @@
 """After any end the next run goes on, and the archive is the one of a run that never ended."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -239,3 +240,24 @@ def test_kill_9(path, whole):
     assert write(path) == 4  # the lock of the dead does not hold
     assert path.read_bytes() == whole
     assert listing(path) == ["images.zip"]
+
+
+@pytest.mark.parametrize("kind", ["link", "dead link", "hard link", "fifo", "folder"])
+def test_what_others_put_under_the_partials_name_is_not_written_through(kind, path, tmp_path):
+    """The name can be known beforehand; a link there would lead writing to any file."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    partial = partial_path(path, "abc")
+    if kind == "hard link":
+        partial.hardlink_to(victim)
+    elif kind == "fifo":
+        os.mkfifo(partial)
+    elif kind == "folder":
+        partial.mkdir()
+    else:
+        partial.symlink_to(victim if kind == "link" else tmp_path / "nobody")
+    with pytest.raises(OutputError, match=r"abc\.partial beside it is a link, a pipe or a folder"):
+        write(path)
+    assert victim.read_bytes() == b"precious"
+    assert not (tmp_path / "nobody").exists()
+    assert not path.exists()

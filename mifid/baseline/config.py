@@ -114,6 +114,7 @@ class Generator:
         0,
         "kernel of the residual blocks or of the U-Net's layers; 0: the network's own",
         at_least=0,
+        at_most=63,
     )
     upsample: str = _setting(
         "transposed",
@@ -141,7 +142,7 @@ class Discriminator:
     layers: int = _setting(
         3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
     )
-    kernel: int = _setting(4, "kernel size", at_least=3)
+    kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
     dropout: float = _setting(0.0, "after each activation but the first", at_least=0, at_most=0.9)
     sigmoid: bool = _setting(False, "end in a sigmoid")
     noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)", at_least=0)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,13 @@ _FORMAT = "mifid-generator"
 _VERSION = 1
 _KINDS = {"raw": "raw", "ema": "averaged (EMA)"}
 _NAMED = 3  # of the tensors that do not fit
-_HINT = "Expected best.safetensors of a run of `mifid train-baseline`."
+_BEST = "best.safetensors"
+_HINT = f"Expected {_BEST} of a run of `mifid train-baseline`, or the run's folder."
+_FOREIGN = (
+    "mifid paints only with generators that it trained. With another program's weights, such as "
+    "latest_net_G_A.pth of the CycleGAN repository, paint with that program, put its pictures into "
+    "images.zip, and score that: mifid score images.zip --ref monet_jpg/"
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ def load_generator(
     """Read a generator that :func:`save_generator` wrote.
 
     Args:
-        path: of the file.
+        path: of the file, or of a run's folder, for its ``best.safetensors``.
         which: ``"raw"`` or ``"ema"``; None: the one that was the best.
         device: where the network is to be.
 
@@ -128,13 +135,15 @@ def load_generator(
     """
     if which is not None and which not in _KINDS:
         raise InputError(f"weights are called raw or ema; got '{which}'")
-    file = Path(path)
-    if not file.is_file():
-        problem = f"{file} is a folder" if file.is_dir() else f"no such file: {file}"
-        raise WeightsError(problem, hint=_HINT)
+    file = _file_of(Path(path))
     metadata, chosen, tensors = _read(file, which)
     config = from_dict(_parsed(metadata, "config", file), where=str(file))
-    network = outline_generator(config.generator, size=config.data.size)
+    try:
+        network = outline_generator(config.generator, size=config.data.size)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise WeightsError(
+            f"{file}: no network can be built by its configuration: {first_line(error)}", hint=_HINT
+        ) from error
     _check_fit(network, tensors, file)  # before memory is taken for what a file claims to hold
     network.to_empty(device="cpu").load_state_dict(tensors)
     network = network.to(device).eval().requires_grad_(False)
@@ -146,6 +155,22 @@ def load_generator(
         facts=_parsed(metadata, "facts", file),
         sha256=sha256_of_file(file),
     )
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file of a generator, which may be given by its run's folder."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise WeightsError(f"no such file: {path}", hint=_HINT)
+    if (path / _BEST).is_file():
+        return path / _BEST
+    if (path / "config.toml").is_file():
+        raise WeightsError(
+            f"{path} holds a run that has no {_BEST} yet",
+            hint="It is written with the first snapshot that is scored; go on with the run.",
+        )
+    raise WeightsError(f"{path} is a folder, and there is no {_BEST} in it", hint=_HINT)
 
 
 def _bare(network: nn.Module) -> nn.Module:
@@ -199,7 +224,10 @@ def _read(file: Path, which: str | None) -> tuple[dict[str, str], str, dict[str,
 
 def _check_format(metadata: Mapping[str, str], file: Path) -> None:
     if metadata.get("format") != _FORMAT:
-        raise WeightsError(f"{file} is a safetensors file, but no generator of mifid's", hint=_HINT)
+        raise WeightsError(
+            f"{file} is a safetensors file, but no generator of mifid's",
+            hint=f"{_HINT} {_FOREIGN}",
+        )
     version = metadata.get("version")
     if version != str(_VERSION):
         raise WeightsError(
@@ -211,7 +239,7 @@ def _check_format(metadata: Mapping[str, str], file: Path) -> None:
 def _parsed(metadata: Mapping[str, str], key: str, file: Path) -> dict[str, Any]:
     try:
         parsed = json.loads(metadata[key])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(f"{file}: its {key} is missing or damaged", hint=_HINT) from error
     if not isinstance(parsed, dict):
         raise WeightsError(f"{file}: its {key} is {metadata[key][:40]}", hint=_HINT)
@@ -227,6 +255,12 @@ def _check_fit(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) ->
         f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in own.items()
         if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    problems += [
+        f"{name} is {str(tensors[name].dtype).removeprefix('torch.')} instead of "
+        f"{str(tensor.dtype).removeprefix('torch.')}"
+        for name, tensor in own.items()
+        if name in tensors and tensors[name].dtype != tensor.dtype
     ]
     if problems:
         more = f" and {len(problems) - _NAMED:,} more" if len(problems) > _NAMED else ""
@@ -249,7 +283,19 @@ def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
 def _unreadable(file: Path, error: Exception) -> WeightsError:
     with file.open("rb") as opened:
         start = opened.read(2)
-    hint = f"It is cut short or damaged. {_HINT}"
-    if start in (b"PK", b"\x80\x02"):  # torch.save's zip, or its pickle of before 2020
-        hint = f"It looks like torch.save's format, which may hold code and is not read. {_HINT}"
-    return WeightsError(f"{file} cannot be read as safetensors: {first_line(error)}", hint=hint)
+    if start not in (b"PK", b"\x80\x02"):  # torch.save's zip, or its pickle of before 2020
+        return WeightsError(
+            f"{file} cannot be read as safetensors: {first_line(error)}",
+            hint=f"It is cut short or damaged. {_HINT}",
+        )
+    if re.fullmatch(r"step-\d+\.rank\d+\.pt", file.name):
+        best = file.resolve().parent.parent / _BEST
+        there = f": {best}" if best.is_file() else " of its run"
+        return WeightsError(
+            f"{file} is a checkpoint of a run, to go on training from",
+            hint=f"Paint with {_BEST}{there}.",
+        )
+    return WeightsError(
+        f"{file} is a file of torch.save's, which is not read: it may hold code",
+        hint=f"{_HINT} {_FOREIGN}",
+    )

@@ -40,13 +40,19 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules) -> Non
         pictures: their number.
         rules: they are written by.
     """
+    ending = Path(rules.file_name).suffix
+    if path.suffix.lower() != ending:
+        raise OutputError(
+            f"cannot write {path}: a submission is a {ending} file",
+            hint=f"Name it {rules.file_name}, as {rules.competition} takes it.",
+        )
     check_writable(path)
     if isinstance(photos, str | os.PathLike) and path.exists() and _is_same(path, photos):
         raise OutputError(
             f"{path} holds the photos and would be overwritten", hint="Name another file."
         )
     width, height = rules.size
-    there = sum(p.stat().st_size for p in path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+    there = sum(p.lstat().st_size for p in path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
     needed = int(pictures * width * height * _BYTES_PER_PIXEL) - there
     free = shutil.disk_usage(path.parent).free
     if needed > free:

@@ -61,6 +61,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 # Each name once, in the order of first mention: one header that holds for both kinds.
 _CSV_COLUMNS = ("kind", *dict.fromkeys(name for names in COLUMNS.values() for name in names))
 
+_STEPS = 2**53  # whole numbers below it are exact as floats too
+
 # JSON has no such numbers; these strings are read by Python's float() and JavaScript's Number().
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -90,8 +92,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             rows.append(row)
         elif number != numbered[-1][0]:  # the last may have been cut off by a kill
             raise InputError(
-                f"line {number} of {path} is damaged: expected a JSON object with a whole 'step', "
-                f"got {line[:40]!r}",
+                f"line {number} of {path} is damaged: expected a JSON object with a 'kind', a whole "
+                f"'step' and numbers, got {line[:40]!r}",
                 hint="Remove that line to go on without it; other programs must not write there.",
             )
     return rows
@@ -102,12 +104,23 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except (ValueError, RecursionError):  # ValueError: no JSON, or no UTF-8
         return None
-    if not isinstance(row, dict) or type(row.get("step")) is not int:
+    if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
         return None
-    return {
+    read = {
         name: _NOT_FINITE.get(value, value) if isinstance(value, str) else value
         for name, value in row.items()
     }
+    whole = type(read.get("step")) is int and 0 <= read["step"] < _STEPS
+    return read if whole and all(_fits(name, value) for name, value in read.items()) else None
+
+
+def _fits(name: str, value: object) -> bool:
+    """Say whether a column may hold this; columns of later versions may hold any plain value."""
+    if name in ("kind", "weights"):
+        return isinstance(value, str)
+    if not any(name in names for names in COLUMNS.values()):
+        return isinstance(value, Value)
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < _STEPS)
 
 
 def metric_row(kind: str, values: Mapping[str, Value | None]) -> dict[str, Value]:
@@ -152,7 +165,7 @@ def _plain(name: str, value: object) -> Value:
 def json_line(row: Mapping[str, Value]) -> bytes:
     """Return a row as a line of metrics.jsonl: strict JSON, NaN and infinities as strings."""
     valid = {name: _json_value(value) for name, value in row.items()}
-    return json.dumps(valid, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(valid, allow_nan=False).encode() + b"\n"
 
 
 def _json_value(value: Value) -> Value:
@@ -173,4 +186,4 @@ def csv_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")  # half a surrogate is no UTF-8

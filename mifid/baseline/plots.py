@@ -112,7 +112,7 @@ def plot_scores(
         OutputError: it cannot be written there.
     """
     known = [row for row in rows if row["kind"] == "score" and _is_finite(row.get(metric))]
-    scored = [row for row in known if row["weights"] != "photos"]
+    scored = [row for row in known if row.get("weights") != "photos"]
     name = _NAMES.get(metric, metric)
     photos = max((row["photos"] for row in scored if "photos" in row), default=0)
     on = f", on {photos:,} photos" if photos else ""
@@ -122,7 +122,7 @@ def plot_scores(
         ("raw", "weights as trained", VERMILION, "s"),
         ("ema", "moving average of the weights (EMA)", BLUE, "o"),
     ):
-        points = [(row["step"], row[metric]) for row in scored if row["weights"] == weights]
+        points = [(row["step"], row[metric]) for row in scored if row.get("weights") == weights]
         if not points:
             continue
         steps, scores = np.array(points, np.float64).T
@@ -133,7 +133,7 @@ def plot_scores(
             text = f"mean of their last {_AVERAGED} scores"
             axes.plot(steps[_AVERAGED - 1 :], means, color=GREY, ls="--", lw=1.4, label=text)
     for row in known:
-        if row["weights"] == "photos":  # what painting has to beat
+        if row.get("weights") == "photos":  # what painting has to beat
             text = f"the photos, unpainted: {row[metric]:.2f}"
             axes.axhline(row[metric], color=GREY, ls=":", lw=1.4, label=text)
     finish(axes, y=f"{name} (lower is better)")
@@ -203,7 +203,7 @@ def _mark_whole_steps(axes: Axes) -> None:
 
 
 def _mark_best(axes: Axes, best: Row, metric: str) -> None:
-    kind = "EMA" if best["weights"] == "ema" else "as trained"
+    kind = "EMA" if best.get("weights") == "ema" else "as trained"
     axes.plot(
         [best["step"]],
         [best[metric]],

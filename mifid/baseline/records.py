@@ -7,6 +7,7 @@ whenever a run goes on.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -143,8 +144,11 @@ def _curves(row: Mapping[str, Value]) -> list[tuple[str, float]]:
 
 
 def _open_to_append(path: Path) -> io.FileIO:
+    def opener(name: str, flags: int) -> int:  # a link put there since it was made is not followed
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
     try:
-        return open(path, "ab", buffering=0)
+        return open(path, "ab", buffering=0, opener=opener)
     except OSError as error:
         raise _cannot_append(path, error) from error
 

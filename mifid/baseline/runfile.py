@@ -26,6 +26,7 @@ else:  # the same parser, before Python had it
 __all__ = ["Inputs", "read_run_file", "write_run_file"]
 
 _WIDTH = 100
+_BYTES = 1 << 20  # ours have 10 kB; /dev/zero never ends
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,13 @@ def _assignment(key: str, value: object, meaning: str) -> Iterator[str]:
 def _parse(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            content = file.read(_BYTES + 1)
+        if len(content) > _BYTES:
+            raise InputError(
+                f"{path} is longer than {_BYTES:,} bytes",
+                hint="Expected the config.toml of a run folder.",
+            )
+        return tomllib.loads(content.decode())
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror or error}",

@@ -13,6 +13,7 @@ from mifid.images.source import EXTENSIONS
 __all__ = ["select"]
 
 _EXAMPLES = 3
+_BYTES = 1 << 26  # a million long names; /dev/zero never ends
 
 
 def select(names: Sequence[str], *, file: str, setting: str) -> list[int]:
@@ -54,13 +55,17 @@ def _entries(file: str, setting: str) -> list[tuple[int, str]]:
     """Return (line number, name)."""
     hint = "Expected a text in UTF-8 that names a picture on each line."
     try:
-        text = Path(file).expanduser().read_text("utf-8-sig")
+        with Path(file).expanduser().open("rb") as opened:
+            content = opened.read(_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise InputError(
             f"{setting}: cannot read {file}: {error.strerror or error}", hint=hint
         ) from error
     except ValueError as error:
         raise InputError(f"{setting}: {file} is no text in UTF-8", hint=hint) from error
+    if len(content) > _BYTES:
+        raise InputError(f"{setting}: {file} is longer than {_BYTES:,} bytes", hint=hint)
     lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]
 

@@ -167,7 +167,7 @@ def bad(kind, path):
         return f"{path} cannot be read as safetensors", "cut short or damaged"
     if kind == "checkpoint":
         torch.save({"weight": torch.zeros(3)}, path)
-        return f"{path} cannot be read as safetensors", "may hold code and is not read"
+        return f"{path} is a file of torch.save's", "latest_net_G_A.pth of the CycleGAN repository"
     if kind == "foreign":
         save_file({"weight": torch.zeros(3)}, path)
         return f"{path} is a safetensors file, but no generator", "best.safetensors"
@@ -194,24 +194,36 @@ def bad(kind, path):
     if kind == "more tensors":
         resaved(path, more={f"ema.more{i}": torch.zeros(1) for i in range(5)})
         return "more0 is not expected; ", "another version"
-    assert kind == "shape"
+    if kind == "nested config":
+        resaved(path, config="[" * 100_000)
+        return "its config is missing or damaged", "best.safetensors"
+    if kind == "huge kernel":
+        settings = as_dict(config())
+        settings["generator"]["kernel"] = 10**9 + 1
+        resaved(path, config=json.dumps(settings))
+        return "generator.kernel must be a whole number, at least 0 and at most 63", "its default"
     name, tensor = next(iter(built(config()).state_dict().items()))
+    if kind == "dtype":
+        resaved(path, more={f"ema.{name}": tensor.double()})
+        return f"{name} is float64 instead of float32", "another version"
+    assert kind == "shape"
     resaved(path, more={f"ema.{name}": torch.zeros(2, 2)})
     return f"{name} has shape (2, 2) instead of {tuple(tensor.shape)}", "another version"
 
 
 KINDS = ["missing", "folder", "text", "checkpoint", "foreign", "cut short", "newer", "no config"]
-KINDS += ["facts", "no best", "missing tensor", "more tensors", "shape"]
+KINDS += ["facts", "no best", "missing tensor", "more tensors", "shape", "dtype"]
+KINDS += ["nested config", "huge kernel"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_generator_is_told(kind, path):
     said, hint = bad(kind, path)
-    with pytest.raises(WeightsError) as caught:
+    with pytest.raises((WeightsError, InputError)) as caught:
         load_generator(path)
     assert said in caught.value.message
     assert str(path) in caught.value.message
-    assert hint in caught.value.hint
+    assert hint.lower() in caught.value.hint.lower()
     if kind == "more tensors":
         assert caught.value.message.endswith(" and 2 more")
 
@@ -238,3 +250,28 @@ def test_weights_that_are_not_there(path):
         load_generator(path, which="ema")
     with pytest.raises(InputError, match="called raw or ema; got 'mean'"):
         load_generator(path, which="mean")
+
+
+def test_a_runs_folder_stands_for_its_best(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(WeightsError, match="is a folder, and there is no best"):
+        load_generator(run)
+    (run / "config.toml").touch()
+    with pytest.raises(WeightsError, match=r"a run that has no best\.safetensors yet"):
+        load_generator(run)
+    file = saved(run / "best.safetensors")
+    assert load_generator(run).sha256 == load_generator(file).sha256
+
+
+def test_a_checkpoint_leads_to_the_best_of_its_run(tmp_path):
+    file = tmp_path / "checkpoints" / "step-00000030.rank0.pt"
+    file.parent.mkdir()
+    torch.save({"step": 30}, file)
+    with pytest.raises(WeightsError, match="to go on training from") as caught:
+        load_generator(file)
+    assert caught.value.hint == "Paint with best.safetensors of its run."
+    saved(tmp_path / "best.safetensors")
+    with pytest.raises(WeightsError) as caught:
+        load_generator(file)
+    assert str(tmp_path / "best.safetensors") in caught.value.hint

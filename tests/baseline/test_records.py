@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mifid.baseline.metric_lines import COLUMNS, LOSSES
+from mifid.baseline.plots import plot_losses, plot_scores
 from mifid.baseline.records import Recorder, read_metrics
 from mifid.errors import InputError, OutputError, UnavailableError
 
@@ -237,3 +238,41 @@ def test_tensorboard_is_optional(tmp_path, monkeypatch):
         Recorder.open(tmp_path, tensorboard=True, resume_from=0)
     assert "pip install 'mifid[tensorboard]'" in caught.value.hint
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": 1}',
+        '{"kind": 5, "step": 1}',
+        '{"kind": "train", "step": true}',
+        '{"kind": "train", "step": -1}',
+        '{"kind": "train", "step": 1' + "0" * 400 + "}",
+        '{"kind": "train", "step": 1, "rate": 1' + "0" * 400 + "}",
+        '{"kind": "train", "step": 1, "cycle_photo": [1]}',
+        '{"kind": "score", "step": 1, "weights": 2}',
+        '{"kind": "score", "step": 1, "mifid": "low"}',
+        '{"kind": "score", "step": 1, "extra": {}}',
+        "[" * 100_000,
+    ],
+)
+def test_a_line_that_nobody_wrote_is_told(line, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(line + '\n{"kind": "train", "step": 2}\n')
+    with pytest.raises(InputError, match=r"line 1 of .*metrics\.jsonl is damaged"):
+        Recorder.open(tmp_path)
+
+
+def test_half_a_surrogate_is_kept(tmp_path):
+    line = b'{"kind": "score", "step": 1, "weights": "\\ud800"}\n'
+    (tmp_path / "metrics.jsonl").write_bytes(line)
+    Recorder.open(tmp_path).close()
+    assert (tmp_path / "metrics.jsonl").read_bytes() == line
+    assert b"\\ud800" in (tmp_path / "metrics.csv").read_bytes()
+
+
+def test_lines_that_lack_all_but_their_step_are_drawn(tmp_path):
+    text = "".join(f'{{"kind": "{kind}", "step": 1}}\n' for kind in ("train", "score"))
+    (tmp_path / "metrics.jsonl").write_text(text + '{"kind": "score", "step": 2, "mifid": 1}\n')
+    rows = read_metrics(tmp_path)
+    plot_losses(rows, tmp_path / "losses.png")
+    plot_scores(rows, tmp_path / "score.png")

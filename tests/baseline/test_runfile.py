@@ -112,3 +112,12 @@ def test_a_name_that_is_no_text_is_told(file):
 def test_a_folder_that_is_missing_is_told(tmp_path):
     with pytest.raises(OutputError, match="cannot write"):
         write_run_file(tmp_path / "no" / "config.toml", INPUTS, Config(), version="1")
+
+
+def test_a_file_without_end_is_not_read_to_its_end(tmp_path):
+    """As --config /dev/zero would be."""
+    path = tmp_path / "config.toml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a hole: no disk space
+    with pytest.raises(InputError, match=r"config\.toml is longer than 1,048,576 bytes"):
+        read_run_file(path)
