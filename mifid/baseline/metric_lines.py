@@ -92,8 +92,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             rows.append(row)
         elif number != numbered[-1][0]:  # the last may have been cut off by a kill
             raise InputError(
-                f"line {number} of {path} is damaged: expected a JSON object with a 'kind', a whole "
-                f"'step' and numbers, got {line[:40]!r}",
+                f"line {number} of {path} is damaged: expected a JSON object with a 'kind', a "
+                f"whole 'step' and numbers, got {line[:40]!r}",
                 hint="Remove that line to go on without it; other programs must not write there.",
             )
     return rows
