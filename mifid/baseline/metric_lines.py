@@ -106,7 +106,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
         return None
-    read = {
+    read: dict[str, Any] = {
         name: _NOT_FINITE.get(value, value) if isinstance(value, str) else value
         for name, value in row.items()
     }
