@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from .failures import CommandGroup
 from .options import common
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def cache() -> None:
     """What is kept on disk, so that a second run takes a second.
 

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
 import click
 
-__all__ = ["SafeGroup"]
+__all__ = ["CommandGroup", "SafeGroup", "debug_option", "shown_warnings", "writable_streams"]
 
 _DEBUG = "mifid.debug"
 
+_SHORT = 3
+"""So many unexpected arguments are listed by click itself."""
 
-class SafeGroup(click.Group):
+_SHOWN: list[str] = []
+"""Warnings that the running command has shown on stderr."""
+
+
+class CommandGroup(click.Group):
+    """A group that looks at a command's arguments before the command does."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; refuse options given twice, empty values and expanded patterns."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not isinstance(command, click.Group):
+            from mifid.errors import name_options
+
+            name_options(_option_names(command))
+            own = command.context_class(command, parent=ctx, info_name=name)
+            found, extra, order = command.make_parser(own).parse_args(list(rest))
+            helping = command.get_help_option(own)
+            if not own.resilient_parsing and (helping is None or helping.name not in found):
+                _refuse_empty(own, found)
+                _refuse_twice(own, order)
+                _refuse_extra(own, found, extra)
+        return name, command, rest
+
+
+class SafeGroup(CommandGroup):
     """A group whose commands never show a traceback, unless --debug asks for it."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, turning what goes wrong into one message."""
-        from mifid.errors import MifidError
+        from mifid.errors import MifidError, name_options, option_names, terminal_safe
 
+        before = option_names()
+        _SHOWN.clear()
         warnings.showwarning = _show_warning
         try:
             return super().invoke(ctx)
@@ -29,19 +63,35 @@ class SafeGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted; nothing half-done was left behind.", err=True)
             ctx.exit(130)
-        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+        except click.UsageError as error:
+            # File names are in it that the shell has put in place of a pattern.
+            raise click.UsageError(terminal_safe(error.format_message()), error.ctx) from error
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
             if ctx.meta.get(_DEBUG):
                 raise
-            if _is_out_of_memory(error):
-                hint = "Lower --batch-size or --workers, or close other programs."
-                _fail(ctx, "out of memory", hint)
-            _fail(
-                ctx,
-                f"{type(error).__name__}: {error}",
-                "This is a bug in mifid. --debug shows where it happened; please report it.",
-            )
+            _fail(ctx, *_explained(error))
+        finally:
+            name_options(before)
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """Return a message and a hint for what is no error of ours."""
+    if _is_out_of_memory(error):
+        return "out of memory", "Lower --batch-size or --workers, or close other programs."
+    if isinstance(error, FileNotFoundError) and _without_folder():
+        return "the current folder no longer exists", "Change to one that does: cd FOLDER"
+    hint = "This is a bug in mifid. --debug shows where it happened; please report it."
+    return f"{type(error).__name__}: {error}", hint
+
+
+def _without_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -65,12 +115,122 @@ def debug_option(command: Any) -> Any:
     )(command)
 
 
+def writable_streams() -> None:
+    """Give closed streams somewhere to write to, and let none fail for a letter it does not have.
+
+    With stderr closed the next file that is opened would be where libraries write their messages.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def shown_warnings() -> frozenset[str]:
+    """Return what need not be printed again: stdout and stderr are one terminal, and it shows it.
+
+    Else the two are read apart, and each holds all warnings.
+    """
+    return frozenset(_SHOWN) if sys.stdout.isatty() and sys.stderr.isatty() else frozenset()
+
+
+def _option_names(command: click.Command) -> Mapping[str, str]:
+    """Return the options by the names of the library's arguments; see mifid.errors.setting."""
+    return {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
+
+
+def _refuse_empty(ctx: click.Context, found: Mapping[str, Any]) -> None:
+    """Raise UsageError for ``--ref "$UNSET"``: an empty path would be the current folder."""
+    for parameter in ctx.command.params:
+        value = found.get(parameter.name or "")
+        for given in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(given, str) and not given.strip():
+                ctx.fail(
+                    f'nothing is given for {_named(parameter)}: "{given}" is empty. Is a variable '
+                    "unset?"
+                )
+
+
+def _refuse_twice(ctx: click.Context, order: Sequence[click.Parameter]) -> None:
+    """Raise UsageError for an option given twice, of which click takes the last one in silence."""
+    for parameter in ctx.command.params:
+        if not isinstance(parameter, click.Option) or parameter.multiple:
+            continue
+        if parameter.is_flag and not parameter.secondary_opts:
+            continue  # the same flag twice says the same; --ema and --raw do not
+        if order.count(parameter) > 1:
+            ctx.fail(f"{_named(parameter)} is given {order.count(parameter)} times; give it once.")
+
+
+def _named(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return "/".join([parameter.opts[-1], *parameter.secondary_opts])
+    return parameter.human_readable_name
+
+
+def _refuse_extra(ctx: click.Context, found: Mapping[str, Any], extra: Sequence[str]) -> None:
+    """Raise UsageError for a reference that is no option, a pattern's files, and many arguments."""
+    command = ctx.command
+    patterns = _patterns(extra) if extra else []
+    reference = next((p for p in command.params if p.name == "reference"), None)
+    if reference is not None and "reference" not in found and not patterns:
+        others = [value for value in found.values() if isinstance(value, tuple) and len(value) > 2]
+        if last := extra[-1:] or [value[-1] for value in others]:
+            ctx.fail(
+                f"Missing option '--ref', the real pictures. If they are {last[0]}: --ref {last[0]}"
+            )
+    if not extra or (not patterns and len(extra) <= _SHORT):
+        return
+    what = "argument" if len(extra) == 1 else f"arguments, from {extra[0]} to {extra[-1]}"
+    advice = _advice(command, patterns) if patterns else ""
+    ctx.fail(f"Got {len(extra):,} unexpected extra {what}. {advice}".strip())
+
+
+def _patterns(paths: Sequence[str]) -> list[str]:
+    """Return the patterns that pictures were found by; none if other things are among them."""
+    from mifid.images.source import EXTENSIONS
+
+    split = {(os.path.dirname(path), os.path.splitext(path)[1]) for path in paths}
+    if any(ending.lower() not in EXTENSIONS for _, ending in split):
+        return []
+    return sorted(os.path.join(folder, f"*{ending}") for folder, ending in split)
+
+
+def _advice(command: click.Command, patterns: Sequence[str]) -> str:
+    if any(
+        isinstance(p, click.Argument) and isinstance(p.type, click.Path) for p in command.params
+    ):
+        return "Give one file that holds the pictures, such as images.zip."
+    shown = " ".join(f"'{pattern}'" for pattern in patterns[:_SHORT])
+    return f"Put a pattern in quotes ({shown}), or name the folder."
+
+
 def _fail(ctx: click.Context, message: str, hint: str) -> NoReturn:
-    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(message, err=True)
-    if hint:
-        click.echo(hint, err=True)
+    from mifid.errors import terminal_safe
+
+    with suppress(OSError):  # where stderr cannot be written either, the exit code tells
+        click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(terminal_safe(message), err=True)
+        if hint:
+            click.echo(terminal_safe(hint), err=True)
+    _forget_unwritten()
     ctx.exit(1)
+
+
+def _forget_unwritten() -> None:
+    """Drop what a full disk did not take: Python tries again at its end, and complains of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(
@@ -82,10 +242,12 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     del file
-    from mifid.errors import MifidWarning
+    from mifid.errors import MifidWarning, terminal_safe
 
     if issubclass(category, MifidWarning):
         click.secho("Warning: ", fg="yellow", bold=True, nl=False, err=True)
-        click.echo(str(message), err=True)
+        click.echo(terminal_safe(str(message)), err=True)
+        _SHOWN.append(str(message))
     else:
-        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True)
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        click.echo(terminal_safe(text), err=True)

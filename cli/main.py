@@ -10,10 +10,9 @@ from .compare import compare
 from .demo import demo
 from .diagnose import diagnose
 from .explain import explain
-from .failures import SafeGroup
+from .failures import SafeGroup, writable_streams
 from .generate import generate
 from .metrics import metrics
-from .patterns import PatternGroup
 from .presets import presets
 from .reference import reference
 from .score import score
@@ -31,11 +30,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         ctx.exit()
 
 
-class _Commands(PatternGroup, SafeGroup):
-    """All commands."""
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SafeGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -76,4 +71,5 @@ for command in (
 
 def main() -> None:
     """Run the command line."""
+    writable_streams()
     cli(prog_name="mifid")

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from .failures import CommandGroup
 from .options import common, extraction, make_progress, prepare_extractor
-from .patterns import PatternGroup
 
 
-@click.group(cls=PatternGroup)
+@click.group(cls=CommandGroup)
 def reference() -> None:
     """Files of real pictures' features, computed once."""
 

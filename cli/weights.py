@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from .failures import CommandGroup
 from .options import common, make_progress
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def weights() -> None:
     """The trained Inception weights: where they are, and fetching them."""
 

@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.errors import FeatureError, InputError, UnavailableError, WeightsError, first_line, warn
+from mifid.errors import (
+    FeatureError,
+    InputError,
+    UnavailableError,
+    WeightsError,
+    first_line,
+    setting,
+    warn,
+)
 from mifid.extraction import Settings
 from mifid.extractors import Extractor
 from mifid.extractors.classifier import logits
@@ -153,7 +161,8 @@ def check_held_out(computed: Mapping[str, Computed]) -> None:
         if seen == unseen:
             raise InputError(
                 f"all {what}",
-                hint="Give pictures with --held-out that nobody trained on, or leave it out.",
+                hint=f"Give pictures with {setting('held_out')} that nobody trained on, or leave "
+                "it out.",
             )
         warn(f"{len(seen):,} of {len(unseen):,} {what}", stacklevel=3)
 

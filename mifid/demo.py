@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mifid.drawing import brush_strokes, landscape, painting
-from mifid.errors import OutputError
+from mifid.errors import OutputError, setting
 from mifid.files import atomic_write
 from mifid.progress import Progress
 from mifid.submission import MONET, Rules, encode_picture, write_submission
@@ -60,7 +60,8 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"cannot make the folder {path}: {error.strerror}", hint="Give another --out."
+                f"cannot make the folder {path}: {error.strerror}",
+                hint=f"Give another {setting('out')}.",
             ) from error
     with (
         progress.task("draw", pictures, "picture") as task,

@@ -1,15 +1,18 @@
 """What can go wrong, in the words of the person whose pictures are scored.
 
 Every error carries what was met and, as ``hint``, how to mend it; the command line prints both
-and nothing else. Callers who want one ``except`` catch :class:`MifidError`.
+and nothing else. Callers who want one ``except`` catch :class:`MifidError`. Texts that name a
+setting do so by :func:`setting`: as an argument in Python, as an option on the command line.
 """
 
 from __future__ import annotations
 
+import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 __all__ = [
     "CompatibilityError",
@@ -22,7 +25,10 @@ __all__ = [
     "UnavailableError",
     "WeightsError",
     "first_line",
+    "name_options",
+    "option_names",
     "recorded_warnings",
+    "setting",
     "terminal_safe",
     "warn",
 ]
@@ -86,6 +92,59 @@ def terminal_safe(text: str) -> str:
     return "".join(
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
     )
+
+
+_OPTIONS: Mapping[str, str] = {}
+"""Argument of the library -> option of the running command; empty: the reader writes Python.
+
+Of the process and not of the context: errors are raised in threads, too.
+"""
+
+
+def name_options(options: Mapping[str, str]) -> Mapping[str, str]:
+    """Let :func:`setting` speak of these options from now on; return the ones before."""
+    global _OPTIONS
+    before, _OPTIONS = _OPTIONS, options
+    return before
+
+
+def option_names() -> Mapping[str, str]:
+    """Return what :func:`name_options` was given last, for processes that speak for this one."""
+    return _OPTIONS
+
+
+def setting(name: str, value: Any = None) -> str:
+    """Name a setting as its reader gives it: an argument in Python, else the command's option.
+
+    Args:
+        name: an argument of the library's functions; or, with its section, a setting of training.
+        value: to give it; None: the name alone.
+
+    >>> setting("held_out"), setting("skip_bad", True), setting("value_range", (0, 1))
+    ('held_out', 'skip_bad=True', 'value_range=(0, 1)')
+    >>> setting("data.fit", "crop")
+    "settings=['data.fit=crop']"
+    >>> before = name_options({"cache": "--no-cache", "value_range": "--value-range"})
+    >>> setting("cache", False), setting("value_range", (0, 1)), setting("not_an_option", 3)
+    ('--no-cache', '--value-range 0,1', 'not_an_option=3')
+    >>> after = name_options(before)
+    """
+    _, _, key = name.partition(".")
+    if key and "settings" in _OPTIONS and key not in _OPTIONS:
+        return setting("settings", f"{name}={value}")
+    option = _OPTIONS.get(key or name)
+    if option is not None:
+        return option if value is None else f"{option}{_typed(value)}"
+    if key:
+        return f"settings={[f'{name}={value}']!r}"
+    return name if value is None else f"{name}={value!r}"
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return ""  # a flag
+    parts = value if isinstance(value, tuple) else (value,)
+    return f" {shlex.quote(','.join(map(str, parts)))}"
 
 
 _RECORD: ContextVar[list[str] | None] = ContextVar("mifid_warnings", default=None)

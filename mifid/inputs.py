@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mifid import formats
-from mifid.errors import CompatibilityError, FeatureError
+from mifid.errors import CompatibilityError, FeatureError, setting
 from mifid.extractors.base import Identity
 from mifid.featureset import Features
 from mifid.images import Source, Stream, open_images
@@ -122,10 +122,13 @@ def _mixture(
     name, other_name = _name(maker), _name(other_maker)
     anew = "mifid reference build"
     if name != other_name:
-        difference, option = "", f"--extractor {name}"
+        difference, option = "", setting("extractor", name)
         anew = f"{anew} --extractor {other_name}"
     elif maker.dtype != other_maker.dtype:
-        difference, option = f" in {other_maker.dtype}, not {maker.dtype}", "the same --precision"
+        difference, option = (
+            f" in {other_maker.dtype}, not {maker.dtype}",
+            f"the same {setting('precision')}",
+        )
         anew = f"{anew} with the same --precision"
     else:
         difference, option = " with other weights", "the same weights"

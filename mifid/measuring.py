@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError, UnavailableError
+from mifid.errors import FeatureError, InputError, UnavailableError, setting
 from mifid.featureset import Features
 from mifid.metrics import CORE, GROUPS, METRICS
 from mifid.metrics.base import NOT_ASKED, Measured, Metric
@@ -24,11 +24,6 @@ from mifid.statistics import Statistics
 __all__ = ["Computed", "Numbers", "check_metrics", "check_widths", "measure", "measure_more"]
 
 Computed = Features | Statistics
-
-_NOT_GIVEN = {
-    "held_out": "needs pictures that nobody trained on: give them with --held-out (held_out=)",
-    "logits": "needs the network's classifier, which these features come without",
-}
 
 
 @dataclass(frozen=True)
@@ -165,11 +160,16 @@ def _array(
     if need == "logits":
         found = logits()
         if found is None:
-            raise UnavailableError(_NOT_GIVEN[need])
+            raise UnavailableError(
+                "needs the network's classifier, which these features come without"
+            )
         return found
     side = sides.get(need)
     if side is None:
-        raise UnavailableError(_NOT_GIVEN[need])
+        assert need == "held_out"
+        raise UnavailableError(
+            f"needs pictures that nobody trained on: give them with {setting('held_out')}"
+        )
     if isinstance(side, Statistics):
         raise UnavailableError(
             f"the {need.replace('_', ' ')} side is mean and covariance only; it needs features"

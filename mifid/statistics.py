@@ -179,8 +179,8 @@ class Statistics:
             raise CompatibilityError(
                 f"statistics made by {theirs.extractor} ({theirs.dtype}, {theirs.resize}) cannot "
                 f"be added to those made by {mine.extractor} ({mine.dtype}, {mine.resize})",
-                hint="Both must come from the same extractor with the same weights, --precision "
-                "and resize.",
+                hint="Both must come from the same extractor with the same weights, precision and "
+                "resize.",
             )
         # What is not known of a part is not known of the whole.
         return mine if mine.fingerprint == theirs.fingerprint else Provenance()

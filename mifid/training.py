@@ -12,7 +12,7 @@ from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
-from mifid.errors import MifidWarning, warn
+from mifid.errors import MifidWarning, setting, warn
 from mifid.extractors import Extractor
 from mifid.progress import Progress, choose
 from mifid.submission import MONET, Rules
@@ -196,7 +196,7 @@ def _held_out_note(run: Run, workers: int | None) -> str:
     if not run.inputs.held_out:
         warn(
             "scores are computed against the paintings that are trained on, which rewards copying "
-            "them; give other paintings as --held-out if you have some",
+            f"them; give other paintings as {setting('held_out')} if you have some",
             stacklevel=3,
         )
         return ""

@@ -223,7 +223,7 @@ def test_what_is_needed_and_was_not_given_is_named():
     found = more(EVERY)
     for name in ("fld", "ct"):
         assert found[name].omitted == (
-            "needs pictures that nobody trained on: give them with --held-out (held_out=)"
+            "needs pictures that nobody trained on: give them with held_out"
         )
     assert found["is"].omitted == (
         "needs the network's classifier, which these features come without"

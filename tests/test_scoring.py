@@ -741,4 +741,4 @@ def test_what_is_on_file_is_to_be_made_anew_not_the_pictures(tmp_path):
     with pytest.raises(CompatibilityError) as caught:
         mifid.score(made, REFERENCE, extractor="inception-random")
     assert "make the generated anew" in caught.value.hint
-    assert "--extractor inception-random" in caught.value.hint
+    assert "extractor='inception-random'" in caught.value.hint

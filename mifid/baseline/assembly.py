@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mifid.baseline.painting import Painter
-from mifid.errors import MifidError
+from mifid.errors import MifidError, setting
 from mifid.images.source import Pixels
 
 __all__ = ["AssemblyLine"]
@@ -102,7 +102,7 @@ class AssemblyLine:
                     raise
                 raise MifidError(
                     f"out of memory with batches of {self._batch_size} pictures",
-                    hint="Lower --batch-size (batch_size=...), or close other programs.",
+                    hint=f"Lower {setting('batch_size')}, or close other programs.",
                 ) from error
             # Outside the handler, where the failed attempt's tensors are no longer referenced.
             if torch.cuda.is_available():
@@ -115,6 +115,6 @@ def _too_large(photos: torch.Tensor) -> MifidError:
     side = photos.shape[1]
     return MifidError(
         f"out of GPU memory, even for one picture of {side} x {side} at a time",
-        hint="--batch-size is as good as 1 already: close what else uses the GPU, "
-        "or give --device cpu.",
+        hint=f"{setting('batch_size')} is as good as 1 already: close what else uses the GPU, "
+        f"or give {setting('device', 'cpu')}.",
     )

@@ -12,7 +12,7 @@ from mifid.baseline.rules import check
 from mifid.baseline.runfile import Inputs, read_run_file
 from mifid.baseline.runfolder import CONFIG
 from mifid.baseline.settings import override
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 
 __all__ = ["CODE", "NO_SCORES", "choose_config"]
 
@@ -48,7 +48,7 @@ def choose_config(
     if preset_name is not None and config is not None:
         raise InputError(
             "both a preset and a configuration are given",
-            hint="Give one; change single settings of it with --set.",
+            hint=f"Give one; change single settings of it with {setting('settings')}.",
         )
     inputs, chosen = _begin(out, preset_name, config, resume=resume)
     for assignment in settings:

@@ -32,7 +32,7 @@ from mifid.baseline.config import Config
 from mifid.baseline.layout import memory_format
 from mifid.baseline.models import outline_generator
 from mifid.baseline.settings import as_dict, from_dict
-from mifid.errors import InputError, WeightsError, first_line
+from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
 
 __all__ = ["LoadedGenerator", "load_generator", "save_generator"]
@@ -276,7 +276,7 @@ def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
     held = [text for kind, text in _KINDS.items() if kind in kinds]
     return WeightsError(
         f"{file} holds no {wanted} weights; it holds: {', '.join(held) or 'none'}",
-        hint="Leave out --ema and --raw to paint with its best.",
+        hint=f"Leave out {setting('which')} to paint with its best.",
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image, ImageOps
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, setting
 from mifid.images.decode import decode
 from mifid.images.source import Decoded, Pixels, Source
 
@@ -34,14 +34,15 @@ def fit_picture(pixels: Pixels, *, size: int, fit: str, name: str) -> Pixels:
     if fit == "exact":
         raise PictureError(
             f"'{name}' is {width} x {height} pixels; expected {size} x {size}",
-            hint="Bring it to that size: --set data.fit=crop or --set data.fit=stretch.",
+            hint=f"Bring it to that size: {setting('data.fit', 'crop')} or "
+            f"{setting('data.fit', 'stretch')}.",
         )
     if min(height, width) < size / 4:
         raise PictureError(
             f"'{name}' is tiny: {width} x {height} pixels; at least {-(-size // 4)} a side are "
             f"needed for {size} x {size}",
-            hint=f"Remove it, give a larger one, or train at a smaller --set data.size "
-            f"(now {size}).",
+            hint="Remove it, give a larger one, or train at a smaller size: "
+            f"{setting('data.size', 'N')} (now {size}).",
         )
     image = Image.fromarray(pixels)
     lanczos = Image.Resampling.LANCZOS  # Pillow's filters widen when they shrink: antialiased
@@ -87,10 +88,11 @@ class FittedSource(Source):
             for size, count in counts.most_common(_EXAMPLES)
         )
         more = f" and {len(counts) - _EXAMPLES:,} more sizes" if len(counts) > _EXAMPLES else ""
-        ways = "--set data.fit=crop (scaled, the middle cut out) or --set data.fit=stretch"
+        crop, stretch = setting("data.fit", "crop"), setting("data.fit", "stretch")
+        ways = f"{crop} (scaled, the middle cut out) or {stretch}"
         (width, height), count = counts.most_common(1)[0]
         if count == met and width == height:
-            ways += f"; or train at their size: --set data.size={width}"
+            ways += f"; or train at their size: {setting('data.size', width)}"
         return InputError(
             f"{len(self.others):,} of {met:,} {label} in {self.description} are not "
             f"{self.size} x {self.size} pixels: {shown}{more}",

@@ -22,7 +22,7 @@ from mifid.baseline.generation_checks import check_output, check_settings, finge
 from mifid.baseline.painting import Painter
 from mifid.baseline.photos import Photos
 from mifid.checking import Check, check
-from mifid.errors import InputError, warn
+from mifid.errors import InputError, setting, warn
 from mifid.extractors.devices import choose_device, exact_float32
 from mifid.images.batches import default_workers
 from mifid.images.decode import decode, decoder_version
@@ -247,7 +247,7 @@ def _memory_notes(line: AssemblyLine, batch_size: int) -> tuple[str, ...]:
         return ()
     return _noted(
         f"batches of {batch_size} did not fit into memory and were painted in parts of "
-        f"{line.fitting}: give --batch-size {line.fitting} the next time"
+        f"{line.fitting}: give {setting('batch_size', line.fitting)} the next time"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.images import Source
 from mifid.images.batches import BatchReader
 from mifid.images.source import Decoded, digest
@@ -41,7 +41,8 @@ def overlap(
     if seen == unseen:
         raise InputError(
             f"all held-out pictures ({held_out.description}) are trained on",
-            hint="Give paintings with --held-out that are not trained on, or leave it out.",
+            hint=f"Give paintings with {setting('held_out')} that are not trained on, or leave it "
+            "out.",
         )
     return (
         f"{len(seen):,} of {len(unseen):,} held-out pictures are trained on: the scores reward "

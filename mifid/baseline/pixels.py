@@ -22,7 +22,7 @@ from mifid.baseline.config import Data
 from mifid.baseline.fitting import FittedSource
 from mifid.baseline.pixelfile import PixelFile
 from mifid.baseline.selection import select as select_names
-from mifid.errors import InputError, OutputError, first_line, warn
+from mifid.errors import InputError, OutputError, first_line, setting, warn
 from mifid.files import atomic_write, cache_folder
 from mifid.images.batches import BatchReader, digests
 from mifid.images.decode import decoder_version
@@ -217,7 +217,7 @@ def _refuse_full(folder: Path, needed: int, label: str) -> None:
             f"no room for the decoded {label} in {folder}: they need {needed / 1e6:,.1f} MB, "
             f"{free / 1e6:,.1f} MB are free",
             hint="Name a folder on a larger disk with MIFID_CACHE, make room (mifid cache clear), "
-            f"or train on fewer: --set data.limit_{label}=N.",
+            f"or train on fewer: {setting(f'data.limit_{label}', 'N')}.",
         )
 
 

@@ -19,7 +19,7 @@ from mifid.baseline.generate import as_submitted
 from mifid.baseline.method import Method, parameters
 from mifid.baseline.painting import Painter
 from mifid.baseline.snapshots import Scorer
-from mifid.errors import InputError, OutputError
+from mifid.errors import InputError, OutputError, setting
 from mifid.images.source import Pixels
 from mifid.submission import Rules, encode_picture
 
@@ -118,7 +118,8 @@ def check_space(
         raise OutputError(
             f"{folder}: the run needs about {need / 1e9:.1f} GB of disk space; "
             f"{free / 1e9:.1f} GB are free",
-            hint="Free some, or give an --out on another disk, or a smaller generator.width.",
+            hint=f"Free some, give {setting('out')} on another disk, or a smaller generator: "
+            f"{setting('generator.width', 'N')}.",
         )
     return checkpoint / _DISK
 
@@ -154,7 +155,7 @@ def check_budget(
             f"a budget of {format_duration(budget)} is too short here: preparing took "
             f"{format_duration(elapsed)}, painting and scoring at the end take about "
             f"{format_duration(kept)}",
-            hint=f"Give at least --budget {int(least / 60) + 1}m"
+            hint=f"Give at least {setting('training.budget', f'{int(least / 60) + 1}m')}"
             + _fewer_pictures(submission=submission, held_back=held_back),
         )
     return budget
@@ -163,8 +164,8 @@ def check_budget(
 def _fewer_pictures(*, submission: int, held_back: int) -> str:
     """Advise numbers below those there are; none where so few are left that they matter little."""
     advised = [
-        f"{purpose} (--set {setting}={min(usual, number // 2)})"
-        for purpose, setting, number, usual in (
+        f"{purpose} ({setting(name, min(usual, number // 2))})"
+        for purpose, name, number, usual in (
             ("to paint", "training.submission", submission, 1000),
             ("to score on", "data.held_back", held_back, 100),
         )

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from mifid.errors import InputError, MifidError, first_line
+from mifid.errors import InputError, MifidError, first_line, setting
 
 __all__ = ["ALONE", "PeerError", "Processes", "start_processes"]
 
@@ -165,5 +165,6 @@ def _sum(message: Tensor) -> None:
     except RuntimeError as error:  # gloo's: Connection closed by peer
         raise MifidError(
             f"process {dist.get_rank()} cannot reach the others any more: {first_line(error)}",
-            hint="One of them has ended. The last checkpoint is kept: go on with --resume.",
+            hint="One of them has ended. The last checkpoint is kept: go on with "
+            f"{setting('resume', True)}.",
         ) from error

@@ -24,7 +24,7 @@ from mifid.baseline.metric_lines import (
     metric_row,
     read_metrics,
 )
-from mifid.errors import OutputError, UnavailableError
+from mifid.errors import OutputError, UnavailableError, setting
 from mifid.files import atomic_write
 
 __all__ = ["Recorder", "check_tensorboard", "read_metrics"]
@@ -179,6 +179,6 @@ def _summary_writer_class() -> Any:
     except ImportError as error:
         raise UnavailableError(
             f"TensorBoard's files cannot be written: {error}",
-            hint="pip install 'mifid[tensorboard]', or leave --tensorboard out.",
+            hint=f"pip install 'mifid[tensorboard]', or leave out {setting('tensorboard')}.",
         ) from error
     return SummaryWriter

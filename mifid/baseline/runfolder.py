@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from mifid.baseline.config import Config
 from mifid.baseline.runfile import Inputs, read_run_file
 from mifid.baseline.settings import differences
-from mifid.errors import InputError, OutputError
+from mifid.errors import InputError, OutputError, setting
 
 __all__ = ["CONFIG", "check_folder", "check_identity", "locked"]
 
@@ -32,7 +32,8 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"cannot make the run folder {folder}: {error.strerror}", hint="Give another --out."
+            f"cannot make the run folder {folder}: {error.strerror}",
+            hint=f"Give another {setting('out')}.",
         ) from error
     lock = FileLock(folder / _LOCK, timeout=0)
     try:
@@ -40,12 +41,12 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise OutputError(
             f"another process is training in {folder}",
-            hint="Wait for it, stop it, or give another --out.",
+            hint=f"Wait for it, stop it, or give another {setting('out')}.",
         ) from error
     except OSError as error:
         raise OutputError(
             f"cannot write in the run folder {folder}: {error.strerror}",
-            hint="Give another --out.",
+            hint=f"Give another {setting('out')}.",
         ) from error
     try:
         yield
@@ -65,21 +66,24 @@ def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) 
         if not file.is_file():
             raise InputError(
                 f"nothing to resume in {folder}: it holds no {CONFIG}",
-                hint="Leave out --resume to begin a run, or give the --out of the one to go on.",
+                hint=f"Leave out {setting('resume')} to begin a run, or give the {setting('out')} "
+                "of the one to go on with.",
             )
         _check_same(file, inputs, config)
         return
     if file.is_file():
         raise OutputError(
             f"{folder} holds a run already",
-            hint="Add --resume to go on with it, or give another --out.",
+            hint=f"Add {setting('resume', True)} to go on with it, or give another "
+            f"{setting('out')}.",
         )
     others = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
     if others:
         raise OutputError(
             f"{folder} is not empty: it holds {', '.join(others[:3])}"
             + (f" and {len(others) - 3} more" if len(others) > 3 else ""),
-            hint="Give a new or an empty folder as --out, so that nothing is overwritten.",
+            hint=f"Give a new or an empty folder as {setting('out')}, so that nothing is "
+            "overwritten.",
         )
 
 
@@ -89,6 +93,7 @@ def check_identity(folder: Path, *, then: Mapping[str, str], now: Mapping[str, s
     Raises:
         InputError: which of them differs.
     """
+    given = [setting(name) for name in ("photos", "monets", "device", "extractor", "weights")]
     for what, value in now.items():
         if then[what] != value:
             plural = what.endswith("s")
@@ -96,8 +101,8 @@ def check_identity(folder: Path, *, then: Mapping[str, str], now: Mapping[str, s
             shown = "" if plural else f": {then[what]}, now {value}"
             raise InputError(
                 f"{folder}: the {what} {told} that the run began with{shown}",
-                hint="Give the same --photos, --monets, --device, --extractor and --weights as "
-                "then, or train anew in another --out.",
+                hint=f"Give the same {', '.join(given)} as then, or train anew in another "
+                f"{setting('out')}.",
             )
 
 
@@ -114,5 +119,6 @@ def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
         shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")
         raise InputError(
             f"{file.parent} holds a run with another configuration: {shown}",
-            hint="Leave the options out to go on as it began, or train anew in another --out.",
+            hint="Leave the options out to go on as it began, or train anew in another "
+            f"{setting('out')}.",
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.extractors.base import Extractor
 from mifid.extractors.precision import EXACT, choose_precision
 from mifid.progress import Progress, Silent
@@ -66,12 +66,12 @@ def open_extractor(
     if backend not in {"auto", "torch"}:
         raise InputError(
             f"backend '{backend}' is for inception; your own extractor runs as it is",
-            hint="Leave out --backend.",
+            hint=f"Leave out {setting('backend')}.",
         )
     if choose_precision(precision) != EXACT:
         raise InputError(
             f"precision '{precision}' is for inception; your own extractor runs as it is",
-            hint="Leave out --precision.",
+            hint=f"Leave out {setting('precision')}.",
         )
     function = import_object(given) if isinstance(given, str) else given
     if isinstance(function, Extractor):

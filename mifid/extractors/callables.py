@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mifid.errors import FeatureError, InputError, MifidError, first_line
+from mifid.errors import FeatureError, InputError, MifidError, first_line, option_names, setting
 from mifid.extractors.base import Extractor, Identity
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
@@ -54,7 +54,8 @@ class CallableExtractor(Extractor):
         if "," in device or device.endswith(":all"):
             raise InputError(
                 f"extractor {self._name} runs on one device, not on '{device}'",
-                hint="Several are for Inception; use --device auto, cpu, cuda, cuda:1 or mps.",
+                hint=f"Several are for Inception; for {setting('device')} there are: auto, cpu, "
+                "cuda, cuda:1 and mps.",
             )
         self._device = choose_device(device)
         if hasattr(self._function, "to") and hasattr(self._function, "eval"):
@@ -89,7 +90,8 @@ class CallableExtractor(Extractor):
             raise FeatureError(
                 f"extractor {self._name} failed: {type(error).__name__}: {first_line(error)}",
                 hint="It was given a uint8 tensor of shape "
-                f"{tuple(part.shape)}; --debug shows where it failed.",
+                f"{tuple(part.shape)}; "
+                f"{option_names().get('debug', 'the traceback')} shows where it failed.",
             ) from error
         if result.ndim != 2 or len(result) != len(part):
             raise FeatureError(

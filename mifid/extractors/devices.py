@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mifid.errors import InputError, first_line
+from mifid.errors import InputError, first_line, setting
 from mifid.images.source import Pixels
 
 __all__ = ["as_tensor", "choose_device", "choose_devices", "exact_float32", "in_parts"]
@@ -42,7 +42,7 @@ def choose_device(device: str = "auto") -> torch.device:
 def _unusable(device: str, why: str) -> InputError:
     return InputError(
         f"device '{device}' cannot be used here: {why}",
-        hint="Use --device auto, cpu, cuda, cuda:1, cuda:all or mps.",
+        hint=f"For {setting('device')} there are: auto, cpu, cuda, cuda:1, cuda:all and mps.",
     )
 
 
@@ -60,7 +60,7 @@ def choose_devices(device: str = "auto") -> list[torch.device]:
     if len({each.type for each in devices}) > 1:
         raise InputError(
             f"devices '{device}' are of several kinds",
-            hint="Give devices of one kind, such as --device cuda:0,cuda:1 or cuda:all.",
+            hint=f"Give devices of one kind, such as {setting('device', 'cuda:0,cuda:1')}.",
         )
     return devices
 

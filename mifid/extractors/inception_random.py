@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, WeightsError
+from mifid.errors import InputError, WeightsError, setting
 from mifid.extractors.base import Identity
 from mifid.extractors.inception_base import InceptionExtractor
 from mifid.extractors.precision import Precision
@@ -46,7 +46,7 @@ def open_inception_random(
     if weights is not None:
         raise InputError(
             "inception-random draws its weights and takes no weights file",
-            hint="Leave out --weights, or use --extractor inception.",
+            hint=f"Leave out {setting('weights')}, or give {setting('extractor', 'inception')}.",
         )
     return RandomInception(backend, precision=precision)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.registry import suggest
 
 __all__ = [
@@ -39,8 +39,8 @@ def choose_precision(name: str) -> Precision:
 def no_bfloat16(device: str) -> InputError:
     """Return the error for a device that would have to emulate it."""
     return InputError(
-        f"{device} has no bfloat16 arithmetic: --precision fast would not be faster",
-        hint="Leave out --precision.",
+        f"{device} has no bfloat16 arithmetic: {setting('precision', 'fast')} would not be faster",
+        hint=f"Leave out {setting('precision')}.",
     )
 
 
@@ -48,4 +48,4 @@ def why_not_exact(precision: Precision) -> str | None:
     """Return why scores at this precision cannot be compared with Kaggle's; None if they can."""
     if precision == EXACT:
         return None
-    return f"the network ran in {PRECISIONS[precision]} (--precision {precision}), not in float32"
+    return f"the network ran in {PRECISIONS[precision]}, not in float32"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mifid.errors import WeightsError
+from mifid.errors import WeightsError, setting
 from mifid.extractors.download import DownloadError, download
 from mifid.files import cache_folder, sha256_of_file
 from mifid.progress import Progress
@@ -52,7 +52,7 @@ class Weights:
 def places(explicit: str | os.PathLike[str] | None = None) -> Iterator[tuple[str, Path]]:
     """Yield (place, file) in the order of search; only the first two may not exist."""
     if explicit is not None:
-        yield "--weights", Path(explicit).expanduser()
+        yield setting("weights"), Path(explicit).expanduser()
     if given := os.environ.get("MIFID_WEIGHTS"):
         yield "MIFID_WEIGHTS", Path(given).expanduser()
     folders = [("mifid's cache", cache_folder() / "weights"), ("torch hub's cache", _torch_hub())]
@@ -73,7 +73,7 @@ def find(explicit: str | os.PathLike[str] | None = None) -> Weights | None:
     for place, path in places(explicit):
         if path.is_file():
             return Weights(path, place, sha256_of_file(path))
-        if place in {"--weights", "MIFID_WEIGHTS"}:
+        if place in {setting("weights"), "MIFID_WEIGHTS"}:
             raise WeightsError(f"{place}: no such file: {path}", hint=_ways_out())
     return None
 
@@ -121,12 +121,14 @@ def _ways_out() -> str:
             "Ways out:",
             f"  - where there is a network, fetch {URLS[0]}",
             f"    (or {URLS[1]}, the same file)",
-            f"    and put it into {cache_folder() / 'weights'}, or name it with --weights FILE or",
-            "    the environment variable MIFID_WEIGHTS",
+            f"    and put it into {cache_folder() / 'weights'}, or name it with "
+            f"{setting('weights', 'FILE')}",
+            "    or the environment variable MIFID_WEIGHTS",
             f"  - what pytorch-fid or torch-fidelity have fetched into {_torch_hub()} is found",
             "  - on Kaggle without internet, add a dataset that holds the file; /kaggle/input is",
             "    searched",
-            "  - to try everything else without weights: --extractor inception-random (its scores",
-            "    are not comparable with Kaggle's)",
+            "  - to try everything else without weights: "
+            f"{setting('extractor', 'inception-random')}",
+            "    (its scores are not comparable with Kaggle's)",
         ]
     )

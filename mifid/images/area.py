@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mifid.errors import OutputError
+from mifid.errors import OutputError, setting
 from mifid.images.chunks import Outcome
 from mifid.images.source import Decoded
 
@@ -103,6 +103,6 @@ def make_area_file() -> str:
         raise OutputError(
             f"no space in {folder} for {AREA_BYTES:,} bytes that pass decoded pictures between "
             f"processes: {error.strerror or error}",
-            hint="Set TMPDIR to a larger disk, or use fewer processes (--workers, workers=).",
+            hint=f"Set TMPDIR to a larger disk, or use fewer {setting('workers')}.",
         ) from error
     return path

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError, features
 
-from mifid.errors import PictureError
+from mifid.errors import PictureError, setting
 from mifid.images.jpeg import plain_pixels
 from mifid.images.source import Decoded, Pixels
 
@@ -28,8 +28,6 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 # Pillow's plugins raise all of these on damaged files. Not MemoryError: the picture may be good.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError)
 
-_HINT = "Mend or remove it, or leave such pictures out with --skip-bad (skip_bad=True)."
-
 
 def decode(content: bytes, name: str) -> Decoded:
     """Decode a picture file.
@@ -41,10 +39,10 @@ def decode(content: bytes, name: str) -> Decoded:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"'{name}' is not a picture: it begins with {content[:16]!r}", hint=_HINT
+            f"'{name}' is not a picture: it begins with {content[:16]!r}", hint=mending()
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"'{name}' is absurdly large: {error}", hint=_HINT) from error
+        raise PictureError(f"'{name}' is absurdly large: {error}", hint=mending()) from error
     except _DAMAGED as error:
         raise _damaged(name, error) from error
     _refuse_absurd(image.size, name)
@@ -60,7 +58,7 @@ def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
     """
     mode = image.mode
     if mode == "F":
-        raise PictureError(f"'{name}' holds floating-point pixels; expected 8 bits", hint=_HINT)
+        raise PictureError(f"'{name}' holds floating-point pixels; expected 8 bits", hint=mending())
     try:
         image.load()
         if mode.startswith("I"):
@@ -88,12 +86,17 @@ def decoder_version() -> str:
 def _high_byte(grey: npt.NDArray[np.int64], name: str) -> Pixels:
     """16-bit greys (H, W) -> (H, W, 3), as TensorFlow's PNG decoder gives uint8."""
     if grey.min() < 0 or grey.max() > 0xFFFF:
-        raise PictureError(f"'{name}' holds 32-bit pixels; expected 8 or 16 bits", hint=_HINT)
+        raise PictureError(f"'{name}' holds 32-bit pixels; expected 8 or 16 bits", hint=mending())
     return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
+def mending() -> str:
+    """Return the hint of every error about one picture."""
+    return f"Mend or remove it, or leave such pictures out with {setting('skip_bad', True)}."
+
+
 def _damaged(name: str, error: Exception) -> PictureError:
-    return PictureError(f"'{name}' is damaged: {error}", hint=_HINT)
+    return PictureError(f"'{name}' is damaged: {error}", hint=mending())
 
 
 def _refuse_absurd(size: tuple[int, int], name: str) -> None:
@@ -102,5 +105,5 @@ def _refuse_absurd(size: tuple[int, int], name: str) -> None:
         raise PictureError(
             f"'{name}' is {width} x {height} pixels; at most {MAX_PIXELS:,} pixels "
             f"and {MAX_SIDE:,} a side are read",
-            hint=_HINT,
+            hint=mending(),
         )

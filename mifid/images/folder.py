@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, setting
 from mifid.images.source import Source, is_picture, no_pictures
 
 __all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pattern"]
@@ -52,7 +52,7 @@ class FolderSource(Source):
             reason = error.strerror or str(error)
         raise PictureError(
             f"'{self.names[index]}' cannot be read: {reason}",
-            hint="Mend or remove it, or leave such pictures out with --skip-bad (skip_bad=True).",
+            hint=f"Mend or remove it, or leave such pictures out with {setting('skip_bad', True)}.",
         )
 
 

@@ -14,12 +14,13 @@ import sys
 import threading
 import warnings
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 
-from mifid.errors import InputError, MifidError, MifidWarning, warn
+from mifid.errors import InputError, MifidError, MifidWarning, option_names, setting, warn
 from mifid.images.area import LANES, Area, Reply, make_area_file
 from mifid.images.chunks import Outcome
 from mifid.images.source import Source
@@ -138,7 +139,11 @@ class _Worker:
             raise
         # Sent with the first chunk, from its thread: a large source would fill the pipe, and
         # wait for this process to be up, before the next one is started.
-        self._greeting: tuple[str, bytes] | None = (self._path, pickled)
+        self._greeting: tuple[str, bytes, Mapping[str, str]] | None = (
+            self._path,
+            pickled,
+            option_names(),
+        )
         self._sending, self._receiving = threading.Lock(), threading.Lock()
         self._asked: deque[_Asked] = deque()
 
@@ -189,7 +194,7 @@ class _Worker:
         return MifidError(
             f"{self._source.description}: a decoding process ended, {how}, at one of the "
             f"pictures '{first}' to '{last}'",
-            hint="Was memory short? Use fewer workers (--workers, workers=).",
+            hint=f"Was memory short? Use fewer {setting('workers')}.",
         )
 
     def kill(self) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, setting
 from mifid.files import sha256_of_file
 from mifid.images.archive import BROKEN, Entry, most_bytes, refuse_changed, select, stamp
 from mifid.images.source import Source
@@ -93,7 +93,8 @@ class TarSource(Source):
         if len(content) != member.size:
             raise PictureError(
                 f"'{member.name}' is cut short: {len(content):,} of {member.size:,} bytes",
-                hint="Make the archive anew, or leave such pictures out with --skip-bad.",
+                hint="Make the archive anew, or leave such pictures out with "
+                f"{setting('skip_bad', True)}.",
             )
         return content
 

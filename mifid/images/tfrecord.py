@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, setting
 from mifid.files import sha256_of_file
 from mifid.images.archive import MAX_ENTRY_BYTES, climbs_out
 from mifid.images.source import EXTENSIONS, Source, is_picture
@@ -32,7 +32,6 @@ _CRC = struct.Struct("<I")
 _MASK = 0xA282EAD8
 _GZIP = b"\x1f\x8b"
 _HINT = "Download or write the file anew."
-_BAD_PICTURE = "Download or write the file anew, or leave such pictures out with --skip-bad."
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class TFRecordSource(Source):
         try:
             return only_value(values(data), "image")
         except MalformedError as error:
-            raise PictureError(f"{record.where}: {error}", hint=_BAD_PICTURE) from error
+            raise PictureError(f"{record.where}: {error}", hint=_bad_picture()) from error
 
     def container_sha256(self) -> bytes:
         """Return the hash of the files and their names, after which nameless records are called."""
@@ -223,13 +222,13 @@ def _name(data: bytes, footer: bytes, path: Path, number: int) -> str:
 
 def _check_crc(data: bytes, footer: bytes, what: str) -> None:
     if len(footer) < _CRC.size:
-        raise PictureError(f"{what} is cut short", hint=_BAD_PICTURE)
+        raise PictureError(f"{what} is cut short", hint=_bad_picture())
     (found,) = _CRC.unpack(footer)
     expected = _masked_crc(data)
     if found != expected:
         raise PictureError(
             f"{what} has a bad CRC: expected {expected:#010x}, got {found:#010x}",
-            hint=_BAD_PICTURE,
+            hint=_bad_picture(),
         )
 
 
@@ -239,3 +238,7 @@ def _masked_crc(data: bytes) -> int:
 
     crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
+
+
+def _bad_picture() -> str:
+    return f"{_HINT[:-1]}, or leave such pictures out with {setting('skip_bad', True)}."

@@ -1,8 +1,8 @@
 """A process that decodes: ``python -m mifid.images.worker``, as mifid.images.processes starts it.
 
-Pickled objects pass its pipes. In: ``(path of an area, pickled source)``, then ranges of indices.
-Out: a :data:`mifid.images.area.Reply` to each range. It imports no network, and ends when its
-input does.
+Pickled objects pass its pipes. In: ``(path of an area, pickled source, names of options)``, then
+ranges of indices. Out: a :data:`mifid.images.area.Reply` to each range. It imports no network, and
+ends when its input does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import warnings
 from contextlib import suppress
 from typing import BinaryIO
 
-from mifid.errors import MifidError, first_line
+from mifid.errors import MifidError, first_line, name_options
 from mifid.images.area import Area, Reply, Sent
 from mifid.images.chunks import decode_chunk
 from mifid.images.source import Source
@@ -41,7 +41,8 @@ def _take_over_stdout() -> BinaryIO:
 
 
 def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    path, pickled = pickle.load(requests)
+    path, pickled, options = pickle.load(requests)
+    name_options(options)
     area = Area(path)
     # Both sides have mapped it. Without a name it vanishes even if the parent is killed.
     with suppress(OSError):  # Windows keeps the name, and the parent removes it

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, setting
 from mifid.files import sha256_of_file
 from mifid.images.archive import BROKEN, Entry, refuse_changed, select, stamp
 from mifid.images.source import Source
@@ -148,5 +148,6 @@ def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     except BROKEN as error:
         raise PictureError(
             f"'{info.filename}' is damaged: {error}",
-            hint="Make the archive anew, or leave such pictures out with --skip-bad.",
+            hint="Make the archive anew, or leave such pictures out with "
+            f"{setting('skip_bad', True)}.",
         ) from error

@@ -26,8 +26,8 @@ def test_exact_refuses_another_size():
     with pytest.raises(PictureError) as caught:
         fit_picture(noise(0, 20, 30), size=16, fit="exact", name="a.png")
     assert caught.value.message == "'a.png' is 30 x 20 pixels; expected 16 x 16"
-    assert "--set data.fit=crop" in caught.value.hint
-    assert "--set data.fit=stretch" in caught.value.hint
+    assert "settings=['data.fit=crop']" in caught.value.hint
+    assert "settings=['data.fit=stretch']" in caught.value.hint
 
 
 def test_crop_cuts_the_middle_out_when_only_one_side_is_too_long():
@@ -70,7 +70,7 @@ def test_enlarging_goes_to_four_times(fit):
     assert caught.value.message == (
         "'a.png' is tiny: 3 x 40 pixels; at least 4 a side are needed for 16 x 16"
     )
-    assert "--set data.size (now 16)" in caught.value.hint
+    assert "settings=['data.size=N'] (now 16)" in caught.value.hint
 
 
 def refusal(folder, sizes, *, size=16):
@@ -89,8 +89,8 @@ def test_sizes_are_counted_with_an_example_of_each(tmp_path):
         f"3 of 5 photos in folder {tmp_path} are not 16 x 16 pixels: "
         "2 are 30 x 20 ('01.png'), 1 is 20 x 30 ('03.png')"
     )
-    assert "--set data.fit=crop" in error.hint
-    assert "--set data.fit=stretch" in error.hint
+    assert "settings=['data.fit=crop']" in error.hint
+    assert "settings=['data.fit=stretch']" in error.hint
     assert "data.size" not in error.hint
 
 
@@ -101,7 +101,7 @@ def test_many_sizes_are_not_all_listed(tmp_path):
 
 
 def test_if_all_have_one_square_size_that_is_a_way_out_too(tmp_path):
-    assert refusal(tmp_path, [(20, 20)] * 3).hint.endswith("--set data.size=20.")
+    assert refusal(tmp_path, [(20, 20)] * 3).hint.endswith("settings=['data.size=20'].")
     (tmp_path / "b").mkdir()
     assert "data.size" not in refusal(tmp_path / "b", [(20, 30)] * 3).hint
 

@@ -310,7 +310,7 @@ def test_memory_that_runs_out_costs_smaller_parts(tmp_path):
         result = run(loaded(network), photos(11), tmp_path, batch_size=8)
     assert (pixels_of(result.path) == photos(11)).all()
     assert network.batches == [2, 2, 2, 2, 2, 1]  # 8 failed, 4 failed; then never tried again
-    assert "--batch-size 2" in result.notes[0]
+    assert "batch_size=2" in result.notes[0]
 
 
 def test_noise_is_the_same_in_smaller_parts(tmp_path):
@@ -329,10 +329,10 @@ def test_noise_is_the_same_in_smaller_parts(tmp_path):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), "out of GPU memory.*\n--batch-size"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of GPU memory.*\nbatch_size"),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory"),
-            "out of memory with batches of 3 pictures\nLower --batch-size",
+            "out of memory with batches of 3 pictures\nLower batch_size",
         ),
         (RuntimeError("something else"), "something else"),
     ],

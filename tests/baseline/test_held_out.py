@@ -37,9 +37,7 @@ def test_all_are_refused(shared):
         InputError, match=r"all held-out pictures \(folder .*\) are trained on"
     ) as e:
         shared([(f"copy{i}.png", encode(p)) for i, p in enumerate(noises(2, 8, 8))])
-    assert (
-        e.value.hint == "Give paintings with --held-out that are not trained on, or leave it out."
-    )
+    assert e.value.hint == "Give paintings with held_out that are not trained on, or leave it out."
 
 
 def test_those_that_were_left_out_of_training_are_held_out(shared):

@@ -225,7 +225,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(folder, monkeypa
     assert caught.value.message == (
         f"no room for the decoded photos in {cache}: they need 0.0 MB, 0.0 MB are free"
     )
-    for way in ("MIFID_CACHE", "mifid cache clear", "--set data.limit_photos=N"):
+    for way in ("MIFID_CACHE", "mifid cache clear", "settings=['data.limit_photos=N']"):
         assert way in caught.value.hint
     assert stored() == []
 

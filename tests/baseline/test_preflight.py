@@ -12,15 +12,15 @@ from mifid.errors import InputError
     [
         (
             *(7038, 512),
-            ", or fewer pictures to paint (--set training.submission=1000) and to score on "
-            "(--set data.held_back=100).",
+            ", or fewer pictures to paint (settings=['training.submission=1000']) and to score on "
+            "(settings=['data.held_back=100']).",
         ),
         (
             *(200, 64),
-            ", or fewer pictures to paint (--set training.submission=100) and to score on "
-            "(--set data.held_back=32).",
+            ", or fewer pictures to paint (settings=['training.submission=100']) and to score on "
+            "(settings=['data.held_back=32']).",
         ),
-        (64, 8, ", or fewer pictures to paint (--set training.submission=32)."),
+        (64, 8, ", or fewer pictures to paint (settings=['training.submission=32'])."),
         (10, 0, "."),
     ],
 )
@@ -30,7 +30,7 @@ def test_a_short_budget_is_answered_with_fewer_pictures_than_there_are(
     config = changed(training={"budget": "5s"})
     with pytest.raises(InputError, match="a budget of 5 s is too short here") as error:
         check_budget(config, elapsed=1.0, kept=30.0, submission=submission, held_back=held_back)
-    assert error.value.hint == f"Give at least --budget 1m{advised}"
+    assert error.value.hint == f"Give at least settings=['training.budget=1m']{advised}"
 
 
 def test_a_budget_that_suffices_is_returned_and_none_is_none():

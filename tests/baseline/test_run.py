@@ -299,7 +299,7 @@ def test_kill_9_loses_at_most_one_interval(pictures, tmp_path):
             time.sleep(0.05)
         with pytest.raises(OutputError, match="another process is training in") as error:
             train(pictures, out, resume=True)
-        assert "another --out" in error.value.hint
+        assert "another out" in error.value.hint
     finally:
         process.kill()
         process.wait()
@@ -357,7 +357,8 @@ def test_a_budget_too_short_is_refused_before_anything_is_written(pictures, tmp_
         train(pictures, tmp_path / "run", config)
     # 24 photos to paint, 4 to score on: what is advised is less.
     assert error.value.hint == (
-        "Give at least --budget 1m, or fewer pictures to paint (--set training.submission=12)."
+        "Give at least settings=['training.budget=1m'], or fewer pictures to paint "
+        "(settings=['training.submission=12'])."
     )
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
@@ -406,7 +407,7 @@ def test_a_folder_with_a_run_is_not_overwritten(pictures, tmp_path):
     before = (tmp_path / "run" / "images.zip").read_bytes()
     with pytest.raises(OutputError, match="holds a run already") as error:
         train(pictures, tmp_path / "run")
-    assert "--resume" in error.value.hint
+    assert "resume=True" in error.value.hint
     assert (tmp_path / "run" / "images.zip").read_bytes() == before
 
 

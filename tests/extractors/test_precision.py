@@ -20,8 +20,8 @@ def test_identity_says_that_it_is_not_exact():
     assert exact.fingerprint != fast.fingerprint
     assert exact.not_comparable == "inception-random has seeded, not trained weights"
     assert fast.not_comparable == (
-        "inception-random has seeded, not trained weights; the network ran in bfloat16 "
-        "(--precision fast), not in float32"
+        "inception-random has seeded, not trained weights; the network ran in bfloat16, "
+        "not in float32"
     )
 
 

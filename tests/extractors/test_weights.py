@@ -36,7 +36,7 @@ def test_order_of_places(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     hub = tmp_path / "torch" / "hub" / "checkpoints"
     expected = [
-        ("--weights", put(tmp_path / "explicit.pth", b"1")),
+        ("weights", put(tmp_path / "explicit.pth", b"1")),
         ("MIFID_WEIGHTS", put(tmp_path / "variable.pth", b"2")),
         ("mifid's cache", put(cache_folder() / "weights" / weights.FILE_NAMES[0], b"3")),
         ("torch hub's cache", put(hub / weights.FILE_NAMES[0], b"4")),
@@ -50,7 +50,7 @@ def test_order_of_places(tmp_path, monkeypatch):
         assert (found.place, found.path) == (place, path)
         assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         path.unlink()
-        if place == "--weights":
+        if place == "weights":
             explicit = None
         if place == "MIFID_WEIGHTS":
             monkeypatch.delenv("MIFID_WEIGHTS")
@@ -88,7 +88,7 @@ def test_without_a_network_every_way_out_is_listed(offline, monkeypatch, tmp_pat
     text = str(caught.value)
     for way in (
         *weights.URLS,
-        "--weights",
+        "weights",
         "MIFID_WEIGHTS",
         "/kaggle/input",
         "inception-random",

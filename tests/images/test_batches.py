@@ -108,7 +108,7 @@ def test_a_bad_picture_names_itself_and_where_it_was(tmp_path, decoders):
     with pytest.raises(PictureError) as caught:
         list(reader(open_images(folder_with_bad(tmp_path)), decoders=decoders))
     assert caught.value.message.startswith(f"folder {tmp_path}: '1.png' is damaged")
-    assert "--skip-bad" in caught.value.hint
+    assert "skip_bad=True" in caught.value.hint
     assert decoding_threads() == []
 
 

@@ -22,7 +22,7 @@ def refusal(content, name="a.jpg"):
     with pytest.raises(PictureError) as caught:
         decode(content, name)
     assert f"'{name}'" in caught.value.message  # where
-    assert "--skip-bad" in caught.value.hint  # how to mend
+    assert "skip_bad=True" in caught.value.hint  # how to mend
     assert "skip_bad=True" in caught.value.hint
     return caught.value.message
 

@@ -125,7 +125,7 @@ def test_a_link_to_nothing_is_a_picture_that_cannot_be_read(tmp_path):
     assert source.read(0) == PICTURE
     with pytest.raises(PictureError, match=r"'b.png' cannot be read: No such file") as caught:
         source.read(1)
-    assert "--skip-bad" in caught.value.hint
+    assert "skip_bad=True" in caught.value.hint
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

@@ -137,7 +137,7 @@ def test_a_bad_checksum_of_data_is_told_when_it_is_read(tmp_path):
         f"'a-00003.jpg', record 3 of {path} has a bad CRC: "
         f"expected {good:#010x}, got {good ^ 1:#010x}"
     )
-    assert "--skip-bad" in caught.value.hint
+    assert "skip_bad=True" in caught.value.hint
     reader = BatchReader(source, batch_size=9, workers=2, skip_bad=True)
     assert [batch.indices.tolist() for batch in reader] == [[1, 2]]
     assert len(reader.bad) == 1

@@ -47,8 +47,8 @@ _OURS = {
 }
 _CHOICE = (
     "The first 30 paintings by name stand in for the report's choice: 30 of one style, with dark "
-    "and non-nature photos left out, which made FID 10 to 20 better. Name your own with "
-    "--set data.select_paintings=FILE and --set data.select_photos=FILE."
+    "and non-nature photos left out, which made FID 10 to 20 better. Name your own in the "
+    "settings data.select_paintings and data.select_photos."
 )
 _GEOMETRY = {"augment.vary": True, "augment.flip": True, "augment.turns": True}
 

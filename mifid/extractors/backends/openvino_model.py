@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mifid.cache import NetworkCache
-from mifid.errors import InputError, first_line, warn
+from mifid.errors import InputError, first_line, setting, warn
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.resize import INPUT_SIZE
 from mifid.files import cache_folder, sha256_of_file
@@ -44,7 +44,7 @@ def import_openvino() -> Any:
     except ImportError as error:
         raise InputError(
             f"backend openvino cannot be used: {error}",
-            hint="Install it (pip install openvino), or use --backend torch.",
+            hint=f"Install it (pip install openvino), or give {setting('backend', 'torch')}.",
         ) from error
     return openvino
 

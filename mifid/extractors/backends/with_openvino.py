@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.backends.openvino_model import import_openvino, obtain_model
 from mifid.extractors.precision import EXACT, Precision, no_bfloat16
@@ -39,7 +39,7 @@ class OpenVinoBackend:
         if device not in {"auto", "cpu"}:
             raise InputError(
                 f"backend openvino runs on the CPU, not on '{device}'",
-                hint="Use --backend torch for other devices.",
+                hint=f"Give {setting('backend', 'torch')} for other devices.",
             )
         self._core = import_openvino().Core()
         hint = self._hint(precision)
