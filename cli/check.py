@@ -37,7 +37,7 @@ def check(
     """
     from mifid.checking import check as check_archive
 
-    progress = make_progress(silent=quiet or as_json)
+    progress = make_progress(silent=quiet)
     if as_json:
         result = check_archive(archive, workers=workers, progress=progress)
         click.echo(check_json(result))

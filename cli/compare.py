@@ -72,7 +72,7 @@ def compare(
         reference,
         extractor=prepare_extractor(extractor),
         cache=not no_cache,
-        progress=make_progress(silent=quiet or as_json),
+        progress=make_progress(silent=quiet),
         **prepare_intervals(settings),
     )
     if as_json:

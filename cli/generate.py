@@ -100,9 +100,7 @@ def generate(
 
     which = None if averaged is None else ("ema" if averaged else "raw")
     try:
-        made = generate_pictures(
-            which=which, progress=make_progress(silent=quiet or as_json), **settings
-        )
+        made = generate_pictures(which=which, progress=make_progress(silent=quiet), **settings)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Give the same command again: it goes on from here.", err=True)
         ctx.exit(130)

@@ -144,7 +144,7 @@ _MEMORIZATION = [
 
 def common(command: Command) -> Command:
     """Add --quiet and --debug."""
-    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress bars.")
+    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, neither bars nor lines.")
     decorated: Command = debug_option(quiet(command))
     return decorated
 
@@ -177,10 +177,17 @@ def prepare_intervals(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_progress(*, silent: bool) -> Progress:
-    """Bars on stderr if it is a terminal (or a notebook, through tqdm), else silence."""
-    from mifid.progress import Bars, Silent
+    """Bars on stderr if it is a terminal, else a line every half minute: logs go on, too."""
+    from mifid.progress import Bars, Lines, Silent, is_terminal
 
-    return Silent() if silent or not sys.stderr.isatty() else Bars()
+    if silent:
+        return Silent()
+    if is_terminal(sys.stderr):
+        return Bars()
+    lines, context = Lines(), click.get_current_context()
+    # Whatever the command does, also beside its tasks: as long as it runs, there are lines.
+    context.with_resource(lines.task(context.command_path, None, ""))
+    return lines
 
 
 def prepare_extractor(name: str) -> str:

@@ -115,7 +115,7 @@ def score(
     _check_outputs(
         {"-o": output, "--report": page, "--table": table, "--training-table": training_table}
     )
-    progress = make_progress(silent=quiet or as_json)
+    progress = make_progress(silent=quiet)
     found = None
     if submission:
         from .check import check_json, print_check

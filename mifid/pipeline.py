@@ -224,7 +224,8 @@ class Pipeline:
 
     def _hash(self, source: Source, label: str) -> Digests:
         """Digests of all pictures: of a single file, from the cache if it was read before."""
-        with self._timed(f"hash {label}"):
+        hashing = f"hash {label}"
+        with self._timed(hashing), self._progress.task(hashing, None, ""):
             whole = source.container_sha256() if self._cache is not None else None
             if self._cache is None or whole is None:
                 return digests(source, workers=self._settings.workers)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol, TextIO
 
-__all__ = ["Bars", "Progress", "Silent", "Task", "choose"]
+__all__ = ["Bars", "Lines", "Progress", "Silent", "Task", "choose", "is_terminal"]
+
+_FIRST_SECONDS = 10.0
+"""Work that is over by then needs no line."""
+
+_EVERY_SECONDS = 30.0
+"""Between lines: half a minute, so that a log moves every minute even where a line comes late."""
+
+_TICK_SECONDS = 1.0
 
 
 class Task(Protocol):
@@ -26,7 +36,7 @@ class Progress(Protocol):
     """Where work is announced. Any object with this method will do."""
 
     def task(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        """Open a piece of work of ``total`` steps (None: unknown)."""
+        """Open a piece of work of ``total`` steps (None: unknown); no unit: it has no steps."""
 
 
 class _Nothing:
@@ -57,6 +67,12 @@ class _BarTask:
         self._bar.set_postfix_str(text)
 
 
+_BAR_FORMATS = {
+    "%": "{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+    "": "{desc}: {elapsed}{postfix}",
+}
+
+
 class Bars:
     """tqdm's bars, with rate and time left: on ``stream`` (stderr), or as notebook widgets."""
 
@@ -65,11 +81,11 @@ class Bars:
 
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
-        """Open a bar; bytes are shown in kB, MB; of "%" only the part is shown."""
+        """Open a bar; bytes are shown in kB, MB; of "%" only the part, without a unit the time."""
         # Without widgets tqdm.auto would warn and draw text: so it is text without a warning.
         tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
         bar = tqdm(
-            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}" if unit == "%" else None,
+            bar_format=_BAR_FORMATS.get(unit),
             total=total,
             desc=label,
             unit=unit if unit == "B" else f" {unit}s",
@@ -82,6 +98,136 @@ class Bars:
             yield _BarTask(bar)
         finally:
             bar.close()
+
+
+class _LineTask:
+    def __init__(self, label: str, total: int | None, unit: str, now: float) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._done, self._status = 0, ""
+        self._began = now
+        self.is_said = False
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+
+    def status(self, text: str) -> None:
+        self._status = text
+
+    def line(self, now: float) -> str:
+        """Return how it goes: ``features: 120 of 300 pictures, 4.1 a second, 0:29, 0:44 left``."""
+        seconds = now - self._began
+        parts = [self._count(), self._rate(seconds), self._status, f"{_clock(seconds)} so far"]
+        if self._total and 0 < self._done < self._total:
+            parts.append(f"{_clock(seconds * (self._total / self._done - 1))} left")
+        return f"{self._label}: {', '.join(filter(None, parts))}"
+
+    def _count(self) -> str:
+        if not self._unit:
+            return ""
+        if self._unit == "%":
+            return f"{self._done / max(self._total or 1, 1):.0%}"
+        done, of = _amount(self._done, self._unit), ""
+        if self._total is not None:
+            of = f" of {_amount(self._total, self._unit)}"
+        return f"{done}{of}" + ("" if self._unit == "B" else f" {self._unit}s")
+
+    def _rate(self, seconds: float) -> str:
+        if not self._done or self._unit in ("", "%") or seconds <= 0:
+            return ""
+        return f"{_amount(self._done / seconds, self._unit)} a second"
+
+
+def _amount(number: float, unit: str) -> str:
+    if unit == "B":
+        return f"{number / 1e6:,.1f} MB"
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.3g}"
+
+
+def _clock(seconds: float) -> str:
+    """Return a time as clocks show it: 0:07, 12:34, 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Lines:
+    """Plain lines for logs: one ten seconds after work began, then one every half minute.
+
+    Also while nothing advances, as in one large matrix product: a thread writes them. Work that is
+    quick leaves no line, and a stream that takes none is no error.
+
+    Args:
+        stream: None: stderr, as it is when a line is due.
+        first: seconds from the beginning of the work to the first line.
+        every: seconds between lines.
+        now: a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        first: float = _FIRST_SECONDS,
+        every: float = _EVERY_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._first, self._every, self._now = first, every, now
+        self._tasks: list[_LineTask] = []
+        self._due_at = 0.0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
+        """Open a piece of work; of several open ones the last is told of."""
+        task = _LineTask(label, total, unit, self._now())
+        with self._lock:
+            if not self._tasks:
+                self._begin()
+            self._tasks.append(task)
+        try:
+            yield task
+            with self._lock:
+                if task.is_said and unit:  # whoever saw it go on sees it end
+                    self._say(task)
+        finally:
+            with self._lock:
+                self._tasks.remove(task)
+                if not self._tasks:
+                    self._ended.set()
+
+    def tick(self) -> None:
+        """Write a line if one is due."""
+        with self._lock:
+            if self._tasks and self._now() >= self._due_at:
+                self._say(self._tasks[-1])
+
+    def _begin(self) -> None:
+        self._due_at = self._now() + self._first
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, args=(self._ended,), daemon=True).start()
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(_TICK_SECONDS):
+            self.tick()
+
+    def _say(self, task: _LineTask) -> None:
+        now = self._now()
+        self._due_at, task.is_said = now + self._every, True
+        stream = self._stream if self._stream is not None else sys.stderr
+        if stream is None:  # Python started without one
+            return
+        with suppress(OSError, ValueError):  # nobody reads the pipe, or the file is closed
+            print(task.line(now), file=stream, flush=True)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether somebody looks at it; not if there is none (pythonw), or it is closed."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
 
 
 def _in_notebook() -> bool:

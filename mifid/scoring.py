@@ -198,7 +198,8 @@ def _report(
     held_out = computed.get("held_out")
     # Held-out pictures enter no number that Kaggle computes.
     scored = {label: side for label, side in computed.items() if label != "held_out"}
-    numbers = measure(**sides, wanted=wanted, epsilon=epsilon, seconds=seconds)
+    with progress.task("scores", None, ""):  # a root of a matrix is one step, but may be long
+        numbers = measure(**sides, wanted=wanted, epsilon=epsilon, seconds=seconds)
     more = measure_more(
         wanted,
         sides={**sides, "held_out": held_out},

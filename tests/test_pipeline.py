@@ -244,7 +244,8 @@ def test_progress_is_told():
             told.append(steps)
 
     mifid.features(drawn("photo", 5), extractor=colours, batch_size=2, progress=Told())
-    assert told == [("features", 5, "picture"), 2, 2, 1, "end"]
+    hashing = [("hash features", None, ""), "end"]
+    assert told == [*hashing, ("features", 5, "picture"), 2, 2, 1, "end"]
 
 
 def test_an_archive_read_before_is_known_by_its_hash(tmp_path, monkeypatch):

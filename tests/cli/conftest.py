@@ -7,6 +7,8 @@ from click.testing import CliRunner
 from mifid_cli.main import cli
 from toys import drawn, write_pictures
 
+from mifid.progress import Lines
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -16,6 +18,12 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())  # commands add the current folder
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def no_lines(monkeypatch):
+    """Commands of tests are quick, however slow the machine: no line comes between."""
+    monkeypatch.setitem(Lines.__init__.__kwdefaults__, "first", 3600.0)
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The command line as a whole: help, documentation, exit codes, and what is not imported."""
 
+import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from mifid_cli import document, options
 from mifid_cli.main import cli
 
 import mifid
+from mifid.progress import Lines
 
 ROOT = Path(mifid.__file__).parents[1]
 DOCUMENTATION = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -170,18 +173,24 @@ def test_python_m_is_the_same_command():
 
 
 @pytest.mark.parametrize(
-    ("silent", "terminal", "bars"),
-    [(False, True, True), (False, False, False), (True, True, False)],
+    ("silent", "terminal", "kind"),
+    [
+        (False, True, "Bars"),
+        (False, False, "Lines"),
+        (True, True, "Silent"),
+        (True, False, "Silent"),
+    ],
 )
-def test_bars_are_for_terminals_that_want_them(silent, terminal, bars, monkeypatch):
+def test_bars_are_for_terminals_and_lines_for_logs(silent, terminal, kind, monkeypatch):
     monkeypatch.setattr(options.sys.stderr, "isatty", lambda: terminal, raising=False)
-    assert type(options.make_progress(silent=silent)).__name__ == ("Bars" if bars else "Silent")
+    with click.Context(click.Command("score")):
+        assert type(options.make_progress(silent=silent)).__name__ == kind
 
 
 @pytest.mark.parametrize(
-    ("flags", "silent"), [([], False), (["--quiet"], True), (["-q"], True), (["--json"], True)]
+    ("flags", "silent"), [([], False), (["--quiet"], True), (["-q"], True), (["--json"], False)]
 )
-def test_quiet_and_json_are_silent(flags, silent, score, monkeypatch):
+def test_quiet_alone_is_silent(flags, silent, score, monkeypatch):
     from mifid.progress import Silent
 
     asked = []
@@ -193,3 +202,39 @@ def test_quiet_and_json_are_silent(flags, silent, score, monkeypatch):
     monkeypatch.setattr(sys.modules["mifid_cli.score"], "make_progress", make_progress)
     assert score("out", "--ref", "monet", *flags).exit_code == 0
     assert asked == [silent]
+
+
+def test_without_a_terminal_a_long_command_writes_lines_to_stderr(folder, run, monkeypatch):
+    """Hours without a word, as in a notebook's `!mifid` or a job's log, look like a hang."""
+
+    class Eager(Lines):
+        """Writes a line as soon as there is work, and never waits."""
+
+        def __init__(self):
+            super().__init__(first=0, every=0)
+
+        @contextmanager
+        def task(self, label, total, unit):
+            with super().task(label, total, unit) as task:
+                self.tick()
+                yield task
+
+    monkeypatch.setattr("mifid.progress.Lines", Eager)
+    options = ["score", "out", "--ref", "monet", "--extractor", "toys:colours", "--no-cache"]
+    said = run(*options)
+    assert "mifid score: 0:0" in said.stderr
+    assert "generated: 0 of 6 pictures" in said.stderr
+    assert "scores: 0:0" in said.stderr
+    assert " so far" not in said.stdout
+    printed = run(*options, "--json")
+    assert "mifid score: 0:0" in printed.stderr  # what reads stdout is not disturbed
+    assert json.loads(printed.stdout)["fid"] > 0
+    assert " so far" not in run(*options, "--quiet").output
+
+
+def test_no_stderr_is_no_reason_to_fail(folder, run, monkeypatch):
+    from mifid_cli.options import make_progress
+
+    monkeypatch.setattr(sys, "stderr", None)
+    with click.Context(click.Command("score")):
+        make_progress(silent=False)
