@@ -27,7 +27,7 @@ class Features:
     """Features of N pictures.
 
     Attributes:
-        values: (N, D) float32, finite.
+        values: (N, D) float32, finite, read-only.
         names: N names, or None when the file they come from has none.
         provenance: what computed them.
         converted: how many pictures were not RGB, by mode.
@@ -42,6 +42,10 @@ class Features:
 
     def __post_init__(self) -> None:
         check_finite(self.values)
+        # Its hash, by which what is computed of it is kept, must stay true.
+        frozen = self.values.view()
+        frozen.flags.writeable = False
+        object.__setattr__(self, "values", frozen)
         if self.names is not None and len(self.names) != len(self.values):
             raise FeatureError(f"{len(self.values)} features have {len(self.names)} names")
 

@@ -31,6 +31,7 @@ from mifid.images import Source, Stream, open_images
 from mifid.images.batches import digests
 from mifid.images.decode import decoder_version
 from mifid.images.inspection import Inspection
+from mifid.images.unchanged import Unchanged
 from mifid.progress import Progress, Silent, choose
 from mifid.statistics import Statistics
 
@@ -152,7 +153,7 @@ class Pipeline:
         kept = self._kept_features(source, found, label)
         if kept is not None:
             return kept
-        computed, extraction = self._extract(source, label)
+        computed, extraction = self._extract(Unchanged(source, found), label)
         self.outcomes[label] = _outcome(extraction, computed.bad, found)
         entry = to_entry(computed, found, extraction.bad, extraction.inspection)
         self._store(self._key("features", content_hash(found)), label, entry)
@@ -175,7 +176,7 @@ class Pipeline:
         kept = self._kept_features(source, found, label)
         if kept is not None:
             return Statistics.from_features(kept.values, provenance=kept.provenance)
-        statistics = self._accumulate(source, label, found)
+        statistics = self._accumulate(Unchanged(source, found), label, found)
         outcome = self.outcomes[label]
         if not outcome.bad:  # an entry of numbers could not name them
             assert outcome.inspection is not None
@@ -229,12 +230,13 @@ class Pipeline:
             whole = source.container_sha256() if self._cache is not None else None
             if self._cache is None or whole is None:
                 return digests(source, workers=self._settings.workers)
-            key = make_key("mifid digests 1", type(source).__name__, whole)
+            key = make_key("mifid digests 2", type(source).__name__, whole)
             entry = self._cache.load(key)
             if entry is not None and len(entry["digests"]) == len(source):
                 return digests_from_entry(entry)
             found = digests(source, workers=self._settings.workers)
-            self._cache.store(key, digests_to_entry(found))
+            if source.container_sha256() == whole:  # else these may be of another file's pictures
+                self._cache.store(key, digests_to_entry(found))
             return found
 
     def _key(self, kind: str, sha256: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from mifid.images.batches import BatchReader, digests
 from mifid.images.decode import decoder_version
 from mifid.images.source import Source
 from mifid.images.subset import Subset
+from mifid.images.unchanged import Unchanged
 from mifid.progress import Progress
 
 __all__ = ["PixelStore", "store_pixels"]
@@ -85,7 +87,8 @@ def store_pixels(
     """
     chosen = Subset(source, _choose(source, label=label, limit=limit, select=select))
     _refuse_few(len(chosen), source, label, restricted=bool(limit or select))
-    path = _folder() / f"{_key(source, chosen, data, workers)}.npy"
+    found = _identify(source, chosen, workers)
+    path = _folder() / f"{_key(found, source, chosen, data)}.npy"
     complete = 0 if skip_bad else len(chosen)
     stored = _load(path, size=data.size, complete=complete)
     if stored is None:
@@ -95,8 +98,15 @@ def store_pixels(
             if stored is None:
                 _sweep(path.parent)
                 _refuse_full(path.parent, len(chosen) * data.size**2 * 3, label)
-                fitted = FittedSource(chosen, size=data.size, fit=data.fit)
-                _write(path, fitted, label, progress=progress, workers=workers, skip_bad=skip_bad)
+                given = chosen if isinstance(found, bytes) else Unchanged(chosen, found)
+                fitted = FittedSource(given, size=data.size, fit=data.fit)
+                with atomic_write(path) as file:
+                    _write(file, fitted, label, progress, workers=workers, skip_bad=skip_bad)
+                    if isinstance(found, bytes) and source.container_sha256() != found:
+                        raise InputError(
+                            f"{source.description} changed while it was read",
+                            hint="Let what writes it finish first, or train on a copy.",
+                        )
                 stored = pixelfile.read(path, size=data.size)
     _refuse_few(len(stored.names), source, label, restricted=True)
     if missing := sorted((Counter(chosen.names) - Counter(stored.names)).elements()):
@@ -115,15 +125,18 @@ def _choose(source: Source, *, label: str, limit: int, select: str) -> Sequence[
     return indices[:limit] if limit else indices
 
 
-def _key(source: Source, chosen: Subset, data: Data, workers: int | None) -> str:
+def _identify(source: Source, chosen: Subset, workers: int | None) -> bytes | list[bytes | None]:
+    """Return the hash of the one file that the pictures are in, or else of each of them."""
+    return source.container_sha256() or digests(chosen, workers=workers)
+
+
+def _key(found: bytes | list[bytes | None], source: Source, chosen: Subset, data: Data) -> str:
     """Return what the pixels are made of: equal only if the pixels are."""
-    whole = source.container_sha256()
-    if whole is None:
-        content = [d.hex() if d else None for d in digests(chosen, workers=workers)]
-        identity: list[object] = [list(chosen.names), content]
+    if isinstance(found, bytes):
+        identity = [type(source).__name__, found.hex(), list(chosen.indices)]
     else:
-        identity = [type(source).__name__, whole.hex(), list(chosen.indices)]
-    policy = ["mifid pixels 1", decoder_version(), data.size, data.fit]
+        identity = [list(chosen.names), [each.hex() if each else None for each in found]]
+    policy = ["mifid pixels 2", decoder_version(), data.size, data.fit]
     return hashlib.sha256(json.dumps([policy, identity]).encode()).hexdigest()
 
 
@@ -161,20 +174,17 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _write(
-    path: Path,
+    file: IO[bytes],
     source: FittedSource,
     label: str,
-    *,
     progress: Progress,
+    *,
     workers: int | None,
     skip_bad: bool,
 ) -> None:
     reader = BatchReader(source, batch_size=_BATCH, workers=workers, skip_bad=skip_bad)
     names: list[str] = []
-    with (
-        atomic_write(path) as file,
-        progress.task(f"decode {label}", len(source), "picture") as task,
-    ):
+    with progress.task(f"decode {label}", len(source), "picture") as task:
         writer = pixelfile.Writer(file, count=len(source), size=source.size)
         for batch in reader:
             task.advance(len(batch.pixels))

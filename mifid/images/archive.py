@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mifid.errors import InputError
+from mifid.files import sha256_of_file
 from mifid.images.source import is_picture, no_pictures
 
 try:
@@ -23,13 +25,17 @@ __all__ = [
     "BROKEN",
     "MAX_ENTRY_BYTES",
     "Entry",
+    "Stamp",
     "climbs_out",
     "most_bytes",
     "refuse_bombs",
     "refuse_changed",
     "select",
+    "sha256_if_unchanged",
     "stamp",
 ]
+
+Stamp: TypeAlias = tuple[int, int, int, int]
 
 MAX_ENTRY_BYTES = 256 << 20
 """A picture file larger than this is taken for a bomb."""
@@ -118,20 +124,32 @@ def refuse_bombs(entries: Iterable[Entry], *, description: str, archive_bytes: i
         )
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Return what changes when a file does: its size and time (ns)."""
+def stamp(path: Path) -> Stamp:
+    """Return what changes when a file does, or another takes its place: size, time (ns), inode."""
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
 
 
-def refuse_changed(path: Path, expected: tuple[int, int]) -> None:
+def sha256_if_unchanged(path: Path, expected: Stamp) -> bytes | None:
+    """Return the SHA-256 of a file; None if it is not the one any more that had this stamp."""
+    try:
+        if stamp(path) != expected:
+            return None
+        found = bytes.fromhex(sha256_of_file(path))
+        return found if stamp(path) == expected else None
+    except OSError:
+        return None
+
+
+def refuse_changed(path: Path, expected: Stamp) -> None:
     """Raise InputError if an archive is not the file any more that had this :func:`stamp`."""
     try:
         found = stamp(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     if found != expected:
+        sizes = f"it had {expected[0]:,} bytes, now {found[0]:,}"
         raise InputError(
-            f"{path} changed after it was opened: it had {expected[0]:,} bytes, now {found[0]:,}",
+            f"{path} changed after it was opened: {sizes}",
             hint="Let what writes it finish first.",
         )

@@ -66,8 +66,9 @@ class Source(ABC):
         return self.names[index]
 
     def container_sha256(self) -> bytes | None:
-        """Return the hash of the one file that holds all pictures; None if there is no such file.
+        """Return the hash of the one file that holds all pictures.
 
+        None if there is no such file, or if it is not the one any more that was opened.
         The same file holds the same pictures under the same names: their digests need not be
         computed again, and reading one file whole is many times faster than its entries.
         """

@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from mifid.errors import InputError, PictureError, setting
-from mifid.files import sha256_of_file
-from mifid.images.archive import BROKEN, Entry, most_bytes, refuse_changed, select, stamp
+from mifid.images.archive import (
+    BROKEN,
+    Entry,
+    most_bytes,
+    refuse_changed,
+    select,
+    sha256_if_unchanged,
+    stamp,
+)
 from mifid.images.source import Source
 
 __all__ = ["TarSource", "accepts", "open_tar"]
@@ -98,9 +105,9 @@ class TarSource(Source):
             )
         return content
 
-    def container_sha256(self) -> bytes:
-        """Return the hash of the tar file."""
-        return bytes.fromhex(sha256_of_file(self._path))
+    def container_sha256(self) -> bytes | None:
+        """Return the hash of the tar file; None if another one lies there by now."""
+        return sha256_if_unchanged(self._path, self._stamp)
 
     def close(self) -> None:
         """Close the file."""

@@ -19,8 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mifid.errors import InputError, PictureError, setting
-from mifid.files import sha256_of_file
-from mifid.images.archive import MAX_ENTRY_BYTES, climbs_out
+from mifid.images.archive import (
+    MAX_ENTRY_BYTES,
+    Stamp,
+    climbs_out,
+    sha256_if_unchanged,
+    stamp,
+)
 from mifid.images.source import EXTENSIONS, Source, is_picture
 from mifid.images.tfexample import MalformedError, only_value, values
 
@@ -61,7 +66,7 @@ class TFRecordSource(Source):
     def __init__(self, description: str, paths: list[Path], skipped: Counter[str]) -> None:
         self.description = description
         self.skipped = skipped
-        self._paths = paths
+        self._stamps = {path: _stamp(path) for path in paths}
         records = [record for path in paths for record in _scan(path)]
         if not records:
             raise InputError(f"{description} holds no records", hint=_HINT)
@@ -87,11 +92,17 @@ class TFRecordSource(Source):
         except MalformedError as error:
             raise PictureError(f"{record.where}: {error}", hint=_bad_picture()) from error
 
-    def container_sha256(self) -> bytes:
-        """Return the hash of the files and their names, after which nameless records are called."""
+    def container_sha256(self) -> bytes | None:
+        """Return the hash of the files and their names, after which nameless records are called.
+
+        None if one of them is another file by now.
+        """
         digest = hashlib.sha256()
-        for path in self._paths:
-            digest.update(f"{path.name!r} {sha256_of_file(path)}\n".encode())
+        for path, before in self._stamps.items():
+            found = sha256_if_unchanged(path, before)
+            if found is None:
+                return None
+            digest.update(f"{path.name!r} {found.hex()}\n".encode())
         return digest.digest()
 
 
@@ -148,6 +159,13 @@ def _is_folder_of_records(folder: str) -> bool:
     except OSError:
         return False  # told by the kind that opens folders
     return found
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        return stamp(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _scan(path: Path) -> Iterator[_Record]:

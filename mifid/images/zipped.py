@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mifid.errors import InputError, PictureError, setting
-from mifid.files import sha256_of_file
-from mifid.images.archive import BROKEN, Entry, refuse_changed, select, stamp
+from mifid.images.archive import BROKEN, Entry, refuse_changed, select, sha256_if_unchanged, stamp
 from mifid.images.source import Source
 
 __all__ = [
@@ -57,9 +56,9 @@ class ZipSource(Source):
         """
         return read_entry(self._zip, self._infos[index])
 
-    def container_sha256(self) -> bytes:
-        """Return the hash of the zip file."""
-        return bytes.fromhex(sha256_of_file(self._path))
+    def container_sha256(self) -> bytes | None:
+        """Return the hash of the zip file; None if another one lies there by now."""
+        return sha256_if_unchanged(self._path, self._stamp)
 
     def close(self) -> None:
         """Close the file."""

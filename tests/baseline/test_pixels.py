@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pictures import decoding_threads, encode, noise, write_folder, write_tfrecord, write_zip
 
+from mifid.baseline import pixelfile
 from mifid.baseline import pixels as module
 from mifid.baseline.config import Data
 from mifid.baseline.fitting import fit_picture
@@ -286,3 +287,46 @@ def test_the_competitions_tfrecords(data):
         progress=Silent(),
     )
     assert found.pixels.shape == (60, 256, 256, 3)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_pictures_that_change_while_they_are_decoded_are_refused_and_not_kept(
+    kind, tmp_path, monkeypatch
+):
+    others = [(name, encode(255 - pixels)) for (name, _), pixels in zip(FILES, PIXELS, strict=True)]
+    if kind == "folder":
+        path = write_folder(tmp_path / "photos", FILES)
+    else:
+        path = write_zip(tmp_path / "photos.zip", FILES)
+    real = module.FittedSource
+
+    def changed(*args, **options):
+        monkeypatch.setattr(module, "FittedSource", real)
+        if kind == "folder":
+            write_folder(path, others)
+        else:
+            os.replace(write_zip(tmp_path / "new.zip", others), path)
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, "FittedSource", changed)
+    with pytest.raises(InputError, match="changed while it was read"):
+        store(path)
+    assert stored() == []
+    np.testing.assert_array_equal(store(path).pixels, np.stack([255 - p for p in PIXELS]))
+
+
+def test_any_flipped_bit_of_a_header_is_noticed_or_harmless(folder):
+    """Bits of the shape decide where the checksum is looked for."""
+    store(folder)
+    (path,) = stored()
+    whole = path.read_bytes()
+    for bit in range(8 * whole.index(b"}")):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            found = pixelfile.read(path, size=SIZE)
+        except Exception:  # of nearly any kind, as its documentation says
+            continue
+        np.testing.assert_array_equal(found.pixels, np.stack(PIXELS))
+        assert found.names == tuple(name for name, _ in FILES)
