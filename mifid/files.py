@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
+import re
 import tempfile
 import tokenize
 import zipfile
@@ -13,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from mifid.errors import OutputError
+from mifid.errors import InputError, OutputError
 
 __all__ = [
     "DAMAGED_ARRAYS",
@@ -21,6 +23,8 @@ __all__ = [
     "cache_folder",
     "check_output",
     "check_writable",
+    "given_path",
+    "no_such_file",
     "sha256_of_file",
 ]
 
@@ -37,6 +41,9 @@ DAMAGED_ARRAYS = (
 """What ``numpy.load`` raises on files that are damaged, or not NumPy's."""
 
 
+_NAMES_COMPARED = 10_000
+
+
 def cache_folder() -> Path:
     """Return the folder for what can be made again: ``MIFID_CACHE``, else the platform's."""
     if given := os.environ.get("MIFID_CACHE"):
@@ -44,6 +51,50 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("mifid", appauthor=False))
+
+
+_URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def given_path(given: str | os.PathLike[str]) -> str:
+    """Return the path that a user gave, with ``~`` as the home folder.
+
+    Raises:
+        InputError: an empty path, which pathlib would take for the current folder; a URL.
+    """
+    path = os.fsdecode(given)
+    if not path.strip():
+        raise InputError(
+            f'no path given ("{path}" is empty; is a variable unset?)',
+            hint="The current folder is given as a dot: .",
+        )
+    if "\0" in path:
+        raise InputError("a path holds a zero byte, which no file's name can")
+    if path.startswith("file://"):
+        raise InputError(f"{path} is a URL", hint=f"Give it as a path: {path[7:]}")
+    if _URL.match(path):
+        raise InputError(
+            f"{path} is a URL; files are read from disk alone",
+            hint=f"Download it first (curl -LO {path}), and give the file.",
+        )
+    return path if os.path.lexists(path) else os.path.expanduser(path)
+
+
+def no_such_file(path: str | os.PathLike[str], *, hint: str = "") -> InputError:
+    """Return the error for a path that leads nowhere, with the name that is spelt most like it."""
+    missing = Path(path)
+    message = f"no such file or folder: {missing}"
+    while not missing.parent.is_dir() and missing.parent != missing:
+        missing = missing.parent
+    if missing != Path(path):
+        what = "is no folder" if missing.exists() else "does not exist either"
+        message += f" (the folder {missing} {what})".replace("the folder ", "", missing.exists())
+    near: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(missing.parent)[:_NAMES_COMPARED]
+        near = difflib.get_close_matches(missing.name, sorted(names), n=1, cutoff=0.75)
+    suggestion = [f"Did you mean {missing.parent / near[0]}?"] if near else []
+    return InputError(message, hint=" ".join([*suggestion, hint]).strip())
 
 
 @contextmanager

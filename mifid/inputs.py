@@ -14,6 +14,7 @@ from mifid import formats
 from mifid.errors import CompatibilityError, FeatureError, setting
 from mifid.extractors.base import Identity
 from mifid.featureset import Features
+from mifid.files import given_path
 from mifid.images import Source, Stream, open_images
 from mifid.provenance import Provenance
 from mifid.statistics import Statistics
@@ -59,7 +60,9 @@ def open_input(given: Any, *, value_range: tuple[float, float] | None = None) ->
     """
     if isinstance(given, Features | Statistics):
         return given
-    if isinstance(given, str | os.PathLike) and formats.holds_statistics(given):
+    if isinstance(given, str | os.PathLike):
+        given = given_path(given)
+    if isinstance(given, str) and formats.holds_statistics(given):
         contents = formats.read(given)
         if contents.features is not None:
             return Features.from_contents(contents)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mifid.errors import InputError
+from mifid.files import given_path, no_such_file
 from mifid.images.arrays import ValueRange, to_pixels
+from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, Stream, printable
 from mifid.registry import import_object
 
@@ -28,6 +31,8 @@ KINDS = {
 
 _HINT = "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, or a glob pattern."
 
+_BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
+
 _TAKES_RANGE = {"array", "array file"}
 
 
@@ -45,6 +50,8 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
     """
     if isinstance(given, Source | Stream):
         return given
+    if isinstance(given, str | os.PathLike):
+        given = given_path(given)
     for kind, (accepts, opener) in KINDS.items():
         if import_object(accepts)(given):
             more = {"value_range": value_range} if kind in _TAKES_RANGE else {}
@@ -63,13 +70,9 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
 
 
 def _unreadable(path: Path) -> InputError:
+    """Return the error for a path that no kind accepts, saying what is there instead."""
     if not path.exists():
-        parent = path.parent
-        near = "" if parent.is_dir() else f" (the folder {parent} does not exist either)"
-        return InputError(
-            f"no such file or folder: {path}{near}",
-            hint=_HINT,
-        )
+        return _missing(path)
     if not path.is_file():
         return InputError(
             f"{path} is neither a file nor a folder",
@@ -77,12 +80,32 @@ def _unreadable(path: Path) -> InputError:
         )
     try:
         with path.open("rb") as file:
-            start = file.read(16)
+            start = file.read(LENGTH)
     except OSError as error:
         return InputError(
             f"cannot read {path}: {error.strerror or error}", hint="Check its permissions."
         )
+    kind = kind_of(start)
+    if kind is None:
+        told, advice = f"it begins with {start[:16]!r}", ""
+    else:
+        told, advice = f"it is {kind.words}", kind.advice
+        if kind.words.endswith("picture") and not advice:
+            advice = "Give it the ending of what it is, such as .jpg."
+        elif kind.words == "a text":
+            advice = "A list of files is given in Python: mifid.score(open(path).read().split())."
     return InputError(
-        f"{path} is neither pictures, nor features, nor statistics: it begins with {start!r}",
-        hint=_HINT,
+        f"{path} is neither pictures, nor features, nor statistics: {told}",
+        hint=f"{advice} {_HINT}".strip(),
     )
+
+
+def _missing(path: Path) -> InputError:
+    braces = _BRACES.search(str(path))
+    if braces:
+        return InputError(
+            f"no such file or folder: {path}",
+            hint=f"{braces.group()} is not unfolded here. One file or folder is read at a time, or "
+            "what a pattern of * and ? names: put the pictures into one folder, zip or tar.",
+        )
+    return no_such_file(path, hint=_HINT)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from mifid.errors import InputError
 from mifid.files import sha256_of_file
-from mifid.images.source import is_picture, no_pictures
+from mifid.images.source import pick_pictures
 
 try:
     from lzma import LZMAError
@@ -81,20 +81,16 @@ def select(
     Raises:
         InputError: nothing to score, a path that climbs out, or an archive that is a bomb.
     """
-    kept = []
+    entries = list(entries)
     for entry in entries:
         if climbs_out(entry.name):
             raise InputError(
                 f"{description}: entry '{entry.name}' points outside the archive",
                 hint="Such archives can overwrite files when unpacked; make it anew.",
             )
-        reason = is_picture(entry.name)
-        if reason:
-            skipped[reason] += 1
-        else:
-            kept.append(entry)
-    if not kept:
-        raise no_pictures(description, skipped)
+    chosen, passed_over = pick_pictures([entry.name for entry in entries], description)
+    kept = [entries[i] for i in chosen]
+    skipped.update(passed_over)
     refuse_bombs(kept, description=description, archive_bytes=archive_bytes)
     # A name can stand twice in an archive; both are pictures, and sorting must not compare `where`.
     return sorted(kept, key=lambda entry: entry.name)

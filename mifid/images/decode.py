@@ -5,49 +5,111 @@ Rotation tags are ignored, nothing is resized, no colour profile is applied.
 
 from __future__ import annotations
 
+import ctypes
 import io
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError, features
 
-from mifid.errors import PictureError, setting
+from mifid.errors import MifidError, PictureError, first_line, setting
 from mifid.images.jpeg import plain_pixels
+from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Decoded, Pixels
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE", "decode", "decoder_version", "to_rgb"]
+__all__ = [
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "decode",
+    "decoder_version",
+    "mending",
+    "open_header",
+    "to_rgb",
+]
 
 MAX_PIXELS = 1 << 26
 """8192 x 8192. Larger pictures are refused before a byte of them is decoded."""
 
 MAX_SIDE = 1 << 15
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM")
 """Pillow can open more, some of it by running other programs (EPS), which no picture needs."""
 
-# Pillow's plugins raise all of these on damaged files. Not MemoryError: the picture may be good.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError)
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def decode(content: bytes, name: str) -> Decoded:
     """Decode a picture file.
 
+    Of a file with several frames or pages the first is taken, and the mode says so:
+    ``"P (first of several frames)"``.
+
     Raises:
         PictureError: not a picture, a damaged or truncated one, or an absurdly large one.
     """
+    with _quiet(content):
+        image = _open(content, name)
+        _refuse_absurd(image.size, name)
+        pixels = plain_pixels(content, image)
+        if pixels is not None:
+            return Decoded(pixels)
+        several = _has_more_frames(image)
+        decoded = to_rgb(image, name)
+    mode = f"{decoded.mode} (first of several frames)"
+    return Decoded(decoded.pixels, mode) if several else decoded
+
+
+def open_header(content: bytes, name: str) -> Image.Image:
+    """Return what the header of a picture file says, of any size: no pixel is decoded.
+
+    Raises:
+        PictureError: not a picture.
+    """
+    with _quiet(content):
+        return _open(content, name)
+
+
+def _open(content: bytes, name: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"'{name}' is not a picture: it begins with {content[:16]!r}", hint=mending()
+            f"'{name}' is not a picture: {_told(content)}", hint=mending()
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(f"'{name}' is absurdly large: {error}", hint=mending()) from error
-    except _DAMAGED as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         raise _damaged(name, error) from error
-    _refuse_absurd(image.size, name)
-    pixels = plain_pixels(content, image)
-    return to_rgb(image, name) if pixels is None else Decoded(pixels)
+
+
+def _told(content: bytes) -> str:
+    """Say what a file is instead. Not by its bytes: a link may have led to a secret."""
+    kind = kind_of(content[:LENGTH])
+    if kind is None:
+        return f"{len(content):,} bytes of an unknown kind"
+    if kind.words.endswith("picture"):
+        return f"it begins as {kind.words}, but the rest is not one"
+    return f"it is {kind.words}"
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except MemoryError:
+        raise
+    except Exception:  # what is wrong with the first frame is told when it is decoded
+        return True
 
 
 def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
@@ -68,7 +130,9 @@ def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
             del image.info["transparency"]
         rgb = image if mode == "RGB" else image.convert("RGB")
         return Decoded(np.asarray(rgb, dtype=np.uint8), mode)
-    except _DAMAGED as error:
+    except (MifidError, MemoryError):  # short of memory, the picture may be good
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         raise _damaged(name, error) from error
 
 
@@ -96,7 +160,7 @@ def mending() -> str:
 
 
 def _damaged(name: str, error: Exception) -> PictureError:
-    return PictureError(f"'{name}' is damaged: {error}", hint=mending())
+    return PictureError(f"'{name}' is damaged: {first_line(error)}", hint=mending())
 
 
 def _refuse_absurd(size: tuple[int, int], name: str) -> None:
@@ -107,3 +171,88 @@ def _refuse_absurd(size: tuple[int, int], name: str) -> None:
             f"and {MAX_SIDE:,} a side are read",
             hint=mending(),
         )
+
+
+class _Shared:
+    """A state of the process that begins with the first thread inside, and ends with the last."""
+
+    def __init__(self, begin: Callable[[], Any], end: Callable[[Any], None]) -> None:
+        self._begin, self._end = begin, end
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = self._begin()
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._end(self._before)
+
+
+def _quiet(content: bytes) -> Any:
+    """Keep what Pillow and libtiff say of a file's faults off the terminal, within a block.
+
+    A file that cannot be decoded is told by its error, with its name; theirs have none.
+    """
+    return _TIFF_QUIET if content.startswith(_TIFF) else _PILLOW_QUIET
+
+
+_OF_PILLOW: Any = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+# Its last resort would be stderr; handlers that a program has set up get all, as ever.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def _begin_ignoring() -> None:
+    # Not catch_warnings: leaving it in one thread would undo what another has set since.
+    warnings.filters.insert(0, _OF_PILLOW)  # type: ignore[attr-defined]
+
+
+def _end_ignoring(_before: None) -> None:
+    with suppress(ValueError):
+        warnings.filters.remove(_OF_PILLOW)  # type: ignore[attr-defined]
+
+
+_PILLOW_QUIET = _Shared(_begin_ignoring, _end_ignoring)
+
+
+@lru_cache(maxsize=1)
+def _libtiff() -> ctypes.CDLL | None:
+    """Return the libtiff that Pillow has loaded; None where it cannot be found."""
+    with suppress(OSError, AttributeError):
+        maps = Path("/proc/self/maps")
+        if maps.exists():
+            found = re.findall(r"(/.*/libtiff[^/\n]*)$", maps.read_text(), re.MULTILINE)
+        else:
+            found = [str(p) for p in Path(Image.__file__).parent.glob(".dylibs/libtiff*")]
+        if found:
+            library = ctypes.CDLL(found[0])
+            for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+                getattr(library, name).argtypes = [ctypes.c_void_p]
+                getattr(library, name).restype = ctypes.c_void_p
+            return library
+    return None
+
+
+def _begin_quiet_tiff() -> tuple[Any, Any] | None:
+    _PILLOW_QUIET.__enter__()
+    library = _libtiff()
+    if library is None:
+        return None
+    return library.TIFFSetErrorHandler(None), library.TIFFSetWarningHandler(None)
+
+
+def _end_quiet_tiff(before: tuple[Any, Any] | None) -> None:
+    library = _libtiff()
+    if library is not None and before is not None:
+        library.TIFFSetErrorHandler(before[0])
+        library.TIFFSetWarningHandler(before[1])
+    _PILLOW_QUIET.__exit__()
+
+
+_TIFF_QUIET = _Shared(_begin_quiet_tiff, _end_quiet_tiff)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from PIL import Image, JpegImagePlugin
 
 from mifid.errors import PictureError
+from mifid.images.decode import open_header
 from mifid.images.source import Decoded, Source
 
 __all__ = ["count_encodings", "encoding_of"]
@@ -37,11 +38,13 @@ def encoding_of(content: bytes | Decoded) -> str:
     if isinstance(content, Decoded):
         return "pixels, never encoded"
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_header(content, "") as image:
             if isinstance(image, JpegImagePlugin.JpegImageFile):
                 return _jpeg(image)
             return image.format or "unknown"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except MemoryError:
+        raise
+    except Exception:  # of any kind: a header may name fewer components than it has
         return "unknown"  # what is wrong with it is told when it is decoded
 
 

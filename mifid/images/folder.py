@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mifid.errors import InputError, PictureError, setting
-from mifid.images.source import Source, is_picture, no_pictures
+from mifid.errors import InputError, PictureError
+from mifid.files import no_such_file
+from mifid.images.archive import MAX_ENTRY_BYTES
+from mifid.images.decode import mending
+from mifid.images.source import Source, is_picture, pick_pictures
 
 __all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pattern"]
 
@@ -22,38 +24,56 @@ class FolderSource(Source):
 
     def __init__(self, description: str, root: Path, paths: Iterable[Path]) -> None:
         self.description = description
-        self.skipped = Counter()
-        kept: list[tuple[str, Path]] = []
-        for path in paths:
-            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-            reason = is_picture(name)
-            if reason:
-                self.skipped[reason] += 1
-            else:
-                kept.append((name, path))
-        kept.sort()
-        if not kept:
-            raise no_pictures(description, self.skipped)
-        self.names = [name for name, _ in kept]
-        self._paths = [path for _, path in kept]
+        found = sorted((_name_below(root, path), path) for path in paths)
+        kept, self.skipped = pick_pictures([name for name, _ in found], description)
+        self.names = [found[i][0] for i in kept]
+        self._paths = [found[i][1] for i in kept]
 
     def read(self, index: int) -> bytes:
         """Return the file's bytes.
 
         Raises:
-            PictureError: it cannot be read.
+            PictureError: it cannot be read, or is larger than a picture can be.
         """
-        path = self._paths[index]
         try:
-            if stat.S_ISREG(path.stat().st_mode):
-                return path.read_bytes()
-            reason = "it is no regular file"  # reading a named pipe would wait for ever
+            return _content(self._paths[index])
+        except _UnfitError as error:
+            reason = str(error)
         except OSError as error:
             reason = error.strerror or str(error)
         raise PictureError(
             f"'{self.names[index]}' cannot be read: {reason}",
-            hint=f"Mend or remove it, or leave such pictures out with {setting('skip_bad', True)}.",
+            hint=mending(),
         )
+
+
+class _UnfitError(Exception):
+    """A file that is not to be read."""
+
+
+def _content(path: Path) -> bytes:
+    """Return a regular file's bytes, without waiting for what never comes.
+
+    A named pipe waits for a writer. Kernel logs, which a link may point to, say that they are
+    empty regular files, and wait too: no more is read than a file says that it has.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a device can do things
+        raise _UnfitError("it is no regular file")
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise _UnfitError("it is no regular file")
+        if status.st_size > MAX_ENTRY_BYTES:
+            raise _UnfitError(
+                f"it has {status.st_size:,} bytes, more than the {MAX_ENTRY_BYTES:,} that a "
+                "picture may have"
+            )
+        return file.read(status.st_size)
+
+
+def _name_below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def accepts(given: object) -> bool:
@@ -78,17 +98,46 @@ def accepts_pattern(given: object) -> bool:
 
 
 def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
-    """Open the files that a pattern such as ``out/**/*.png`` names."""
+    """Open the files that a pattern such as ``out/**/*.png`` names.
+
+    Raises:
+        InputError: it names no pictures.
+    """
     pattern = os.path.expanduser(os.fspath(given))
     if Path(pattern).is_file():
-        paths = [Path(pattern)]
-    else:
-        found = (p for p in glob.glob(pattern, recursive=True) if os.path.isfile(p))
-        # Through a link to a folder above, `**` finds every file again and again: once is enough.
-        once = {_place(p): Path(p) for p in sorted(found, key=len, reverse=True)}
-        paths = list(once.values())
-    root = Path(os.path.commonpath([p.parent for p in paths])) if paths else Path()
+        return FolderSource(f"file {pattern}", Path(pattern).parent, [Path(pattern)])
+    matches = glob.glob(_literal(pattern), recursive=True)
+    found = [p for p in matches if os.path.isfile(p)]
+    if not found:
+        raise _no_match(pattern, matches)
+    # Through a link to a folder above, `**` finds every file again and again: once is enough.
+    once = {_place(p): Path(p) for p in sorted(found, key=len, reverse=True)}
+    paths = list(once.values())
+    root = Path(os.path.commonpath([p.parent for p in paths]))
     return FolderSource(f"pattern {pattern}", root, paths)
+
+
+def _no_match(pattern: str, folders: list[str]) -> InputError:
+    if folders:
+        return InputError(
+            f"the pattern {pattern} names {len(folders):,} folders and no file",
+            hint=f"For the files in them: {os.path.join(pattern, '*')}",
+        )
+    letters = "[..] stands for one of some letters, * and ? for any, ** for folders at any depth."
+    if not set("*?") & set(pattern):  # a name with brackets, more likely
+        return no_such_file(pattern, hint=letters)
+    return InputError(f"no file matches the pattern {pattern}", hint=letters)
+
+
+def _literal(pattern: str) -> str:
+    """Return a pattern with existing folders escaped: ``run[1]`` is a name first."""
+    folder, parts = "", pattern.split("/")
+    for i in range(len(parts) - 1):
+        path = "/".join(parts[: i + 1])
+        if path and not os.path.isdir(path):
+            break
+        folder = glob.escape(path) + "/"
+    return folder + "/".join(parts[folder.count("/") :])
 
 
 def _walk(root: Path) -> Iterator[Path]:

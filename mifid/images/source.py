@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError
+from mifid.errors import InputError, warn
 
 __all__ = [
     "EXTENSIONS",
@@ -23,13 +23,55 @@ __all__ = [
     "digest",
     "is_picture",
     "no_pictures",
+    "pick_pictures",
     "printable",
 ]
 
 Pixels = npt.NDArray[np.uint8]
 """One picture (H, W, 3) or a batch (N, H, W, 3): uint8 RGB, 0..255."""
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+EXTENSIONS = frozenset(
+    f".{ending}"
+    for ending in (
+        *("jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "pjp"),
+        *("png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff"),
+        *("ppm", "pgm", "pbm", "pnm"),
+    )
+)
+"""Of files that are read. What is in them is told by their contents, whatever the ending."""
+
+_UNREAD = frozenset(
+    f".{ending}"
+    for ending in (
+        *("avif", "heic", "heif", "jp2", "j2k", "jxl", "tga", "ico", "psd", "svg", "exr", "hdr"),
+        *("pfm", "dng", "cr2", "nef", "arw", "raw", "pcx", "sgi", "xcf", "dds", "eps", "pdf"),
+        *("mp4", "avi", "mov", "webm", "mkv"),
+    )
+)
+"""Endings of pictures, and videos, that are not read: decoders differ, or need other programs."""
+
+_ARCHIVES = frozenset(
+    f".{ending}"
+    for ending in ("zip", "tar", "tgz", "gz", "bz2", "xz", "zst", "7z", "rar", "tfrec", "tfrecord")
+)
+
+_GIVE_FILE = "Give {path} itself: one file of pictures is read at a time."
+_WRITE_OUT = "{path} is no picture file: write the pictures that it holds to a folder or a zip."
+_ADVICE = {
+    **dict.fromkeys(_ARCHIVES, _GIVE_FILE),
+    **dict.fromkeys([".npy", ".npz", ".pt", ".pkl"], _GIVE_FILE),
+    **dict.fromkeys([".mdb", ".parquet", ".arrow", ".h5", ".hdf5", ".db", ".idx"], _WRITE_OUT),
+    **dict.fromkeys(_UNREAD, "Save such pictures as PNG, which loses nothing."),
+    "": "Give the files the ending of what they are, such as .jpg; others are not looked into.",
+}
+"""What to do with a set that holds nothing else than files of this ending."""
+
+_SHOWN_ENDINGS = 8
+_RUN, _IN_RUN = "config.toml", "in the folder of a training run"
+_RUN_ADVICE = (
+    "Give the images.zip in it (mifid generate writes one), or the folder in it that holds the "
+    "pictures."
+)
 
 
 @dataclass(frozen=True)
@@ -110,10 +152,94 @@ def is_picture(path: str) -> str | None:
     parts = path.replace("\\", "/").split("/")
     if any((part[:1] == "." and part.strip(".")) or part == "__MACOSX" for part in parts):
         return "hidden or __MACOSX"
-    stem, dot, suffix = parts[-1].rpartition(".")
-    if not stem or (dot + suffix).lower() not in EXTENSIONS:
-        return "not a picture by its name"
-    return None
+    ending = _ending(parts[-1])
+    if ending in EXTENSIONS:
+        return None
+    if not ending:
+        return "without an ending"
+    # Anything may stand behind a dot: "Mrs. Smith" has no ending that would be worth a line.
+    plain = len(ending) <= 12 and ending.isascii() and ending[1:].replace("_", "").isalnum()
+    return f"ending in {ending}" if plain else _OTHERS
+
+
+_OTHERS = "of other endings"
+
+
+def _ending(name: str) -> str:
+    """Return a name's ending with its dot, in lower case; ``""`` for none, and for ``".png"``."""
+    stem, dot, suffix = name.rpartition(".")
+    return (dot + suffix).lower() if stem and suffix else ""
+
+
+def pick_pictures(names: Sequence[str], description: str) -> tuple[list[int], Counter[str]]:
+    """Choose the pictures among the files of a folder or an archive.
+
+    What is passed over and may hold pictures all the same (archives, formats that are not read)
+    is warned of.
+
+    Args:
+        names: of all files, hidden ones too: paths from the folder or the archive on.
+        description: of the set, for messages.
+
+    Returns:
+        The positions of the pictures, and how many files are passed over, by reason.
+
+    Raises:
+        InputError: there are none, or it is the folder of a training run, of which the pictures
+            are plots and samples.
+    """
+    runs = _run_folders(names)
+    if "" in runs:
+        raise InputError(
+            f"{description} is the folder of a training run: its pictures are plots and samples",
+            hint=_RUN_ADVICE,
+        )
+    kept: list[int] = []
+    skipped: Counter[str] = Counter()
+    examples: dict[str, str] = {}  # the first file of each ending that is passed over
+    for position, name in enumerate(names):
+        reason = is_picture(name)
+        if runs and any(name.startswith(run) for run in runs):
+            reason = _IN_RUN
+        if reason is None:
+            kept.append(position)
+            continue
+        skipped[reason] += 1
+        if reason[:1] != "h" and reason != _IN_RUN:
+            ending = _ending(name)
+            examples[ending] = min(name, examples.get(ending, name))
+    if not kept:
+        raise no_pictures(description, _summed(skipped), examples)
+    _warn_of_unread(description, skipped, examples)
+    return kept, _summed(skipped)
+
+
+def _run_folders(names: Sequence[str]) -> list[str]:
+    """Return the folders, as ``"a/b/"``, that ``mifid train-baseline`` wrote; ``""`` is the top."""
+    found = [name[: -len(_RUN)] for name in names if name.rpartition("/")[2] == _RUN]
+    present = set(names) if found else set()
+    runs = [f for f in found if {f"{f}metrics.jsonl", f"{f}best.safetensors"} & present]
+    return ["" if run == "./" else run for run in runs]
+
+
+def _warn_of_unread(description: str, skipped: Counter[str], examples: dict[str, str]) -> None:
+    for endings, what in ((_ARCHIVES, "archives"), (_UNREAD, "pictures of other formats")):
+        found = sorted(endings & set(examples), key=lambda ending: examples[ending])
+        if found:
+            count = sum(skipped[f"ending in {ending}"] for ending in found)
+            warn(
+                f"{description}: {what} in it are not read: {count:,} (first: {examples[found[0]]})"
+            )
+
+
+def _summed(skipped: Counter[str]) -> Counter[str]:
+    """Return the reasons with the rarest endings put together, lest there be thousands."""
+    endings = [(-n, reason) for reason, n in skipped.items() if reason.startswith("ending in ")]
+    rare = {reason for _, reason in sorted(endings)[_SHOWN_ENDINGS:]}
+    found: Counter[str] = Counter()
+    for reason, count in skipped.items():
+        found[_OTHERS if reason in rare else reason] += count
+    return found
 
 
 def printable(name: str) -> str:
@@ -130,14 +256,25 @@ def digest(content: bytes | Decoded) -> bytes:
 
 
 def describe_skipped(skipped: Counter[str]) -> str:
-    """Return ``"3 hidden or __MACOSX, 1 not a picture by its name"``."""
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
-
-
-def no_pictures(description: str, skipped: Counter[str]) -> InputError:
-    """Return the error for a set that holds nothing to score."""
-    found = f"; it holds {describe_skipped(skipped)}" if skipped else "; it is empty"
-    return InputError(
-        f"no pictures in {description}{found}",
-        hint=f"Expected files ending in {' '.join(sorted(EXTENSIONS))} (any case), at any depth.",
+    """Return ``"3 files hidden or __MACOSX, 1 file ending in .txt"``."""
+    return ", ".join(
+        f"{count:,} file{'s' * (count != 1)} {reason}" for reason, count in sorted(skipped.items())
     )
+
+
+def no_pictures(
+    description: str, skipped: Counter[str], examples: Mapping[str, str] | None = None
+) -> InputError:
+    """Return the error for a set that holds nothing to score.
+
+    Args:
+        description: of the set.
+        skipped: how many files were passed over, by reason.
+        examples: one file of each ending that was met.
+    """
+    found = f"; it holds {describe_skipped(skipped)}" if skipped else "; it is empty"
+    hint = f"Expected files ending in {' '.join(sorted(EXTENSIONS))} (any case), at any depth."
+    advice = [_ADVICE[e].format(path=name) for e, name in (examples or {}).items() if e in _ADVICE]
+    if skipped[_IN_RUN]:
+        advice = [_RUN_ADVICE]
+    return InputError(f"no pictures in {description}{found}", hint=" ".join([*advice[:1], hint]))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from mifid.errors import InputError, PictureError, setting
 from mifid.images.archive import BROKEN, Entry, refuse_changed, select, sha256_if_unchanged, stamp
+from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source
 
 __all__ = [
@@ -113,7 +114,7 @@ def open_zip_file(path: Path) -> zipfile.ZipFile:
 def _no_zip(path: Path, error: zipfile.BadZipFile) -> InputError:
     """Say what a file is that zipfile cannot open."""
     with path.open("rb") as file:
-        start = file.read(16)
+        start = file.read(LENGTH)
     hint = "Make it anew; a broken upload or download is shorter than the original."
     if zipfile.is_zipfile(path):  # it has the end of one
         return InputError(f"{path} is a damaged zip file: {error}", hint=hint)
@@ -123,9 +124,10 @@ def _no_zip(path: Path, error: zipfile.BadZipFile) -> InputError:
             "is missing",
             hint=hint,
         )
-    if start.lstrip()[:1] == b"<":
-        hint = "It begins like a web page: was a login page saved instead of the file?"
-    return InputError(f"{path} is not a zip file: it begins with {start!r}", hint=hint)
+    kind = kind_of(start)
+    if kind is None:
+        return InputError(f"{path} is not a zip file: it begins with {start[:16]!r}", hint=hint)
+    return InputError(f"{path} is not a zip file: it is {kind.words}", hint=kind.advice or hint)
 
 
 def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -99,7 +99,7 @@ def make_bad(kind, folder):
         return folder, [f"{folder} is a folder", "Expected a zip named images.zip"]
     if kind == "text":
         path.write_bytes(b"hello")
-        return path, [f"{path} is not a zip file: it begins with b'hello'"]
+        return path, [f"{path} is not a zip file: it is a text"]
     if kind == "cut short":
         write_zip(path, jpegs(3))
         path.write_bytes(path.read_bytes()[:500])

@@ -297,14 +297,14 @@ def test_skip_bad_goes_on_and_says_how_many_and_which(score, folder):
     result = score(*PAIR, "--skip-bad")
     assert result.exit_code == 0
     assert "left out 2 bad (first: bad.jpg)" in result.stdout
-    assert "skipped 1 not a picture by its name" in result.stdout
+    assert "skipped 1 ending in .txt" in result.stdout
     found = parsed(score(*PAIR, "--skip-bad", "--json"))
     assert found["fid"] == expected["fid"]
     assert found["n_generated"] == 6
     bad = found["skipped"]["generated"]["bad"]
     assert [entry["name"] for entry in bad] == ["bad.jpg", "worse.png"]
-    assert "is not a picture: it begins with b'a text'" in bad[0]["reason"]
-    assert found["skipped"]["generated"]["entries"] == {"not a picture by its name": 1}
+    assert "is not a picture: it is a text" in bad[0]["reason"]
+    assert found["skipped"]["generated"]["entries"] == {"ending in .txt": 1}
 
 
 def test_only_bad_pictures_cannot_be_scored(failure, folder):
@@ -352,12 +352,12 @@ def make_bad(kind, folder):
         return "out/*.gif", ["no pictures in pattern out/*.gif"]
     if kind == "text":
         (folder / "notes.txt").write_text("hello there")
-        return "notes.txt", ["neither pictures, nor features, nor statistics", "b'hello there'"]
+        return "notes.txt", ["neither pictures, nor features, nor statistics", "it is a text"]
     if kind == "empty zip":
         return write_zip(where, []), [f"no pictures in zip {where}; it is empty"]
     if kind == "not a zip":
         where.write_bytes(b"hello")
-        return where, [f"{where} is not a zip file: it begins with b'hello'", "Make it anew"]
+        return where, [f"{where} is not a zip file: it is a text", "Make it anew"]
     if kind == "encrypted zip":
         path = patch_zip(write_zip(where, pngs(3)), "1.png", flags=1)
         return path, [f"zip {where}: entry '1.png' is encrypted", "without a password"]
@@ -375,7 +375,7 @@ def make_bad(kind, folder):
         return path, ["'bomb.png' is 9000 x 9000 pixels; at most 67,108,864", "--skip-bad"]
     if kind == "text called jpg":
         path = write_zip(where, [*pngs(2), ("a.jpg", b"a text")])
-        return path, [f"zip {where}: 'a.jpg' is not a picture: it begins with b'a text'"]
+        return path, [f"zip {where}: 'a.jpg' is not a picture: it is a text"]
     if kind == "not a tar":
         (folder / "bad.tar.gz").write_bytes(b"hello")
         return "bad.tar.gz", ["bad.tar.gz is not a readable tar file"]

@@ -114,7 +114,7 @@ def test_a_bad_picture_names_itself_and_where_it_was(tmp_path, decoders):
 
 def test_a_bad_entry_of_a_zip_names_itself_and_the_zip(tmp_path, decoders):
     path = write_zip(tmp_path / "a.zip", [("0.png", encode(noise())), ("1.png", b"no picture")])
-    with pytest.raises(PictureError, match=rf"zip {path}: '1.png' is not a picture: it begins"):
+    with pytest.raises(PictureError, match=rf"zip {path}: '1.png' is not a picture: it is a text"):
         list(reader(open_images(path), decoders=decoders))
 
 
@@ -124,7 +124,7 @@ def test_bad_pictures_are_left_out_and_named_if_that_is_wanted(tmp_path, decoder
     assert batch.indices.tolist() == [0, 2]
     assert [index for index, _ in one.bad] == [1, 3]
     assert "'1.png' is damaged" in one.bad[0][1]
-    assert "'3.jpg' is not a picture: it begins with b'text'" in one.bad[1][1]
+    assert "'3.jpg' is not a picture: it is a text" in one.bad[1][1]
 
 
 def test_only_bad_pictures_give_no_batches(tmp_path, decoders):

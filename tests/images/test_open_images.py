@@ -210,6 +210,50 @@ def test_a_path_that_does_not_exist_is_named_with_what_was_expected(tmp_path):
     )
 
 
+def test_a_misspelt_path_gets_the_name_that_is_most_like_it(tmp_path):
+    write_folder(tmp_path / "monet_jpg", FILES)
+    write_folder(tmp_path / "photo_jpg", FILES)
+    with pytest.raises(InputError) as caught:
+        open_images(tmp_path / "monet_jgp")
+    assert caught.value.hint.startswith(f"Did you mean {tmp_path / 'monet_jpg'}? Expected a folder")
+    with pytest.raises(InputError) as caught:
+        open_images(tmp_path / "monet_jgp" / "a.png")
+    assert caught.value.hint.startswith(f"Did you mean {tmp_path / 'monet_jpg'}?")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+def test_an_empty_path_is_no_folder(empty):
+    """pathlib takes it for the current folder."""
+    with pytest.raises(InputError, match=r"no path given .*is a variable unset"):
+        open_images(empty)
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("https://example.org/images.zip", "Download it first"),
+        ("s3://bucket/set/", "Download it first"),
+        ("file:///tmp/a.zip", "Give it as a path: /tmp/a.zip"),
+    ],
+)
+def test_a_url_is_told_to_be_one(url, advice):
+    with pytest.raises(InputError, match=f"{url} is a URL") as caught:
+        open_images(url)
+    assert advice in caught.value.hint
+
+
+def test_a_zero_byte_in_a_path_is_told():
+    with pytest.raises(InputError, match="zero byte"):
+        open_images("a\0b")
+
+
+@pytest.mark.parametrize("name", ["shard-{000..002}.tar", "{a,b}.zip"])
+def test_braces_are_told_to_be_the_shells(name, tmp_path):
+    with pytest.raises(InputError, match="no such file or folder") as caught:
+        open_images(str(tmp_path / name))
+    assert "is not unfolded here" in caught.value.hint
+
+
 def test_a_missing_parent_folder_is_told_too(tmp_path):
     with pytest.raises(InputError, match=rf"the folder {tmp_path}/gone does not exist either"):
         open_images(tmp_path / "gone" / "monet_jpg")
@@ -222,12 +266,30 @@ def test_a_missing_file_is_missing_whatever_its_ending(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "notes", "weights.bin"])
-def test_a_file_of_something_else_is_shown_by_its_first_bytes(name, tmp_path):
-    (tmp_path / name).write_bytes(b"Dear diary, today I trained a GAN")
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"Dear diary, today I trained a GAN", "it is a text"),
+        (b"1.jpg\n2.jpg\n", "it is a text"),
+        (b"PAR1\x15\x04", "it is a Parquet table"),
+        (b"\x89HDF\r\n\x1a\n\0", "it is an HDF5 file"),
+        (b"7z\xbc\xaf\x27\x1c\0\4", "it is a 7-Zip archive"),
+        (b"Rar!\x1a\x07\0", "it is a RAR archive"),
+        (b"\x28\xb5\x2f\xfd\4", "it is compressed by Zstandard"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "it is a pointer of Git LFS"),
+        (encode(noise()), "it is a PNG picture"),
+        (encode(noise(), "JPEG"), "it is a JPEG picture"),
+        (b"", "it is empty"),
+        (bytes(99), "it is nothing but zeros"),
+        (b"\x01\x02\xff\xfeabc", r"it begins with b'\x01\x02\xff\xfeabc'"),
+    ],
+)
+def test_a_file_of_something_else_is_told_by_what_it_is(name, content, said, tmp_path):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError) as caught:
         open_images(tmp_path / name)
     assert "neither pictures, nor features, nor statistics" in caught.value.message
-    assert "it begins with b'Dear diary, toda'" in caught.value.message
+    assert said in caught.value.message
     assert "Expected a folder" in caught.value.hint
 
 

@@ -19,7 +19,7 @@ from pictures import (
     write_tfrecord,
 )
 
-from mifid.errors import InputError, MifidError, PictureError
+from mifid.errors import InputError, MifidError, MifidWarning, PictureError
 from mifid.images import archive, open_images, tfrecord
 from mifid.images.batches import BatchReader
 from mifid.images.tfexample import MalformedError, values
@@ -95,9 +95,10 @@ def test_a_folder_of_nothing_else_and_a_pattern_are_opened(tmp_path):
 @pytest.mark.parametrize("other", ["a.png", "sub/a.png"])
 def test_a_folder_with_pictures_is_a_folder_of_pictures(other, tmp_path):
     write_tfrecord(tmp_path / "a.tfrec", ENTRIES)
-    source = open_images(write_folder(tmp_path, [(other, PICTURE)]))
+    with pytest.warns(MifidWarning, match=r"first: a.tfrec\)"):
+        source = open_images(write_folder(tmp_path, [(other, PICTURE)]))
     assert source.names == [other]
-    assert source.skipped == {"not a picture by its name": 1}
+    assert source.skipped == {"ending in .tfrec": 1}
 
 
 def test_a_pattern_that_finds_none(tmp_path):
