@@ -56,6 +56,7 @@ class Value:
         name: ``"MiFID"``.
         value: None: it was not computed; ``remark`` says why.
         low, high: its interval; None: there is none.
+        level: of the interval, in per cent.
         remark: half a sentence: ``"lower is better"``.
         decimals: 2 for FID, 4 for distances.
     """
@@ -66,6 +67,7 @@ class Value:
     high: float | None = None
     remark: str = ""
     decimals: int = 2
+    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ class PageFacts:
         version: of mifid.
         made: when, as text.
         about: what was scored against what, in a sentence.
+        verdict: what the score says, in a sentence or two.
         values: the headline's numbers; the first is the largest.
-        intervals: what the intervals are, in a sentence; empty: there are none.
+        intervals: how the intervals were computed, or why there are none; empty: not asked for.
         reading: how to read the numbers, a sentence or two each.
         not_comparable: why the score cannot be compared with Kaggle's; empty if it can.
         warnings: what a reader of the score should know.
@@ -133,6 +136,7 @@ class PageFacts:
     bias: Plot | Omitted
     measures: tuple[Measure, ...] | Omitted
     checks: tuple[Finding, ...] | Omitted
+    verdict: str = ""
     intervals: str = ""
     reading: tuple[str, ...] = ()
     not_comparable: str = ""
@@ -150,6 +154,31 @@ class PageFacts:
             *(self.generated, self.reference),
         )
         return (part for part in parts if isinstance(part, Gallery))
+
+
+_SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    ("samples", "Samples", {"generated": "generated pictures", "reference": "reference pictures"}),
+    (
+        "memorization",
+        "Memorization",
+        {
+            "distances": "histogram of the nearest distances",
+            "pairs": "nearest pairs",
+            "copied": "most copied training pictures",
+            "never": "training pictures never approached",
+        },
+    ),
+    ("influence", "Influence on FID", {"worst": "worst influence", "best": "best influence"}),
+    (
+        "sets",
+        "Both sets compared",
+        {"clouds": "map of both feature clouds", "colours": "histograms of red, green and blue"},
+    ),
+    ("number", "Number of pictures", {"bias": "FID against the number of pictures"}),
+    ("measures", "Other measures", {"measures": "other measures"}),
+    ("submission", "Submission", {"checks": "check of the submission"}),
+)
+"""(id, title, field of PageFacts -> what it shows): a section without any part is not there."""
 
 
 def write_page(path: str | os.PathLike[str], facts: PageFacts) -> None:
@@ -181,8 +210,19 @@ def _render(facts: PageFacts, plots: Mapping[str, Markup], thumbnails: list[Thum
         id(gallery): [(card, [next(shown) for _ in card.pictures]) for card in gallery.cards]
         for gallery in facts.galleries
     }
+    parts = [(part, what) for _, _, named in _SECTIONS for part, what in named.items()]
     return _template().render(
         facts=facts,
+        sections={
+            section: title
+            for section, title, named in _SECTIONS
+            if not all(isinstance(getattr(facts, part), Omitted) for part in named)
+        },
+        left_out=[
+            (what, omitted.reason)
+            for part, what in parts
+            if isinstance(omitted := getattr(facts, part), Omitted)
+        ],
         plots=plots,
         cards=lambda gallery: galleries[id(gallery)],
         accepted=isinstance(facts.checks, Omitted)

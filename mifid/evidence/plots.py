@@ -59,11 +59,12 @@ def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = No
     finish(axes, y="generated pictures")
     _decimal_axis(axes)
     axes.set_xlim(min(0.0, float(edges[0])), float(edges[-1]))
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.22)  # room for the words
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_xlabel("memorization distance of a picture (0: a copy)")
-    _mark(axes, epsilon, f"threshold {epsilon:g}", VERMILION, "--", 0.97)
-    _mark(axes, mean, f"mean {mean:.4f}", GREY, "-", 0.88)
+    axes.axvline(epsilon, color=VERMILION, ls="--", lw=1.4, label=f"threshold {epsilon:g}")
+    axes.axvline(mean, color=GREY, ls="-", lw=1.4, label=f"mean {mean:.4f}")
+    figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=10)
     return figure
 
 
@@ -114,29 +115,29 @@ def plot_map(clouds: FeatureMap, *, seed: int = 0) -> Figure:
 
 
 def plot_bias(bias: Bias) -> Figure:
-    """Draw FID against one over the number of generated pictures, and where the line ends.
+    """Draw FID against the number of generated pictures, infinitely many of them at the right.
 
-    The line meets the axis at FID of infinitely many pictures (Chong and Forsyth 2020,
-    arXiv:1911.07023).
+    The scale is even in 1/n, in which FID is nearly a straight line; where it meets the right edge
+    is FID of infinitely many pictures (Chong and Forsyth 2020, arXiv:1911.07023).
     """
     figure = _figure("FID and the number of generated pictures", height=3.8)
     axes = figure.add_subplot()
     sizes, fids = np.asarray(bias.sizes, np.float64), np.asarray(bias.fids, np.float64)
-    axes.plot(1 / sizes, fids, "o", color=BLUE, ms=4.5, label="FID of so many", zorder=3)
+    axes.plot(-1 / sizes, fids, "o", color=BLUE, ms=4.5, label="FID of so many", zorder=3)
     ends = np.array([0.0, float((1 / sizes).max())])
-    axes.plot(ends, bias.fid_infinity + bias.slope * ends, color=BLUE, lw=1.2, alpha=0.7)
+    axes.plot(-ends, bias.fid_infinity + bias.slope * ends, color=BLUE, lw=1.2, alpha=0.7)
     label = f"infinitely many: {bias.fid_infinity:.2f}"
     axes.plot([0], [bias.fid_infinity], "D", color=VERMILION, ms=7, label=label, clip_on=False)
     half = f"halves of the reference ({bias.halves_n:,} each): {bias.floor_halves:.2f}"
     axes.axhline(bias.floor_halves, color=GREY, ls="--", lw=1.2, label=half)
     if bias.held_out_at_equal is not None:
         held_out = f"held-out pictures, {bias.equal_n:,} of them: {bias.held_out_at_equal:.2f}"
-        at = 1 / bias.equal_n
+        at = -1 / bias.equal_n
         axes.plot([at], [bias.held_out_at_equal], "s", color=GREEN, ms=7, label=held_out, zorder=3)
     finish(axes, y="FID (lower is better)")
-    axes.set_xlim(left=0)
+    axes.set_xlim(right=0)
     _size_axis(axes, sizes)
-    axes.set_xlabel("generated pictures (evenly spaced in 1/n)")
+    axes.set_xlabel("generated pictures (the scale is even in 1/n)")
     figure.legend(loc="outside lower left", ncols=1, frameon=False, fontsize=9)
     return figure
 
@@ -177,36 +178,16 @@ def _decimal_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
 
 
-def _mark(axes: Axes, x: float, words: str, colour: str, style: str, height: float) -> None:
-    """Draw a vertical line, and what it is beside it, where there is room."""
-    axes.axvline(x, color=colour, ls=style, lw=1.4)
-    low, high = axes.get_xlim()
-    left = x < (low + high) / 2
-    axes.annotate(
-        words,
-        (x, height),
-        xycoords=("data", "axes fraction"),
-        xytext=(4 if left else -4, 0),
-        textcoords="offset points",
-        ha="left" if left else "right",
-        va="top",
-        color=colour,
-        fontsize=10,
-        # The other line may run behind the words.
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
-    )
-
-
 def _size_axis(axes: Axes, sizes: npt.NDArray[np.float64]) -> None:
-    """Label 1/n with n, a few times, so that no two labels meet; 0 is infinity."""
+    """Label -1/n with n, a few times, so that no two labels meet; 0 is infinity."""
     largest = float((1 / sizes).max())
     chosen: list[float] = [0.0]
     for place in np.sort(1 / sizes):
         # The sign of infinity is narrow: the number at hand, the next, may stand close to it.
         if place - chosen[-1] >= largest / (6 if chosen[-1] else 15):
             chosen.append(float(place))
-    axes.xaxis.set_major_locator(FixedLocator(chosen))
+    axes.xaxis.set_major_locator(FixedLocator([-place for place in chosen]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: "∞" if value <= 0 else f"{round(1 / value):,}")
+        FuncFormatter(lambda value, _: "∞" if value >= 0 else f"{round(-1 / value):,}")
     )

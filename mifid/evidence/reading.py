@@ -1,55 +1,73 @@
-"""How to read a score, in sentences."""
+"""What a score says, and how to read it, in sentences."""
 
 from __future__ import annotations
 
-__all__ = ["reading_aid"]
+__all__ = ["reading_aid", "verdict"]
 
 
-def reading_aid(
+def verdict(
     *,
     mifid: float | None,
-    fid: float | None,
+    fid: float,
     memorization_distance: float | None,
     epsilon: float,
-    near_copies: int | None = None,
-    n_generated: int | None = None,
-    interval: tuple[float, float] | None = None,
-) -> tuple[str, ...]:
-    """Return what the numbers say here, a sentence or two each.
+    reason: str | None = None,
+) -> str:
+    """Return what the score says, in a sentence or two.
 
     Args:
         mifid, fid, memorization_distance: the score; None: not computed.
         epsilon: the threshold of the memorization distance.
+        reason: why there is no MiFID; None: it was not asked for.
+    """
+    if mifid is None or memorization_distance is None:
+        return f"FID is {_number(fid)}. There is no MiFID: {reason}." if reason else ""
+    if memorization_distance >= epsilon:
+        return (
+            f"MiFID is {_number(mifid)}, the same as FID: the memorization distance "
+            f"{memorization_distance:.4f} reaches the threshold {epsilon:g}, so there is no "
+            "penalty."
+        )
+    times = f"{_number(mifid / fid, 1)} times FID" if fid > 0 else "larger than FID"
+    return (
+        f"MiFID is {_number(mifid)}, {times}, because the pictures are near the training pictures: "
+        f"FID is divided by their memorization distance, {memorization_distance:.4f}, which is "
+        f"below the threshold {epsilon:g}. From {epsilon:g} on there would be no penalty."
+    )
+
+
+def reading_aid(
+    *,
+    memorization_distance: float | None,
+    epsilon: float,
+    near_copies: int | None = None,
+    n_generated: int | None = None,
+    interval: tuple[float, float, float] | None = None,
+) -> tuple[str, ...]:
+    """Return what else the numbers say, a sentence or two each.
+
+    Args:
+        memorization_distance: of the whole set; None: not computed.
+        epsilon: the threshold of the memorization distance.
         near_copies: generated pictures that are nearer than ``epsilon`` to a training picture.
         n_generated: number of generated pictures.
-        interval: of MiFID, or of FID where there is no MiFID.
+        interval: (low, high, level in per cent) of MiFID, or of FID where there is no MiFID.
     """
     sentences = []
-    if mifid is not None and fid is not None and memorization_distance is not None:
-        sentences.append(_penalty(mifid, fid, memorization_distance, epsilon))
     if near_copies is not None and n_generated:
         sentences.append(_copies(near_copies, n_generated, memorization_distance, epsilon))
     if interval is not None:
-        low, high = interval
+        low, high, level = interval
         sentences.append(
-            f"Other pictures of the same kind would score {low:,.2f} to {high:,.2f} at these "
-            "numbers of pictures. A model whose interval overlaps may be as good: mifid compare "
-            "tells more."
+            f"The {level:g}% interval, {_number(low)} to {_number(high)}, is where other pictures "
+            "of the same kind would score, at these numbers of pictures. A model whose interval "
+            "overlaps may be as good; mifid compare decides that."
         )
     return tuple(sentences)
 
 
-def _penalty(mifid: float, fid: float, distance: float, epsilon: float) -> str:
-    if distance >= epsilon:
-        return (
-            f"The memorization distance {distance:.4f} is not below the threshold {epsilon:g}: "
-            "there is no penalty, MiFID is FID."
-        )
-    times = f"{mifid / fid:,.1f} times FID" if fid > 0 else "larger than FID"
-    return (
-        f"The memorization distance {distance:.4f} is below the threshold {epsilon:g}: FID is "
-        f"divided by it, so that MiFID is {times}."
-    )
+def _number(value: float, decimals: int = 2) -> str:
+    return f"{value:,.{decimals}f}" if abs(value) < 1e6 else f"{value:.2e}"
 
 
 def _copies(near_copies: int, n: int, mean: float | None, epsilon: float) -> str:

@@ -21,12 +21,12 @@ from mifid.evidence.exhibits import (
 )
 from mifid.evidence.page import Measure, Omitted, PageFacts, Plot, Value, write_page
 from mifid.evidence.plots import plot_bias
-from mifid.evidence.reading import reading_aid
+from mifid.evidence.reading import reading_aid, verdict
 from mifid.evidence.repeating import repeating_commands
 from mifid.evidence.scored import Scored
 from mifid.evidence.sheet import random_sheet
 from mifid.metrics import METRICS
-from mifid.metrics.base import Measured, Metric
+from mifid.metrics.base import NOT_ASKED, Measured, Metric
 from mifid.side import Side
 from mifid.version import __version__
 
@@ -56,6 +56,7 @@ def write_score_page(path: str | os.PathLike[str], report: Scored) -> None:
         about=f"{generated.count} generated pictures ({generated.source}) against "
         f"{reference.count} real ones ({reference.source}).",
         values=tuple(_values(report)),
+        verdict=_verdict(report),
         intervals=_intervals(report),
         reading=_reading(report),
         not_comparable=report.not_comparable or "",
@@ -154,14 +155,28 @@ def _values(report: Scored) -> Iterator[Value]:
             yield Value(name, None, remark=report.mifid_reason or "not asked for")
             continue
         interval = report.uncertainty.intervals.get(key) if report.uncertainty else None
-        low, high = (interval.low, interval.high) if interval else (None, None)
-        yield Value(name, value, low, high, remark, decimals)
+        if interval is None:
+            yield Value(name, value, remark=remark, decimals=decimals)
+        else:
+            yield Value(name, value, interval.low, interval.high, remark, decimals, interval.level)
 
 
 def _intervals(report: Scored) -> str:
     if report.uncertainty:
         return report.uncertainty.remark
     return f"No intervals: {report.uncertainty_reason}." if report.uncertainty_reason else ""
+
+
+def _verdict(report: Scored) -> str:
+    if report.fid is None:
+        return ""
+    return verdict(
+        mifid=report.mifid,
+        fid=report.fid,
+        memorization_distance=report.memorization_distance,
+        epsilon=report.epsilon,
+        reason=None if report.mifid_reason == NOT_ASKED else report.mifid_reason,
+    )
 
 
 def _reading(report: Scored) -> tuple[str, ...]:
@@ -171,10 +186,8 @@ def _reading(report: Scored) -> tuple[str, ...]:
     interval = None
     if report.uncertainty:
         found = report.uncertainty.intervals.get("fid" if report.mifid is None else "mifid")
-        interval = (found.low, found.high) if found else None
+        interval = (found.low, found.high, found.level) if found else None
     return reading_aid(
-        mifid=report.mifid,
-        fid=report.fid,
         memorization_distance=report.memorization_distance,
         epsilon=report.epsilon,
         near_copies=near_copies,

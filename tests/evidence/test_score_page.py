@@ -126,11 +126,12 @@ def facts(toys):
         made="2024-11-20 10:00",
         about="40 generated pictures against 12 reference pictures",
         values=(
-            Value("MiFID", 61.2345, 58.9, 63.8),
-            Value("FID", 60.5, 58.0, 62.0, "lower is better"),
+            Value("MiFID", 61.2345, 58.9, 63.8, level=95),
+            Value("FID", 60.5, 58.0, 62.0, "lower is better", level=99.5),
             Value("Memorization distance", 0.25034, None, None, "no penalty", 4),
         ),
-        intervals="95 % intervals by bootstrap",
+        verdict="MiFID is the same as FID.",
+        intervals="1,000 bootstrap replicates",
         reading=("There is no penalty.",),
         distances=Plot(plot_distances(table.distance, epsilon=0.003), "Nearest distances."),
         pairs=exhibits.nearest_pairs(table, generated=generated, training=training),
@@ -175,10 +176,10 @@ def test_all_of_a_score_is_on_the_page(tmp_path, facts):
     page = write(tmp_path / "report.html", facts)
     for text in (
         "images.zip against monet_jpg",
-        "MiFID 61.23 58.90 to 63.80",
-        "FID 60.50 58.00 to 62.00 lower is better",
+        "MiFID is the same as FID. MiFID 61.23 95% interval 58.90 to 63.80",
+        "FID 60.50 99.5% interval 58.00 to 62.00 lower is better",
         "Memorization distance 0.2503 no penalty",
-        "95 % intervals by bootstrap",
+        "Intervals 1,000 bootstrap replicates",
         "There is no penalty.",
         "12 of 40, drawn at random (seed 0)",
         "12 of 12, drawn at random (seed 0)",
@@ -245,6 +246,27 @@ def test_links_lead_somewhere(tmp_path, facts):
     assert len(ids) == len(set(ids))
     assert len(page.all("a")) == 8
     assert {link["href"][1:] for link in page.all("a")} <= set(ids)
+
+
+def test_a_section_without_any_part_is_not_there(tmp_path, facts, nothing):
+    page = write(tmp_path / "report.html", replace(nothing, never=facts.never))
+    assert [link["href"] for link in page.all("a")] == ["#memorization", "#protocol"]
+    sections = [section["id"] for section in page.all("section") if "id" in section]
+    assert sections == ["memorization", "protocol"]
+    assert "Nearest pairs" not in page.text
+    assert "Left out: nearest pairs (no pairs, as tested)." in page.text
+
+
+def test_pairs_of_one_picture_leave_no_empty_frames(tmp_path, toys, nothing):
+    (made, generated), (real, _) = toys["generated"], toys["training"]
+    table = picture_table(generated=made, training=real, reference=real, epsilon=0.003)
+    pairs = exhibits.nearest_pairs(table, generated=generated, training=None)
+    page = write(tmp_path / "report.html", replace(nothing, pairs=pairs))
+    assert [ul["class"] for ul in page.all("ul") if "cards" in ul.get("class", "")] == [
+        "cards ones"
+    ]
+    assert not [div for div in page.all("div") if div.get("class") == "side-by-side"]
+    assert page.text.count("nearest: training/") == 12
 
 
 def hostile(facts, text):
@@ -348,7 +370,7 @@ def test_scores_of_all_kinds(tmp_path, nothing):
         nothing, values=values, not_comparable="seeded weights", warnings=("Mind it.",)
     )
     page = write(tmp_path / "report.html", changed)
-    assert "MiFID 2.50e+16 1.25e+16 to 3.00e+16" in page.text
+    assert "MiFID 2.50e+16 1.25e+16 to 3.00e+16" in page.text  # a level that is not known
     assert "FID none it was not asked for" in page.text
     assert "distance 0.0000" in page.text
     assert "Not comparable with Kaggle: seeded weights" in page.text
@@ -359,7 +381,7 @@ def test_a_refusal_is_said_at_the_top(tmp_path, nothing):
     refused = (Finding("refused", "pictures", "6,999", "Give 7,000."),)
     page = write(tmp_path / "report.html", replace(nothing, checks=refused))
     top = page.text.index("This submission would be refused by 'a toy': see the check")
-    assert top < page.text.index("Samples Generated")
+    assert top < page.text.index("Submission It would be refused")
     assert "It would be refused by 'a toy'." in page.text
     assert "Nothing was found" not in page.text
 

@@ -41,20 +41,20 @@ def bars(axes):
     return found, edges
 
 
-def texts(axes):
-    return [text.get_text() for text in axes.texts]
-
-
 def test_distances_are_counted_on_their_side_of_the_threshold(random):
     distances = np.concatenate([random.uniform(0.02, 0.5, 500), [0.1, 0.1, np.nextafter(0.1, 0)]])
-    (axes,) = plot_distances(distances, epsilon=0.1).axes
+    figure = plot_distances(distances, epsilon=0.1)
+    (axes,) = figure.axes
     counts, edges = bars(axes)
     assert counts[VERMILION.lower()].sum() == (distances < 0.1).sum()
     assert counts[BLUE.lower()].sum() == (distances >= 0.1).sum()
     assert edges[0] <= distances.min()
     assert edges[-1] >= distances.max()
     assert np.abs(edges - 0.1).min() < 1e-12
-    assert texts(axes) == ["threshold 0.1", f"mean {distances.mean():.4f}"]
+    # Outside the axes, where they lie on no bar and on no other line.
+    assert axes.get_legend() is None
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["threshold 0.1", f"mean {distances.mean():.4f}"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_bias():
     figure = plot_bias(bias())
     (axes,) = figure.axes
     points, line, end, floor = axes.lines
-    np.testing.assert_allclose(points.get_xdata(), 1 / SIZES)
+    np.testing.assert_allclose(points.get_xdata(), -1 / SIZES)
     np.testing.assert_allclose(points.get_ydata(), 20 + 400 / SIZES)
     np.testing.assert_allclose(line.get_ydata(), [20, 28])
     assert (end.get_xdata()[0], end.get_ydata()[0]) == (0, 20)
@@ -102,6 +102,9 @@ def test_bias():
     figure.draw_without_rendering()
     ticks = [label.get_text() for label in axes.get_xticklabels()]
     assert ticks == ["∞", "400", "100", "50"]  # 200 would touch 400
+    places = list(axes.get_xticks())
+    assert places == sorted(places, reverse=True)  # infinitely many at the right
+    assert axes.get_xlim()[1] == 0
 
 
 def test_bias_with_and_without_held_out_pictures():

@@ -117,7 +117,8 @@ def test_a_reference_of_statistics_leaves_the_number_and_reasons(page, pair, tmp
     found = page(report)
     assert f"{report.fid:,.2f}" in found.text
     # The distance was asked for: why it is not there is said, beside MiFID's reason.
-    assert found.text.count(report.mifid_reason) == 2
+    assert found.text.count(report.mifid_reason) == 3
+    assert f"There is no MiFID: {report.mifid_reason}." in found.text
     assert "not asked for" not in found.text
     assert f"No intervals: {report.uncertainty_reason}." in found.text
     assert "the reference side is mean and covariance only; single pictures are not in it" in (
