@@ -131,6 +131,8 @@ class Extraction:
 
     def _batches(self, size: int, device: str) -> Generator[Batch, None, None]:
         if isinstance(self._source, Stream):
+            self._source.skip_bad = self._settings.skip_bad
+            self.converted, self.bad = self._source.converted, self._source.bad
             yield from _stream_batches(self._source, size)
             return
         reader = BatchReader(

@@ -10,7 +10,7 @@ from typing import Any
 
 from mifid.errors import InputError
 from mifid.files import given_path, no_such_file
-from mifid.images.arrays import ValueRange, to_pixels
+from mifid.images.ranges import ValueRange
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, Stream, printable
 from mifid.registry import import_object
@@ -24,8 +24,8 @@ KINDS = {
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
     "tar": ("mifid.images.tarred:accepts", "mifid.images.tarred:open_tar"),
     "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
-    "PIL images": ("mifid.images.arrays:accepts_pil", "mifid.images.arrays:open_pil"),
     "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
+    "items": ("mifid.images.items:accepts", "mifid.images.items:open_items"),
 }
 """kind -> (does it accept what was given, open it). The first that accepts opens."""
 
@@ -33,17 +33,23 @@ _HINT = "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, or a gl
 
 _BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
 
-_TAKES_RANGE = {"array", "array file"}
+_TAKES_RANGE = {"array", "array file", "items"}
 
 
 def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source | Stream:
     """Open whatever holds pictures.
 
+    The same pictures are the same set in whatever they are held. Grey ones are repeated, alpha is
+    dropped, and both are counted, as in files.
+
     Args:
         given: a folder, zip, tar, TFRecord, .npy, .npz or glob pattern; an array (N, H, W, 3)
-            uint8; a torch tensor (N, 3, H, W); PIL images; an iterable of such arrays or tensors;
-            or a Source.
-        value_range: (0, 1) or (-1, 1) for floats.
+            uint8, or a tensor (N, 3, H, W); a list or an iterable (such as a DataLoader) of
+            pictures: arrays, tensors, PIL images, encoded files, paths, and of rows that hold one:
+            (picture, label), or a dict with a picture under ``image`` or the like; a data set; a
+            list of folders and the like, which are one set; or a Source. What is asked for its
+            items one by one is a Stream, which passes once; a list is not.
+        value_range: what black and white are in floats, such as (0, 1) or (-1, 1).
 
     Raises:
         InputError: no such file, an empty set, or something that holds no pictures.
@@ -61,11 +67,13 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
             return source
     if isinstance(given, str | os.PathLike):
         raise _unreadable(Path(given))
-    if isinstance(given, Iterable):
-        return Stream(to_pixels(batch, value_range=value_range) for batch in given)
+    if isinstance(given, Iterable) or (hasattr(given, "__getitem__") and hasattr(given, "__len__")):
+        passing: Stream = import_object("mifid.images.items:stream")(given, value_range)
+        return passing
+    what = "None" if given is None else f"a {type(given).__name__}"
     raise InputError(
-        f"cannot take pictures from a {type(given).__name__}",
-        hint="Expected a path, an array, a tensor, PIL images, or an iterable of batches.",
+        f"cannot take pictures from {what}",
+        hint="Expected a path, an array, a tensor, PIL images, or an iterable of pictures.",
     )
 
 

@@ -1,10 +1,9 @@
-"""Pictures that are pixels already: arrays, tensors, PIL images, .npy and .npz files."""
+"""Pictures that are pixels already: arrays, tensors, .npy and .npz files."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,77 +12,90 @@ import numpy.typing as npt
 
 from mifid.errors import InputError, first_line
 from mifid.files import DAMAGED_ARRAYS
-from mifid.images.decode import to_rgb
+from mifid.images.archive import most_bytes
+from mifid.images.ranges import Quantizer, ValueRange
 from mifid.images.source import Decoded, Pixels, Source, no_pictures
 
 __all__ = [
     "ArraySource",
-    "PilSource",
+    "Stacker",
     "accepts_array",
     "accepts_file",
-    "accepts_pil",
+    "as_rgb",
+    "is_array",
+    "mode_of",
     "open_array",
     "open_file",
-    "open_pil",
-    "to_pixels",
+    "positions",
 ]
 
-ValueRange = tuple[float, float]
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Channels -> what a picture file of as many is: grey is repeated, alpha dropped."""
+
+_EXPECTED = "expected (N, H, W, 3)"
 
 
 class ArraySource(Source):
-    """Pixels (N, H, W, 3) uint8, which may be memory-mapped. Names are the positions."""
+    """Pixels (N, H, W, C) uint8, which may be memory-mapped. Names are the positions.
 
-    def __init__(self, pixels: Pixels, description: str) -> None:
+    C is 1, 3 or 4.
+    """
+
+    def __init__(self, pixels: Pixels, description: str, doubts: tuple[str, ...] = ()) -> None:
         self.description = description
         self.skipped = Counter()
+        self.doubts = doubts
         self._pixels = pixels
-        width = len(str(len(pixels) - 1))
-        self.names = [f"[{i:0{width}}]" for i in range(len(pixels))]
+        self.names = positions(len(pixels))
         if not self.names:
             raise no_pictures(description, self.skipped)
 
     def read(self, index: int) -> Decoded:
         """Return picture ``index`` (H, W, 3)."""
-        return Decoded(np.asarray(self._pixels[index]))
+        return Decoded(np.asarray(as_rgb(self._pixels[index])), mode_of(self._pixels))
 
 
-class PilSource(Source):
-    """A sequence of Pillow images, of any modes and sizes."""
-
-    def __init__(self, images: Sequence[Any]) -> None:
-        self.description = f"{len(images)} PIL images"
-        self.skipped = Counter()
-        self._images = images
-        width = len(str(len(images) - 1))
-        self.names = [f"[{i:0{width}}]" for i in range(len(images))]
-
-    def read(self, index: int) -> Decoded:
-        """Return picture ``index`` (H, W, 3)."""
-        return to_rgb(self._images[index], self.names[index])
+def positions(n: int) -> list[str]:
+    """Return ``["[00]", "[01]", ...]``: names of pictures that have none, sorted as numbers are."""
+    width = len(str(n - 1))
+    return [f"[{i:0{width}}]" for i in range(n)]
 
 
-def accepts_pil(given: object) -> bool:
-    """A PIL image, or a list or tuple of them."""
-    first = given[0] if isinstance(given, list | tuple) and given else given
-    return any(base.__module__.startswith("PIL.") for base in type(first).__mro__)
+def mode_of(pixels: Pixels) -> str:
+    """Return what a file of pixels (..., C) would have as its mode."""
+    return _MODES[pixels.shape[-1]]
 
 
-def open_pil(given: Any) -> PilSource:
-    """Open Pillow images."""
-    return PilSource(given if isinstance(given, list | tuple) else [given])
+def as_rgb(pixels: Pixels) -> Pixels:
+    """Return pixels (..., C) as (..., 3), as files are read: grey repeated, alpha dropped."""
+    return pixels[..., :3] if pixels.shape[-1] > 1 else np.repeat(pixels, 3, axis=-1)
+
+
+def is_array(given: object) -> bool:
+    """Say whether something is a NumPy array, a tensor, or another library's array."""
+    if isinstance(given, np.ndarray) or _is_tensor(given):
+        return True
+    pil = any(base.__module__.startswith("PIL.") for base in type(given).__mro__)
+    # With a shape, as tables of names have none that is a picture's. Not a class: an instance.
+    return not pil and hasattr(given, "__array__") and isinstance(_shape(given), tuple)
 
 
 def accepts_array(given: object) -> bool:
-    """NumPy arrays and torch tensors (recognised without importing torch)."""
-    return isinstance(given, np.ndarray) or _is_tensor(given)
+    """Arrays and tensors (recognised without importing torch), but for arrays of names."""
+    return is_array(given) and not (_shape(given)[1:] == () and _kind(given) in "OUST")
 
 
 def open_array(given: Any, value_range: ValueRange | None = None) -> ArraySource:
-    """Open an array (N, H, W, 3), or a tensor (N, 3, H, W)."""
+    """Open an array (N, H, W, C) or tensor (N, C, H, W), or the other way round where it is clear.
+
+    Raises:
+        InputError: another shape or type, or values that do not fit their range.
+    """
     kind = "tensor" if _is_tensor(given) else "array"
-    description = f"{kind} of shape {tuple(given.shape)}"
-    return ArraySource(to_pixels(given, value_range=value_range), description)
+    stacker = Stacker(value_range)
+    pixels = stacker(given, "the array")
+    stacker.finish("the array")
+    return ArraySource(pixels, f"{kind} of shape {_shape(given)}", stacker.doubts())
 
 
 def accepts_file(given: object) -> bool:
@@ -97,18 +109,25 @@ def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = No
     """Open pixels in a .npy file (memory-mapped), or the first such array of a .npz (``arr_0``).
 
     Raises:
-        InputError: the file is damaged, or holds no (N, H, W, 3) uint8 or floats with their range.
+        InputError: the file is damaged, or holds no pictures in uint8, or in floats of a known
+            range.
     """
     path = Path(given)
     try:
         array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
     except DAMAGED_ARRAYS as error:
+        problem = first_line(error)
+        if "bject" in problem:  # NumPy's words for arrays of dtype object
+            problem = "its array holds Python objects"
         raise InputError(
-            f"cannot read {path} as NumPy arrays: {first_line(error)}",
-            hint="It may be cut short or damaged; arrays of Python objects are never loaded.",
+            f"cannot read {path} as NumPy arrays: {problem}",
+            hint="It may be cut short or damaged; arrays of Python objects are never loaded. "
+            "Save pictures of one size as one uint8 array, those of several sizes as files.",
         ) from error
-    pixels = to_pixels(array, value_range=value_range, where=str(path))
-    return ArraySource(pixels, f"array file {path}")
+    stacker = Stacker(value_range)
+    pixels = stacker(array, str(path))
+    stacker.finish(str(path))
+    return ArraySource(pixels, f"array file {path}", stacker.doubts())
 
 
 def _from_npy(path: Path) -> npt.NDArray[Any]:
@@ -118,89 +137,155 @@ def _from_npy(path: Path) -> npt.NDArray[Any]:
 
 
 def _from_npz(path: Path) -> npt.NDArray[Any]:
+    grey = None
     # NumPy leaves its own file open when the archive is damaged.
     with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as archive:
+        entries: Any = archive.zip
+        size, unpacked = path.stat().st_size, sum(e.file_size for e in entries.infolist())
+        if unpacked > most_bytes(size):
+            raise InputError(
+                f"{path}: {size:,} bytes unpack to {unpacked:,}",
+                hint="It looks like a decompression bomb; save the arrays again.",
+            )
         for key in archive.files:
             array: npt.NDArray[Any] = archive[key]
             if array.ndim == 4:
                 return array
+            if array.ndim == 3 and array.dtype == np.uint8 and grey is None:
+                grey = array
         found = ", ".join(archive.files) or "nothing"
+    if grey is not None:
+        return grey
     raise InputError(
         f"{path} holds neither pictures nor statistics: its arrays are {found}",
         hint="Expected (N, H, W, 3) uint8 pictures, or 'features', or 'mu' and 'sigma'.",
     )
 
 
-def to_pixels(
-    given: Any, *, value_range: ValueRange | None = None, where: str = "the array"
-) -> Pixels:
-    """Turn a NumPy array (N, H, W, 3) or a torch tensor (N, 3, H, W) into uint8 pixels.
+class Stacker:
+    """Turns the arrays and tensors of one set into stacks of pixels.
 
     Args:
-        given: uint8; or floating point, with its range.
-        value_range: ``(0, 1)`` or ``(-1, 1)``; needed for floats, as guessing is how wrong scores
-            are made. Values are rounded to the nearest of 256 levels and clipped.
-        where: for messages.
-
-    Returns:
-        (N, H, W, 3) uint8.
-
-    Raises:
-        InputError: another shape or type, or floats without a range.
+        value_range: of all that is not uint8; see :class:`mifid.images.ranges.Quantizer`.
     """
-    channels_first = _is_tensor(given)
-    array = _from_tensor(given) if channels_first else _from_anything(given, where)
-    if array.ndim == 3:
-        array = array[None]
-    layout = "(N, 3, H, W)" if channels_first else "(N, H, W, 3)"
-    if array.ndim != 4 or array.shape[1 if channels_first else 3] != 3:
-        raise InputError(
-            f"{where} has shape {tuple(array.shape)}; expected {layout}",
-            hint="Tensors are channels first, NumPy arrays channels last; transpose it.",
-        )
-    if channels_first:
-        array = array.transpose(0, 2, 3, 1)
-    if array.dtype == np.uint8:
-        return np.asarray(array)
-    return _quantize(array, value_range, where)
+
+    def __init__(self, value_range: ValueRange | None = None) -> None:
+        self._quantizer = Quantizer(value_range)
+        self._range = value_range
+        self._grey = False
+
+    def __call__(self, given: Any, where: str) -> Pixels:
+        """Return an array or tensor as (N, H, W, C) uint8, N = 1 for a single picture.
+
+        Which axis holds the channels follows from the shape, and where several could, from the
+        custom: last in NumPy, first in tensors.
+
+        Raises:
+            InputError: another shape or type, or values that do not fit their range.
+        """
+        tensor = _is_tensor(given)
+        array = _from_tensor(given, where) if tensor else np.asarray(given)
+        axes = self._axes(array, channels_first=tensor, where=where)
+        stack = {
+            "NHWC": lambda: array,
+            "NCHW": lambda: array.transpose(0, 2, 3, 1),
+            "HWC": lambda: array[None],
+            "CHW": lambda: array.transpose(1, 2, 0)[None],
+            "NHW": lambda: array[..., None],
+            "HW": lambda: array[None, ..., None],
+        }[axes]()
+        if 0 in stack.shape[1:]:
+            raise InputError(f"{where} has shape {array.shape}: pictures without pixels")
+        return self._quantizer(stack, where)
+
+    def finish(self, where: str) -> None:
+        """Look at the whole set's values, after its last batch.
+
+        Raises:
+            InputError: too many were out of range.
+        """
+        self._quantizer.finish(where)
+
+    def clearly_off(self) -> bool:
+        """Say whether no look at the rest of the set is needed to refuse it."""
+        return self._quantizer.clearly_off()
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return what speaks against the stated range."""
+        doubt = self._quantizer.doubt()
+        return () if doubt is None else (doubt,)
+
+    def _axes(self, array: npt.NDArray[Any], *, channels_first: bool, where: str) -> str:
+        shape = array.shape
+        flat = array.dtype == np.uint8 or self._range is not None
+        if len(shape) == 4:
+            orders = {"NCHW": shape[1], "NHWC": shape[3]}
+        elif len(shape) == 3 and self._grey and shape[2] not in _MODES:
+            return "NHW"  # the last batch of a set may hold three or four
+        elif len(shape) == 3:
+            orders = {"CHW": shape[0], "HWC": shape[2]}
+        elif len(shape) == 2 and flat:
+            return "HW"
+        else:
+            raise _no_pictures_shape(array, where)
+        if not channels_first:
+            orders = dict(reversed(orders.items()))
+        for axes, channels in orders.items():
+            if channels not in _MODES:
+                continue
+            if axes == "CHW" and not channels_first and channels > 1:
+                raise InputError(
+                    f"{where} has shape {shape}: {channels} grey pictures, or one whose channels "
+                    "come first",
+                    hint="Give grey ones as x[:, :, :, None], a single picture as x[None].",
+                )
+            return axes
+        if len(shape) == 3:
+            self._grey = True
+            return "NHW"
+        raise _no_pictures_shape(array, where)
 
 
-def _quantize(array: npt.NDArray[Any], value_range: ValueRange | None, where: str) -> Pixels:
-    if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(
-            f"{where} is {array.dtype}; expected uint8 in 0..255, or floats with their range"
-        )
-    if value_range is None:
-        raise InputError(
-            f"{where} is {array.dtype}, and its range is not known",
-            hint="Say value_range=(0, 1) or value_range=(-1, 1).",
-        )
-    low, high = value_range
-    if not low < high:
-        raise InputError(f"value_range is {value_range}; expected (0, 1) or (-1, 1)")
-    if not np.isfinite(array).all():
-        raise InputError(f"{where} holds NaN or infinite pixels")
-    scaled = (array - low) * (255.0 / (high - low))
-    return np.rint(scaled).clip(0, 255).astype(np.uint8)
+def _no_pictures_shape(array: npt.NDArray[Any], where: str) -> InputError:
+    shape = array.shape
+    if len(shape) == 4:
+        hint = "No axis holds 1, 3 or 4 channels; tensors may be (N, 3, H, W)."
+    elif len(shape) > 4:
+        hint = "If it is a batch of batches, join the first axes: x.reshape(-1, *x.shape[2:])."
+    elif len(shape) in (1, 2) and array.dtype.kind == "f":
+        hint = "Features are given as a file of them, or as mifid's Features; grey pictures of "
+        hint += "floats with their range: --value-range 0,1 (value_range=(0, 1))."
+    else:
+        hint = "Tensors may be (N, 3, H, W); one and four channels are taken as files are."
+    return InputError(f"{where} has shape {shape}; {_EXPECTED}", hint=hint)
 
 
-def _from_tensor(tensor: Any) -> npt.NDArray[Any]:
+def _from_tensor(tensor: Any, where: str) -> npt.NDArray[Any]:
     """Return a tensor's values; bfloat16, which NumPy does not know, as float32."""
-    if tensor.is_floating_point() and tensor.element_size() < 4:
-        tensor = tensor.float()
-    values: npt.NDArray[Any] = tensor.detach().cpu().numpy()
+    try:
+        if tensor.is_floating_point() and tensor.element_size() < 4:
+            tensor = tensor.float()
+        values: npt.NDArray[Any] = tensor.detach().cpu().numpy()
+    except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantized, meta
+        raise InputError(
+            f"{where} is a tensor without plain values: {first_line(error)}",
+            hint="Give a dense tensor of uint8 or floats.",
+        ) from error
     return values
 
 
-def _from_anything(given: Any, where: str) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(given)
-    except (ValueError, TypeError) as error:  # such as [pictures, labels] of a data loader
-        raise InputError(
-            f"{where} is a {type(given).__name__} that is no array: {first_line(error)}",
-            hint="Expected arrays (N, H, W, 3) or tensors (N, 3, H, W), without labels.",
-        ) from error
-
-
 def _is_tensor(given: object) -> bool:
-    return type(given).__module__.partition(".")[0] == "torch" and hasattr(given, "detach")
+    """Say whether something is a torch tensor, or of a class made from it (torchvision's)."""
+    return any(
+        base.__name__ == "Tensor" and base.__module__.partition(".")[0] == "torch"
+        for base in type(given).__mro__
+    )
+
+
+def _shape(given: Any) -> Any:
+    shape = getattr(given, "shape", None)
+    return tuple(shape) if isinstance(shape, tuple | list) else shape
+
+
+def _kind(given: Any) -> str:
+    return getattr(getattr(given, "dtype", None), "kind", "")

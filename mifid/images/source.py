@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -92,12 +92,14 @@ class Source(ABC):
         travels: whether it can be pickled, and its copy in another process reads the same pictures
             from files. False where pictures are in memory: sending them would cost more than
             reading them here.
+        doubts: what speaks against the range that was stated for its floats.
     """
 
     description: str
     names: Sequence[str]
     skipped: Counter[str]
     travels: bool = False
+    doubts: tuple[str, ...] = ()
 
     @abstractmethod
     def read(self, index: int) -> bytes | Decoded:
@@ -123,20 +125,38 @@ class Source(ABC):
         """Release files; reading afterwards is an error."""
 
 
-@dataclass
 class Stream:
     """Batches that pass by once, of unknown number: for a model that generates as it is scored.
 
     Attributes:
         batches: yields pixels (N, H, W, 3) uint8.
+        description: what the user gave.
+        limit: stop after so many pictures, without asking for more; None: go on to the end.
+        skip_bad: go on without pictures that cannot be decoded.
+
+    Attributes, complete when it has passed:
+        converted: pictures that were not RGB, by mode.
+        bad: (number, reason) of pictures left out, with ``skip_bad``.
+        doubts: what speaks against the range that was stated for its floats.
     """
 
-    batches: Iterable[Pixels]
-    description: str = "a stream of batches"
-    skipped: Counter[str] = field(default_factory=Counter)
+    def __init__(self, batches: Iterable[Pixels], description: str = "a stream of batches") -> None:
+        self.batches = batches
+        self.description = description
+        self.skipped: Counter[str] = Counter()
+        self.limit: int | None = None
+        self.skip_bad = False
+        self.converted: Counter[str] = Counter()
+        self.bad: list[tuple[int, str]] = []
+        self.doubts: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Pixels]:
-        return iter(self.batches)
+        left = self.limit
+        for batch in self.batches:
+            yield batch if left is None else batch[:left]
+            left = None if left is None else left - len(batch)
+            if left is not None and left <= 0:
+                return
 
     def name(self, index: int) -> str:
         """Return what picture ``index`` is called: its number."""

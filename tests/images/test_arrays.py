@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -14,12 +15,21 @@ from PIL import Image
 
 from mifid.errors import InputError, MifidError, PictureError
 from mifid.images import open_images
-from mifid.images.arrays import to_pixels
+from mifid.images.arrays import Stacker, as_rgb
+from mifid.images.decode import decode
 from mifid.images.source import Decoded, digest
 
 STACK = np.stack(noises(4))
 TENSOR = torch.from_numpy(STACK).permute(0, 3, 1, 2)
 LEVELS = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+
+
+def to_pixels(given, value_range=None):
+    """The whole set, as its pictures are read."""
+    stacker = Stacker(value_range)
+    pixels = as_rgb(stacker(given, "the array"))
+    stacker.finish("the array")
+    return pixels
 
 
 def first(source):
@@ -53,24 +63,86 @@ def test_tensors_with_a_gradient_are_taken_too():
     np.testing.assert_array_equal(to_pixels(floats, value_range=(0, 1)), STACK)
 
 
-@pytest.mark.parametrize("shape", [(4, 6, 5), (6, 5), (4, 6, 5, 1), (4, 6, 5, 4), (1, 4, 6, 5, 3)])
-def test_arrays_of_another_shape_are_refused(shape):
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((4, 6, 5), r"grey ones as x\[:, :, :, None\], a single picture as x\[None\]"),
+        ((1, 4, 6, 5, 3), r"x\.reshape\(-1"),
+        ((4, 7, 5, 2), "No axis holds 1, 3 or 4 channels"),
+        ((24,), "taken as files are"),
+        ((), "taken as files are"),
+    ],
+)
+def test_arrays_of_another_shape_are_refused_by_what_would_mend_it(shape, hint):
     with pytest.raises(InputError) as caught:
         open_images(np.zeros(shape, np.uint8))
-    assert "expected (N, H, W, 3)" in caught.value.message
-    assert "channels first" in caught.value.hint
+    assert f"the array has shape {shape}" in caught.value.message
+    assert re.search(hint, caught.value.hint)
+    assert "transpose" not in str(caught.value)
 
 
-def test_an_array_with_channels_first_is_refused_and_shown():
-    with pytest.raises(InputError) as caught:
-        open_images(TENSOR.numpy())
-    assert caught.value.message == "the array has shape (4, 3, 6, 5); expected (N, H, W, 3)"
-    assert "Tensors are channels first, NumPy arrays channels last" in caught.value.hint
+@pytest.mark.parametrize("features", [np.zeros((24, 2048)), np.zeros(2048), torch.zeros(24, 2048)])
+def test_features_are_not_taken_for_pictures(features):
+    with pytest.raises(InputError, match=r"has shape \(.*2048.*\).*\nFeatures are given as a file"):
+        open_images(features)
 
 
-def test_a_tensor_with_channels_last_is_refused_and_shown():
-    with pytest.raises(InputError, match=r"shape \(4, 6, 5, 3\); expected \(N, 3, H, W\)"):
-        open_images(torch.from_numpy(STACK))
+def test_the_channels_axis_follows_from_the_shape():
+    for other in (TENSOR.numpy(), torch.from_numpy(STACK)):
+        source = open_images(other)
+        np.testing.assert_array_equal([source.read(i).pixels for i in range(4)], STACK)
+
+
+def test_where_several_axes_could_hold_channels_the_custom_decides():
+    square = np.random.RandomState(0).randint(0, 256, (2, 3, 8, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(first(open_images(square)), square[0])
+    tensor = torch.from_numpy(square)
+    np.testing.assert_array_equal(first(open_images(tensor)), square[0].transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("form", ["NHWC", "NCHW", "tensor", "NHW"])
+def test_one_and_four_channels_are_taken_as_files_are(channels, form):
+    stack = np.random.RandomState(0).randint(0, 256, (5, 8, 9, channels), dtype=np.uint8)
+    if form == "NHW" and channels == 4:
+        pytest.skip("that is grey alone")
+    given_now = {
+        "NHWC": lambda: stack,
+        "NCHW": lambda: stack.transpose(0, 3, 1, 2),
+        "tensor": lambda: torch.from_numpy(stack).permute(0, 3, 1, 2),
+        "NHW": lambda: stack[..., 0],
+    }[form]()
+    mode = {1: "L", 4: "RGBA"}[channels]
+    source = open_images(given_now)
+    for i, picture in enumerate(stack):
+        as_file = decode(encode(Image.fromarray(picture.squeeze(), mode)), "a.png")
+        assert source.read(i).mode == mode == as_file.mode
+        np.testing.assert_array_equal(source.read(i).pixels, as_file.pixels)
+
+
+class Image4(torch.Tensor):
+    """As torchvision's tv_tensors: a tensor by its ancestors, in a module of another name."""
+
+
+def test_what_is_made_of_tensors_is_a_tensor():
+    source = open_images([picture.as_subclass(Image4) for picture in TENSOR])
+    np.testing.assert_array_equal([source.read(i).pixels for i in range(4)], STACK)
+    assert len(open_images(TENSOR.as_subclass(Image4))) == 4
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [torch.zeros(2, 3, 4, 4).to_sparse(), torch.zeros(2, 3, 4, 4, device="meta")],
+)
+def test_tensors_without_plain_values_are_told(strange):
+    with pytest.raises(InputError, match="a tensor without plain values"):
+        open_images(strange, value_range=(0, 1))
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 4, 3), (2, 4, 0, 3)])
+def test_pictures_without_pixels_are_refused(shape):
+    with pytest.raises(InputError, match="pictures without pixels"):
+        open_images(np.zeros(shape, np.uint8))
 
 
 @pytest.mark.parametrize("empty", [STACK[:0], TENSOR[:0]])
@@ -83,7 +155,33 @@ def test_no_pictures_at_all_are_refused(empty):
 def test_types_without_a_meaning_as_pixels_are_refused_by_name(dtype):
     with pytest.raises(InputError) as caught:
         open_images(np.zeros((2, 4, 4, 3), dtype), value_range=(0, 1))
-    assert f"the array is {np.dtype(dtype)}; expected uint8 in 0..255" in caught.value.message
+    assert caught.value.message.startswith(f"the array is {np.dtype(dtype)}")
+    assert "; expected uint8 in 0..255" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ([0, 255], r"x\.astype\('uint8'\), of a tensor x\.to\(torch\.uint8\)"),
+        ([0, 1], "Multiply by 255 before"),
+        ([-1, 300], "Bring them to 0..255"),
+        ([False, True], r"\(x \* 255\)"),
+    ],
+)
+def test_integers_say_what_they_hold_and_how_to_pass_them(values, hint):
+    for given_now in (np.resize(values, (2, 4, 4, 3)), torch.tensor(values * 48).view(2, 3, 4, 4)):
+        with pytest.raises(InputError, match=hint) as caught:
+            open_images(given_now)
+        if isinstance(values[0], int) and not isinstance(values[0], bool):
+            assert f"from {values[0]} to {values[1]}" in caught.value.message
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int16", "uint16"])
+def test_integers_of_a_stated_range_are_taken(dtype):
+    wide = LEVELS.astype(dtype)
+    np.testing.assert_array_equal(to_pixels(wide, value_range=(0, 255)), LEVELS)
+    if dtype == "uint16":
+        np.testing.assert_array_equal(to_pixels(wide * 257, value_range=(0, 65535)), LEVELS)
 
 
 @pytest.mark.parametrize("floats", [STACK / 255, TENSOR / 255])
@@ -91,7 +189,8 @@ def test_floats_without_a_range_are_refused_with_the_ways_to_say_it(floats):
     with pytest.raises(InputError) as caught:
         open_images(floats)
     assert "and its range is not known" in caught.value.message
-    assert caught.value.hint == "Say value_range=(0, 1) or value_range=(-1, 1)."
+    assert "--value-range 0,1" in caught.value.hint
+    assert "value_range=(0, 1) or (-1, 1)" in caught.value.hint
 
 
 @pytest.mark.parametrize("value_range", [(0, 1), (-1, 1), (0, 255)])
@@ -115,7 +214,7 @@ def test_bfloat16_which_numpy_does_not_know_is_read():
 
 
 def test_floats_are_rounded_to_the_nearest_level_and_clipped():
-    values = np.array([-0.2, 0.4 / 255, 0.6 / 255, 254.4 / 255, 254.6 / 255, 1.3])
+    values = np.array([-0.009, 0.4 / 255, 0.6 / 255, 254.4 / 255, 254.6 / 255, 1.009])
     pixels = to_pixels(values.reshape(1, 2, 1, 3), value_range=(0, 1))
     assert pixels.ravel().tolist() == [0, 0, 1, 254, 255, 255]
     assert pixels.dtype == np.uint8
@@ -129,9 +228,11 @@ def test_pixels_that_are_no_numbers_are_refused(value):
         to_pixels(floats, value_range=(0, 1))
 
 
-@pytest.mark.parametrize("value_range", [(0, 0), (1, 0), (np.nan, 1)])
+@pytest.mark.parametrize(
+    "value_range", [(0, 0), (1, 0), (np.nan, 1), (0, np.inf), (0, 1, 2), 1, "01", ("a", "b")]
+)
 def test_a_range_that_is_none_is_refused(value_range):
-    with pytest.raises(InputError, match=r"value_range is \(.*\); expected \(0, 1\) or \(-1, 1\)"):
+    with pytest.raises(InputError, match=r"value_range is .*; expected \(0, 1\) or \(-1, 1\)"):
         to_pixels(np.zeros((1, 4, 4, 3)), value_range=value_range)
 
 
@@ -229,10 +330,26 @@ def test_floats_in_files_need_their_range_and_take_it(tmp_path):
         np.testing.assert_array_equal(first(source), STACK[0])
 
 
-def test_channels_first_in_a_file_are_told_with_the_file(tmp_path):
-    np.save(tmp_path / "a.npy", TENSOR.numpy())
-    with pytest.raises(InputError, match=rf"{tmp_path}/a.npy has shape \(4, 3, 6, 5\); expected"):
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_files_may_hold_channels_first_and_grey_ones(name, tmp_path):
+    save = np.save if name == "a.npy" else np.savez
+    save(tmp_path / name, TENSOR.numpy())
+    np.testing.assert_array_equal(first(open_images(tmp_path / name)), STACK[0])
+    save(tmp_path / name, STACK[:, :, :, 0].repeat(2, axis=0))
+    assert open_images(tmp_path / name).read(0).mode == "L"
+
+
+def test_a_shape_in_a_file_is_told_with_the_file(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 2, 6, 5), np.uint8))
+    with pytest.raises(InputError, match=rf"{tmp_path}/a.npy has shape \(4, 2, 6, 5\); expected"):
         open_images(tmp_path / "a.npy")
+
+
+def test_an_npz_that_is_a_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mifid.images.archive._FREE_EXPANSION", 0)
+    np.savez_compressed(tmp_path / "a.npz", np.zeros((9, 99, 99, 3), np.uint8))
+    with pytest.raises(InputError, match="decompression bomb"):
+        open_images(tmp_path / "a.npz")
 
 
 def test_an_npz_of_other_things_is_told_with_what_it_holds(tmp_path):

@@ -1,0 +1,371 @@
+"""Pictures one by one, as Python programs hold them: lists, rows of data sets, generators."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from mifid.errors import InputError, PictureError
+from mifid.files import given_path, no_such_file
+from mifid.images.arrays import Stacker, as_rgb, is_array, mode_of, positions
+from mifid.images.decode import decode, mending, to_rgb
+from mifid.images.folder import FolderSource
+from mifid.images.ranges import ValueRange
+from mifid.images.source import Decoded, Pixels, Source, Stream, is_picture, no_pictures
+
+__all__ = ["COLUMNS", "ItemSource", "ItemStream", "JoinedSource", "accepts", "open_items", "stream"]
+
+COLUMNS = ("image", "images", "img", "imgs", "pixel_values", "picture", "pictures")
+"""Where rows that are dicts have their picture."""
+
+_ALONE = (
+    "Give the pictures alone, such as (row[0] for row in data) or (row['KEY'] for row in data)."
+)
+
+_GROUP = 32  # single pictures of a stream that go to the network together
+_GROUP_BYTES = 64 << 20
+
+Part: TypeAlias = "Pixels | Image.Image | bytes | Path"
+"""A stack (N, H, W, C) uint8, or one picture that is still to be decoded."""
+
+
+class ItemSource(Source):
+    """Pictures held in memory, in the order given. Names are the positions."""
+
+    def __init__(
+        self, parts: Sequence[Part], description: str, doubts: tuple[str, ...] = ()
+    ) -> None:
+        self.description = description
+        self.skipped = Counter()
+        self.doubts = doubts
+        self._items: list[Part] = []
+        for part in parts:
+            self._items.extend(part if isinstance(part, np.ndarray) else [part])
+        self.names = positions(len(self._items))
+        if not self.names:
+            raise no_pictures(description, self.skipped)
+
+    def read(self, index: int) -> bytes | Decoded:
+        """Return picture ``index``: a file's bytes, or pixels (H, W, 3)."""
+        item, name = self._items[index], self.names[index]
+        if isinstance(item, np.ndarray):
+            return Decoded(np.asarray(as_rgb(item)), mode_of(item))
+        if isinstance(item, Image.Image):
+            return to_rgb(item, name)
+        return item if isinstance(item, bytes) else _read(item)
+
+
+class JoinedSource(Source):
+    """Several sets as one. A picture's name begins with what its set was given as."""
+
+    def __init__(self, given: Sequence[str], sources: Sequence[Source]) -> None:
+        self.description = " and ".join(source.description for source in sources)
+        self.skipped = sum((source.skipped for source in sources), Counter())
+        self.travels = all(source.travels for source in sources)
+        self.doubts = tuple(doubt for source in sources for doubt in source.doubts)
+        self._sources = sources
+        self._places = sorted(
+            (f"{path.rstrip('/')}/{name}" if path else name, number, index)
+            for number, (path, source) in enumerate(zip(given, sources, strict=True))
+            for index, name in enumerate(source.names)
+        )
+        self.names = [name for name, _, _ in self._places]
+
+    def read(self, index: int) -> bytes | Decoded:
+        """Return picture ``index`` of all."""
+        _, number, place = self._places[index]
+        return self._sources[number].read(place)
+
+    def close(self) -> None:
+        """Close all sets."""
+        for source in self._sources:
+            source.close()
+
+
+class ItemStream(Stream):
+    """A stream of all that is a picture or holds some; single ones go on in groups of one size."""
+
+    def __init__(
+        self,
+        items: Iterable[Any],
+        description: str = "a stream of batches",
+        *,
+        value_range: ValueRange | None = None,
+    ) -> None:
+        self._items = items
+        self._stacker = Stacker(value_range)
+        super().__init__(self._stacks(), description)
+
+    def __iter__(self) -> Iterator[Pixels]:
+        left = self.limit
+        waiting: list[Pixels] = []
+        for batch in self.batches:
+            pixels = batch[:left]
+            if left is not None:
+                left -= len(pixels)
+            if waiting and (len(pixels) > 1 or pixels.shape[1:] != waiting[0].shape[1:]):
+                yield np.concatenate(waiting)
+                waiting = []
+            waiting.append(pixels)
+            most = max(1, min(_GROUP, _GROUP_BYTES // pixels[0].size))
+            if len(pixels) > 1 or len(waiting) >= most:
+                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                waiting = []
+            if left == 0:
+                break
+        if waiting:
+            yield np.concatenate(waiting)
+        self._stacker.finish(self.description)
+        self.doubts = self._stacker.doubts()
+
+    def _stacks(self) -> Iterator[Pixels]:
+        """Yield pixels (N, H, W, 3) as they come."""
+        met = 0
+        for number, item in enumerate(self._items):
+            for part in _parts(item, f"item {number}", self._stacker):
+                try:
+                    pixels, mode = _decoded(part, str(met))
+                except PictureError as error:
+                    if not self.skip_bad:
+                        raise
+                    self.bad.append((met, error.message))
+                    met += 1
+                    continue
+                if mode != "RGB":
+                    self.converted[mode] += len(pixels)
+                met += len(pixels)
+                if len(pixels):
+                    yield pixels
+            if self._stacker.clearly_off():  # it may be endless
+                self._stacker.finish(self.description)
+
+
+def accepts(given: object) -> bool:
+    """Lists and tuples, arrays of names, and single pictures that are no array."""
+    if isinstance(given, Mapping):
+        return len(given) > 0
+    names = is_array(given) and not isinstance(given, Image.Image)
+    return names or isinstance(given, list | tuple) or _is_encoded(given) or _is_pil(given)
+
+
+def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
+    """Open a list of pictures, of rows that hold one each, or of paths; or a single picture.
+
+    Raises:
+        InputError: something in it is no picture, or may be several; the message says which.
+    """
+    items = given.tolist() if is_array(given) else given
+    if not isinstance(items, list | tuple):
+        items = [items]
+    elif _is_labelled(items):
+        items = [next(item for item in items if _looks_like_pictures(item))]
+    if items and all(isinstance(item, str | os.PathLike) for item in items):
+        return _open_paths([given_path(item) for item in items], value_range)
+    stacker = Stacker(value_range)
+    parts = [
+        part
+        for number, item in enumerate(items)
+        for part in _parts(item, f"item {number}", stacker)
+    ]
+    stacker.finish("the list")
+    if parts and all(isinstance(part, Path) for part in parts):
+        return _files([part for part in parts if isinstance(part, Path)])
+    kind = "PIL images" if parts and all(map(_is_pil, parts)) else "pictures in memory"
+    n = sum(len(part) if isinstance(part, np.ndarray) else 1 for part in parts)
+    return ItemSource(parts, f"{n} {kind}" if n else "an empty list", stacker.doubts())
+
+
+def stream(given: Any, value_range: ValueRange | None = None) -> ItemStream:
+    """Open an iterable, or a data set that has a length and is asked by position.
+
+    These are read once, from the first to the last: they may give another picture each time.
+    """
+    asked = hasattr(given, "__getitem__") and hasattr(given, "__len__")
+    words = {"description": f"{type(given).__name__} of {len(given):,} items"} if asked else {}
+    # Without __iter__ Python would ask for more and more until an IndexError.
+    items = given if hasattr(given, "__iter__") else (given[i] for i in range(len(given)))
+    return ItemStream(items, value_range=value_range, **words)
+
+
+def _open_paths(paths: Sequence[str], value_range: ValueRange | None) -> Source:
+    """Open picture files as one set, and whole sets beside each other."""
+    from mifid.images import open_images
+
+    files = [path for path in paths if os.path.isfile(path) and is_picture(Path(path).name) is None]
+    sets = [path for path in paths if path not in set(files)]
+    for number, path in enumerate(sets):
+        if os.path.realpath(path) in map(os.path.realpath, sets[:number]):
+            raise InputError(
+                f"the set {path} is given twice", hint="Its pictures would count double."
+            )
+    opened: list[Source] = []
+    try:
+        for path in sets:
+            found = open_images(path, value_range=value_range)
+            assert isinstance(found, Source)  # a path
+            opened.append(found)
+        if files:
+            opened.append(_files([Path(path) for path in files]))
+    except BaseException:
+        for source in opened:
+            source.close()
+        raise
+    return opened[0] if len(opened) == 1 else JoinedSource([*sets, ""][: len(opened)], opened)
+
+
+def _files(paths: Sequence[Path]) -> FolderSource:
+    root = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+    absolute = [path.absolute() for path in paths]
+    return FolderSource(f"{len(paths):,} files in {root}", root, absolute)
+
+
+def _parts(item: Any, where: str, stacker: Stacker) -> Iterator[Part]:
+    """Yield what is a picture of an item of a list or stream, or a stack of some.
+
+    Raises:
+        InputError: nothing is, or it is not clear what.
+    """
+    if isinstance(item, str | os.PathLike):
+        yield _file(item, where)
+    elif _is_pil(item):
+        yield item
+    elif is_array(item):
+        yield stacker(item, where)
+    elif _is_encoded(item):
+        yield _encoded(item, where)
+    elif isinstance(item, Mapping):
+        yield from _row(item, where, stacker)
+    elif isinstance(item, list | tuple):
+        yield from _group(item, where, stacker)
+    else:
+        what = "None" if item is None else f"a {type(item).__name__}"
+        raise InputError(f"{where} is {what}, no picture", hint=_ALONE)
+
+
+def _row(row: Mapping[Any, Any], where: str, stacker: Stacker) -> Iterator[Part]:
+    if "bytes" in row:  # how Hugging Face's data sets keep an encoded picture
+        content = row["bytes"]
+        yield from _parts(row.get("path") if content is None else content, where, stacker)
+        return
+    found = [key for key in COLUMNS if key in row and _looks_like_pictures(row[key])]
+    if len(found) != 1:
+        keys = ", ".join(str(key) for key in row) or "none"
+        which = f"{' and '.join(found)} hold pictures" if found else "none holds pictures"
+        raise InputError(
+            f"{where} is a {type(row).__name__} with the keys {keys}; {which} "
+            f"(looked at: {', '.join(COLUMNS)})",
+            hint="Give the pictures alone: (row['KEY'] for row in data).",
+        )
+    yield from _parts(row[found[0]], f"{where}['{found[0]}']", stacker)
+
+
+def _group(group: Sequence[Any], where: str, stacker: Stacker) -> Iterator[Part]:
+    """A picture or batch beside its labels; or a list of single pictures, or of rows."""
+    found = [item for item in group if _looks_like_pictures(item)]
+    if not found:
+        found = [item for item in group if is_array(item) and len(item.shape) == 2]
+    several = isinstance(group, list) and not any(map(_is_batch, found))
+    if len(found) == 1 or (found and len(found) == len(group) and several):
+        for item in found:
+            yield from _parts(item, where, stacker)
+        return
+    parts = ", ".join(map(_described, group[:4])) + (", ..." if len(group) > 4 else "")
+    which = f"{len(found)} of them may be the pictures" if found else "none is a picture"
+    raise InputError(
+        f"{where} is a {type(group).__name__} of {parts or 'nothing'}: {which}", hint=_ALONE
+    )
+
+
+def _is_labelled(items: Sequence[Any]) -> bool:
+    """Say whether a pair is all pictures and all labels, as ``(x_train, y_train)``."""
+    found = [item for item in items[:4] if _looks_like_pictures(item)]
+    return 2 <= len(items) <= 3 and len(found) == 1 and _is_batch(found[0])
+
+
+def _looks_like_pictures(item: Any) -> bool:
+    if isinstance(item, str | os.PathLike):
+        return is_picture(os.path.basename(os.fspath(item))) is None or os.path.isfile(item)
+    if is_array(item):
+        return len(item.shape) >= 3
+    if isinstance(item, Mapping):
+        return "bytes" in item or any(key in item for key in COLUMNS)
+    if isinstance(item, list | tuple):
+        return any(_looks_like_pictures(part) for part in item[:4])
+    return _is_pil(item) or _is_encoded(item)
+
+
+def _is_batch(item: Any) -> bool:
+    return isinstance(item, list) or (is_array(item) and len(item.shape) > 3)
+
+
+def _is_pil(item: object) -> bool:
+    return isinstance(item, Image.Image)
+
+
+def _is_encoded(item: object) -> bool:
+    return isinstance(item, bytes | bytearray | memoryview) or _is_file(item)
+
+
+def _is_file(item: object) -> bool:
+    return hasattr(item, "read") and hasattr(item, "readline")
+
+
+def _encoded(item: Any, where: str) -> bytes:
+    if _is_file(item):
+        if hasattr(item, "seekable") and item.seekable():
+            item.seek(0)
+        item = item.read()
+    if isinstance(item, str):
+        raise InputError(
+            f"{where} is a file opened as text", hint="Open pictures as bytes: open(path, 'rb')."
+        )
+    return bytes(item)
+
+
+def _file(given: str | os.PathLike[str], where: str) -> Path:
+    try:
+        path = given_path(given)
+    except InputError as error:
+        raise InputError(f"{where}: {error.message}", hint=error.hint) from error
+    if os.path.isdir(path):
+        raise InputError(
+            f"{where} is the folder {path}; expected a picture file",
+            hint="Folders are taken alone, or as a list of paths.",
+        )
+    if not os.path.isfile(path):
+        raise no_such_file(path, hint=f"It is {where}.")
+    return Path(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(
+            f"'{path}' cannot be read: {error.strerror or error}",
+            hint=mending(),
+        ) from error
+
+
+def _decoded(part: Part, name: str) -> tuple[Pixels, str]:
+    """Return pixels (N, H, W, 3), and what mode a part had."""
+    if isinstance(part, np.ndarray):
+        return as_rgb(part), mode_of(part)
+    if isinstance(part, Image.Image):
+        found = to_rgb(part, name)
+    else:
+        path = isinstance(part, Path)
+        found = decode(_read(part), str(part)) if path else decode(part, name)  # type: ignore[arg-type]
+    return found.pixels[None], found.mode
+
+
+def _described(item: Any) -> str:
+    if is_array(item):
+        return f"{str(item.dtype).removeprefix('torch.')} {tuple(item.shape)}"
+    return type(item).__name__
