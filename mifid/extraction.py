@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError, InputError
 from mifid.extractors.base import Extractor
+from mifid.extractors.isolation import isolated
 from mifid.featureset import FeatureMatrix, check_finite
 from mifid.images import Source, Stream
 from mifid.images.batches import Batch, BatchReader, Decoders
@@ -87,7 +88,8 @@ class Extraction:
         self.total = 0
 
     def __iter__(self) -> Generator[tuple[npt.NDArray[np.int64], FeatureMatrix], None, None]:
-        device = self._extractor.load(self._settings.device)
+        with isolated():
+            device = self._extractor.load(self._settings.device)
         size = self._settings.batch_size or self._extractor.batch_size
         self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
         known = len(self._source) if isinstance(self._source, Source) else None
@@ -122,7 +124,8 @@ class Extraction:
         """Yield batches with their features, while a device is at work on the next ones."""
         under_way: deque[tuple[Batch, Callable[[], FeatureMatrix]]] = deque()
         for batch in batches:
-            under_way.append((batch, self._extractor.submit(batch.pixels)))
+            with isolated():
+                under_way.append((batch, self._extractor.submit(batch.pixels)))
             if len(under_way) >= self._extractor.in_flight:
                 done, features = under_way.popleft()
                 yield done, features()

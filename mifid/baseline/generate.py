@@ -23,7 +23,8 @@ from mifid.baseline.painting import Painter
 from mifid.baseline.photos import Photos
 from mifid.checking import Check, check
 from mifid.errors import InputError, setting, warn
-from mifid.extractors.devices import choose_device, exact_float32
+from mifid.extractors.devices import choose_device
+from mifid.extractors.isolation import isolated
 from mifid.images.batches import default_workers
 from mifid.images.decode import decode, decoder_version
 from mifid.images.source import Pixels
@@ -65,6 +66,7 @@ class Generated:
     notes: tuple[str, ...]
 
 
+@isolated()
 def generate(
     checkpoint: str | os.PathLike[str] | LoadedGenerator,
     photos: Any,
@@ -192,7 +194,6 @@ def _write(
     with (
         progress.task("generate", len(names), "picture") as task,
         resumable_archive(path, names=names, fingerprint=fingerprint, group=group) as archive,
-        exact_float32(),
         _repeatable(),
     ):
         resumed = archive.done

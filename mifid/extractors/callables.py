@@ -7,6 +7,7 @@ from typing import Any
 
 from mifid.errors import FeatureError, InputError, MifidError, first_line, option_names, setting
 from mifid.extractors.base import Extractor, Identity
+from mifid.extractors.isolation import isolated, own_draws
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -75,7 +76,7 @@ class CallableExtractor(Extractor):
         if self._device is None:
             self.load()
         batch = as_tensor(pixels).permute(0, 3, 1, 2).contiguous()
-        with torch.inference_mode():
+        with isolated(), torch.inference_mode(), own_draws():
             features, self._limit = in_parts(self._run, batch, self._limit)
         return features.cpu().numpy()
 

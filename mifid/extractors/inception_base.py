@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mifid.extractors.backends import BACKENDS, Backend, choose_backend
 from mifid.extractors.base import Extractor
 from mifid.extractors.classifier import Classifier, classifier_of
+from mifid.extractors.isolation import isolated
 from mifid.extractors.precision import (
     EXACT,
     PRECISIONS,
@@ -126,4 +127,5 @@ class InceptionExtractor(Extractor):
         """
         key = self.identity.weights_sha256
         assert key is not None
-        return classifier_of(self.state_dict, key=key)
+        with isolated():
+            return classifier_of(self.state_dict, key=key)

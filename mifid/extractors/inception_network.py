@@ -157,7 +157,9 @@ def _fold_batch_norm(network: Any) -> None:
         if hasattr(module, "conv") and hasattr(module, "bn"):
             conv, bn = module.conv.double(), module.bn.double()
             scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
-            folded = nn.Conv2d(
+            # Not initialised: that would draw from torch's generator, for nothing.
+            folded = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+                nn.Conv2d,
                 conv.in_channels,
                 conv.out_channels,
                 conv.kernel_size,
@@ -165,7 +167,8 @@ def _fold_batch_norm(network: Any) -> None:
                 conv.padding,
                 bias=True,
                 device=conv.weight.device,
-            ).double()
+                dtype=torch.float64,
+            )
             folded.weight.data = conv.weight * scale[:, None, None, None]
             assert folded.bias is not None
             folded.bias.data = bn.bias - bn.running_mean * scale

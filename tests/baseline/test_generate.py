@@ -4,7 +4,7 @@ import shutil
 import threading
 import zipfile
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from generators import built, config, saved
 from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
+from surroundings import AROUND, draws, state
 from torch import nn
 
 from mifid.baseline import generate as module
@@ -464,3 +465,17 @@ def test_as_submitted_is_what_a_submission_gives_back(tmp_path):
     assert (seen == pixels_of(result.path)).all()
     assert (seen != photos(3)).any()
     assert as_submitted(photos(2, 8), rules=RULES).shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize("around", ["autocast on the CPU", "default type", "default device", "all"])
+def test_the_archive_is_the_same_whatever_surrounds_the_call(around, checkpoint, tmp_path):
+    expected = run(checkpoint, photos(), tmp_path / "plain").path.read_bytes()
+    moved = draws()
+    with ExitStack() as stack:
+        for name in AROUND if around == "all" else [around]:
+            stack.enter_context(AROUND[name]())
+        before = state()
+        found = run(checkpoint, photos(), tmp_path / "around").path.read_bytes()
+        assert state() == before
+    assert found == expected
+    assert draws() == moved

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from mifid.errors import first_line, warn
-from mifid.extractors.devices import as_tensor, exact_float32, in_parts
+from mifid.extractors.devices import as_tensor, in_parts
+from mifid.extractors.isolation import isolated
 from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 
@@ -128,7 +129,7 @@ class Lane:
         """Start on uint8 (N, H, W, 3); the call of what is returned waits for (N, D) float32."""
         if self._under_way:
             self._under_way.take()  # its buffers are needed
-        with self._context(), torch.inference_mode(), exact_float32():
+        with self._context(), isolated(), torch.inference_mode():
             batch = self._upload(as_tensor(pixels))
             features = self._worker(batch.permute(0, 3, 1, 2))
             self._under_way = self._download(features)
