@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from mifid.provenance import Provenance
 __all__ = ["FeatureMatrix", "Features", "check_finite"]
 
 FeatureMatrix = npt.NDArray[np.float32]
-"""(N, D) float32, a picture a row."""
+"""(N, D) float32, a picture a row; float64 where a file holds what float32 cannot."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -27,7 +27,8 @@ class Features:
     """Features of N pictures.
 
     Attributes:
-        values: (N, D) float32, finite, read-only.
+        values: (N, D) float32, finite, read-only; float64 where they come from a file that holds
+            numbers which float32 would round.
         names: N names, or None when the file they come from has none.
         provenance: what computed them.
         converted: how many pictures were not RGB, by mode.
@@ -79,10 +80,32 @@ class Features:
 
     @classmethod
     def from_contents(cls, contents: formats.Contents) -> Features:
-        """Take over the features that a file holds."""
+        """Take over the features that a file holds.
+
+        Raises:
+            FeatureError: not finite, or whole numbers that float64 cannot hold.
+        """
         assert contents.features is not None
-        values = np.ascontiguousarray(contents.features, dtype=np.float32)
-        return cls(values, contents.names, contents.provenance)
+        return cls(_held(contents.features), contents.names, contents.provenance)
+
+
+def _held(values: npt.NDArray[Any]) -> FeatureMatrix:
+    """Return features (N, D) as float32 if that is exact, else as float64.
+
+    Rounded to float32, features of mean 1e8 lose their whole variance, and FID is 0.
+    """
+    check_finite(values)
+    whole = values.dtype.kind in "iu" and values.size > 0
+    if whole and max(int(values.max()), -int(values.min())) > 1 << 53:
+        raise FeatureError(
+            "the features are whole numbers beyond 2^53, which float64 cannot hold",
+            hint="Subtract a number from each column; FID does not change by that.",
+        )
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(values, dtype=np.float32)
+    if values.dtype in (np.float16, np.float32) or np.array_equal(single, values):
+        return single
+    return cast(FeatureMatrix, np.ascontiguousarray(values, dtype=np.float64))
 
 
 def check_finite(values: npt.NDArray[Any], where: str = "the features") -> None:

@@ -63,10 +63,11 @@ def open_input(given: Any, *, value_range: tuple[float, float] | None = None) ->
     if isinstance(given, str | os.PathLike):
         given = given_path(given)
     if isinstance(given, str) and formats.holds_statistics(given):
-        contents = formats.read(given)
-        if contents.features is not None:
-            return Features.from_contents(contents)
-        return Statistics.from_contents(contents)
+        with formats.naming(given):
+            contents = formats.read(given)
+            if contents.features is not None:
+                return Features.from_contents(contents)
+            return Statistics.from_contents(contents)
     return open_images(given, value_range=value_range)
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
+from mifid.errors import InputError, first_line
+
 __all__ = ["UNKNOWN", "Provenance"]
 
 UNKNOWN = "unknown"
@@ -38,6 +40,34 @@ class Provenance:
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:
-        """Read what :meth:`to_json` wrote; fields of later versions are left out."""
+        """Read what :meth:`to_json` wrote; fields of later versions are left out.
+
+        Raises:
+            InputError: anything else, such as a field of another type.
+        """
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"its provenance is no JSON: {first_line(error)}") from error
+        if not isinstance(found, dict):
+            raise InputError(
+                f"its provenance is a {type(found).__name__}; expected a JSON object",
+                hint="mifid reference build writes it.",
+            )
         known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in json.loads(text).items() if key in known})
+        kept = {key: value for key, value in found.items() if key in known}
+        for key, value in kept.items():
+            if not _fits(key, value):
+                raise InputError(
+                    f"its provenance has a {type(value).__name__} as {key}",
+                    hint="mifid reference build writes it.",
+                )
+        return cls(**kept)
+
+
+def _fits(key: str, value: object) -> bool:
+    if key == "versions":
+        return isinstance(value, dict) and all(type(version) is str for version in value.values())
+    if value is None:
+        return key in ("fingerprint", "not_comparable", "weights_sha256", "batch_size")
+    return type(value) is (int if key == "batch_size" else str)

@@ -60,21 +60,28 @@ class Statistics:
     ) -> Statistics:
         """Take over a mean (D,) and a covariance (D, D) with ddof 1; ``n`` None: not known.
 
+        A covariance that is symmetric but for rounding is made symmetric.
+
         Raises:
-            FeatureError: shapes that do not fit, NaN or infinity.
+            FeatureError: shapes that do not fit, NaN or infinity; a sigma that is no covariance:
+                complex, not symmetric (by more than 1e-5 of its largest entry), or with
+                eigenvalues below -1e-6 of the largest; n that is no whole number of at least 2.
         """
-        mean = np.array(mu, dtype=np.float64).reshape(-1)  # a copy: the caller may change his
-        covariance = np.asarray(sigma, dtype=np.float64)
-        if covariance.shape != (len(mean), len(mean)):
+        mean = _real(mu, "mu").reshape(-1).copy()  # the caller may change his
+        covariance = _real(sigma, "sigma")
+        if covariance.shape != (len(mean), len(mean)) or not len(mean):
             raise FeatureError(
                 f"sigma has shape {covariance.shape}; mu of width {len(mean)} "
                 f"needs {(len(mean), len(mean))}"
             )
+        if n is not None and not (float(n).is_integer() and n >= 2):
+            raise FeatureError(f"n is {n}; expected a whole number of at least 2 pictures")
         check_finite(mean[None], "the statistics' mu")
         check_finite(covariance, "the statistics' sigma")
+        covariance = _covariance(covariance)
         statistics = cls(provenance=provenance)
         statistics._unknown_n = n is None
-        statistics._n = n or 2
+        statistics._n = 2 if n is None else int(n)
         statistics._mean = mean
         statistics._scatter = covariance * (statistics._n - 1)
         return statistics
@@ -158,7 +165,8 @@ class Statistics:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Statistics:
         """Read statistics in any format of :mod:`mifid.formats`, or compute them from features."""
-        return cls.from_contents(formats.read(path))
+        with formats.naming(path):
+            return cls.from_contents(formats.read(path))
 
     @classmethod
     def from_contents(cls, contents: formats.Contents) -> Statistics:
@@ -211,6 +219,62 @@ class Statistics:
     def _move_mean(self, n: int, mean: npt.NDArray[np.float64]) -> None:
         self._mean = self._mean + (mean - self._mean) * (n / (self._n + n))
         self._n += n
+
+
+_ASYMMETRY = 1e-5  # of the largest entry: float32 sums leave 1e-6
+_NEGATIVE = 1e-6  # of the largest eigenvalue
+
+
+def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise FeatureError(
+            f"the statistics' {name} is of type {array.dtype}; expected real numbers"
+        )
+    return np.asarray(array, dtype=np.float64)
+
+
+def _covariance(sigma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a covariance (D, D), symmetric to the last bit.
+
+    Raises:
+        FeatureError: it is none.
+    """
+    scale = float(np.abs(sigma).max())
+    if scale == 0:
+        return sigma
+    unit = sigma / scale  # so that nothing below overflows
+    asymmetry = float(np.abs(unit - unit.T).max())
+    if asymmetry > _ASYMMETRY:
+        raise FeatureError(
+            "the statistics' sigma is no covariance: it is not symmetric (entries differ by "
+            f"{asymmetry * scale:.3g}, the largest is {scale:.3g})"
+        )
+    if asymmetry > 0:
+        unit = (unit + unit.T) / 2
+        sigma = unit * scale
+    least = _least_eigenvalue(unit)
+    if least < -_NEGATIVE:
+        raise FeatureError(
+            "the statistics' sigma is no covariance: variances are never negative, but its "
+            f"smallest eigenvalue is {least:.3g} of the largest",
+            hint="Is it a covariance, as np.cov gives it, and not another matrix?",
+        )
+    return sigma
+
+
+def _least_eigenvalue(unit: npt.NDArray[np.float64]) -> float:
+    """Return the smallest eigenvalue as a part of the largest; 0 if it is surely not too small.
+
+    Cholesky's factorization of S + t I exists if no eigenvalue is below -t: a tenth of the time.
+    """
+    largest = float(np.diagonal(unit).max())  # at most the largest eigenvalue
+    try:
+        np.linalg.cholesky(unit + np.eye(len(unit)) * (_NEGATIVE / 2 * largest))
+    except np.linalg.LinAlgError:
+        values = np.linalg.eigvalsh(unit)
+        return float(values[0] / max(abs(values[0]), values[-1]))
+    return 0.0
 
 
 def _unknown_n() -> FeatureError:

@@ -1,58 +1,697 @@
-"""Pickles that hold data, and no others: a pickle can otherwise run any code when it is read."""
+"""Pickles and torch files that hold data, read by an interpreter that runs nothing they name.
+
+A pickle is a program: it may import any function and call it, and NumPy's and torch's own
+constructors build arrays over any memory. So nothing of Python's, NumPy's or torch's unpickling is
+used. The opcodes are interpreted here; what a pickle names stays a name, and the few names that
+arrays are pickled with stand for functions of this module, which check every part and copy.
+What is read is bounded: the number of steps, the bytes of arrays, and keys are text.
+"""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
+import io
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from mifid.errors import InputError
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["load_plain_pickle"]
+from mifid.errors import InputError, first_line, terminal_safe
 
-# What NumPy's arrays, scalars and dtypes are pickled as, before and since NumPy 2.
-_ALLOWED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("collections", "OrderedDict"),
-    ("_codecs", "encode"),
-} | {
-    (f"numpy.{core}.{module}", name)
-    for core in ("core", "_core")
-    for module, name in (
-        ("multiarray", "_reconstruct"),
-        ("multiarray", "scalar"),
-        ("numeric", "_frombuffer"),
-    )
-}
+__all__ = ["array_of", "count_of", "dtype_of", "load", "most_bytes"]
 
+Array = npt.NDArray[Any]
 
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _ALLOWED:
-            return super().find_class(module, name)
-        if (module, name) == ("dnnlib.util", "EasyDict"):  # NVIDIA's dict with attributes
-            return dict
-        raise InputError(
-            f"the pickle asks for {module}.{name}",
-            hint="Only NumPy arrays and plain containers are read, as pickles can run any code.",
-        )
+_MOST_STEPS = 500_000
+_FREE_BYTES = 256 << 20
+_MOST_EXPANSION = 100
+_MOST_DIMENSIONS = 32
+_DTYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US][1-9][0-9]{0,5})")
+_DAMAGED = (
+    OSError,  # of a place before a file's start
+    ValueError,
+    RuntimeError,  # of zipfile: an unknown compression, an encrypted entry
+    EOFError,
+    MemoryError,
+    OverflowError,
+    LookupError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+_LEGACY_TORCH = 0x1950A86A20F9469CFC6C
+"""The first value of torch's files before its zip format (torch 1.6, 2020)."""
 
 
-def load_plain_pickle(path: Path) -> Mapping[str, Any]:
-    """Read a pickled dict of arrays, numbers and containers.
+def load(path: Path, *, values: bool = True) -> Any:
+    """Read a pickle, or a file of ``torch.save``: which it is, its first bytes say.
+
+    Args:
+        path: of the file.
+        values: False leaves the numbers of tensors unread; they come back as zeros of their shape.
+
+    Returns:
+        Arrays (native byte order, copied), tensors as arrays (bfloat16 as float32), numbers, text,
+        bytes, and lists, tuples and dicts of these. Their nesting is not bounded: never walk it.
 
     Raises:
-        InputError: it asks for anything else, is damaged, or is no dict.
+        InputError: damage, or anything else than such data; the message does not name the file.
+        OSError: it cannot be opened.
     """
     with path.open("rb") as file:
         try:
-            data = _PlainUnpickler(file).load()
-        except InputError as error:
-            raise InputError(f"{path}: {error.message}", hint=error.hint) from error
-        except Exception as error:  # a damaged pickle can raise nearly anything
-            raise InputError(f"{path} is not a readable pickle: {error}") from error
-    if not isinstance(data, Mapping):
-        raise InputError(f"{path} holds a {type(data).__name__}; expected a dict of arrays")
-    return data
+            found = _load(file, values=values)
+        except _DAMAGED as error:
+            raise _damaged(first_line(error)) from error
+    if type(found) is int and found == _LEGACY_TORCH:
+        raise InputError(
+            "it is a torch file as they were before 2020 (torch 1.6), which is not read",
+            hint="Write it again: torch.save(torch.load(path, weights_only=True), path)",
+        )
+    return found
+
+
+def _load(file: BinaryIO, *, values: bool) -> Any:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    zipped = file.read(4) == b"PK\x03\x04"
+    if zipped:
+        return _load_torch(file, size, values=values)
+    file.seek(0)
+    return _Interpreter(file, size, most_bytes=most_bytes(size)).run()
+
+
+def most_bytes(file_bytes: int) -> int:
+    """Return how many bytes of arrays a file of this size may hold; more is a bomb."""
+    return _FREE_BYTES + _MOST_EXPANSION * file_bytes
+
+
+def dtype_of(text: object) -> np.dtype[Any]:
+    """Return the dtype of a short string such as ``"<f4"``.
+
+    Raises:
+        InputError: anything but floats, integers, booleans and text.
+    """
+    if not isinstance(text, str) or not _DTYPE.fullmatch(text):
+        shown = terminal_safe(text[:40]) if isinstance(text, str) else type(text).__name__
+        raise InputError(
+            f"it holds an array of type {shown}",
+            hint="Arrays of floats, integers and text are read; Python objects never are.",
+        )
+    return np.dtype(text)
+
+
+def array_of(raw: npt.NDArray[np.uint8], dtype: np.dtype[Any], shape: object, order: str) -> Array:
+    """Return bytes as an array in native byte order, after checking that they are just that.
+
+    Args:
+        raw: (B,) the bytes, owned by the caller, who gives them away.
+        dtype: of :func:`dtype_of`.
+        shape: B must be its product times the dtype's size.
+        order: ``"C"`` or ``"F"``.
+
+    Raises:
+        InputError: another number of bytes, or bytes that are no text where text is said to be.
+    """
+    expected = count_of(shape) * dtype.itemsize
+    if len(raw) != expected:
+        raise InputError(f"an array of {expected:,} bytes has {len(raw):,}; it is damaged")
+    if dtype.kind == "b":
+        flat: Array = raw != 0  # a byte that is neither 0 nor 1 is no bool to NumPy
+    else:
+        flat = raw.view(dtype)
+        flat = flat.astype(dtype.newbyteorder("="), copy=False)
+    if dtype.kind == "U" and len(flat) and flat.view(np.uint32).max() > 0x10FFFF:
+        raise InputError("an array of text holds what is no text; it is damaged")
+    shaped: Array = flat.reshape(cast(Sequence[int], shape), order=cast(Any, order))
+    return shaped
+
+
+def count_of(shape: object) -> int:
+    """Return the number of elements of a shape.
+
+    Raises:
+        InputError: it is none: negative, too large, or no whole numbers.
+    """
+    if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS:
+        raise InputError("an array has a shape that is none; it is damaged")
+    if not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
+        raise InputError("an array has a shape that is none; it is damaged")
+    if math.prod(max(n, 1) for n in shape) >= 1 << 48:
+        raise InputError("an array has a shape larger than any file; it is damaged")
+    return math.prod(shape)
+
+
+class _Named(NamedTuple):
+    """What a pickle names as ``module.name``; it stays a name."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return terminal_safe(f"{self.module}.{self.name}"[:200])
+
+
+class _Unbuilt:
+    """An object that its state is still to come for: ``finish(state)`` gives the value."""
+
+    def __init__(self, finish: Callable[[Any], Any]) -> None:
+        self.finish = finish
+        self.places: list[int] = []  # of the memo
+
+
+class _Storage(NamedTuple):
+    """The numbers of tensors, (length,); None: they are left unread."""
+
+    dtype: str
+    length: int
+    raw: npt.NDArray[np.uint8] | None
+
+
+_Storages = Callable[[str, str, int], _Storage]
+
+_MARK = object()
+
+
+class _Interpreter:
+    """Runs one pickle of protocol 2 to 5 over inert values.
+
+    Args:
+        stream: positioned at its start.
+        size: bytes that are left in the stream.
+        most_bytes: of arrays and text that are made of it.
+        storages: gives the storage of (dtype, key, count); None: there are none.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, size: int, *, most_bytes: int, storages: _Storages | None = None
+    ) -> None:
+        self._stream = stream
+        self._left = size
+        self._budget = most_bytes
+        self._storages = storages
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        """Return the value.
+
+        Raises:
+            InputError: damaged, or more than data.
+        """
+        for _ in range(_MOST_STEPS):
+            code = self.take(1)
+            if code == b".":
+                return self.pop()
+            step = _STEPS.get(code)
+            if step is None:
+                raise _unknown_step(code)
+            step(self)
+        raise InputError(
+            f"the pickle takes more than {_MOST_STEPS:,} steps",
+            hint="Save arrays rather than lists of numbers.",
+        )
+
+    # Reading
+
+    def take(self, count: int) -> bytes:
+        if count > self._left:
+            raise _damaged("it is cut short")
+        self._left -= count
+        data = self._stream.read(count)
+        if len(data) != count:
+            raise _damaged("it is cut short")
+        return data
+
+    def skip(self, count: int) -> None:
+        self.take(count)
+
+    def number(self, form: str) -> int:
+        return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
+
+    def line(self) -> str:
+        line = self._stream.readline(min(self._left, 1000))
+        self._left -= len(line)
+        if not line.endswith(b"\n"):
+            raise _damaged("a name has no end")
+        return _text(line[:-1])
+
+    # The stack
+
+    def push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def pop(self) -> Any:
+        if not self._stack or self._stack[-1] is _MARK:
+            raise _damaged("a value is missing")
+        return self._stack.pop()
+
+    def top(self) -> Any:
+        if not self._stack or self._stack[-1] is _MARK:
+            raise _damaged("a value is missing")
+        return self._stack[-1]
+
+    def drop(self) -> None:
+        if not self._stack:
+            raise _damaged("a value is missing")
+        self._stack.pop()  # a mark, too
+
+    def to_mark(self) -> list[Any]:
+        found: list[Any] = []
+        while self._stack:
+            value = self._stack.pop()
+            if value is _MARK:
+                return found[::-1]
+            found.append(value)
+        raise _damaged("a mark is missing")
+
+    def drop_from_mark(self) -> None:
+        self.to_mark()
+
+    def take_tuple(self, count: int) -> None:
+        items = [self.pop() for _ in range(count)]
+        self.push(tuple(items[::-1]))
+
+    # Containers
+
+    def append(self, items: list[Any]) -> None:
+        target = self.top()
+        if type(target) is not list:
+            raise _damaged("items of what is no list")
+        target.extend(items)
+
+    def set(self, items: list[Any]) -> None:
+        target = self.top()
+        if type(target) is not dict or len(items) % 2:
+            raise _damaged("keys of what is no dict")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # Text alone: hashing nested tuples, or numbers chosen for it, takes for ever.
+            if type(key) is not str:
+                raise InputError(
+                    f"the pickle has a {_kind(key)} as key",
+                    hint="Expected a dict with text as keys, such as 'mu' and 'sigma'.",
+                )
+            target[key] = value
+
+    # The memo
+
+    def remember(self, place: int) -> None:
+        value = self.top()
+        self._memo[place] = value
+        if isinstance(value, _Unbuilt):
+            value.places.append(place)
+
+    def memoize(self) -> None:
+        self.remember(len(self._memo))
+
+    def recall(self, place: int) -> None:
+        if place not in self._memo:
+            raise _damaged("it refers to what it does not hold")
+        self.push(self._memo[place])
+
+    # Names and calls
+
+    def name(self, module: object, name: object) -> None:
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise _damaged("a name is no text")
+        named = _Named(module, name)
+        if named not in _CALLS and named not in _INERT and named not in _STORAGES:
+            raise _code(named)
+        self.push(named)
+
+    def call(self) -> None:
+        arguments, function = self.pop(), self.pop()
+        called = _CALLS.get(function) if type(function) is _Named else None
+        if called is None or type(arguments) is not tuple:
+            raise _code(function) if type(function) is _Named else _damaged("it calls a value")
+        self.push(called(self, arguments))
+
+    def build(self) -> None:
+        state, target = self.pop(), self.top()
+        if type(target) is dict:
+            return  # attributes of a dict, such as torch's _metadata: no data
+        if not isinstance(target, _Unbuilt):
+            raise _damaged("a state of what has none")
+        value = target.finish(state)
+        self._stack[-1] = value
+        while target.places:
+            place = target.places.pop()
+            if self._memo.get(place) is target:
+                self._memo[place] = value
+
+    def storage(self) -> None:
+        named = self.pop()
+        if (
+            self._storages is None
+            or type(named) is not tuple
+            or len(named) != 5
+            or not _is_one_of(named[0], "storage")
+            or type(named[1]) is not _Named
+            or named[1] not in _STORAGES
+            or type(named[2]) is not str
+            or type(named[4]) is not int
+        ):
+            raise _damaged("it refers to what it does not hold")
+        self.push(self._storages(_STORAGES[named[1]], named[2], named[4]))
+
+    # What arrays are pickled with
+
+    def spend(self, count: int) -> None:
+        """Count bytes that the file is turned into."""
+        self._budget -= count
+        if self._budget < 0:
+            raise InputError(
+                "it unpacks to many times its size", hint="It looks like a decompression bomb."
+            )
+
+    def bytes_of(self, value: Any) -> npt.NDArray[np.uint8]:
+        """Return a copy of bytes; text is how Python 2 wrote them."""
+        if type(value) is str:
+            try:
+                value = value.encode("latin-1")
+            except UnicodeEncodeError:
+                raise _damaged("an array's bytes are none") from None
+        if type(value) not in (bytes, bytearray):
+            raise InputError(
+                "it holds an array of Python objects",
+                hint="Save numbers: np.array(..., dtype='float64').",
+            )
+        self.spend(len(value))
+        return np.frombuffer(value, np.uint8).copy() if value else np.empty(0, np.uint8)
+
+
+def _dtype_call(_: _Interpreter, arguments: tuple[Any, ...]) -> _Unbuilt:
+    """``numpy.dtype("f8", False, True)``, whose state then says the byte order."""
+    dtype = dtype_of(arguments[0] if 1 <= len(arguments) <= 3 else None)
+
+    def finish(state: Any) -> np.dtype[Any]:
+        plain = type(state) is tuple and len(state) in (8, 9)
+        if not plain or any(part is not None for part in state[2:5]):
+            raise _damaged("a type of arrays that there is none of")
+        if not _is_one_of(state[1], "<", ">", "|", "="):
+            raise _damaged("a type of arrays that there is none of")
+        return dtype if state[1] == "|" else dtype.newbyteorder(state[1])
+
+    return _Unbuilt(finish)
+
+
+def _reconstruct_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> _Unbuilt:
+    """An empty array, whose state then says all: version, shape, dtype, whether Fortran, bytes."""
+    if not arguments or type(arguments[0]) is not _Named or arguments[0] not in _INERT:
+        raise _damaged("an array of a kind that is not read")
+
+    def finish(state: Any) -> Array:
+        if type(state) is not tuple or len(state) != 5 or type(state[3]) is not bool:
+            raise _damaged("an array's state is none")
+        _, shape, dtype, fortran, data = state
+        return array_of(machine.bytes_of(data), _built_dtype(dtype), shape, "F" if fortran else "C")
+
+    return _Unbuilt(finish)
+
+
+def _frombuffer_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Array:
+    """Protocol 5: ``_frombuffer(bytes, dtype, shape, order[, axes])``."""
+    if len(arguments) not in (4, 5) or not _is_one_of(arguments[3], "C", "F", "K", "A"):
+        raise _damaged("an array's parts are others")
+    data, dtype, shape, order = arguments[:4]
+    array = array_of(
+        machine.bytes_of(data), _built_dtype(dtype), shape, "F" if order == "F" else "C"
+    )
+    axes = arguments[4] if len(arguments) == 5 else None
+    if axes is None:
+        return array
+    if type(axes) is not tuple or len(axes) != array.ndim or any(type(n) is not int for n in axes):
+        raise _damaged("an array's axes are others")
+    if sorted(axes) != list(range(array.ndim)):
+        raise _damaged("an array's axes are others")
+    return array.transpose(axes)
+
+
+def _scalar_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Any:
+    if len(arguments) != 2:
+        raise _damaged("a number's parts are others")
+    dtype, data = arguments
+    return array_of(machine.bytes_of(data), _built_dtype(dtype), (), "C").item()
+
+
+def _encode_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> bytes:
+    """Protocol 2 writes bytes as text and its encoding."""
+    if len(arguments) != 2 or not _is_one_of(arguments[1], "latin1", "latin-1"):
+        raise _damaged("bytes in an encoding that is not read")
+    if type(arguments[0]) is not str:
+        raise _damaged("an array's bytes are none")
+    return machine.bytes_of(arguments[0]).tobytes()
+
+
+def _bytes_call(_: _Interpreter, arguments: tuple[Any, ...]) -> bytes:
+    if arguments:
+        raise _damaged("bytes that are none")
+    return b""
+
+
+def _dict_call(_: _Interpreter, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    if arguments:
+        raise _damaged("a dict's parts are others")
+    return {}
+
+
+def _size_call(_: _Interpreter, arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """``torch.Size((2, 3))``."""
+    if len(arguments) != 1:
+        raise _damaged("a size that is none")
+    count_of(arguments[0])
+    return cast("tuple[int, ...]", arguments[0])
+
+
+def _tensor_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Array:
+    """``_rebuild_tensor_v2(storage, offset, size, stride, ...)``; the rest is about gradients."""
+    if not 4 <= len(arguments) <= 7 or type(arguments[0]) is not _Storage:
+        raise _damaged("a tensor's parts are others")
+    storage, offset, size, stride = arguments[:4]
+    count = count_of(size)
+    if type(stride) is not tuple or len(stride) != len(size) or type(offset) is not int:
+        raise _damaged("a tensor's parts are others")
+    if offset < 0 or not all(type(step) is int and 0 <= step < 1 << 40 for step in stride):
+        raise _damaged("a tensor's parts are others")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if count and last >= storage.length:
+        raise _damaged("a tensor reaches beyond its numbers")
+    shown, stored = {"bf16": ("<f4", "<u2"), "|b1": ("|b1", "|u1")}.get(
+        storage.dtype, (storage.dtype, storage.dtype)
+    )
+    machine.spend(count * np.dtype(shown).itemsize)
+    if storage.raw is None or count == 0:
+        empty: Array = np.broadcast_to(np.zeros((), np.dtype(shown).newbyteorder("=")), size)
+        return empty
+    flat = array_of(storage.raw, np.dtype(stored), (storage.length,), "C")
+    steps = tuple(step * flat.itemsize for step in stride)
+    view: Array = np.ndarray(size, flat.dtype, flat.data, offset * flat.itemsize, steps)
+    if storage.dtype == "bf16":  # the upper half of a float32
+        return cast(Array, (view.astype(np.uint32) << 16).view(np.float32))
+    return view != 0 if storage.dtype == "|b1" else view.copy()
+
+
+def _parameter_call(_: _Interpreter, arguments: tuple[Any, ...]) -> Array:
+    if not arguments or not isinstance(arguments[0], np.ndarray):
+        raise _damaged("a parameter that is none")
+    return arguments[0]
+
+
+_CALLS: dict[_Named, Callable[[_Interpreter, tuple[Any, ...]], Any]] = {
+    _Named("numpy", "dtype"): _dtype_call,
+    _Named("collections", "OrderedDict"): _dict_call,
+    _Named("dnnlib.util", "EasyDict"): _dict_call,  # NVIDIA's dict with attributes
+    _Named("_codecs", "encode"): _encode_call,
+    _Named("__builtin__", "bytes"): _bytes_call,
+    _Named("torch", "Size"): _size_call,
+    _Named("torch._utils", "_rebuild_tensor"): _tensor_call,
+    _Named("torch._utils", "_rebuild_tensor_v2"): _tensor_call,
+    _Named("torch._utils", "_rebuild_parameter"): _parameter_call,
+}
+for _core in ("numpy.core", "numpy._core"):  # before and since NumPy 2
+    _CALLS[_Named(f"{_core}.multiarray", "_reconstruct")] = _reconstruct_call
+    _CALLS[_Named(f"{_core}.multiarray", "scalar")] = _scalar_call
+    _CALLS[_Named(f"{_core}.numeric", "_frombuffer")] = _frombuffer_call
+
+_INERT = {_Named("numpy", "ndarray")}
+
+_STORAGES = {
+    _Named("torch", f"{kind}Storage"): dtype
+    for kind, dtype in {
+        "Double": "<f8",
+        "Float": "<f4",
+        "Half": "<f2",
+        "BFloat16": "bf16",
+        "Long": "<i8",
+        "Int": "<i4",
+        "Short": "<i2",
+        "Char": "|i1",
+        "Byte": "|u1",
+        "Bool": "|b1",
+    }.items()
+}
+
+
+def _long(machine: _Interpreter, count: int) -> None:
+    machine.push(int.from_bytes(machine.take(max(0, count)), "little", signed=True))
+
+
+def _new_object(machine: _Interpreter) -> None:
+    """A dict of another class: the class, and what its constructor takes, which is nothing."""
+    machine.call()
+    if type(machine.top()) is not dict:
+        raise _damaged("an object of a kind that is not read")
+
+
+def _pairs(items: list[Any]) -> dict[str, Any]:
+    machine = _Interpreter(io.BytesIO(), 0, most_bytes=0)
+    machine.push({})
+    machine.set(items)
+    return cast("dict[str, Any]", machine.pop())
+
+
+_STEPS: dict[bytes, Callable[[_Interpreter], None]] = {
+    # The stack
+    b"(": lambda m: m.push(_MARK),
+    b"0": lambda m: m.drop(),
+    b"1": lambda m: m.drop_from_mark(),
+    b"2": lambda m: m.push(m.top()),
+    # Protocol and frames
+    b"\x80": lambda m: m.skip(1),
+    b"\x95": lambda m: m.skip(8),
+    # Numbers
+    b"N": lambda m: m.push(None),
+    b"\x88": lambda m: m.push(True),
+    b"\x89": lambda m: m.push(False),
+    b"J": lambda m: m.push(m.number("<i")),
+    b"K": lambda m: m.push(m.number("<B")),
+    b"M": lambda m: m.push(m.number("<H")),
+    b"\x8a": lambda m: _long(m, m.number("<B")),
+    b"\x8b": lambda m: _long(m, m.number("<i")),
+    b"G": lambda m: m.push(struct.unpack(">d", m.take(8))[0]),
+    # Text and bytes
+    b"U": lambda m: m.push(m.take(m.number("<B")).decode("latin-1")),
+    b"T": lambda m: m.push(m.take(max(0, m.number("<i"))).decode("latin-1")),
+    b"X": lambda m: m.push(_text(m.take(m.number("<I")))),
+    b"\x8c": lambda m: m.push(_text(m.take(m.number("<B")))),
+    b"\x8d": lambda m: m.push(_text(m.take(m.number("<Q")))),
+    b"C": lambda m: m.push(m.take(m.number("<B"))),
+    b"B": lambda m: m.push(m.take(m.number("<I"))),
+    b"\x8e": lambda m: m.push(m.take(m.number("<Q"))),
+    b"\x96": lambda m: m.push(m.take(m.number("<Q"))),  # never changed, so bytes do
+    # Containers
+    b"]": lambda m: m.push([]),
+    b"l": lambda m: m.push(m.to_mark()),
+    b"a": lambda m: m.append([m.pop()]),
+    b"e": lambda m: m.append(m.to_mark()),
+    b")": lambda m: m.push(()),
+    b"\x85": lambda m: m.take_tuple(1),
+    b"\x86": lambda m: m.take_tuple(2),
+    b"\x87": lambda m: m.take_tuple(3),
+    b"t": lambda m: m.push(tuple(m.to_mark())),
+    b"}": lambda m: m.push({}),
+    b"d": lambda m: m.push(_pairs(m.to_mark())),
+    b"s": lambda m: m.set([m.pop(), m.pop()][::-1]),
+    b"u": lambda m: m.set(m.to_mark()),
+    # The memo
+    b"q": lambda m: m.remember(m.number("<B")),
+    b"r": lambda m: m.remember(m.number("<I")),
+    b"\x94": lambda m: m.memoize(),
+    b"h": lambda m: m.recall(m.number("<B")),
+    b"j": lambda m: m.recall(m.number("<I")),
+    # Names and calls
+    b"c": lambda m: m.name(m.line(), m.line()),
+    b"\x93": lambda m: m.name(*[m.pop(), m.pop()][::-1]),
+    b"R": lambda m: m.call(),
+    b"\x81": _new_object,
+    b"b": lambda m: m.build(),
+    b"Q": lambda m: m.storage(),
+}
+"""Opcode -> what it does: protocols 2 to 5, without sets, extensions and buffers elsewhere."""
+
+
+def _load_torch(file: BinaryIO, size: int, *, values: bool) -> Any:
+    """Read ``torch.save``'s zip: ``data.pkl``, whose tensors refer to ``data/<key>``."""
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        programs = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
+        if len(members) != len(archive.infolist()) or len(programs) != 1:
+            raise InputError("it is a zip, but none of torch.save's")
+        if sum(info.file_size for info in members.values()) > most_bytes(size):
+            raise InputError(
+                "it unpacks to many times its size", hint="It looks like a decompression bomb."
+            )
+        if values and (damaged := archive.testzip()):
+            raise InputError(f"its part '{terminal_safe(damaged)}' is damaged (CRC-32)")
+        folder = programs[0].removesuffix("data.pkl")
+        order = folder + "byteorder"
+        if order in members and members[order].file_size < 10:
+            big = archive.read(order) == b"big"
+        else:
+            big = False  # little is what there was before torch 2.1
+        kept: dict[str, npt.NDArray[np.uint8]] = {}
+
+        def storage(dtype: str, key: str, count: int) -> _Storage:
+            info = members.get(f"{folder}data/{key}")
+            itemsize = 2 if dtype == "bf16" else np.dtype(dtype).itemsize
+            if info is None or count < 0 or info.file_size != count * itemsize:
+                raise _damaged("a tensor's numbers are missing")
+            if values and key not in kept:
+                raw = np.frombuffer(archive.read(info), np.uint8).copy()
+                kept[key] = raw.reshape(-1, itemsize)[:, ::-1].reshape(-1) if big else raw
+            return _Storage(dtype, count, kept.get(key))
+
+        program = archive.read(programs[0])
+        return _Interpreter(
+            io.BytesIO(program), len(program), most_bytes=most_bytes(size), storages=storage
+        ).run()
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise _damaged("text that is none") from None
+
+
+def _built_dtype(value: Any) -> np.dtype[Any]:
+    if not isinstance(value, np.dtype):
+        raise _damaged("an array without its type")
+    return value
+
+
+def _is_one_of(value: object, *texts: str) -> bool:
+    return type(value) is str and value in texts  # arrays compare element by element
+
+
+def _kind(value: Any) -> str:
+    return "name" if isinstance(value, _Named | _Unbuilt | _Storage) else type(value).__name__
+
+
+def _unknown_step(code: bytes) -> InputError:
+    if code in b"ISVLFgpPio":
+        return InputError(
+            "it is no pickle, or one of protocol 0 or 1, which are not read",
+            hint="Write it with pickle.dump(..., protocol=4).",
+        )
+    return _damaged(f"it has the opcode {code!r}")
+
+
+def _code(named: _Named) -> InputError:
+    return InputError(
+        f"the pickle asks for {named}",
+        hint="Only arrays and plain containers are read, as pickles can run any code.",
+    )
+
+
+def _damaged(why: str) -> InputError:
+    return InputError(
+        f"it is not a readable pickle, nor torch file: {why}",
+        hint="It may be cut short or damaged; make it again.",
+    )

@@ -1,17 +1,21 @@
 """Every format of reference statistics that users have, written as its own tool writes it."""
 
 import collections
+import json
 import os
 import pickle
+import struct
 import types
+import zipfile
 
 import numpy as np
 import pytest
 import torch
 
-from mifid import Features, Statistics, formats
-from mifid.errors import FeatureError, InputError
+from mifid import Features, Statistics, formats, score
+from mifid.errors import FeatureError, InputError, MifidError, MifidWarning
 from mifid.inputs import open_input
+from mifid.metrics.frechet import frechet_distance
 from mifid.provenance import Provenance
 
 ROWS = np.random.RandomState(3).rand(30, 6).astype(np.float32)
@@ -123,7 +127,100 @@ def ours_streamed(folder):
     return folder / "a.npz"
 
 
+def rosinality(folder):
+    stats = {"mean": MU, "cov": SIGMA, "size": 256, "path": "ffhq.lmdb"}
+    (folder / "a.pkl").write_bytes(pickle.dumps(stats))
+    return folder / "a.pkl"
+
+
+def mean_and_cov(folder):
+    np.savez(folder / "a.npz", mean=MU, cov=SIGMA)
+    return folder / "a.npz"
+
+
+def torchmetrics_sums(start="", kind="real", n=30):
+    rows = torch.from_numpy(ROWS).double()
+    name = f"{start}{kind}_features"
+    return {
+        f"{name}_sum": rows.sum(dim=0) * (n > 0),
+        f"{name}_cov_sum": rows.T @ rows * (n > 0),
+        f"{name}_num_samples": torch.tensor(n),
+    }
+
+
+def torchmetrics(folder):
+    state = collections.OrderedDict(torchmetrics_sums() | torchmetrics_sums(kind="fake", n=0))
+    state._metadata = {"": {"version": 1}}
+    torch.save(state, folder / "a.pt")
+    return folder / "a.pt"
+
+
+def torchmetrics_in_a_module(folder):
+    others = {"net.weight": torch.rand(3, 3)}
+    torch.save(torchmetrics_sums("fid.") | others, folder / "a.pt")
+    return folder / "a.pt"
+
+
+def torchmetrics_generated(folder):
+    state = torchmetrics_sums(n=0) | torchmetrics_sums(kind="fake")
+    torch.save(state, folder / "a.pt")
+    return folder / "a.pt"
+
+
+def pair_of_tensors(folder):
+    torch.save((torch.from_numpy(MU), torch.from_numpy(SIGMA)), folder / "a.pt")
+    return folder / "a.pt"
+
+
+def pair_of_arrays(folder):
+    (folder / "a.pkl").write_bytes(pickle.dumps((MU, SIGMA)))
+    return folder / "a.pkl"
+
+
+def plain_array(folder):
+    np.save(folder / "a.npy", ROWS.astype(np.float64))
+    return folder / "a.npy"
+
+
+def unnamed_array(folder):
+    np.savez(folder / "a.npz", ROWS)
+    return folder / "a.npz"
+
+
+def activations(folder):
+    np.savez_compressed(folder / "a.npz", act=ROWS)
+    return folder / "a.npz"
+
+
+def list_of_batches(folder):
+    (folder / "a.pkl").write_bytes(pickle.dumps([ROWS[:20], ROWS[20:]]))
+    return folder / "a.pkl"
+
+
+def list_of_rows(folder):
+    torch.save(list(torch.from_numpy(ROWS)), folder / "a.pt")
+    return folder / "a.pt"
+
+
+def lists_of_numbers(folder):
+    (folder / "a.pickle").write_bytes(pickle.dumps({"features": ROWS.tolist()}))
+    return folder / "a.pickle"
+
+
+def torchmetrics_features(folder):
+    state = {"real_features": [torch.from_numpy(ROWS)], "fake_features": []}
+    torch.save(state, folder / "a.pth")
+    return folder / "a.pth"
+
+
 WITH_FEATURES = [
+    activations,
+    list_of_batches,
+    list_of_rows,
+    lists_of_numbers,
+    plain_array,
+    torchmetrics_features,
+    unnamed_array,
     clean_fid_kid,
     dgm_eval,
     kaggle,
@@ -136,11 +233,18 @@ MOMENTS_ONLY = [
     clean_fid,
     edm2,
     kaggle_without_features,
+    mean_and_cov,
     ours_streamed,
+    pair_of_arrays,
+    pair_of_tensors,
     pytorch_fid,
+    rosinality,
     stylegan3,
     torch_fidelity_numpy,
     torch_fidelity_statistics,
+    torchmetrics,
+    torchmetrics_generated,
+    torchmetrics_in_a_module,
 ]
 
 
@@ -167,7 +271,9 @@ def test_statistics_alone_stay_statistics(make, tmp_path):
     assert isinstance(open_input(str(make(tmp_path))), Statistics)
 
 
-@pytest.mark.parametrize(("make", "n"), [(edm2, 30), (stylegan3, 30), (ours_streamed, 30)])
+@pytest.mark.parametrize(
+    ("make", "n"), [(edm2, 30), (stylegan3, 30), (ours_streamed, 30), (torchmetrics, 30)]
+)
 def test_n_is_read_where_it_is_recorded(make, n, tmp_path):
     assert Statistics.load(make(tmp_path)).n == n
 
@@ -217,7 +323,7 @@ def test_a_pickle_with_code_is_refused(harmful, tmp_path):
 
 def test_a_tensor_file_with_code_is_refused(tmp_path):
     torch.save({"mu": Unloadable()}, tmp_path / "a.pt")
-    with pytest.raises(InputError, match=r"a\.pt as tensors"):
+    with pytest.raises(InputError, match=r"a\.pt: the pickle asks for \S*system"):
         open_input(tmp_path / "a.pt")
     assert not os.path.exists("/tmp/mifid-test-was-here")
 
@@ -240,10 +346,10 @@ def test_a_file_cut_short_is_refused_by_name(make, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("a.pkl", pickle.dumps([1, 2]), "holds a list; expected a dict"),
+        ("a.pkl", pickle.dumps(7), "holds a int; expected a dict"),
         ("a.pkl", pickle.dumps({"x": 1}), "its keys are x"),
         ("a.pkl", b"nonsense", "not a readable pickle"),
-        ("a.pt", b"nonsense", "as tensors"),
+        ("a.pt", b"nonsense", "not a readable pickle, nor torch file"),
     ],
 )
 def test_other_contents_are_refused(name, content, text, tmp_path):
@@ -277,3 +383,242 @@ def test_a_damaged_header_is_left_to_whoever_opens_it(tmp_path):
     content[content.index(b"PK\x01\x02") + 6] = 99  # a version of zip that there is none of
     path.write_bytes(content)
     assert not formats.holds_statistics(path)
+
+
+def test_both_sums_of_torchmetrics_warn_of_the_one_that_is_not_used(tmp_path):
+    torch.save(torchmetrics_sums() | torchmetrics_sums(kind="fake"), tmp_path / "a.pt")
+    with pytest.warns(MifidWarning, match="only real_features_sum is used"):
+        assert open_input(tmp_path / "a.pt").n == 30
+
+
+def test_pictures_beside_statistics_are_mentioned(tmp_path):
+    pictures = np.zeros((4, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "adm.npz", arr_0=pictures, mu=MU, sigma=SIGMA)
+    with pytest.warns(MifidWarning, match="holds 4 pictures too, in 'arr_0'") as caught:
+        assert isinstance(open_input(tmp_path / "adm.npz"), Statistics)
+    assert f"mifid reference build {tmp_path / 'adm.npz'}" in str(caught[0].message)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: {"samples": x, "epoch": 3}])
+@pytest.mark.parametrize("ending", [".pt", ".pkl"])
+def test_pickled_pictures_are_pictures(wrap, ending, tmp_path):
+    pictures = np.random.RandomState(0).randint(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    path = tmp_path / f"samples{ending}"
+    if ending == ".pt":
+        torch.save(wrap(torch.from_numpy(pictures).permute(0, 3, 1, 2)), path)
+    else:
+        path.write_bytes(pickle.dumps(wrap(pictures)))
+    assert not formats.holds_statistics(path)
+    source = open_input(path)
+    np.testing.assert_array_equal(source.read(2).pixels, pictures[2])
+    assert str(path) in source.description
+
+
+@pytest.mark.parametrize(
+    ("write", "text"),
+    [
+        (lambda p: np.save(p, np.array([{}, 1], dtype=object)), "Python objects never are"),
+        (lambda p: np.save(p, np.zeros(3)), r"shape \(3,\); expected features"),
+        (lambda p: np.save(p, np.array([["a"]])), "expected floating point"),
+        (lambda p: np.save(p, np.array([[1j]])), "array of type <c16"),
+    ],
+)
+def test_other_arrays_are_refused_by_name(write, text, tmp_path):
+    write(tmp_path / "a.npy")
+    with pytest.raises(MifidError, match=text) as caught:
+        open_input(tmp_path / "a.npy")
+    assert "a.npy" in caught.value.message
+
+
+def damaged_npz(path, shape="(30, 6)", descr="'<f4'", data=None):
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        start = b"\x93NUMPY\1\0" + struct.pack("<H", len(header))
+        archive.writestr(
+            "features.npy", start + header.encode() + (ROWS.tobytes() if data is None else data)
+        )
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"shape": f"({2**64}, 6)"},
+        {"shape": "(True, 6)"},
+        {"shape": "(-1, 6)"},
+        {"shape": "(30, 7)"},
+        {"shape": "(20, 6)"},
+        {"shape": "[30, 6]"},
+        {"shape": "30"},
+        {"shape": "(" * 200},
+        {"descr": "'|O'"},
+        {"descr": "[('a', '<f4')]"},
+        {"descr": "'<f4', 'x': 1"},
+        {"descr": "4"},
+        {"data": b""},
+        {"data": ROWS.tobytes() + b"x"},
+    ],
+    ids=repr,
+)
+def test_a_damaged_numpy_header_is_refused_by_name(parts, tmp_path):
+    damaged_npz(tmp_path / "good.npz")
+    np.testing.assert_array_equal(open_input(tmp_path / "good.npz").values, ROWS)
+    damaged_npz(tmp_path / "a.npz", **parts)
+    with pytest.raises(MifidError, match=r"a\.npz"):
+        open_input(tmp_path / "a.npz")
+
+
+def test_python_2_wrote_shapes_otherwise(tmp_path):
+    damaged_npz(tmp_path / "a.npz", shape="(30L, 6L)")
+    assert open_input(tmp_path / "a.npz").values.shape == (30, 6)
+
+
+def test_an_npz_that_unpacks_to_many_times_its_size_is_a_bomb(tmp_path, monkeypatch):
+    monkeypatch.setattr("mifid.unpickling._FREE_BYTES", 1 << 20)
+    np.savez_compressed(tmp_path / "a.npz", features=np.zeros((2000, 512), np.float32))
+    with pytest.raises(InputError, match=r"a\.npz: 'features' unpacks to 4,096,\d+ bytes"):
+        open_input(tmp_path / "a.npz")
+
+
+def test_an_array_that_stands_twice_is_refused(tmp_path):
+    damaged_npz(tmp_path / "a.npz")
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("features.npy", archive.read("features.npy"))
+    with pytest.raises(InputError, match="holds 'features' twice"):
+        open_input(tmp_path / "a.npz")
+
+
+def test_every_flipped_bit_of_our_own_file_is_noticed(tmp_path):
+    """Also one that renames the features, which left mu and sigma alone, and no MiFID."""
+    path = ours(tmp_path)
+    good, changed = path.read_bytes(), tmp_path / "b.npz"
+    for position in range(0, len(good), 37):
+        changed.write_bytes(good[:position] + bytes([good[position] ^ 4]) + good[position + 1 :])
+        try:
+            found = open_input(changed)
+        except MifidError:
+            continue
+        np.testing.assert_array_equal(found.values, ROWS)
+    name = good.rindex(b"features.npy")  # in the zip's table of contents
+    changed.write_bytes(good[:name] + b"g" + good[name + 1 :])
+    with pytest.raises(MifidError, match=r"b\.npz"):
+        open_input(changed)
+
+
+GOOD = {"mu": MU, "sigma": SIGMA}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "text"),
+    [
+        (GOOD | {"n": 0}, "n is 0; expected a whole number"),
+        (GOOD | {"n": 1}, "n is 1; expected a whole number"),
+        (GOOD | {"n": 2.9}, "n is 2.9; expected a whole number"),
+        (GOOD | {"n": np.inf}, "n is inf"),
+        (GOOD | {"n": np.arange(3)}, r"n is a array of shape \(3,\)"),
+        (GOOD | {"n": "many"}, "n is a str"),
+        (GOOD | {"sigma": -SIGMA}, "smallest eigenvalue is -1 of the largest"),
+        (GOOD | {"sigma": SIGMA - 0.5 * SIGMA.max() * np.eye(6)}, "no covariance"),
+        (GOOD | {"sigma": SIGMA + np.triu(np.ones((6, 6)), 1)}, "not symmetric"),
+        (GOOD | {"sigma": SIGMA * 1j}, "array of type <c16"),
+        (GOOD | {"sigma": np.eye(5)}, r"sigma has shape \(5, 5\)"),
+        (GOOD | {"mu": MU * np.nan}, "mu hold NaN"),
+        ({"features": ROWS, "names": np.float64(1)}, "'names' is a"),
+        ({"features": ROWS, "names": np.array(["a"])}, "30 features have 1 names"),
+        ({"reps": ROWS, "model": np.zeros(0)}, "'model' is a array"),
+        ({"features": ROWS, "provenance": 5}, "'provenance' is a"),
+        ({"features": np.array([[2**60 + 1, 1]] * 3)}, "beyond 2\\^53"),
+        *(
+            ({"features": ROWS, "provenance": json.dumps(value)}, "its provenance")
+            for value in (
+                [1],
+                "x",
+                5,
+                None,
+                {"fingerprint": [1]},
+                {"extractor": None},
+                {"versions": 1},
+                {"versions": {"torch": 2}},
+                {"batch_size": 1.5},
+            )
+        ),
+        ({"features": ROWS, "provenance": "{"}, "no JSON"),
+        ({"features": ROWS, "provenance": "[" * 100_000}, "no JSON"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_contents_of_another_kind_are_refused_by_name(arrays, text, tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(MifidError, match=text) as caught:
+        open_input(tmp_path / "a.npz")
+    assert "a.npz" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "stats",
+    [
+        {"raw_mean": MU, "raw_cov": SIGMA, "all_features": None},
+        {"num_items": "many", "raw_mean": MU, "raw_cov": SIGMA},
+        {"num_items": 30, "raw_mean": MU, "raw_cov": SIGMA[:5]},
+        {"num_items": 30, "raw_mean": None, "raw_cov": SIGMA},
+        {"num_items": 30, "raw_mean": MU, "raw_cov": SIGMA, "all_features": {"a": 1}},
+        {"num_items": 30, "raw_mean": MU, "raw_cov": SIGMA, "all_features": [ROWS, ROWS[:, 1:]]},
+        {"fid": {"mu": MU}},
+        {"fid": {"mu": MU, "sigma": "x"}},
+        {"num_images": [3], "fid": {"mu": MU, "sigma": SIGMA}},
+        {"features": [[1.0, 2.0], [1.0]]},
+        {"features": [[1.0, "x"], [1.0, 2.0]]},
+        {"features": [[[1.0]]]},
+        {"features": []},
+        (MU, SIGMA[:5]),
+        [MU, 5],
+    ],
+    ids=lambda stats: repr(stats)[:60],
+)
+def test_pickled_contents_of_another_kind_are_refused_by_name(stats, tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(stats))
+    with pytest.raises(MifidError, match=r"a\.pkl"):
+        open_input(tmp_path / "a.pkl")
+
+
+def test_shared_nested_lists_end(tmp_path):
+    nested = [1.0, 2.0]
+    for _ in range(40):
+        nested = [nested, nested]
+    one = np.ones((1000, 1000))
+    for value in (nested, {"features": nested}, {"features": [one] * 100_000}):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(value))
+        with pytest.raises(MifidError, match=r"a\.pkl"):
+            open_input(tmp_path / "a.pkl")
+
+
+def test_features_that_float32_cannot_hold_stay_float64(tmp_path):
+    """Rounded, the first have no variance at all, and FID was 0 instead of 0.8."""
+    random = np.random.RandomState(0)
+    for values in (random.rand(50, 8) + 1e8, random.randint(0, 100, (50, 8)) + 2**30):
+        np.savez(tmp_path / "a.npz", features=values)
+        assert open_input(tmp_path / "a.npz").values.dtype == np.float64
+        np.testing.assert_array_equal(open_input(tmp_path / "a.npz").values, values)
+    for values in (ROWS.astype(np.float64), ROWS.astype(np.float16), np.arange(12).reshape(4, 3)):
+        np.savez(tmp_path / "a.npz", features=values)
+        assert open_input(tmp_path / "a.npz").values.dtype == np.float32
+
+
+def test_features_of_large_means_are_scored_as_they_are(tmp_path):
+    random = np.random.RandomState(0)
+    generated, real = random.rand(50, 8) + 1e8, random.rand(60, 8) * 1.5 + 1e8
+    np.savez(tmp_path / "g.npz", features=generated)
+    np.savez(tmp_path / "r.npz", features=real)
+    found = score(tmp_path / "g.npz", tmp_path / "r.npz", cache=False, ci=0).fid
+    assert found == pytest.approx(frechet_distance(generated=generated, reference=real), rel=1e-12)
+    assert found > 0.5
+
+
+def test_a_covariance_that_is_symmetric_but_for_rounding_is_read(tmp_path):
+    noise = 1e-7 * np.random.RandomState(1).rand(6, 6) * SIGMA.max()
+    np.savez(tmp_path / "a.npz", mu=MU, sigma=SIGMA + noise)
+    sigma = Statistics.load(tmp_path / "a.npz").sigma
+    np.testing.assert_array_equal(sigma, sigma.T)
+    np.testing.assert_allclose(sigma, SIGMA, atol=2e-7 * SIGMA.max())

@@ -22,6 +22,7 @@ KINDS = {
     "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
     "zip": ("mifid.images.zipped:accepts", "mifid.images.zipped:open_zip"),
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
+    "pickled array": ("mifid.images.pickled:accepts", "mifid.images.pickled:open_pickled"),
     "tar": ("mifid.images.tarred:accepts", "mifid.images.tarred:open_tar"),
     "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
     "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
@@ -33,7 +34,7 @@ _HINT = "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, or a gl
 
 _BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
 
-_TAKES_RANGE = {"array", "array file", "items"}
+_TAKES_RANGE = {"array", "array file", "items", "pickled array"}
 
 
 def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source | Stream:

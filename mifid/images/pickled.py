@@ -1,0 +1,65 @@
+"""Pictures in files of ``torch.save`` and pickles: samples as a training loop leaves them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import InputError, terminal_safe
+from mifid.images.arrays import ArraySource, ValueRange, to_pixels
+from mifid.unpickling import load
+
+__all__ = ["accepts", "open_pickled", "pictures_in"]
+
+_ENDINGS = (".pt", ".pth", ".pkl", ".pickle")
+
+
+def accepts(given: object) -> bool:
+    """Files that end in .pt, .pth, .pkl or .pickle."""
+    if not isinstance(given, str | os.PathLike):
+        return False
+    return Path(given).suffix.lower() in _ENDINGS and Path(given).is_file()
+
+
+def pictures_in(data: Any) -> npt.NDArray[Any] | None:
+    """Return the one array of four dimensions that a file holds, alone or in a dict; None: none."""
+    values = list(data.values()) if isinstance(data, Mapping) else [data]
+    found = [value for value in values if isinstance(value, np.ndarray) and value.ndim == 4]
+    return found[0] if len(found) == 1 else None
+
+
+def open_pickled(
+    given: str | os.PathLike[str], value_range: ValueRange | None = None
+) -> ArraySource:
+    """Open pictures (N, 3, H, W) of a tensor, or (N, H, W, 3) of an array; no code is run.
+
+    Raises:
+        InputError: the file is damaged, or holds anything else.
+    """
+    path = Path(given)
+    try:
+        data = load(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", hint=error.hint) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    array = pictures_in(data)
+    if array is None:
+        raise InputError(
+            f"{path} holds no pictures, but a {type(data).__name__}{_keys(data)}",
+            hint="Expected one tensor (N, 3, H, W), or one array (N, H, W, 3), alone or in a dict.",
+        )
+    if array.shape[1] == 3 and array.shape[3] != 3:
+        array = array.transpose(0, 2, 3, 1)
+    return ArraySource(to_pixels(array, value_range=value_range, where=str(path)), f"file {path}")
+
+
+def _keys(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        return ""
+    return f" of {', '.join(terminal_safe(key[:100]) for key in list(data)[:20])}"
