@@ -149,6 +149,8 @@ def _from_npz(path: Path) -> npt.NDArray[Any]:
             )
         for key in archive.files:
             array: npt.NDArray[Any] = archive[key]
+            if not isinstance(array, np.ndarray):  # an entry that is no array: its bytes
+                continue
             if array.ndim == 4:
                 return array
             if array.ndim == 3 and array.dtype == np.uint8 and grey is None:

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import InputError, terminal_safe
-from mifid.images.arrays import ArraySource, ValueRange, to_pixels
+from mifid.images.arrays import ArraySource, Stacker
+from mifid.images.ranges import ValueRange
 from mifid.unpickling import load
 
 __all__ = ["accepts", "open_pickled", "pictures_in"]
 
-_ENDINGS = (".pt", ".pth", ".pkl", ".pickle")
+_TENSORS = (".pt", ".pth")
+_ENDINGS = (*_TENSORS, ".pkl", ".pickle")
 
 
 def accepts(given: object) -> bool:
@@ -48,15 +50,20 @@ def open_pickled(
         raise InputError(f"{path}: {error.message}", hint=error.hint) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    array = pictures_in(data)
+    array: Any = pictures_in(data)
     if array is None:
         raise InputError(
             f"{path} holds no pictures, but a {type(data).__name__}{_keys(data)}",
             hint="Expected one tensor (N, 3, H, W), or one array (N, H, W, 3), alone or in a dict.",
         )
-    if array.shape[1] == 3 and array.shape[3] != 3:
-        array = array.transpose(0, 2, 3, 1)
-    return ArraySource(to_pixels(array, value_range=value_range, where=str(path)), f"file {path}")
+    if path.suffix.lower() in _TENSORS:  # in which channels come first where either could
+        import torch
+
+        array = torch.from_numpy(np.ascontiguousarray(array))
+    stacker = Stacker(value_range)
+    pixels = stacker(array, str(path))
+    stacker.finish(str(path))
+    return ArraySource(pixels, f"array file {path}", stacker.doubts())
 
 
 def _keys(data: Any) -> str:
