@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .options import (
+    check_outputs,
     common,
     extraction,
     intervals,
@@ -37,7 +38,14 @@ from .tables import print_table
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.json, FILE.csv (a line a submission) or FILE.txt anew.",
+    help="Write FILE.json, .csv (a line a submission), .txt or .html anew.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write FILE.html, a page for people: ranking, differences, pictures of each submission.",
 )
 @extraction
 @common
@@ -47,6 +55,7 @@ def compare(
     reference: str,
     as_json: bool,
     output: str | None,
+    page: str | None,
     extractor: str,
     no_cache: bool,
     quiet: bool,
@@ -65,8 +74,7 @@ def compare(
     from mifid.comparing import compare as compare_submissions
     from mifid.comparison import check_output
 
-    if output is not None:
-        check_output(output)
+    check_outputs({"-o": (output, check_output), "--report": (page, check_output)})
     comparison = compare_submissions(
         submissions,
         reference,
@@ -80,8 +88,9 @@ def compare(
     else:
         print_table(_folded(comparison.headings()), map(_folded, comparison.rows()), folded=[1])
         click.echo("\n".join(comparison.lines()))
-    if output is not None:
-        comparison.save(output)  # after printing: if it fails, the table is not lost
+    for path in (output, page):
+        if path is not None:
+            comparison.save(path)  # after printing: if it fails, the table is not lost
 
 
 def _folded(cells: tuple[str, ...]) -> tuple[str, ...]:

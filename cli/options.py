@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mifid.progress import Progress
 
 __all__ = [
+    "check_outputs",
     "common",
     "extraction",
     "import_from_here",
@@ -140,6 +141,26 @@ _MEMORIZATION = [
         help="Memorization distances below it are penalized.",
     ),
 ]
+
+
+def check_outputs(
+    written: Mapping[str, tuple[str | None, Callable[[str], object]]],
+) -> None:
+    """Refuse before the long job what could not be written after it.
+
+    Args:
+        written: option -> (the path that was given, what checks it).
+    """
+    seen: dict[str, str] = {}
+    for option, (path, check) in written.items():
+        if path is None:
+            continue
+        if option == "--report" and not path.lower().endswith(".html"):
+            raise click.BadParameter(f"{path} does not end in .html", param_hint=option)
+        other = seen.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise click.BadParameter(f"{path} is what {other} writes too", param_hint=option)
+        check(path)
 
 
 def common(command: Command) -> Command:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
 import click
 
 from .options import (
+    check_outputs,
     common,
     extraction,
     intervals,
@@ -109,11 +109,17 @@ def score(
     mifid score images.zip --ref monet.npz --submission -o scores.csv
     mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
     """
-    from mifid.evidence.tables import write_table
+    from mifid.evidence.tables import check_table_output, write_table
+    from mifid.report import check_output
     from mifid.scoring import score as score_images
 
-    _check_outputs(
-        {"-o": output, "--report": page, "--table": table, "--training-table": training_table}
+    check_outputs(
+        {
+            "-o": (output, check_output),
+            "--report": (page, check_output),
+            "--table": (table, check_table_output),
+            "--training-table": (training_table, check_table_output),
+        }
     )
     progress = make_progress(silent=quiet)
     found = None
@@ -147,22 +153,3 @@ def score(
         write_table(table, report.pictures)
     if training_table is not None:
         write_table(training_table, report.training_pictures)
-
-
-def _check_outputs(files: dict[str, str | None]) -> None:
-    """Refuse before the long job what could not be written after it."""
-    from mifid.evidence.tables import check_table_output
-    from mifid.report import check_output
-
-    seen: dict[str, str] = {}
-    for option, path in files.items():
-        if path is None:
-            continue
-        if option == "--report" and not path.lower().endswith(".html"):
-            raise click.BadParameter(f"{path} does not end in .html", param_hint=option)
-        other = seen.setdefault(os.path.realpath(path), option)
-        if other != option:
-            raise click.BadParameter(f"{path} is what {other} writes too", param_hint=option)
-        (check_table_output if option.endswith("-table") or option == "--table" else check_output)(
-            path
-        )

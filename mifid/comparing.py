@@ -158,6 +158,8 @@ def compare(
         },
         seconds={**seconds, "total": time.perf_counter() - start},
         warnings=tuple(warned),
+        given={**given, "reference": reference},
+        value_range=value_range,
     )
 
 

@@ -8,7 +8,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from mifid.standing import TITLES, Standing
 
 __all__ = ["FORMATS", "Comparison", "check_output"]
 
-FORMATS = (".json", ".csv", ".txt")
+FORMATS = (".json", ".csv", ".txt", ".html")
 
 _BESIDE = ("behind the best", "beats the best")
 
@@ -48,6 +48,8 @@ class Comparison:
         not_comparable: why no score can be compared with Kaggle's; None if they can.
         seconds: wall time by stage, and in ``"total"``.
         warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
+        given: name or ``"reference"`` -> what was handed in, to show its pictures on a page.
+        value_range: of floating-point pixels in them.
     """
 
     standings: tuple[Standing, ...]
@@ -65,6 +67,8 @@ class Comparison:
     not_comparable: str | None
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    value_range: tuple[float, float] | None = field(default=None, repr=False, compare=False)
 
     @property
     def best(self) -> Standing:
@@ -197,12 +201,17 @@ class Comparison:
         return f"<table><tr>{head}</tr>{body}</table><p>{below}</p>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write .json, .csv (a line a submission) or .txt anew; whole or not at all.
+        """Write .json, .csv (a line a submission), .txt or .html anew; whole or not at all.
 
         Raises:
             OutputError: another ending, or a place that cannot be written.
         """
         file = check_output(path)
+        if file.suffix.lower() == ".html":
+            from mifid.comparisonpage import write_comparison_page
+
+            write_comparison_page(file, self)
+            return
         write = {".json": self.to_json, ".csv": self._csv, ".txt": self.text}
         content = write[file.suffix.lower()]()
         with atomic_write(file) as out:

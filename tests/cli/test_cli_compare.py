@@ -126,6 +126,15 @@ def test_files(ending, run_compare, folder):
         assert rows[0]["difference"] == ""
 
 
+def test_the_page(run_compare, refused, folder):
+    result = run_compare("out", "worse", "--ref", "monet", "--report", "compare.html")
+    assert result.exit_code == 0, result.output
+    assert "<svg" in (folder / "compare.html").read_text(encoding="utf-8")
+    assert "does not end in .html" in refused(
+        "out", "out", "--ref", "monet", "--report", "x.txt", code=2
+    )
+
+
 def test_a_history_of_scores_is_not_written_over(run, run_compare, refused, folder):
     run("score", "out", "--ref", "monet", "--extractor", "toys:colours", "-o", "scores.csv")
     history = (folder / "scores.csv").read_text()
@@ -145,8 +154,8 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(refused):
     missing = refused("nowhere", "out", "--ref", "monet", "-o", "no/such/x.json")
     assert "cannot write no/such/x.json" in missing
     assert "mkdir -p no/such" in missing
-    assert "its ending is not one of .json, .csv, .txt" in refused(
-        "nowhere", "out", "--ref", "monet", "-o", "x.html"
+    assert "its ending is not one of .json, .csv, .txt, .html" in refused(
+        "nowhere", "out", "--ref", "monet", "-o", "x.pdf"
     )
 
 
