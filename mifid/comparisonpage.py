@@ -98,6 +98,7 @@ def plot_differences(comparison: Comparison) -> Figure:
     for row, standing in enumerate(judged):
         interval = standing.difference_interval
         assert interval is not None
+        assert standing.equal_difference is not None
         colour = VERMILION if standing.worse else BLUE
         axes.plot([interval.low, interval.high], [row, row], color=colour, lw=2.2, alpha=0.7)
         axes.plot([standing.equal_difference], [row], "o", color=colour, ms=6)
