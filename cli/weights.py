@@ -65,8 +65,12 @@ def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
     found = find(file)
     if found is None:
         raise WeightsError("no weights are on this machine", hint="Try `mifid weights fetch`.")
-    build_network(load_state_dict(found.path))
+    build_network(load_state_dict(found.path, sha256=found.sha256))
     click.echo(f"{found.path}: weights of the right network, sha256 {found.sha256}")
     if not found.published:
-        click.echo(f"Not the published file, whose sha256 begins {PUBLISHED}.", err=True)
+        click.echo(
+            f"Not the published file, whose sha256 is {PUBLISHED}: scores made with it are not "
+            "comparable with Kaggle's.",
+            err=True,
+        )
         ctx.exit(1)

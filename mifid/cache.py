@@ -23,7 +23,7 @@ import numpy.typing as npt
 from mifid.errors import InputError, MifidError, first_line, warn
 from mifid.files import atomic_write, cache_folder
 
-__all__ = ["Cache", "Entry", "NetworkCache", "PixelCache", "make_key"]
+__all__ = ["Cache", "Entry", "NetworkCache", "PixelCache", "make_key", "read_arrays"]
 
 DEFAULT_LIMIT = 4 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -58,9 +58,7 @@ class Cache:
         """Return an entry's arrays, or None if there is none or it is damaged (with a warning)."""
         path = self._path(key)
         try:
-            # Each array's checksum (the zip's CRC-32) is verified as its last byte is read.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = read_arrays(path)
             if str(arrays.pop("seal")) != _seal(key, arrays):
                 raise ValueError("it is another entry's file, or parts of it are missing")
         except (FileNotFoundError, NotADirectoryError):
@@ -166,6 +164,21 @@ def make_key(*parts: bytes | str) -> str:
     return digest.hexdigest()
 
 
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read a .npz of ours whole, each array's header included.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        Exception: of nearly any kind, if it is damaged.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        # NumPy reads as far as an array's header says. Were that damaged, the end of the entry,
+        # where zipfile compares the checksum (CRC-32), might never be reached.
+        if (damaged := archive.zip.testzip()) is not None:
+            raise ValueError(f"the checksum of {damaged} is another")
+        return {name: archive[name] for name in archive.files}
+
+
 def _entries(folder: Path, pattern: str) -> list[Entry]:
     found = []
     for path in folder.glob(pattern):
@@ -198,7 +211,8 @@ def _clear(folder: Path, entries: list[Entry]) -> list[Entry]:
 
 def _seal(key: str, arrays: Arrays) -> str:
     """What an entry must say of itself: whose it is, and all that it holds."""
-    return " ".join([key, *sorted(arrays)])
+    held = (f"{name} {array.dtype.str} {array.shape}" for name, array in arrays.items())
+    return "\n".join([key, *sorted(held)])
 
 
 def _limit_from_environment() -> int:

@@ -84,6 +84,48 @@ def test_any_flipped_byte_is_noticed_or_harmless(where, flip, tmp_path):
         assert_loaded(loaded)
 
 
+def flips(whole, random):
+    """Bits to flip: all that say what the features are, and some of everything else."""
+    start = whole.index(b"\x93NUMPY", whole.index(b"features.npy"))
+    header = range(8 * start, 8 * (whole.index(b"}", start) + 1))
+    return [*header, *random.randint(8 * len(whole), size=300)]
+
+
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+def test_any_flipped_bit_of_a_header_is_noticed_or_harmless(tmp_path, random):
+    """A shape that shrinks ends the reading before the checksum, at the end of the features."""
+    cache = Cache(tmp_path)
+    arrays = {"features": random.randn(64, 64).astype(np.float32), "note": np.array("№1")}
+    cache.store(KEY, arrays)
+    path = cache.entries()[0].path
+    whole = path.read_bytes()
+    harmless = 0
+    for bit in flips(whole, random):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        loaded = cache.load(KEY)
+        if loaded is None:
+            assert not path.exists(), "it is made again"
+        else:
+            harmless += 1
+            assert_loaded(loaded, arrays)
+    assert harmless < 100
+
+
+def test_arrays_of_another_shape_or_type_are_another_entry(tmp_path):
+    """Even where the file is whole: its seal says what is in it."""
+    cache = Cache(tmp_path)
+    cache.store(KEY, ARRAYS)
+    path = cache.entries()[0].path
+    with np.load(path) as archive:
+        seal = archive["seal"]
+    for changed in (ARRAYS["features"][:5], ARRAYS["features"].astype(np.float64)):
+        np.savez(path, seal=seal, note=ARRAYS["note"], features=changed)
+        with pytest.warns(MifidWarning, match="computed anew"):
+            assert cache.load(KEY) is None
+
+
 @pytest.mark.parametrize("keep", [0, 1, 100, -1])
 def test_an_entry_cut_short_is_removed_with_a_warning(keep, tmp_path):
     cache = Cache(tmp_path)

@@ -34,7 +34,7 @@ def kept(
     if cache is None:
         return dict(compute())
     key = make_key(
-        f"mifid {what}",
+        f"mifid kept 2 {what}",
         json.dumps(settings, sort_keys=True),
         *(f"{role} {_digest(side)}" for role, side in sorted(sides.items())),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mifid.cache import read_arrays
 from mifid.errors import FeatureError, MifidError, WeightsError, first_line, warn
 from mifid.files import atomic_write, cache_folder
 
@@ -78,9 +79,8 @@ def classifier_of(
 def _kept(path: Path, key: str) -> Classifier | None:
     """Read a kept layer, if there is one and it is whole."""
     try:
-        # Each array's checksum (the zip's CRC-32) is verified as its last byte is read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            weight, owner = archive["weight"], str(archive["key"])
+        arrays = read_arrays(path)
+        weight, owner = arrays["weight"], str(arrays["key"])
         if owner != key or weight.ndim != 2 or weight.dtype != np.float32:
             raise ValueError("it is another network's")
         return np.asarray(weight, np.float32)

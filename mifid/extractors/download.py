@@ -25,7 +25,7 @@ class DownloadError(Exception):
     """Why a file did not come."""
 
 
-def download(url: str, target: Path, *, sha256_prefix: str, progress: Progress) -> None:
+def download(url: str, target: Path, *, sha256: str, progress: Progress) -> None:
     """Fetch ``url`` to ``target``.
 
     What has come so far is kept in ``target + ".part"``; the next call, in this process or
@@ -39,10 +39,10 @@ def download(url: str, target: Path, *, sha256_prefix: str, progress: Progress) 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(target.name + ".lock")):
-            if target.is_file() and sha256_of_file(target).startswith(sha256_prefix):
+            if target.is_file() and sha256_of_file(target) == sha256:
                 return
             _receive_with_retries(url, part, progress)
-            _check(part, sha256_prefix)
+            _check(part, sha256)
             os.replace(part, target)
     except OSError as error:
         raise DownloadError(f"cannot write {target}: {error.strerror or error}") from error
@@ -95,11 +95,10 @@ def _total(headers: Mapping[str, str], have: int) -> int | None:
     return None if length is None else have + int(length)
 
 
-def _check(part: Path, sha256_prefix: str) -> None:
+def _check(part: Path, sha256: str) -> None:
     actual = sha256_of_file(part)
-    if not actual.startswith(sha256_prefix):
+    if actual != sha256:
         part.unlink()
         raise DownloadError(
-            f"what came is not the published file: sha256 {actual[:16]}..., "
-            f"expected {sha256_prefix}..."
+            f"what came is not the published file: its sha256 is {actual}, expected {sha256}"
         )

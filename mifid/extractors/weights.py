@@ -14,8 +14,8 @@ from mifid.progress import Progress
 
 __all__ = ["FILE_NAMES", "PUBLISHED", "Weights", "fetch", "find", "obtain", "places"]
 
-PUBLISHED = "6726825d"
-"""First digits of the SHA-256 of the published file; torch-fidelity and pytorch-fid share it."""
+PUBLISHED = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""SHA-256 of the published file (95,628,359 bytes); torch-fidelity and pytorch-fid share it."""
 
 URLS = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
@@ -46,7 +46,7 @@ class Weights:
     @property
     def published(self) -> bool:
         """Whether it is the file that everybody's scores are made with."""
-        return self.sha256.startswith(PUBLISHED)
+        return self.sha256 == PUBLISHED
 
 
 def places(explicit: str | os.PathLike[str] | None = None) -> Iterator[tuple[str, Path]]:
@@ -97,7 +97,7 @@ def fetch(progress: Progress) -> Weights:
     failures = []
     for url in URLS:
         try:
-            download(url, target, sha256_prefix=PUBLISHED, progress=progress)
+            download(url, target, sha256=PUBLISHED, progress=progress)
             return Weights(target, "downloaded", sha256_of_file(target))
         except DownloadError as error:
             failures.append(f"  {url}\n    {error}")

@@ -124,7 +124,7 @@ def test_the_weights_that_would_be_taken_are_shown(run, file):
 
 
 def test_the_published_file_is_known_by_its_hash(run, file, monkeypatch):
-    monkeypatch.setattr(weights, "PUBLISHED", weights.find().sha256[:8])
+    monkeypatch.setattr(weights, "PUBLISHED", weights.find().sha256)
     assert "(MIFID_WEIGHTS), the published file, sha256" in run("weights", "show").stdout
 
 
@@ -161,12 +161,12 @@ def test_verifying_weights_of_the_right_network(published, run, file, monkeypatc
     monkeypatch.setitem(sys.modules, "mifid.extractors.inception_network", network)
     sha256 = weights.find().sha256
     if published:
-        monkeypatch.setattr(weights, "PUBLISHED", sha256[:8])
+        monkeypatch.setattr(weights, "PUBLISHED", sha256)
     result = run("weights", "verify")
     assert [list(state) for state in built] == [["one"]]
     assert f"{file}: weights of the right network, sha256 {sha256}" in result.stdout
     assert result.exit_code == (0 if published else 1)
-    other = f"Not the published file, whose sha256 begins {weights.PUBLISHED}."
+    other = f"Not the published file, whose sha256 is {weights.PUBLISHED}: scores"
     assert (other in result.stderr) == (not published)
 
 
@@ -183,8 +183,8 @@ def test_verifying_weights_of_another_network(failure, file, monkeypatch):
 
 
 def test_fetching_downloads_into_the_cache(run, monkeypatch):
-    def download(url, target, *, sha256_prefix, progress):
-        assert sha256_prefix == weights.PUBLISHED
+    def download(url, target, *, sha256, progress):
+        assert sha256 == weights.PUBLISHED
         target.parent.mkdir(parents=True)
         target.write_bytes(b"weights")
 
@@ -197,7 +197,7 @@ def test_fetching_downloads_into_the_cache(run, monkeypatch):
 
 
 def test_without_a_network_every_way_out_is_told(failure, monkeypatch):
-    def download(url, target, *, sha256_prefix, progress):
+    def download(url, target, *, sha256, progress):
         raise DownloadError("no network")
 
     monkeypatch.setattr(weights, "download", download)
@@ -210,7 +210,7 @@ def test_without_a_network_every_way_out_is_told(failure, monkeypatch):
 
 
 def test_ctrl_c_while_downloading(run, monkeypatch):
-    def download(url, target, *, sha256_prefix, progress):
+    def download(url, target, *, sha256, progress):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(weights, "download", download)

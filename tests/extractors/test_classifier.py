@@ -147,3 +147,17 @@ def test_another_extractor_has_none():
 def test_logits_of_another_networks_features(shape):
     with pytest.raises(FeatureError, match="another network"):
         logits(np.ones(shape), np.ones((5, 7), np.float32))
+
+
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+def test_any_flipped_bit_of_its_header_is_noticed_or_harmless(kept, random):
+    expected = random.randn(50, 70).astype(np.float32)
+    large = Weights(**{"fc.weight": torch.from_numpy(expected)})
+    classifier_of(large, key=KEY)
+    whole = kept.read_bytes()
+    start = whole.index(b"\x93NUMPY")
+    for bit in range(8 * start, 8 * whole.index(b"}"), 3):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        kept.write_bytes(damaged)
+        np.testing.assert_array_equal(classifier_of(large, key=KEY), expected)

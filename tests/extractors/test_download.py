@@ -79,7 +79,7 @@ def files(folder):
 
 def test_arrives_whole_with_progress(server, tmp_path):
     progress = Recorder()
-    download(server.url, tmp_path / "a" / "w.pth", sha256_prefix=SHA[:8], progress=progress)
+    download(server.url, tmp_path / "a" / "w.pth", sha256=SHA, progress=progress)
     assert (tmp_path / "a" / "w.pth").read_bytes() == CONTENT
     assert files(tmp_path / "a") == ["w.pth"]
     assert sum(step for step, _ in progress.steps) == len(CONTENT)
@@ -88,14 +88,14 @@ def test_arrives_whole_with_progress(server, tmp_path):
 
 def test_a_broken_connection_is_resumed_at_once(server, tmp_path):
     server.cuts = [300_000]
-    download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+    download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert (tmp_path / "w.pth").read_bytes() == CONTENT
     assert server.requests == [None, "bytes=300000-"]
 
 
 def test_the_next_run_goes_on_where_this_one_stopped(server, tmp_path):
     (tmp_path / "w.pth.part").write_bytes(CONTENT[:500_000])
-    download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+    download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert (tmp_path / "w.pth").read_bytes() == CONTENT
     assert server.requests == ["bytes=500000-"]
 
@@ -103,32 +103,34 @@ def test_the_next_run_goes_on_where_this_one_stopped(server, tmp_path):
 def test_a_server_without_ranges_starts_anew(server, tmp_path):
     server.ranges = False
     (tmp_path / "w.pth.part").write_bytes(b"x" * 500_000)
-    download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+    download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert (tmp_path / "w.pth").read_bytes() == CONTENT
 
 
 def test_a_complete_part_is_only_checked(server, tmp_path):
     (tmp_path / "w.pth.part").write_bytes(CONTENT)
-    download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+    download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert (tmp_path / "w.pth").read_bytes() == CONTENT
 
 
 def test_what_is_here_is_not_fetched_again(server, tmp_path):
     (tmp_path / "w.pth").write_bytes(CONTENT)
-    download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+    download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert server.requests == []
 
 
 def test_another_file_is_thrown_away(server, tmp_path):
-    with pytest.raises(DownloadError, match=f"not the published file: sha256 {SHA[:16]}"):
-        download(server.url, tmp_path / "w.pth", sha256_prefix="6726825d", progress=Silent())
+    with pytest.raises(
+        DownloadError, match=f"not the published file: its sha256 is {SHA}, expected"
+    ):
+        download(server.url, tmp_path / "w.pth", sha256=SHA[:8] + "0" * 56, progress=Silent())
     assert files(tmp_path) == []
 
 
 def test_connections_that_keep_breaking_give_up_and_keep_the_part(server, tmp_path):
     server.cuts = [1000, 1000, 1000, 1000]
     with pytest.raises(DownloadError, match="IncompleteRead"):
-        download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+        download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert files(tmp_path) == ["w.pth.part"]
     assert (tmp_path / "w.pth.part").read_bytes() == CONTENT[:3000]
 
@@ -136,18 +138,16 @@ def test_connections_that_keep_breaking_give_up_and_keep_the_part(server, tmp_pa
 def test_a_refusal_is_told(server, tmp_path):
     server.status = 404
     with pytest.raises(DownloadError, match="the server answers 404"):
-        download(server.url, tmp_path / "w.pth", sha256_prefix=SHA[:8], progress=Silent())
+        download(server.url, tmp_path / "w.pth", sha256=SHA, progress=Silent())
     assert len(server.requests) == 1
 
 
 def test_no_server(tmp_path):
     with pytest.raises(DownloadError, match="URLError"):
-        download(
-            "http://127.0.0.1:1/w.pth", tmp_path / "w.pth", sha256_prefix=SHA, progress=Silent()
-        )
+        download("http://127.0.0.1:1/w.pth", tmp_path / "w.pth", sha256=SHA, progress=Silent())
 
 
 def test_an_unwritable_place(server, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DownloadError, match="cannot write"):
-        download(server.url, tmp_path / "file" / "w.pth", sha256_prefix=SHA, progress=Silent())
+        download(server.url, tmp_path / "file" / "w.pth", sha256=SHA, progress=Silent())

@@ -21,7 +21,7 @@ from mifid.extractors.resize import (
     pytorch_bilinear_matrix,
     two_taps,
 )
-from mifid.extractors.weights import Weights
+from mifid.extractors.weights import PUBLISHED, Weights
 
 SIZES = [(256, 256), (299, 299), (32, 32), (300, 512), (512, 100), (1, 7), (2, 1), (900, 427)]
 GREY_LEVELS = 1e-2  # torch rounds its own positions to float32, the more with one thread
@@ -111,7 +111,7 @@ def test_an_unknown_resize_is_told_with_the_nearest():
 
 def trained(tmp_path, published=True):
     return TrainedInception(
-        Weights(tmp_path / "w.pth", "here", "6726825d" + "0" * 56 if published else "0" * 64)
+        Weights(tmp_path / "w.pth", "here", PUBLISHED if published else "0" * 64)
     )
 
 

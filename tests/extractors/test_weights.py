@@ -2,13 +2,15 @@
 
 import hashlib
 import re
+import zipfile
 
+import numpy as np
 import pytest
 import torch
 
 from mifid.errors import InputError, MifidWarning, WeightsError
 from mifid.extractors import open_extractor, weights
-from mifid.extractors.inception import load_state_dict
+from mifid.extractors.inception import TrainedInception, load_state_dict
 from mifid.extractors.inception_network import build_network, parameter_shapes
 from mifid.files import cache_folder
 from mifid.progress import Silent
@@ -64,12 +66,13 @@ def test_torch_hub_follows_xdg(tmp_path, monkeypatch):
     assert weights.find().place == "torch hub's cache"
 
 
-def test_both_published_names_and_the_prefix():
+def test_both_published_names_and_the_hash():
     assert weights.FILE_NAMES == (
         "weights-inception-2015-12-05-6726825d.pth",
         "pt_inception-2015-12-05-6726825d.pth",
     )
-    assert weights.PUBLISHED == "6726825d"
+    published = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+    assert published == weights.PUBLISHED
 
 
 @pytest.mark.parametrize("variable", [True, False])
@@ -101,7 +104,7 @@ def test_without_a_network_every_way_out_is_listed(offline, monkeypatch, tmp_pat
 def test_another_hash_works_with_a_warning(tmp_path):
     path = put(tmp_path / "other.pth")
     sha = hashlib.sha256(b"weights").hexdigest()
-    with pytest.warns(MifidWarning, match=f"not the published weights.*{sha[:8]}"):
+    with pytest.warns(MifidWarning, match=f"not the published weights.*{sha}"):
         extractor = open_extractor("inception", weights=path)
     assert extractor.identity.weights_sha256 == sha
     assert sha in extractor.identity.fingerprint
@@ -109,10 +112,15 @@ def test_another_hash_works_with_a_warning(tmp_path):
 
 
 def test_the_published_file_is_comparable(tmp_path):
-    published = weights.Weights(tmp_path, "x", "6726825d" + "0" * 56)
-    from mifid.extractors.inception import TrainedInception
-
+    published = weights.Weights(tmp_path, "x", weights.PUBLISHED)
     assert TrainedInception(published).identity.not_comparable is None
+
+
+def test_a_file_that_shares_the_first_digits_is_another(tmp_path):
+    other = weights.Weights(tmp_path, "x", weights.PUBLISHED[:-1] + "3")
+    assert not other.published
+    with pytest.warns(MifidWarning, match="not the published weights"):
+        assert "not the published ones" in TrainedInception(other).identity.not_comparable
 
 
 class Code:
@@ -139,6 +147,69 @@ def test_files_that_are_no_state_dict(content, text, tmp_path, capsys):
     with pytest.raises(WeightsError, match=f"w.pth.*{text}"):
         load_state_dict(path)
     assert "code ran" not in capsys.readouterr().out
+
+
+def saved(path, **options):
+    torch.save({"a": torch.arange(3000.0), "b": torch.ones(7)}, path, **options)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_both_formats_of_torch_are_read(legacy, tmp_path):
+    saved(tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
+    assert load_state_dict(tmp_path / "w.pth")["a"].tolist() == list(range(3000))
+
+
+def test_any_flipped_bit_of_a_weights_file_is_noticed_or_harmless(tmp_path, random):
+    path = tmp_path / "w.pth"
+    whole = saved(path)
+    for _ in range(300):
+        bit = random.randint(8 * len(whole))
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            found = load_state_dict(path)
+        except WeightsError:
+            continue
+        assert found["a"].tolist() == list(range(3000))
+        assert found["b"].tolist() == [1] * 7
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02.", b"\x80\x02X\1\0\0\0\xff.", b"\x80\x02K\1."])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_any_pickle_that_is_none_is_a_weights_error(content, zipped, tmp_path):
+    path = tmp_path / "w.pth"
+    if zipped:
+        saved(path)
+        with zipfile.ZipFile(path) as old:
+            entries = {info.filename: old.read(info) for info in old.infolist()}
+        with zipfile.ZipFile(path, "w") as new:
+            for name, value in entries.items():
+                new.writestr(name, content if name.endswith("data.pkl") else value)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"w\.pth"):
+        load_state_dict(path)
+
+
+def test_an_npz_is_told_as_what_it_is(tmp_path):
+    path = tmp_path / "monet.npz"
+    np.savez(path, mu=np.zeros(3), sigma=np.eye(3))
+    with pytest.raises(WeightsError, match=r"npz\) that torch did not write: mu.npy, sigma.npy"):
+        load_state_dict(path)
+
+
+def test_weights_that_change_after_they_were_found_are_refused(tmp_path):
+    """What is computed with them would be kept under the hash of the others."""
+    saved(tmp_path / "w.pth")
+    found = weights.find(tmp_path / "w.pth")
+    with pytest.warns(MifidWarning, match="not the published"):
+        extractor = TrainedInception(found)
+    assert extractor.state_dict()["b"].tolist() == [1] * 7
+    torch.save({"a": torch.zeros(2)}, found.path)
+    with pytest.raises(WeightsError, match=r"w\.pth changed while it was read"):
+        extractor.state_dict()
 
 
 def shaped(**changes):
@@ -180,8 +251,8 @@ def test_random_takes_no_file(tmp_path):
 def test_obtain_downloads_into_our_cache(monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "KAGGLE_INPUT", tmp_path / "none")
 
-    def fake(url, target, *, sha256_prefix, progress):
-        assert (url, sha256_prefix) == (weights.URLS[0], "6726825d")
+    def fake(url, target, *, sha256, progress):
+        assert (url, sha256) == (weights.URLS[0], weights.PUBLISHED)
         put(target)
 
     monkeypatch.setattr(weights, "download", fake)
