@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import struct
 import tarfile
 import threading
@@ -53,6 +54,13 @@ def write_zip(path, entries, compression=zipfile.ZIP_DEFLATED):
             archive.NameToInfo.pop(name, None)
             archive.writestr(info, content)
     return path
+
+
+def zip_symlink(archive, name, target):
+    """Add a symbolic link, as `zip -y` stores it."""
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    archive.writestr(info, target)
 
 
 def write_tar(path, entries, compression=""):
@@ -113,12 +121,22 @@ def write_tfrecord(path, entries):
     return path
 
 
-_LOCAL = (b"PK\x03\x04", 30, 26, {"flags": (6, "H"), "crc": (14, "I"), "size": (22, "I")})
-_CENTRAL = (b"PK\x01\x02", 46, 28, {"flags": (8, "H"), "crc": (16, "I"), "size": (24, "I")})
+_LOCAL = (
+    b"PK\x03\x04",
+    30,
+    26,
+    {"flags": (6, "H"), "method": (8, "H"), "crc": (14, "I"), "size": (22, "I")},
+)
+_CENTRAL = (
+    b"PK\x01\x02",
+    46,
+    28,
+    {"flags": (8, "H"), "method": (10, "H"), "crc": (16, "I"), "size": (24, "I")},
+)
 
 
 def patch_zip(path, name, **fields):
-    """Overwrite ``flags``, ``crc`` or ``size`` (unpacked) in both headers of an entry."""
+    """Overwrite ``flags``, ``method``, ``crc`` or ``size`` in both headers of an entry."""
     data = bytearray(path.read_bytes())
     for signature, header, length_at, places in (_LOCAL, _CENTRAL):
         start = data.find(signature)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import tarfile
+import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from mifid.errors import InputError
+from mifid.errors import InputError, PictureError, setting
 from mifid.files import sha256_of_file
 from mifid.images.source import pick_pictures
 
@@ -27,6 +27,7 @@ __all__ = [
     "Entry",
     "Stamp",
     "climbs_out",
+    "lost_link",
     "most_bytes",
     "refuse_bombs",
     "refuse_changed",
@@ -42,13 +43,14 @@ MAX_ENTRY_BYTES = 256 << 20
 
 BROKEN = (
     zipfile.BadZipFile,
-    tarfile.TarError,
     zlib.error,
     LZMAError,
     EOFError,
     OSError,
     ValueError,
     IndexError,
+    OverflowError,
+    struct.error,
     RuntimeError,
 )
 """What Python's readers of archives raise on damaged ones."""
@@ -60,11 +62,28 @@ _FREE_EXPANSION = 1 << 30  # small archives of bitmaps may expand more than a hu
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of an archive. ``where`` is what the archive's own reader needs to find it."""
+    """One file of an archive.
+
+    Attributes:
+        name: its path in the archive.
+        size: bytes, unpacked.
+        where: what the archive's own reader needs to find its bytes.
+        symlink: where a symbolic link leads, as a path from its own folder; None: it is none.
+        hard_link: the path, in the archive, of the earlier entry whose bytes it shares.
+        special: whether it is a pipe or a device.
+    """
 
     name: str
     size: int
     where: object
+    symlink: str | None = None
+    hard_link: str | None = None
+    special: bool = False
+
+    @property
+    def leads_to(self) -> str | None:
+        """What a link leads to; None: it is none."""
+        return self.hard_link if self.symlink is None else self.symlink
 
 
 def climbs_out(name: str) -> bool:
@@ -88,12 +107,97 @@ def select(
                 f"{description}: entry '{entry.name}' points outside the archive",
                 hint="Such archives can overwrite files when unpacked; make it anew.",
             )
-    chosen, passed_over = pick_pictures([entry.name for entry in entries], description)
-    kept = [entries[i] for i in chosen]
+    special = sum(entry.special for entry in entries)
+    files = _followed([entry for entry in entries if not entry.special])
+    names = [entry.name for entry in files]
+    chosen, passed_over = pick_pictures(names, description, special=special)
     skipped.update(passed_over)
-    refuse_bombs(kept, description=description, archive_bytes=archive_bytes)
+    kept = [files[i] for i in chosen]
+    _refuse_lost_links(kept, description)
+    unique = {id(entry.where): entry for entry in kept if entry.leads_to is None}
+    refuse_bombs(unique.values(), description=description, archive_bytes=archive_bytes)
     # A name can stand twice in an archive; both are pictures, and sorting must not compare `where`.
     return sorted(kept, key=lambda entry: entry.name)
+
+
+def lost_link(entry: Entry) -> PictureError:
+    """Return the error for a link to what is not in its archive."""
+    kind = "symbolic" if entry.hard_link is None else "hard"
+    return PictureError(
+        f"'{entry.name}' is a {kind} link to '{entry.leads_to}', which is no file of the archive",
+        hint=f"{_WITHOUT_LINKS} Or leave such pictures out with {setting('skip_bad', True)}.",
+    )
+
+
+_WITHOUT_LINKS = "Make the archive of the files that the links lead to: tar -h, or zip without -y."
+_MAX_PATH = 4096
+_MAX_STEPS = 256
+
+
+def _followed(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries with the place and size of the files that links lead to.
+
+    Links that lead to no file of the archive stay links.
+    """
+    if all(entry.leads_to is None for entry in entries):
+        return list(entries)
+    files: dict[str, Entry] = {}
+    symlinks: dict[str, str] = {}
+    found: list[Entry] = []
+    for entry in entries:
+        target = _plain(entry.hard_link or "")
+        if entry.hard_link is None:
+            file = entry
+        elif target in files:
+            other = files[target]
+            file = replace(entry, where=other.where, size=other.size, hard_link=None)
+        else:
+            file = replace(entry, symlink=symlinks.get(target))
+        if file.symlink is not None:
+            symlinks[_plain(entry.name)] = file.symlink
+        elif file.hard_link is None:
+            files[_plain(entry.name)] = file
+        found.append(file)
+    return [entry if entry.symlink is None else _follow(entry, files, symlinks) for entry in found]
+
+
+def _follow(entry: Entry, files: dict[str, Entry], symlinks: dict[str, str]) -> Entry:
+    """Return a symbolic link as the file that it leads to; as it is, if there is none."""
+    done: list[str] = []
+    todo = entry.name.split("/")[::-1]
+    for _ in range(_MAX_STEPS):  # links may go round in circles
+        if not todo:
+            break
+        part = todo.pop()
+        if part == ".." and not done:
+            return entry
+        if part == "..":
+            done.pop()
+        elif part not in ("", "."):
+            done.append(part)
+            target = symlinks.get("/".join(done))
+            if target is not None:
+                if target.startswith("/") or len(target) > _MAX_PATH:
+                    return entry
+                done.pop()
+                todo.extend(target.split("/")[::-1])
+    other = None if todo else files.get("/".join(done))
+    return entry if other is None else replace(other, name=entry.name)
+
+
+def _plain(path: str) -> str:
+    """Return a path without what changes nothing: ``./a//b`` is ``a/b``."""
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _refuse_lost_links(kept: Sequence[Entry], description: str) -> None:
+    lost = [entry for entry in kept if entry.leads_to is not None]
+    if kept and len(lost) == len(kept):
+        raise InputError(
+            f"no pictures in {description}: all {len(kept):,} are links to what is not in it "
+            f"('{lost[0].name}' to '{lost[0].leads_to}')",
+            hint=_WITHOUT_LINKS,
+        )
 
 
 def most_bytes(archive_bytes: int) -> int:

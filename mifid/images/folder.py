@@ -147,10 +147,13 @@ def _walk(root: Path) -> Iterator[Path]:
     seen = set()
     for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
         status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
+        # Hidden ones for themselves: a hidden link to a folder must not hide that folder.
+        hidden = is_picture(f"{os.path.relpath(folder, root)}/a.png") is not None
+        here = (status.st_dev, status.st_ino, hidden)
+        if here in seen:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(here)
         folders.sort()
         for file in files:
             yield Path(folder, file)

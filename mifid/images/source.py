@@ -183,6 +183,7 @@ def is_picture(path: str) -> str | None:
 
 
 _OTHERS = "of other endings"
+_SPECIAL = "of a special kind (pipe, device)"
 
 
 def _ending(name: str) -> str:
@@ -191,7 +192,9 @@ def _ending(name: str) -> str:
     return (dot + suffix).lower() if stem and suffix else ""
 
 
-def pick_pictures(names: Sequence[str], description: str) -> tuple[list[int], Counter[str]]:
+def pick_pictures(
+    names: Sequence[str], description: str, *, special: int = 0
+) -> tuple[list[int], Counter[str]]:
     """Choose the pictures among the files of a folder or an archive.
 
     What is passed over and may hold pictures all the same (archives, formats that are not read)
@@ -200,6 +203,7 @@ def pick_pictures(names: Sequence[str], description: str) -> tuple[list[int], Co
     Args:
         names: of all files, hidden ones too: paths from the folder or the archive on.
         description: of the set, for messages.
+        special: so many pipes and devices are passed over beside.
 
     Returns:
         The positions of the pictures, and how many files are passed over, by reason.
@@ -215,7 +219,7 @@ def pick_pictures(names: Sequence[str], description: str) -> tuple[list[int], Co
             hint=_RUN_ADVICE,
         )
     kept: list[int] = []
-    skipped: Counter[str] = Counter()
+    skipped = Counter({_SPECIAL: special} if special else {})
     examples: dict[str, str] = {}  # the first file of each ending that is passed over
     for position, name in enumerate(names):
         reason = is_picture(name)

@@ -1,27 +1,37 @@
-"""Pictures in a tar file, plain or compressed."""
+"""Pictures in a tar file, plain or compressed.
+
+The headers are read here, not by Python's tarfile: that ends without a word at a damaged header,
+as if no picture came behind it; gives other bytes for sparse files; and, in versions of which many
+are in use, never ends on negative sizes (CVE-2025-8194) and on long pax headers (CVE-2024-6232).
+
+Format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html, and GNU's additions:
+https://www.gnu.org/software/tar/manual/html_node/Standard.html
+"""
 
 from __future__ import annotations
 
 import os
-import tarfile
 import tempfile
 import threading
 import weakref
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from mifid.errors import InputError, PictureError, setting
+from mifid.errors import InputError, PictureError, first_line, setting, warn
 from mifid.images.archive import (
     BROKEN,
     Entry,
+    lost_link,
     most_bytes,
     refuse_changed,
     select,
     sha256_if_unchanged,
     stamp,
 )
-from mifid.images.source import Source
+from mifid.images.signatures import LENGTH, kind_of
+from mifid.images.source import Source, is_picture
 
 __all__ = ["TarSource", "accepts", "open_tar"]
 
@@ -30,16 +40,11 @@ _NOT_SENT = {"_file", "_lock", "_close"}
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
-class _Member(NamedTuple):
+class _Place(NamedTuple):
     """``size`` bytes from ``offset`` of the plain tar."""
 
-    name: str
     offset: int
     size: int
-
-    @classmethod
-    def of(cls, info: tarfile.TarInfo) -> _Member:
-        return cls(info.name, info.offset_data, info.size)
 
 
 class TarSource(Source):
@@ -58,21 +63,31 @@ class TarSource(Source):
             # Every process would have to decompress all of it.
             self.travels = _opener(path) is None
             self._attach(_decompressed(path))
-            with tarfile.open(fileobj=self._file, mode="r:") as archive:
-                members = [member for member in archive if not member.isdir()]
+            members = list(_members(self._file, self.description))
+        except _DamagedError as error:
+            raise self._unreadable(str(error)) from error
+        except OSError as error:
+            if error.errno is None:  # of a decompressor
+                raise self._unreadable(first_line(error)) from error
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
         except BROKEN as error:
-            raise InputError(
-                f"{path} is not a readable tar file: {error}", hint="Make it anew."
-            ) from error
-        self.skipped.update("not a regular file" for member in members if not member.isreg())
-        entries = select(
-            (Entry(m.name, m.size, m) for m in members if m.isreg()),
+            raise self._unreadable(first_line(error)) from error
+        self._entries = select(
+            members,
             description=self.description,
             archive_bytes=path.stat().st_size,
             skipped=self.skipped,
         )
-        self._members = [_Member.of(cast(tarfile.TarInfo, entry.where)) for entry in entries]
-        self.names = [entry.name for entry in entries]
+        self.names = [entry.name for entry in self._entries]
+
+    def _unreadable(self, problem: str) -> InputError:
+        with self._path.open("rb") as file:
+            kind = kind_of(file.read(LENGTH))
+        if kind is None or "tar" in kind.words or _opener(self._path):
+            advice = "Make it anew; a broken upload or download is shorter than the original."
+        else:
+            problem, advice = f"it is {kind.words}", kind.advice
+        return InputError(f"{self._path} is not a readable tar file: {problem}", hint=advice)
 
     def _attach(self, file: IO[bytes]) -> None:
         self._file = file
@@ -91,15 +106,18 @@ class TarSource(Source):
         """Return the member's bytes.
 
         Raises:
-            PictureError: the archive ends within it.
+            PictureError: the archive ends within it, or it is a link to what is not in it.
         """
-        member = self._members[index]
+        entry = self._entries[index]
+        if entry.leads_to is not None:
+            raise lost_link(entry)
+        place = cast(_Place, entry.where)
         with self._lock:  # one file position for all threads
-            self._file.seek(member.offset)
-            content = self._file.read(member.size)
-        if len(content) != member.size:
+            self._file.seek(place.offset)
+            content = self._file.read(place.size)
+        if len(content) != place.size:
             raise PictureError(
-                f"'{member.name}' is cut short: {len(content):,} of {member.size:,} bytes",
+                f"'{entry.name}' is cut short: {len(content):,} of {place.size:,} bytes",
                 hint="Make the archive anew, or leave such pictures out with "
                 f"{setting('skip_bad', True)}.",
             )
@@ -121,8 +139,10 @@ def accepts(given: object) -> bool:
     if os.fspath(given).lower().endswith(_SUFFIXES):
         return True
     try:
-        return tarfile.is_tarfile(given)
-    except BROKEN:
+        with (_opener(Path(given)) or open)(given, "rb") as file:
+            block = file.read(_BLOCK)
+        return bool(block.strip(b"\0")) and _has_checksum(block)
+    except (_DamagedError, *BROKEN):
         return False
 
 
@@ -174,3 +194,176 @@ def _opener(path: Path):  # type: ignore[no-untyped-def]
         start = file.read(6)
     magics = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
     return next((opener for magic, opener in magics.items() if start.startswith(magic)), None)
+
+
+_BLOCK = 512
+_MAX_HEADER = 1 << 16
+"""Longest name, and longest list of a member's properties, that is taken for one."""
+
+_LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL = b"L", b"K", b"x", b"g"
+_HARD_LINK, _SYMLINK, _FOLDERS, _SPECIAL = b"1", b"2", b"5D", b"346"
+_WITHOUT_DATA = b"123456"
+_NOT_FILES = b"MNVIA"  # parts of several volumes, labels, old extensions: not a file as it is
+_SPARSE = b"S"
+
+
+class _DamagedError(Exception):
+    """A tar that cannot be read to its end, and why."""
+
+
+def _members(file: IO[bytes], description: str) -> Iterator[Entry]:
+    """Yield the files, links, pipes and devices of a plain tar; folders are left out.
+
+    Raises:
+        InputError: a picture that is stored as no reader here understands.
+    """
+    end = file.seek(0, os.SEEK_END)
+    at = 0
+    everywhere: dict[str, str] = {}
+    while True:
+        given, block, at = _next_header(file, at, end, everywhere)
+        if not block.strip(b"\0"):
+            break
+        told = everywhere | given
+        kind = block[156:157]
+        name = told.get("GNU.sparse.name") or told.get("path") or _name(block)
+        link = told.get("linkpath") or _text(block[157:257].partition(b"\0")[0])
+        size = _whole(told["size"], at) if "size" in told else _number(block[124:136], at)
+        size = 0 if kind in _WITHOUT_DATA else size
+        sparse = kind == _SPARSE or any(key.startswith("GNU.sparse.") for key in told)
+        if kind == _SPARSE:
+            at = _behind_map(file, block, at, end)
+        if at + size > end:
+            raise _DamagedError(
+                f"'{name}' is cut short: {max(0, end - at):,} of {size:,} bytes are there"
+            )
+        if (sparse or kind in _NOT_FILES) and is_picture(name) is None:
+            raise InputError(
+                f"{description}: entry '{name}' is stored in parts, which is not read",
+                hint="tar -S (sparse files) and tar -M (several volumes) make such archives; make "
+                "it anew without.",
+            )
+        if kind not in _FOLDERS + _NOT_FILES and not name.endswith("/"):
+            symlink = link if kind == _SYMLINK else None
+            hard_link = link if kind == _HARD_LINK else None
+            yield Entry(name, size, _Place(at, size), symlink, hard_link, kind in _SPECIAL)
+        at = _padded(at + size)
+    if not block:
+        warn(f"{description} has no end mark, as if it was cut short: pictures may be missing")
+
+
+def _next_header(
+    file: IO[bytes], at: int, end: int, everywhere: dict[str, str]
+) -> tuple[dict[str, str], bytes, int]:
+    """Read the header of a member, and those before it that say more of it.
+
+    Args:
+        file: the tar.
+        at: where the header is.
+        end: the tar's size.
+        everywhere: what was said of all members; what is said here is added.
+
+    Returns:
+        What is said of this member; its header, empty or zeros at the end; the byte behind it.
+    """
+    given: dict[str, str] = {}
+    while True:
+        file.seek(at)
+        block = file.read(_BLOCK)
+        if not block and not at:
+            raise _DamagedError("it is empty")
+        if not block.strip(b"\0"):
+            return given, block, at
+        _check(block, at)
+        kind, size = block[156:157], _number(block[124:136], at)
+        at += _BLOCK
+        if kind not in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL):
+            return given, block, at
+        if size > _MAX_HEADER or at + size > end:
+            raise _DamagedError(f"the header at byte {at - _BLOCK:,} has {size:,} bytes")
+        content = file.read(size)
+        at = _padded(at + size)
+        if kind == _PAX_ALL:
+            everywhere |= _properties(content, at)
+        elif kind == _PAX:
+            given |= _properties(content, at)
+        else:
+            key = "path" if kind == _LONG_NAME else "linkpath"
+            given[key] = _text(content.partition(b"\0")[0])
+
+
+def _check(block: bytes, at: int) -> None:
+    if len(block) < _BLOCK:
+        raise _DamagedError(f"it ends within the header at byte {at:,}")
+    if not _has_checksum(block):
+        what = "a damaged header" if at else "no header of a tar file"
+        raise _DamagedError(f"there is {what} at byte {at:,}")
+
+
+def _has_checksum(block: bytes) -> bool:
+    if len(block) < _BLOCK:
+        return False
+    try:
+        expected = _number(block[148:156], 0)
+    except _DamagedError:
+        return False
+    counted = block[:148] + b" " * 8 + block[156:]
+    # Some old programs took bytes for signed numbers.
+    return expected in (sum(counted), sum(b - 256 if b > 127 else b for b in counted))
+
+
+def _number(digits: bytes, at: int) -> int:
+    """Return a number of a header: octal, or in GNU's form for large ones, base 256."""
+    if digits[:1] == b"\x80":
+        return int.from_bytes(digits[1:], "big")
+    text = digits.partition(b"\0")[0].strip(b" ")
+    if text and set(text) <= set(b"01234567"):
+        return int(text, 8)
+    if text:
+        raise _DamagedError(f"the header at byte {at:,} holds no number where there should be one")
+    return 0
+
+
+def _whole(text: str, at: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise _DamagedError(f"the header before byte {at:,} holds no number where there should be")
+    return int(text)
+
+
+def _properties(content: bytes, at: int) -> dict[str, str]:
+    """Return what a pax header says: records of ``"<length> <key>=<value>\\n"``."""
+    found: dict[str, str] = {}
+    start = 0
+    while start < len(content.rstrip(b"\0")):
+        digits, space, _ = content[start : start + 21].partition(b" ")
+        length = _whole(digits.decode(errors="replace"), at) if space else 0
+        key, equals, value = content[start + len(digits) + 1 : start + length].partition(b"=")
+        if not equals or value[-1:] != b"\n" or start + length > len(content):
+            raise _DamagedError(f"the header before byte {at:,} is damaged")
+        found[_text(key)] = _text(value[:-1])
+        start += length
+    return found
+
+
+def _name(block: bytes) -> str:
+    name = _text(block[:100].partition(b"\0")[0])
+    prefix = _text(block[345:500].partition(b"\0")[0])
+    # GNU's own format, whose magic is "ustar  ", has other things there.
+    return f"{prefix}/{name}" if prefix and block[257:263] == b"ustar\0" else name
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _behind_map(file: IO[bytes], block: bytes, at: int, end: int) -> int:
+    """Return where the data begin of a sparse member of GNU's own format: behind its maps."""
+    more = block[482]
+    while more and at < end:
+        more = (file.read(_BLOCK) + bytes(_BLOCK))[504]
+        at += _BLOCK
+    return at
+
+
+def _padded(at: int) -> int:
+    return -(-at // _BLOCK) * _BLOCK

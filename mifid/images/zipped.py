@@ -3,27 +3,66 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
 from mifid.errors import InputError, PictureError, setting
-from mifid.images.archive import BROKEN, Entry, refuse_changed, select, sha256_if_unchanged, stamp
+from mifid.images.archive import (
+    BROKEN,
+    Entry,
+    lost_link,
+    refuse_changed,
+    select,
+    sha256_if_unchanged,
+    stamp,
+)
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source
 
 __all__ = [
     "ENCRYPTED",
+    "OTHER_METHOD",
     "ZipSource",
     "accepts",
     "files_of",
+    "is_symlink",
     "open_zip",
     "open_zip_file",
     "read_entry",
+    "unread_method",
 ]
 
 ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
+
+OTHER_METHOD = (
+    "Make the zip anew by Deflate, or without compression: zip -0 -X -j images.zip out/*.jpg"
+)
+"""What to do about an :func:`unread_method`."""
+
+_READ_METHODS = {
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+    zipfile.ZIP_BZIP2,
+    zipfile.ZIP_LZMA,
+    getattr(zipfile, "ZIP_ZSTANDARD", zipfile.ZIP_STORED),  # since Python 3.14
+}
+# APPNOTE 4.4.5
+_METHODS = {
+    1: "Shrink",
+    6: "Implode",
+    9: "Deflate64",
+    10: "PKWARE's Implode",
+    20: "Zstandard",
+    93: "Zstandard",
+    95: "XZ",
+    96: "JPEG recompression",
+    98: "PPMd",
+    99: "AES encryption",
+}
+_UNIX = 3
 
 _FIRST_ENTRY = b"PK\x03\x04"  # APPNOTE 4.3.7
 
@@ -40,22 +79,25 @@ class ZipSource(Source):
         self.skipped = Counter()
         self._zip = open_zip_file(path)
         entries = select(
-            (Entry(info.filename, info.file_size, info) for info in files_of(self._zip)),
+            (self._entry(info) for info in files_of(self._zip)),
             description=self.description,
             archive_bytes=path.stat().st_size,
             skipped=self.skipped,
         )
-        self._infos = [cast(zipfile.ZipInfo, entry.where) for entry in entries]
+        self._entries = entries
         self.names = [entry.name for entry in entries]
-        self._refuse_encrypted()
+        self._refuse_unreadable()
 
     def read(self, index: int) -> bytes:
         """Return the entry's bytes; its CRC is checked on the way.
 
         Raises:
-            PictureError: the entry is damaged.
+            PictureError: the entry is damaged, or a link to what is not in the zip.
         """
-        return read_entry(self._zip, self._infos[index])
+        entry = self._entries[index]
+        if entry.leads_to is not None:
+            raise lost_link(entry)
+        return read_entry(self._zip, cast(zipfile.ZipInfo, entry.where))
 
     def container_sha256(self) -> bytes | None:
         """Return the hash of the zip file; None if another one lies there by now."""
@@ -73,12 +115,28 @@ class ZipSource(Source):
         refuse_changed(self._path, self._stamp)
         self._zip = open_zip_file(self._path)
 
-    def _refuse_encrypted(self) -> None:
-        for info in self._infos:
+    def _entry(self, info: zipfile.ZipInfo) -> Entry:
+        symlink = None
+        if is_symlink(info):
+            try:
+                symlink = read_entry(self._zip, info).decode(errors="surrogateescape")
+            except PictureError:
+                symlink = "?"
+        return Entry(info.filename, info.file_size, info, symlink=symlink)
+
+    def _refuse_unreadable(self) -> None:
+        for info in (cast(zipfile.ZipInfo, entry.where) for entry in self._entries):
             if info.flag_bits & ENCRYPTED:
                 raise InputError(
                     f"{self.description}: entry '{info.filename}' is encrypted",
                     hint="Kaggle cannot read it either; make the zip without a password.",
+                )
+            method = unread_method(info)
+            if method:
+                raise InputError(
+                    f"{self.description}: entry '{info.filename}' is compressed by {method}, which "
+                    "Python (and Kaggle's scorer) cannot read",
+                    hint=OTHER_METHOD,
                 )
 
 
@@ -134,6 +192,17 @@ def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return an archive's entries that are no folders."""
     # ZipInfo.is_dir fails on an empty name, which damaged archives have.
     return [info for info in archive.infolist() if not info.filename.endswith("/")]
+
+
+def is_symlink(info: zipfile.ZipInfo) -> bool:
+    """Say whether an entry is a symbolic link, as ``zip -y`` stores them: its bytes are a path."""
+    return info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16)
+
+
+def unread_method(info: zipfile.ZipInfo) -> str | None:
+    """Return by which method an entry is compressed that Python cannot read; None: it can."""
+    method = info.compress_type
+    return None if method in _READ_METHODS else _METHODS.get(method, f"method {method}")
 
 
 def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -105,6 +105,15 @@ def test_links_to_pictures_and_folders_are_followed(tmp_path):
     assert open_images(folder).names == ["all/a.png", "all/deep/b.png", "c.png", "one.png"]
 
 
+def test_a_hidden_link_to_a_folder_does_not_hide_it(tmp_path):
+    touch(tmp_path, "a/1.png", "sub/2.png", "sub/deep/3.png")
+    (tmp_path / ".latest").symlink_to("sub")
+    (tmp_path / "a" / ".all").symlink_to("..")
+    source = open_images(tmp_path)
+    assert source.names == ["a/1.png", "sub/2.png", "sub/deep/3.png"]
+    assert set(source.skipped) == {"hidden or __MACOSX"}
+
+
 @pytest.mark.parametrize("target", [".", "..", "../b"])
 def test_links_that_go_round_in_circles_give_every_picture_once(target, tmp_path):
     touch(tmp_path, "a/1.png", "b/2.png", "b/c/3.png")

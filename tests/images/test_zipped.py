@@ -6,9 +6,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from pictures import encode, noise, noises, patch_zip, read_pixels, write_zip
+from pictures import encode, noise, noises, patch_zip, read_pixels, write_zip, zip_symlink
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, MifidWarning, PictureError
 from mifid.images import archive, open_images
 
 PICTURE = encode(noise())
@@ -245,3 +245,55 @@ def test_names_that_are_damaged_make_a_damaged_zip(tmp_path):
 def test_an_entry_without_a_name_is_skipped(tmp_path):
     path = zip_of(tmp_path, "a.png", "")
     assert open_images(path).skipped == {"without an ending": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "name"), [(9, "Deflate64"), (98, "PPMd"), (99, "AES encryption"), (77, "method 77")]
+)
+def test_a_compression_that_python_cannot_read_is_named_and_not_called_damage(
+    method, name, tmp_path
+):
+    path = patch_zip(zip_of(tmp_path, "a.png", "b.png"), "b.png", method=method)
+    with pytest.raises(InputError) as caught:
+        open_images(path)
+    assert (
+        f"entry 'b.png' is compressed by {name}, which Python (and Kaggle" in caught.value.message
+    )
+    assert "zip -0 -X -j" in caught.value.hint
+    path = patch_zip(zip_of(tmp_path, "a.png", "b.txt"), "b.txt", method=method)
+    assert open_images(path).names == ["a.png"]
+
+
+def test_symbolic_links_are_what_they_lead_to(tmp_path):
+    with zipfile.ZipFile(write_zip(tmp_path / "a.zip", [("d/a.png", PICTURE)]), "a") as zipped:
+        zip_symlink(zipped, "b.png", "d/a.png")
+        zip_symlink(zipped, "d/c.png", "../b.png")
+        zip_symlink(zipped, "x.png", "../gen/x.png")
+    source = open_images(tmp_path / "a.zip")
+    assert source.names == ["b.png", "d/a.png", "d/c.png", "x.png"]
+    assert [source.read(i) for i in range(3)] == [PICTURE] * 3
+    with pytest.raises(
+        PictureError, match=r"'x.png' is a symbolic link to '../gen/x.png'"
+    ) as caught:
+        source.read(3)
+    assert "zip without -y" in caught.value.hint
+
+
+def test_a_zip_of_links_to_elsewhere_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        for i in range(3):
+            zip_symlink(zipped, f"links/{i}.jpg", f"../gen/{i}.jpg")
+    with pytest.raises(InputError, match="all 3 are links to what is not in it") as caught:
+        open_images(tmp_path / "a.zip")
+    assert "zip without -y" in caught.value.hint
+
+
+def test_a_zip_in_a_zip_is_told(tmp_path):
+    inner = zip_of(tmp_path, "a.png").read_bytes()
+    path = write_zip(tmp_path / "kaggle.zip", [("images.zip", inner)])
+    with pytest.raises(InputError, match=r"it holds 1 file ending in .zip") as caught:
+        open_images(path)
+    assert caught.value.hint.startswith("Give images.zip itself")
+    path = write_zip(tmp_path / "kaggle.zip", [("images.zip", inner), ("sample.png", PICTURE)])
+    with pytest.warns(MifidWarning, match=r"archives in it are not read: 1 \(first: images.zip\)"):
+        assert open_images(path).names == ["sample.png"]
