@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import os
+import shlex
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
-from PIL import Image
-
 from mifid.errors import InputError, PictureError
+from mifid.files import given_path, no_such_file
 from mifid.images.archive import Entry, climbs_out, refuse_bombs
 from mifid.images.batches import default_workers
-from mifid.images.decode import decode
+from mifid.images.decode import decode, open_header
+from mifid.images.inspection import Inspection
 from mifid.images.source import digest, is_picture
-from mifid.images.zipped import ENCRYPTED, files_of, open_zip_file, read_entry
+from mifid.images.zipped import (
+    ENCRYPTED,
+    OTHER_METHOD,
+    files_of,
+    is_symlink,
+    open_zip_file,
+    read_entry,
+    unread_method,
+)
 from mifid.progress import Progress, choose
 from mifid.submission import MONET, Rules
 
@@ -28,6 +37,9 @@ __all__ = ["Check", "Finding", "check"]
 Level = Literal["ok", "warning", "refused"]
 
 _EXAMPLES = 3
+
+_MOST_PIXELS = 1 << 20
+"""Larger pictures, if the rules ask for smaller ones, are refused by their header alone."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,7 @@ class _Picture:
     size: tuple[int, int] = (0, 0)
     mode: str = ""
     blank: bool = False
+    decoded: bool = True
     broken: str = ""
 
 
@@ -86,10 +99,9 @@ def check(
     Raises:
         InputError: there is no such file, or it is no zip, or a bomb.
     """
-    file = Path(path)
+    file = Path(given_path(path))
     if not file.is_file():
-        problem = f"{file} is a folder" if file.is_dir() else f"no such file: {file}"
-        raise InputError(problem, hint=f"Expected a zip named {rules.file_name}.")
+        raise _no_file(file, rules)
     with open_zip_file(file) as archive:
         entries = files_of(archive)
         kept = [info for info in entries if not is_picture(info.filename)]
@@ -98,39 +110,92 @@ def check(
             description=f"zip {file}",
             archive_bytes=file.stat().st_size,
         )
-        locked = [info for info in kept if info.flag_bits & ENCRYPTED]
-        readable = [info for info in kept if not info.flag_bits & ENCRYPTED]
+        sealed = _sealed(kept)
+        readable = [info for info in kept if not any(info in found for found in sealed.values())]
+        inspection, lock = Inspection(), Lock()
+
+        def look(info: zipfile.ZipInfo) -> _Picture:
+            return _inspect(archive, info, rules, inspection, lock)
+
         with (
             choose(progress).task("check", len(readable), "picture") as task,
             ThreadPoolExecutor(workers or default_workers()) as pool,
         ):
             pictures = []
-            for picture in pool.map(lambda info: _inspect(archive, info), readable):
+            for picture in pool.map(look, readable):
                 task.advance()
                 pictures.append(picture)
     findings = [
         _name_finding(file, rules),
         _count_finding(len(kept), rules),
-        *_entry_findings(entries, kept, locked),
+        *_entry_findings(entries, kept),
+        *_sealed_findings(sealed),
         *_picture_findings(pictures, rules),
+        _values_finding(inspection),
     ]
     return Check(file, rules, tuple(findings))
 
 
-def _inspect(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Picture:
+def _no_file(path: Path, rules: Rules) -> InputError:
+    expected = f"Expected a zip named {rules.file_name}."
+    if not path.is_dir():
+        return no_such_file(path, hint=expected)
+    if (path / rules.file_name).is_file():
+        return InputError(
+            f"{path} is a folder", hint=f"Give the zip in it: {path / rules.file_name}"
+        )
+    endings = sorted(Path(name).suffix for name in os.listdir(path) if is_picture(name) is None)
+    pattern = f"{shlex.quote(str(path))}/*{endings[0] if endings else '.jpg'}"
+    return InputError(
+        f"{path} is a folder",
+        hint=f"{expected} Make one of its pictures: zip -X -j {rules.file_name} {pattern}",
+    )
+
+
+def _sealed(kept: Sequence[zipfile.ZipInfo]) -> dict[str, list[zipfile.ZipInfo]]:
+    """Return the entries whose pictures cannot be read here, nor by Kaggle, by the reason."""
+    found: dict[str, list[zipfile.ZipInfo]] = {"encrypted": [], "links": [], "compression": []}
+    for info in kept:
+        if info.flag_bits & ENCRYPTED:
+            found["encrypted"].append(info)
+        elif is_symlink(info):
+            found["links"].append(info)
+        elif unread_method(info):
+            found["compression"].append(info)
+    return found
+
+
+def _inspect(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    rules: Rules,
+    inspection: Inspection,
+    lock: Lock,
+) -> _Picture:
     picture = _Picture(info.filename)
     try:
         content = read_entry(archive, info)  # checks the CRC
         picture.digest = digest(content)
+        with open_header(content, info.filename) as header:
+            picture.format, picture.size, picture.mode = header.format, header.size, header.mode
+        if _is_needless(picture.size, rules):
+            picture.decoded = False
+            return picture
         decoded = decode(content, info.filename)
     except PictureError as error:
         picture.broken = error.message
-    else:
-        picture.format = Image.open(io.BytesIO(content)).format
-        height, width = decoded.pixels.shape[:2]
-        picture.size, picture.mode = (width, height), decoded.mode
-        picture.blank = bool((decoded.pixels == decoded.pixels[0, 0]).all())
+        return picture
+    picture.mode = decoded.mode
+    picture.blank = bool((decoded.pixels == decoded.pixels[0, 0]).all())
+    with lock:
+        inspection.add(decoded.pixels[None])
     return picture
+
+
+def _is_needless(size: tuple[int, int], rules: Rules) -> bool:
+    """Say whether a picture is refused for its size, and would take long to decode."""
+    width, height = rules.size
+    return size[0] * size[1] > max(_MOST_PIXELS, width * height)
 
 
 def _name_finding(file: Path, rules: Rules) -> Finding:
@@ -149,7 +214,6 @@ def _count_finding(count: int, rules: Rules) -> Finding:
 def _entry_findings(
     entries: Sequence[zipfile.ZipInfo],
     kept: Sequence[zipfile.ZipInfo],
-    locked: Sequence[zipfile.ZipInfo],
 ) -> Iterator[Finding]:
     names = [info.filename for info in entries]
     pictures = {info.filename for info in kept}
@@ -159,13 +223,36 @@ def _entry_findings(
     for name in names:
         seen[name] += 1
     twice = [name for name, count in seen.items() if count > 1]
-    yield _none_of(
-        foreign, "foreign files", "Zip the pictures alone: zip -X -j images.zip out/*.jpg"
-    )
+    advice = "Zip the pictures alone: zip -X -j images.zip out/*.jpg"
+    if any(name.lower().endswith(".zip") for name in foreign):
+        advice = "The zip in it may be the one to hand in: unzip this one first."
+    yield _none_of(foreign, "foreign files", advice)
     yield _none_of(nested, "folders", "Put the pictures at the top: zip -X -j images.zip out/*.jpg")
     yield _none_of([n for n in names if climbs_out(n)], "paths that climb out", "Make it anew.")
-    yield _none_of([i.filename for i in locked], "encrypted", "Make the zip without a password.")
     yield _none_of(twice, "duplicate names", "Give every picture a name of its own.")
+
+
+def _sealed_findings(sealed: dict[str, list[zipfile.ZipInfo]]) -> Iterator[Finding]:
+    names = {reason: [info.filename for info in infos] for reason, infos in sealed.items()}
+    yield _none_of(names["encrypted"], "encrypted", "Make the zip without a password.")
+    yield _none_of(names["links"], "symbolic links", "Make the zip without -y.")
+    yield _none_of(
+        [f"{i.filename} ({unread_method(i)})" for i in sealed["compression"]],
+        "compression that Python cannot read",
+        OTHER_METHOD,
+    )
+
+
+def _values_finding(inspection: Inspection) -> Finding:
+    narrow = inspection.narrow()
+    if narrow is None:
+        return Finding("ok", "values of pixels", "spread over 0 to 255")
+    return Finding(
+        "warning",
+        "values of pixels",
+        f"the pictures {narrow}",
+        "Were floats cast to integers before they were brought to 0..255?",
+    )
 
 
 def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Finding]:
@@ -186,6 +273,10 @@ def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Fi
         f"not {width}x{height}",
         f"Resize to {width}x{height}.",
     )
+    unread = [p.name for p in good if not p.decoded]
+    if unread:
+        advice = "Resize them, then check again."
+        yield _none_of(unread, "too large to decode", advice, "warning")
     yield _none_of(
         [f"{p.name} ({p.mode})" for p in good if p.mode != rules.mode],
         f"not {rules.mode}",

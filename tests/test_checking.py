@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import encode, noise, patch_zip, png, write_zip
+from pictures import encode, noise, patch_zip, png, write_folder, write_zip, zip_symlink
 from PIL import Image
 
+from mifid import checking
 from mifid.checking import check
 from mifid.errors import InputError
 from mifid.images import archive
@@ -246,7 +247,7 @@ def test_what_is_no_zip_cannot_be_checked(tmp_path):
 def test_a_missing_file_is_told_with_what_was_expected(tmp_path):
     with pytest.raises(InputError) as caught:
         check(tmp_path / "images.zip", rules=RULES)
-    assert caught.value.message == f"no such file: {tmp_path / 'images.zip'}"
+    assert caught.value.message == f"no such file or folder: {tmp_path / 'images.zip'}"
     assert caught.value.hint == "Expected a zip named images.zip."
 
 
@@ -255,6 +256,87 @@ def test_a_folder_is_told_to_be_one(tmp_path):
         InputError, match=f"{tmp_path} is a folder\nExpected a zip named images.zip"
     ):
         check(tmp_path, rules=RULES)
+
+
+def test_a_folder_is_told_how_to_be_made_a_zip(tmp_path):
+    folder = write_folder(tmp_path / "my photos", [("1.png", b""), ("2.png", b""), ("a.txt", b"")])
+    with pytest.raises(InputError) as caught:
+        check(folder, rules=RULES)
+    assert f"zip -X -j images.zip '{folder}'/*.png" in caught.value.hint
+    (folder / "images.zip").write_bytes(b"")
+    with pytest.raises(InputError, match=f"Give the zip in it: {folder}/images.zip"):
+        check(folder, rules=RULES)
+
+
+def test_a_misspelt_path_gets_the_one_that_is_there(tmp_path):
+    submission(tmp_path, jpegs(3))
+    with pytest.raises(InputError, match=f"Did you mean {tmp_path}/images.zip"):
+        check(tmp_path / "image.zip", rules=RULES)
+
+
+def test_a_compression_that_python_cannot_read_is_no_damage(tmp_path):
+    path = submission(tmp_path, jpegs(3))
+    for i in range(3):
+        patch_zip(path, f"{i}.jpg", method=9)
+    ((rule, (found, advice)),) = refused(path).items()
+    assert rule == "compression that Python cannot read"
+    assert found == "3: 0.jpg (Deflate64), 1.jpg (Deflate64), 2.jpg (Deflate64)"
+    assert "zip -0 -X -j" in advice
+
+
+def test_symbolic_links_are_told_to_be_links(tmp_path):
+    path = submission(tmp_path, jpegs(3))
+    with zipfile.ZipFile(path, "a") as archive_:
+        zip_symlink(archive_, "9.jpg", "0.jpg")
+    assert refused(path) == {"symbolic links": ("1: 9.jpg", "Make the zip without -y.")}
+
+
+def test_a_zip_in_the_zip_is_pointed_at(tmp_path):
+    path = submission(tmp_path, [*jpegs(3), ("images.zip", b"PK")])
+    advice = "The zip in it may be the one to hand in: unzip this one first."
+    assert refused(path) == {"foreign files": ("1: images.zip", advice)}
+
+
+def test_what_is_refused_for_its_size_is_not_decoded_if_it_is_huge(tmp_path, monkeypatch):
+    """8 kB of zip can hold 40 pictures of 8192 x 8192: minutes, and gigabytes."""
+    huge = encode(Image.new("RGB", (4096, 300)), "WEBP", lossless=True)
+    real = checking.decode
+
+    def decode(content, name):
+        assert not name.startswith("huge")
+        return real(content, name)
+
+    monkeypatch.setattr(checking, "decode", decode)
+    path = submission(tmp_path, [*jpegs(2), *((f"huge{i}.webp", huge) for i in range(3))])
+    found = findings(path)
+    assert found["not 16x12"].found == "3: " + ", ".join(
+        f"huge{i}.webp (4096x300)" for i in range(3)
+    )
+    assert found["not JPEG"].found.startswith("3: huge0.webp (WEBP)")
+    assert found["too large to decode"].level == "warning"
+    assert found["damaged"].level == "ok"
+
+
+def test_floats_that_were_cast_before_they_were_scaled_are_warned_of(tmp_path):
+    """-1..1 as uint8 is 0, 1 and 255."""
+    entries = []
+    for i in range(4):
+        ramp = np.linspace(0, 255, 16 * 12 * 3).reshape(12, 16, 3)
+        cast = (ramp / 127.5 - 1).astype(np.int8).astype(np.uint8)
+        entries.append((f"{i}.jpg", encode_picture(np.roll(cast, i))))
+    (finding,) = [
+        f for f in check(submission(tmp_path, entries), rules=RULES).findings if "values" in f.rule
+    ]
+    assert finding.level == "warning"
+    assert "of their values in the levels 0 to 7" in finding.found
+    assert "Were floats cast" in finding.advice
+
+
+def test_several_frames_are_no_plain_picture(tmp_path):
+    frames = [Image.fromarray(picture(i)) for i in range(3)]
+    gif = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    found = findings(submission(tmp_path, [*jpegs(2), ("9.gif", gif)]))
+    assert "(first of several frames)" in found["not RGB"].found
 
 
 def test_a_bomb_is_not_unpacked(tmp_path):

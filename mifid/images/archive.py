@@ -6,6 +6,7 @@ import re
 import struct
 import zipfile
 import zlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import TypeAlias
 
 from mifid.errors import InputError, PictureError, setting
 from mifid.files import sha256_of_file
-from mifid.images.source import pick_pictures
+from mifid.images.source import is_picture, pick_pictures
 
 try:
     from lzma import LZMAError
@@ -158,31 +159,77 @@ def _followed(entries: Sequence[Entry]) -> list[Entry]:
         elif file.hard_link is None:
             files[_plain(entry.name)] = file
         found.append(file)
-    return [entry if entry.symlink is None else _follow(entry, files, symlinks) for entry in found]
+    return _without_symlinks(found, files, symlinks)
 
 
-def _follow(entry: Entry, files: dict[str, Entry], symlinks: dict[str, str]) -> Entry:
-    """Return a symbolic link as the file that it leads to; as it is, if there is none."""
+def _without_symlinks(
+    entries: Sequence[Entry], files: dict[str, Entry], symlinks: dict[str, str]
+) -> list[Entry]:
+    """Return symbolic links as the files that they lead to.
+
+    As in a folder, those that lead to a folder of the archive give nothing that is not there, but
+    the only way to the files of hidden folders.
+    """
+    folders = {path[:i] for path in files for i, letter in enumerate(path) if letter == "/"}
+    found: list[Entry] = []
+    ways: list[tuple[str, str]] = []
+    for entry in entries:
+        path = None if entry.symlink is None else _resolved(entry.name, symlinks)
+        if path is None:
+            found.append(entry)
+        elif path in files:
+            found.append(replace(files[path], name=entry.name))
+        elif path in folders:
+            ways.append((entry.name, path))
+        else:
+            found.append(entry)
+    return found + _behind(ways, found)
+
+
+def _behind(ways: Sequence[tuple[str, str]], entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries of hidden folders, each once, that visible links lead to."""
+    ways = [way for way in sorted(ways) if not _is_hidden(way[0]) and _is_hidden(way[1])]
+    rest = sorted((_plain(entry.name), i) for i, entry in enumerate(entries)) if ways else []
+    found: list[Entry] = []
+    taken: set[int] = set()
+    done: set[str] = set()
+    for link, folder in ways:
+        if folder in done:
+            continue
+        done.add(folder)
+        start, end = (bisect_left(rest, (folder + after, 0)) for after in ("/", "0"))
+        for path, i in rest[start:end]:  # "0" is the letter behind "/"
+            if i not in taken:
+                taken.add(i)
+                found.append(replace(entries[i], name=link + path[len(folder) :]))
+    return found
+
+
+def _is_hidden(folder: str) -> bool:
+    return is_picture(f"{folder}/a.png") is not None
+
+
+def _resolved(name: str, symlinks: dict[str, str]) -> str | None:
+    """Return the path that a path leads to through symbolic links; None: out of the archive."""
     done: list[str] = []
-    todo = entry.name.split("/")[::-1]
+    todo = name.split("/")[::-1]
     for _ in range(_MAX_STEPS):  # links may go round in circles
         if not todo:
-            break
+            return "/".join(done)
         part = todo.pop()
-        if part == ".." and not done:
-            return entry
         if part == "..":
+            if not done:
+                return None
             done.pop()
         elif part not in ("", "."):
             done.append(part)
             target = symlinks.get("/".join(done))
             if target is not None:
                 if target.startswith("/") or len(target) > _MAX_PATH:
-                    return entry
+                    return None
                 done.pop()
                 todo.extend(target.split("/")[::-1])
-    other = None if todo else files.get("/".join(done))
-    return entry if other is None else replace(other, name=entry.name)
+    return None
 
 
 def _plain(path: str) -> str:

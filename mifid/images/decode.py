@@ -69,13 +69,15 @@ def decode(content: bytes, name: str) -> Decoded:
 
 
 def open_header(content: bytes, name: str) -> Image.Image:
-    """Return what the header of a picture file says, of any size: no pixel is decoded.
+    """Return what the header of a picture file says; no pixel is decoded.
 
     Raises:
-        PictureError: not a picture.
+        PictureError: not a picture, or an absurdly large one.
     """
     with _quiet(content):
-        return _open(content, name)
+        image = _open(content, name)
+    _refuse_absurd(image.size, name)
+    return image
 
 
 def _open(content: bytes, name: str) -> Image.Image:

@@ -3,7 +3,8 @@
 A file is a row of records, each framed as: length (uint64), masked CRC-32C of the length, data,
 masked CRC-32C of the data; numbers are little-endian
 (https://www.tensorflow.org/tutorials/load_data/tfrecord).
-The data is a ``tf.train.Example``, of which the features ``image_name`` and ``image`` are read.
+The data is a ``tf.train.Example``, of which the features ``image_name`` and ``image`` are read, or
+``image/filename`` and ``image/encoded``, as TensorFlow's own data sets call them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _NAMED = re.compile(r"\.tfrec(ord)?s?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)
 _FRAME = struct.Struct("<QI")  # length, its CRC
 _CRC = struct.Struct("<I")
 _MASK = 0xA282EAD8
+_PICTURES = ("image", "image/encoded")
+_NAMES = ("image_name", "image/filename")
 _GZIP = b"\x1f\x8b"
 _HINT = "Download or write the file anew."
 
@@ -88,7 +91,7 @@ class TFRecordSource(Source):
             raise PictureError(f"cannot read {record.where}: {error.strerror or error}") from error
         _check_crc(data, footer, f"'{record.name}', {record.where}")
         try:
-            return only_value(values(data), "image")
+            return _picture(values(data))
         except MalformedError as error:
             raise PictureError(f"{record.where}: {error}", hint=_bad_picture()) from error
 
@@ -223,19 +226,34 @@ def _name(data: bytes, footer: bytes, path: Path, number: int) -> str:
         return own
     try:
         features = values(data)
-        only_value(features, "image")
-        given = only_value(features, "image_name") if "image_name" in features else b""
+        _picture(features)
+        key = next((key for key in _NAMES if key in features), None)
+        given = only_value(features, key) if key else b""
     except MalformedError as error:
         raise InputError(
             f"{where}: {error}",
-            hint="Expected a tf.train.Example with features image_name and image, as bytes.",
+            hint="Expected a tf.train.Example with features image_name and image, or "
+            "image/filename and image/encoded, as bytes.",
         ) from error
     name = given.decode(errors="replace")
+    if climbs_out(name) and key != _NAMES[0]:
+        name = os.path.basename(name)  # often the whole path, on the machine that wrote it
     if climbs_out(name):
         raise InputError(f"{where}: image_name '{name}' points outside a folder", hint=_HINT)
     if not name:
         return own
     return name if os.path.splitext(name)[1].lower() in EXTENSIONS else f"{name}.jpg"
+
+
+def _picture(features: dict[str, list[bytes]]) -> bytes:
+    """Return the encoded picture of a record."""
+    for key in _PICTURES:
+        if key in features:
+            return only_value(features, key)
+    there = ", ".join(sorted(features)) or "none"
+    raise MalformedError(
+        f"it has no feature '{_PICTURES[0]}' or '{_PICTURES[1]}'; there are: {there}"
+    )
 
 
 def _check_crc(data: bytes, footer: bytes, what: str) -> None:

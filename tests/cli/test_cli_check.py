@@ -94,7 +94,7 @@ def test_names_are_shown_as_they_are_and_not_as_markup(run):
 def make_bad(kind, folder):
     path = folder / "images.zip"
     if kind == "missing":
-        return path, [f"no such file: {path}", "Expected a zip named images.zip"]
+        return path, [f"no such file or folder: {path}", "Expected a zip named images.zip"]
     if kind == "folder":
         return folder, [f"{folder} is a folder", "Expected a zip named images.zip"]
     if kind == "text":

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pictures import encode, noise, zip_symlink
 from toys import colours
@@ -81,6 +81,8 @@ plans = st.lists(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(plan=plans)
+@example(plan=[("0.png", "file", 0), (".pool/f.png", "file", 0), ("a.png", "link to a folder", 1)])
+@example(plan=[("0.png", "file", 0), ("sub/f.png", "file", 2), (".pool/d", "link to a folder", 1)])
 def test_folder_zip_and_tar_hold_the_same_pictures(plan, tmp_path_factory):
     top = tmp_path_factory.mktemp("set")
     folder = build(top / "set", plan)

@@ -1,7 +1,9 @@
 """One picture file -> pixels, as TensorFlow gives them; and every way in which it can be bad."""
 
 import io
+import struct
 import subprocess
+import warnings
 import zlib
 
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 
 from mifid.errors import PictureError
 from mifid.images.decode import MAX_PIXELS, MAX_SIDE, decode, decoder_version, to_rgb
+from mifid.images.encodings import encoding_of
 
 PICTURE = noise(0, 12, 10)
 SMOOTH = np.linspace(0, 255, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
@@ -161,7 +164,10 @@ def test_of_several_frames_the_first_is_taken(kind):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255))]
     options = {"lossless": True} if kind == "WEBP" else {}
     content = encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-    assert decode(content, "a").pixels[0, 0].tolist() == [255, 0, 0]
+    decoded = decode(content, "a")
+    assert decoded.pixels[0, 0].tolist() == [255, 0, 0]
+    assert decoded.mode.endswith(" (first of several frames)")  # which the report counts
+    assert "frames" not in decode(encode(frames[0], kind, **options), "a").mode
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "YCbCr", "I;16"])
@@ -235,6 +241,59 @@ def test_a_bomb_in_a_png_text_is_refused():
     content = encode(PICTURE)
     bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(64 << 20)))
     assert "is damaged" in refusal(content[:33] + bomb + content[33:])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1"])
+def test_netpbm_keeps_every_value(mode):
+    image = Image.fromarray(PICTURE).convert(mode)
+    decoded = decode(encode(image, "PPM"), "a.ppm")
+    np.testing.assert_array_equal(decoded.pixels, np.asarray(image.convert("RGB")))
+
+
+def tiffs():
+    """TIFFs of which one field is of another tag, type, count or value."""
+    for options in ({"compression": "tiff_lzw"}, {"compression": "jpeg"}, {}):
+        whole = encode(PICTURE, "TIFF", **options)
+        (start,) = struct.unpack_from("<L", whole, 4)
+        (count,) = struct.unpack_from("<H", whole, start)
+        for field in range(count):
+            for at, form, values in (
+                (0, "<H", (273, 279, 258, 700)),
+                (2, "<H", (0, 2, 12, 16)),
+                (4, "<L", (0, 2, 2**32 - 1)),
+                (8, "<L", (0, 2**31 - 1)),
+            ):
+                for value in values:
+                    damaged = bytearray(whole)
+                    struct.pack_into(form, damaged, start + 2 + 12 * field + at, value)
+                    yield bytes(damaged)
+
+
+def test_damaged_tiffs_are_picture_errors_and_nothing_is_said_beside(capfd):
+    """Pillow's own TypeErrors, its warnings, its log, and libtiff's messages on stderr."""
+    before = list(warnings.filters)
+    refused = 0
+    for content in tiffs():
+        try:
+            decode(content, "a.tif")
+        except PictureError as error:
+            assert "\n" not in error.message  # noqa: PT017
+            refused += 1
+    assert refused > 50
+    assert capfd.readouterr().err == ""
+    assert warnings.filters == before
+
+
+def test_grey_that_announces_three_components_has_no_known_encoding():
+    content = encode(Image.new("L", (9, 9)), "JPEG")
+    at = content.index(b"\xff\xc0") + 9
+    assert encoding_of(content[:at] + b"\3" + content[at + 1 :]) == "unknown"
+
+
+def test_what_a_file_begins_with_is_not_shown():
+    """A link in a folder may lead to any file."""
+    message = refusal(b"\x01\xfeTOPSECRET")
+    assert message == "'a.jpg' is not a picture: 11 bytes of an unknown kind"
 
 
 def test_floating_point_pixels_are_refused_with_the_reason():

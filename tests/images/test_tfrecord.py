@@ -229,8 +229,12 @@ def test_what_is_no_tfrecord(content, tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (example({"image_name": [b"a"]}), "it has no feature 'image'; there are: image_name"),
-        (b"", "it has no feature 'image'; there are: none"),
+        (
+            example({"image_name": [b"a"]}),
+            "it has no feature 'image' or 'image/encoded'; there are: image_name",
+        ),
+        (b"", "'image/encoded'; there are: none"),
+        (example({"image_raw": [b"a"], "label": []}), "there are: image_raw, label"),
         (example({"image": []}), "feature 'image' holds 0 values of bytes; expected 1"),
         (example({"image": [b"1", b"2"]}), "feature 'image' holds 2 values"),
         (example({"image": [b"1"], "image_name": [b"", b""]}), "feature 'image_name' holds 2"),
@@ -256,6 +260,24 @@ def test_names_that_climb_out_are_refused(name, tmp_path):
     path = file_of(tmp_path, record(image_name=[name.encode()], image=[PICTURE]))
     with pytest.raises(InputError, match="points outside a folder"):
         open_images(path)
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [
+        (b"n01.JPEG", "n01.JPEG"),
+        (b"x", "x.jpg"),
+        (b"/data/a/n1.png", "n1.png"),
+        (None, "a-00001.jpg"),
+    ],
+)
+def test_the_names_of_tensorflows_own_data_sets_are_read(filename, name, tmp_path):
+    features = {"image/encoded": [PICTURE], "image/format": [b"png"]}
+    if filename is not None:
+        features["image/filename"] = [filename]
+    source = open_images(file_of(tmp_path, framed(example(features))))
+    assert source.names == [name]
+    np.testing.assert_array_equal(read_pixels(source, 0), noise())
 
 
 def test_other_kinds_of_features_are_passed_over():
