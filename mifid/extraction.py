@@ -16,7 +16,7 @@ from mifid.extractors.base import Extractor
 from mifid.extractors.isolation import isolated
 from mifid.featureset import FeatureMatrix, check_finite
 from mifid.images import Source, Stream
-from mifid.images.batches import Batch, BatchReader, Decoders
+from mifid.images.batches import Batch, BatchReader, Decoders, at_a_time
 from mifid.images.cores import available_cores
 from mifid.images.decode import decoder_version
 from mifid.images.inspection import Inspection
@@ -203,8 +203,9 @@ def _decoders(device: str, source: Source) -> Decoders:
 def _stream_batches(stream: Stream, size: int) -> Iterator[Batch]:
     start = 0
     for pixels in stream:
-        for offset in range(0, len(pixels), size):
-            part = pixels[offset : offset + size]
+        most = at_a_time(size, pixels[0].nbytes) if len(pixels) else size
+        for offset in range(0, len(pixels), most):
+            part = pixels[offset : offset + most]
             yield Batch(part, np.arange(start, start + len(part)))
             start += len(part)
 

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal, TypeAlias
@@ -17,16 +18,20 @@ from mifid.errors import OutputError, PictureError, first_line, warn
 from mifid.images.chunks import Outcome, chunks
 from mifid.images.cores import available_cores
 from mifid.images.processes import ProcessDecoder
+from mifid.images.room import Chunk, Room
 from mifid.images.source import Decoded, Pixels, Source, digest
 from mifid.images.threads import ThreadDecoder
 
-__all__ = ["Batch", "BatchReader", "Decoders", "default_workers", "digests"]
+__all__ = ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"]
 
 Decoders: TypeAlias = Literal["threads", "processes"]
 """What decodes. Processes need a moment to start, and a source that can travel."""
 
 _CHUNK = 8
 """Most pictures decoded in one go: handing them on one by one costs time under the lock."""
+
+_MOST_BATCH = 128 << 20
+"""Bytes of pixels in a batch, unless one picture has more: networks make floats of them."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,19 @@ class BatchReader:
     def _grouped(self, pictures: Iterable[tuple[int, Decoded]]) -> Iterator[Batch]:
         waiting: dict[tuple[int, ...], list[tuple[int, Pixels]]] = {}
         for index, decoded in pictures:
-            shape = decoded.pixels.shape
+            shape, size = decoded.pixels.shape, decoded.pixels.nbytes
             self._record(decoded)
             waiting.setdefault(shape, []).append((index, decoded.pixels))
-            if len(waiting[shape]) == self._batch_size:
+            del decoded  # else its pixels are held while the next ones come
+            if len(waiting[shape]) == at_a_time(self._batch_size, size):
                 yield _batch(waiting.pop(shape))
             elif sum(map(len, waiting.values())) >= 4 * self._batch_size:
                 # Many sizes: bound what waits by handing on the largest group as it is.
                 yield _batch(waiting.pop(max(waiting, key=lambda s: len(waiting[s]))))
-        for group in waiting.values():
-            yield _batch(group)
+            elif sum(map(_bytes, waiting.values())) > _MOST_BATCH:
+                yield _batch(waiting.pop(max(waiting, key=lambda s: _bytes(waiting[s]))))
+        while waiting:
+            yield _batch(waiting.pop(next(iter(waiting))))
 
     def _record(self, decoded: Decoded) -> None:
         if decoded.mode != "RGB":
@@ -120,7 +128,10 @@ class BatchReader:
                     raise PictureError(where, hint=outcome.hint) from outcome
 
     def _outcomes(self) -> Generator[tuple[int, Outcome], None, None]:
-        """Yield what becomes of every picture, with about two batches being decoded ahead."""
+        """Yield what becomes of every picture, with about two batches being decoded ahead.
+
+        Fewer, if they are large: see :class:`mifid.images.room.Room`.
+        """
         size = _chunk_size(self._batch_size, self._workers)
         todo = chunks(len(self._source), size)
         with ExitStack() as stack:
@@ -128,20 +139,32 @@ class BatchReader:
             pool = stack.enter_context(
                 ThreadPoolExecutor(decoder.calls, thread_name_prefix="mifid-decode")
             )
-            ahead: deque[tuple[range, Future[list[Outcome]]]] = deque(
-                (part, pool.submit(decoder, part))
-                for part in islice(todo, 2 * self._batch_size // size)
-            )
+            room = Room()
+            ahead: deque[tuple[Chunk, Future[None]]] = deque()
+
+            def submit(most: int) -> None:
+                for indices in islice(todo, most):
+                    chunk = Chunk(indices)
+                    # In this call's context: warnings of a thread are warnings of the call.
+                    future = pool.submit(copy_context().run, chunk.decode, decoder, room)
+                    ahead.append((chunk, future))
+
             try:
+                submit(2 * self._batch_size // size)
                 while ahead:
-                    indices, future = ahead.popleft()
-                    for part in islice(todo, 1):
-                        ahead.append((part, pool.submit(decoder, part)))
-                    # An error that is no picture's is the last outcome, and raised when met.
-                    yield from zip(indices, future.result(), strict=False)
+                    chunk, _ = ahead.popleft()
+                    submit(1)
+                    room.await_chunk(chunk)
+                    while (part := chunk.parts.get()) is not None:
+                        indices, outcomes, taken = part
+                        room.give_back(taken, chunk)
+                        outcomes.reverse()
+                        for index in indices:  # each is let go of as it goes on
+                            yield index, outcomes.pop()
             finally:
                 for _, future in ahead:
                     future.cancel()
+                room.stop()
                 decoder.stop()
 
     def _started(self, stack: ExitStack, *, most: int) -> ThreadDecoder | ProcessDecoder:
@@ -177,6 +200,17 @@ def digests(source: Source, *, workers: int | None = None) -> list[bytes | None]
         return list(chain.from_iterable(parts))
 
 
+def at_a_time(batch_size: int, picture_bytes: int) -> int:
+    """Return how many pictures of a size make a batch: fewer than ``batch_size`` if it is large."""
+    return max(1, min(batch_size, _MOST_BATCH // max(1, picture_bytes)))
+
+
+def _bytes(group: list[tuple[int, Pixels]]) -> int:
+    return len(group) * group[0][1].nbytes
+
+
 def _batch(group: list[tuple[int, Pixels]]) -> Batch:
     indices = np.array([index for index, _ in group], dtype=np.int64)
+    if len(group) == 1:  # large ones are alone, and not copied
+        return Batch(group[0][1][None], indices)
     return Batch(np.stack([pixels for _, pixels in group]), indices)

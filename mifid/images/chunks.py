@@ -21,34 +21,39 @@ def chunks(n: int, size: int) -> Iterator[range]:
         yield range(start, min(start + size, n))
 
 
-def load(source: Source, index: int) -> Decoded:
+def load(source: Source, index: int, *, room: int | None = None) -> Decoded:
     """Return the pixels of a source's picture.
 
     Raises:
         PictureError: it cannot be read or decoded.
+        NoRoomError: it is a file whose pixels need more than ``room`` bytes.
     """
     content = source.read(index)
     if isinstance(content, bytes):
-        return decode(content, source.names[index])
+        return decode(content, source.names[index], room=room)
     return content
 
 
-def decode_chunk(source: Source, indices: range) -> Iterator[Outcome]:
-    """Yield what becomes of each picture, in order.
+def decode_chunk(source: Source, indices: range, room: int) -> Iterator[Outcome]:
+    """Yield what becomes of each picture, in order, as far as there is room.
 
-    An error that is not one picture's (a bug, Ctrl-C) is the last: it is handed on, not raised, so
-    that the pictures before it are not lost.
+    It ends early once ``room`` bytes of pixels are used up; with a NoRoomError, if that is known
+    before the next picture is decoded. An error that is not one picture's (a bug, Ctrl-C) is the
+    last, too: it is handed on, not raised, so that the pictures before it are not lost.
     """
     for index in indices:
-        outcome = _outcome(source, index)
+        outcome = _outcome(source, index, room)
+        size = outcome.pixels.nbytes if isinstance(outcome, Decoded) else 0
+        room -= size
+        ends = isinstance(outcome, BaseException) and not isinstance(outcome, PictureError)
         yield outcome
-        if isinstance(outcome, BaseException) and not isinstance(outcome, PictureError):
+        if ends or (size and room <= 0):
             return
         del outcome  # else its pixels are held while the next ones are decoded
 
 
-def _outcome(source: Source, index: int) -> Outcome:
+def _outcome(source: Source, index: int, room: int) -> Outcome:
     try:
-        return load(source, index)
+        return load(source, index, room=room)
     except BaseException as error:
         return error

@@ -29,6 +29,7 @@ from mifid.images.source import Decoded, Pixels
 __all__ = [
     "MAX_PIXELS",
     "MAX_SIDE",
+    "NoRoomError",
     "decode",
     "decoder_version",
     "mending",
@@ -47,7 +48,15 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def decode(content: bytes, name: str) -> Decoded:
+class NoRoomError(Exception):
+    """A picture was not decoded: its pixels need more bytes, ``needed``, than there is room for."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+def decode(content: bytes, name: str, *, room: int | None = None) -> Decoded:
     """Decode a picture file.
 
     Of a file with several frames or pages the first is taken, and the mode says so:
@@ -55,10 +64,13 @@ def decode(content: bytes, name: str) -> Decoded:
 
     Raises:
         PictureError: not a picture, a damaged or truncated one, or an absurdly large one.
+        NoRoomError: its pixels need more than ``room`` bytes; its header alone was read.
     """
     with _quiet(content):
         image = _open(content, name)
         _refuse_absurd(image.size, name)
+        if room is not None and (needed := image.width * image.height * 3) > room:
+            raise NoRoomError(needed)
         pixels = plain_pixels(content, image)
         if pixels is not None:
             return Decoded(pixels)

@@ -78,7 +78,7 @@ class ProcessDecoder:
             self._cleanup = self._cleanup.pop_all()
         return self
 
-    def __call__(self, indices: range) -> list[Outcome]:
+    def __call__(self, indices: range, room: int) -> list[Outcome]:
         """Decode a chunk, as :func:`mifid.images.chunks.decode_chunk` does.
 
         Raises:
@@ -86,7 +86,7 @@ class ProcessDecoder:
         """
         worker = self._idle.get()
         try:
-            return worker.decode(indices)
+            return worker.decode(indices, room)
         finally:
             self._idle.put(worker)
 
@@ -147,10 +147,10 @@ class _Worker:
         self._sending, self._receiving = threading.Lock(), threading.Lock()
         self._asked: deque[_Asked] = deque()
 
-    def decode(self, indices: range) -> list[Outcome]:
+    def decode(self, indices: range, room: int) -> list[Outcome]:
         try:
             with self._sending:
-                mine = self._ask(indices)
+                mine = self._ask(indices, room)
             with self._receiving:
                 while not mine.answered:
                     self._receive()
@@ -163,12 +163,12 @@ class _Worker:
                 warnings.warn(text, category, stacklevel=2)
         return mine.outcomes
 
-    def _ask(self, indices: range) -> _Asked:
+    def _ask(self, indices: range, room: int) -> _Asked:
         assert self._process.stdin is not None
         if self._greeting is not None:
             pickle.dump(self._greeting, self._process.stdin)
             self._greeting = None
-        pickle.dump(indices, self._process.stdin)
+        pickle.dump((indices, room), self._process.stdin)
         self._process.stdin.flush()
         self._asked.append(_Asked())
         return self._asked[-1]

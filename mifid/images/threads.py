@@ -26,9 +26,9 @@ class ThreadDecoder:
     def __enter__(self) -> ThreadDecoder:
         return self
 
-    def __call__(self, indices: range) -> list[Outcome]:
-        """Decode a chunk, or as much of it as there is time for until ``stop``."""
-        running = takewhile(lambda _: not self._stopped, decode_chunk(self._source, indices))
+    def __call__(self, indices: range, room: int) -> list[Outcome]:
+        """Decode a chunk, or as much of it as there is room for, and time until ``stop``."""
+        running = takewhile(lambda _: not self._stopped, decode_chunk(self._source, indices, room))
         return list(running)
 
     def stop(self) -> None:

@@ -1,8 +1,8 @@
 """A process that decodes: ``python -m mifid.images.worker``, as mifid.images.processes starts it.
 
 Pickled objects pass its pipes. In: ``(path of an area, pickled source, names of options)``, then
-ranges of indices. Out: a :data:`mifid.images.area.Reply` to each range. It imports no network, and
-ends when its input does.
+(range of indices, bytes of room). Out: a :data:`mifid.images.area.Reply` to each of these. It
+imports no network, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -52,18 +52,19 @@ def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
     except Exception as error:  # the files are gone, the module is not importable, ...
         source = error
     while True:
-        reply = _reply(source, pickle.load(requests), area)
+        indices, room = pickle.load(requests)
+        reply = _reply(source, indices, room, area)
         pickle.dump(reply, replies, protocol=pickle.HIGHEST_PROTOCOL)
         replies.flush()
 
 
-def _reply(source: Source | BaseException, indices: range, area: Area) -> Reply:
+def _reply(source: Source | BaseException, indices: range, room: int, area: Area) -> Reply:
     if isinstance(source, BaseException):
         return [_portable(source)], []
     with warnings.catch_warnings(record=True) as met:
         warnings.simplefilter("always")  # the parent's filters decide
         # One by one into the area: many pixels held at a time would be new memory every time.
-        sent = [_portable(one) for one in area.place(decode_chunk(source, indices))]
+        sent = [_portable(one) for one in area.place(decode_chunk(source, indices, room))]
     return sent, [(each.category, str(each.message)) for each in met]
 
 
