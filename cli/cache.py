@@ -6,6 +6,7 @@ import click
 
 from .failures import CommandGroup
 from .options import common
+from .tables import print_table, print_text, size_text
 
 
 @click.group(cls=CommandGroup)
@@ -23,8 +24,6 @@ def show(quiet: bool) -> None:
     """Show where the cache is, how full, and its entries by last use."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
-
-    from .tables import print_table, size_text
 
     features, pixels, networks = Cache(), PixelCache(), NetworkCache()
     kept = {
@@ -47,7 +46,7 @@ def show(quiet: bool) -> None:
     }
     for (folder, limit), entries in zip(limits.items(), kept.values(), strict=True):
         total = size_text(sum(entry.size for entry in entries))
-        click.echo(f"{folder}: {len(entries)} entries, {total} of {limit}")
+        print_text(f"{folder}: {len(entries)} entries, {total} of {limit}")
 
 
 @cache.command()
@@ -57,11 +56,9 @@ def clear(quiet: bool) -> None:
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
 
-    from .tables import size_text
-
     removed = Cache().clear() + PixelCache().clear() + NetworkCache().clear()
     freed = size_text(sum(entry.size for entry in removed))
-    click.echo(f"{len(removed)} entries removed, {freed} freed")
+    print_text(f"{len(removed)} entries removed, {freed} freed")
 
 
 def _time_text(epoch_seconds: float) -> str:

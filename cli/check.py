@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import common, json_option, make_progress
+from .tables import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from mifid.checking import Check
@@ -40,7 +41,7 @@ def check(
     progress = make_progress(silent=quiet)
     if as_json:
         result = check_archive(archive, workers=workers, progress=progress)
-        click.echo(check_json(result))
+        print_json(check_json(result))
     else:
         result = print_check(archive, workers=workers, progress=progress)
     ctx.exit(0 if result.accepted else 1)
@@ -71,12 +72,10 @@ def print_check(
 
 def print_findings(result: Check, *, to_stderr: bool = False) -> None:
     """Print what a check found, and its verdict."""
-    from .tables import print_table
-
     print_table(
         ["", "checked", "found", "what to do"],
         [(f.level, f.rule, f.found, f.advice) for f in result.findings],
         to_stderr=to_stderr,
     )
     verdict = "would be accepted" if result.accepted else "would be refused"
-    click.echo(f"{result.path} {verdict} by '{result.rules.competition}'.", err=to_stderr)
+    print_text(f"{result.path} {verdict} by '{result.rules.competition}'.", err=to_stderr)

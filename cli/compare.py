@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .failures import unshown
 from .options import (
     check_outputs,
     common,
@@ -17,7 +18,7 @@ from .options import (
     prepare_extractor,
     prepare_intervals,
 )
-from .tables import print_table
+from .tables import print_json, print_table, print_text
 
 
 @click.command()
@@ -83,14 +84,16 @@ def compare(
         progress=make_progress(silent=quiet),
         **prepare_intervals(settings),
     )
-    if as_json:
-        click.echo(comparison.to_json())
-    else:
-        print_table(_folded(comparison.headings()), map(_folded, comparison.rows()), folded=[1])
-        click.echo("\n".join(comparison.lines()))
-    for path in (output, page):
-        if path is not None:
-            comparison.save(path)  # after printing: if it fails, the table is not lost
+    try:
+        if as_json:
+            print_json(comparison.to_json())
+        else:
+            print_table(_folded(comparison.headings()), map(_folded, comparison.rows()), folded=[1])
+            print_text("\n".join(unshown(comparison).lines()))
+    finally:
+        for path in filter(None, (output, page)):
+            comparison.save(path)
+            print_text(f"Wrote {path}", err=True)
 
 
 def _folded(cells: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import common, make_progress
+from .tables import print_text
 
 if TYPE_CHECKING:
     from mifid.demo import Demo
@@ -52,14 +53,14 @@ def demo(out: Path, quiet: bool) -> None:
     # A random network sees all pictures as more alike than the trained one does.
     extractor, epsilon = ("inception", EPSILON) if weights else ("inception-random", 0.03)
     drawn = draw_demo(out, progress)
-    click.echo(f"Drew {drawn.rules.at_least} 'photos' and as many 'paintings' into {out}/")
+    print_text(f"Drew {drawn.rules.at_least} 'photos' and as many 'paintings' into {out}/")
     if weights is None:
-        click.echo("The trained Inception weights are not here: the same network with random ones.")
+        print_text("The trained Inception weights are not here: the same network with random ones.")
     else:
-        click.echo(f"Trained Inception weights: {weights.path}")
-    click.secho("\nA submission: the photos, in brush strokes", bold=True)
-    click.echo(f"$ mifid check {drawn.submission}")
-    click.echo(
+        print_text(f"Trained Inception weights: {weights.path}")
+    print_text("\nA submission: the photos, in brush strokes", bold=True)
+    print_text(f"$ mifid check {drawn.submission}")
+    print_text(
         f"Here by the demo's own rules, {drawn.rules.at_least} pictures; the command itself goes "
         f"by the competition's, {MONET.at_least:,} to {MONET.at_most:,}."
     )
@@ -70,20 +71,20 @@ def demo(out: Path, quiet: bool) -> None:
         ("Its score", drawn.submission, f" --report {page}"),
         ("A cheat: half of the reference, each painting twice", drawn.copies, ""),
     ):
-        click.secho(f"\n{title}", bold=True)
-        click.echo(f"$ mifid score {archive} --ref {drawn.paintings}{options}{more}")
+        print_text(f"\n{title}", bold=True)
+        print_text(f"$ mifid score {archive} --ref {drawn.paintings}{options}{more}")
         report = score(
             archive, drawn.paintings, extractor=extractor, epsilon=epsilon, progress=progress
         )
-        click.echo(report.text())
+        print_text(report.text())
         if more:
             report.save(page)
-            click.echo(f"The evidence, for people: {page}")
+            print_text(f"The evidence, for people: {page}")
     _train(drawn, out, progress, extractor=extractor, epsilon=epsilon)
-    click.echo(
+    print_text(
         f"\n{drawn.rules.at_least} pictures a side show how it works; a stable FID needs more.\n"
     )
-    click.echo(_NEXT)
+    print_text(_NEXT)
 
 
 def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilon: float) -> None:
@@ -94,8 +95,8 @@ def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilo
 
     numbers = (number for number in itertools.count(1) if not (out / f"run-{number}").exists())
     folder = out / f"run-{next(numbers)}"
-    click.secho(f"\nA tiny generator, trained and scored within {_TRAINING}", bold=True)
-    click.echo(
+    print_text(f"\nA tiny generator, trained and scored within {_TRAINING}", bold=True)
+    print_text(
         f"$ mifid train-baseline --photos {drawn.photos} --monets {drawn.paintings} "
         f"--held-out {drawn.held_out} --preset tiny --budget {_TRAINING} --out {folder} "
         f"--extractor {extractor} --epsilon {epsilon:g}"

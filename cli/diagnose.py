@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from .failures import unshown
 from .options import common, extraction, json_option, make_progress, prepare_extractor
+from .tables import print_json, print_table, print_text
 
 __all__ = ["diagnose"]
 
@@ -62,8 +64,6 @@ def diagnose(
     from mifid.evidence.variants import HEADINGS
     from mifid.evidence.variants_plot import check_output, save_diagnosis
 
-    from .tables import print_table
-
     if output is not None:
         check_output(output)
     diagnosis = diagnose_images(
@@ -75,11 +75,14 @@ def diagnose(
         progress=make_progress(silent=quiet),
         **settings,
     )
-    if as_json:
-        click.echo(diagnosis.to_json())
-    else:
-        click.echo("\n".join(diagnosis.sides()))
-        print_table(HEADINGS, diagnosis.rows())
-        click.echo("\n".join(diagnosis.notes))
-    if output is not None:
-        save_diagnosis(diagnosis, output)  # after printing: if it fails, the table is not lost
+    try:
+        if as_json:
+            print_json(diagnosis.to_json())
+        else:
+            print_text("\n".join(diagnosis.sides()))
+            print_table(HEADINGS, diagnosis.rows())
+            print_text("\n".join(unshown(diagnosis).lines()))
+    finally:
+        if output is not None:
+            save_diagnosis(diagnosis, output)
+            print_text(f"Wrote {output}", err=True)

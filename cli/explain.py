@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .options import common, json_option
+from .tables import print_json, print_text
 
 __all__ = ["explain"]
 
@@ -28,4 +29,7 @@ def explain(a: str, b: str, as_json: bool, quiet: bool) -> None:
     from mifid.explaining import explain as explain_scores
 
     explanation = explain_scores(a, b)
-    click.echo(explanation.to_json() if as_json else explanation.text())
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        print_text(explanation.text())

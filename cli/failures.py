@@ -7,11 +7,19 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn, TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
-__all__ = ["CommandGroup", "SafeGroup", "debug_option", "shown_warnings", "writable_streams"]
+if TYPE_CHECKING:
+    from mifid.comparison import Comparison
+    from mifid.evidence.variants import Diagnosis
+    from mifid.report import Report
+
+__all__ = ["CommandGroup", "SafeGroup", "debug_option", "unshown", "writable_streams"]
+
+Result = TypeVar("Result", "Report", "Comparison", "Diagnosis")
 
 _DEBUG = "mifid.debug"
 
@@ -33,7 +41,8 @@ class CommandGroup(click.Group):
         if command is not None and not isinstance(command, click.Group):
             from mifid.errors import name_options
 
-            name_options(_option_names(command))
+            everywhere = _option_names(ctx.find_root().command)
+            name_options({**everywhere, **_option_names(command)})
             own = command.context_class(command, parent=ctx, info_name=name)
             found, extra, order = command.make_parser(own).parse_args(list(rest))
             helping = command.get_help_option(own)
@@ -133,16 +142,28 @@ def writable_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def shown_warnings() -> frozenset[str]:
-    """Return what need not be printed again: stdout and stderr are one terminal, and it shows it.
+def unshown(result: Result) -> Result:
+    """Return a result to print, without warnings that the same terminal has shown already.
 
-    Else the two are read apart, and each holds all warnings.
+    Where stdout and stderr are read apart, each holds all warnings.
     """
-    return frozenset(_SHOWN) if sys.stdout.isatty() and sys.stderr.isatty() else frozenset()
+    if not _one_terminal():
+        return result
+    return replace(result, warnings=tuple(w for w in result.warnings if w not in _SHOWN))
 
 
-def _option_names(command: click.Command) -> Mapping[str, str]:
-    """Return the options by the names of the library's arguments; see mifid.errors.setting."""
+def _one_terminal() -> bool:
+    return sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def _option_names(command: click.Command) -> dict[str, str]:
+    """Return the options by the names of the library's arguments; see mifid.errors.setting.
+
+    Those of a group are of all its commands: what is said of weights by `mifid weights fetch`
+    concerns an option of `mifid score`.
+    """
+    if isinstance(command, click.Group):
+        return {k: v for each in command.commands.values() for k, v in _option_names(each).items()}
     return {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import common, json_option, make_progress
+from .tables import print_json, print_text
 
 if TYPE_CHECKING:
     from mifid.baseline.generate import Generated
@@ -102,10 +103,10 @@ def generate(
     try:
         made = generate_pictures(which=which, progress=make_progress(silent=quiet), **settings)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. Give the same command again: it goes on from here.", err=True)
+        print_text("\nInterrupted. Give the same command again: it goes on from here.", err=True)
         ctx.exit(130)
     if as_json:
-        click.echo(json.dumps(_as_dict(made), indent=2))
+        print_json(json.dumps(_as_dict(made), indent=2))
     else:
         _print(made)
     ctx.exit(0 if made.check.accepted else 1)
@@ -130,11 +131,11 @@ def _print(made: Generated) -> None:
 
     painted = made.pictures - made.resumed
     weights = "averaged (EMA)" if made.which == "ema" else "raw"
-    click.echo(
+    print_text(
         f"{made.path}: {made.pictures:,} pictures with the {weights} weights, "
         f"{painted:,} of them in {made.seconds:.1f} s ({painted / made.seconds:.1f} a second)"
     )
     if made.resumed:
-        click.echo(f"The other {made.resumed:,} were there from an earlier run.")
+        print_text(f"The other {made.resumed:,} were there from an earlier run.")
     print_findings(made.check)
-    click.echo(f"Next: mifid score {made.path} --ref monet_jpg/")
+    print_text(f"Next: mifid score {made.path} --ref monet_jpg/")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import common, json_option
+from .tables import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from mifid.metrics.base import Metric
@@ -33,10 +34,8 @@ def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
         raise click.UsageError(f"{name} stands for {', '.join(GROUPS[name])}: name one of them.")
     if as_json:
         rows = [_row(METRICS[name])] if name else [_row(METRICS[each]) for each in METRICS]
-        click.echo(json.dumps(rows[0] if name else rows, indent=2, ensure_ascii=False))
+        print_json(json.dumps(rows[0] if name else rows, indent=2, ensure_ascii=False))
         return
-    from .tables import print_table
-
     if name:
         print_table([name, METRICS[name].title], _details(METRICS[name]))
         return
@@ -48,8 +47,8 @@ def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
         ],
     )
     for group, members in GROUPS.items():
-        click.echo(f"{group}: {', '.join(members)}")
-    click.echo("All of one: mifid metrics NAME")
+        print_text(f"{group}: {', '.join(members)}")
+    print_text("All of one: mifid metrics NAME")
 
 
 def _row(metric: Metric) -> dict[str, Any]:

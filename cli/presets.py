@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import common, json_option
+from .tables import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from mifid.baseline.presets import Preset
@@ -31,7 +32,7 @@ def presets(name: str | None, as_json: bool, quiet: bool) -> None:
     if as_json:
         chosen = [_whole(preset(name))] if name else map(_summary, best_first(PRESETS.values()))
         listed = list(chosen)
-        click.echo(json.dumps(listed[0] if name else listed, indent=2))
+        print_json(json.dumps(listed[0] if name else listed, indent=2))
     elif name:
         _show(preset(name))
     else:
@@ -46,24 +47,20 @@ def best_first(presets: Iterable[Preset]) -> list[Preset]:
 
 
 def _list(presets: Iterable[Preset]) -> None:
-    from .tables import print_table
-
     print_table(
         ["preset", "what", "reported MiFID", "source"],
         [(p.name, p.title, p.score, p.source) for p in best_first(presets)],
     )
-    click.echo("All settings of one: mifid presets NAME")
+    print_text("All settings of one: mifid presets NAME")
 
 
 def _show(preset: Preset) -> None:
-    from .tables import print_table
-
     score = f", reported MiFID {preset.score}" if preset.score else ""
-    click.echo(f"{preset.name}: {preset.title}\n{preset.source}{score}")
+    print_text(f"{preset.name}: {preset.title}\n{preset.source}{score}")
     print_table(["", "setting", "value", "meaning"], _rows(preset))
-    click.echo("* our choice: the source doesn't say." if preset.stated else "All of it is ours.")
+    print_text("* our choice: the source doesn't say." if preset.stated else "All of it is ours.")
     if preset.note:
-        click.echo(preset.note)
+        print_text(preset.note)
 
 
 def _rows(preset: Preset) -> Iterator[tuple[str, str, str, str]]:

@@ -8,6 +8,7 @@ import click
 
 from .failures import CommandGroup
 from .options import common, extraction, make_progress, prepare_extractor
+from .tables import print_text
 
 
 @click.group(cls=CommandGroup)
@@ -50,7 +51,7 @@ def build(
         **settings,
     )
     left_out = f", {len(built.bad)} bad left out" if built.bad else ""
-    click.echo(
+    print_text(
         f"{file}: {len(built):,} pictures{left_out}, {built.values.shape[1]} features each, "
         f"extractor {built.provenance.extractor}"
     )

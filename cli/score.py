@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .failures import unshown
 from .options import (
     check_outputs,
     common,
@@ -18,6 +19,7 @@ from .options import (
     prepare_extractor,
     prepare_intervals,
 )
+from .tables import print_json, print_text
 
 
 @click.command()
@@ -57,6 +59,12 @@ from .options import (
     help="Write FILE.json, .txt or .html, or append a line to FILE.csv.",
 )
 @click.option(
+    "--label",
+    default="",
+    metavar="TEXT",
+    help="A name for what is scored, kept in FILE.csv, .json and .txt.",
+)
+@click.option(
     "--report",
     "page",
     type=click.Path(),
@@ -90,6 +98,7 @@ def score(
     submission: bool,
     as_json: bool,
     output: str | None,
+    label: str,
     page: str | None,
     table: str | None,
     training_table: str | None,
@@ -129,8 +138,8 @@ def score(
         found = print_check(images, progress=progress, to_stderr=as_json)
         if not found.accepted:
             if as_json:
-                click.echo(check_json(found))  # what a script reads is JSON in any case
-            click.echo("Not scored. Leave out --submission to score it as it is.", err=True)
+                print_json(check_json(found))  # what a script reads is JSON in any case
+            print_text("Not scored. Leave out --submission to score it as it is.", err=True)
             ctx.exit(1)
     report = score_images(
         images,
@@ -143,13 +152,20 @@ def score(
         progress=progress,
         **prepare_intervals(settings),
     )
-    report = replace(report, check=found)
-    click.echo(report.to_json() if as_json else report.text())
-    # After printing: if one fails, the number is not lost.
-    for path in (output, page):
-        if path is not None:
+    report = replace(report, check=found, label=label)
+    try:  # printed first, and written even if it cannot be printed: the number is not lost
+        if as_json:
+            print_json(report.to_json())
+        else:
+            print_text(unshown(report).text())
+    finally:
+        for path in filter(None, (output, page)):
             report.save(path)
+            added = "A line was added to" if path.lower().endswith(".csv") else "Wrote"
+            print_text(f"{added} {path}", err=True)
     if table is not None:
         write_table(table, report.pictures)
+        print_text(f"Wrote {table}", err=True)
     if training_table is not None:
         write_table(training_table, report.training_pictures)
+        print_text(f"Wrote {training_table}", err=True)

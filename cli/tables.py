@@ -1,12 +1,17 @@
-"""Tables for the terminal."""
+"""What commands print: tables, text and JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
 
 from .widths import fitted
 
-__all__ = ["print_table", "size_text"]
+__all__ = ["print_json", "print_table", "print_text", "size_text"]
 
 _STYLES = {"refused": "bold red", "warning": "yellow", "ok": "green"}
 
@@ -31,10 +36,12 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    from mifid.errors import terminal_safe
+
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
         console = Console(width=100, stderr=to_stderr)
-    rows = list(rows)
+    headings, *rows = [tuple(map(terminal_safe, row)) for row in (headings, *rows)]
     room = console.width - _BETWEEN * len(headings)
     widths = fitted(headings, rows, room, folded=folded, length=cell_len)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -44,7 +51,49 @@ def print_table(
     for row in rows:
         # Text, not str: file names may hold what rich would take for markup.
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    console.print(table)
+    with _told_if_full():
+        console.print(table)
+
+
+def print_text(text: str, *, err: bool = False, bold: bool = False) -> None:
+    """Print text; names in it cannot command the terminal.
+
+    Raises:
+        OutputError: stdout cannot be written.
+    """
+    from mifid.errors import terminal_safe
+
+    with _told_if_full():
+        click.secho(terminal_safe(text), err=err, bold=bold or None)
+
+
+def print_json(text: str) -> None:
+    """Print JSON, in ASCII where stdout has not all of its letters.
+
+    Raises:
+        OutputError: stdout cannot be written.
+    """
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2)
+    with _told_if_full():
+        click.echo(text)
+
+
+@contextmanager
+def _told_if_full() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:  # the reader has had enough, which is no error
+        raise
+    except OSError as error:
+        from mifid.errors import OutputError
+
+        raise OutputError(
+            f"cannot write to stdout: {error.strerror or error}",
+            hint="Is there space where it is redirected to?",
+        ) from error
 
 
 def size_text(size: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .options import common, import_from_here, make_progress
+from .tables import print_text
 
 _NOT_IN_CONFIG = {
     "backend",
@@ -149,11 +150,11 @@ def train_baseline(
     except PeerError:  # the process that failed has said why
         ctx.exit(1)
     except KeyboardInterrupt:  # before the first step, after the last, or twice
-        click.echo(f"\nInterrupted. {_go_on(ctx, given['out'])}", err=True)
+        print_text(f"\nInterrupted. {_go_on(ctx, given['out'])}", err=True)
         ctx.exit(130)
     if trained.interrupted is not None:
         if trained.is_first:
-            click.echo(
+            print_text(
                 f"Stopped at step {trained.step:,} and saved. {_go_on(ctx, trained.folder)}",
                 err=True,
             )
@@ -170,9 +171,9 @@ def print_trained(trained: Any) -> None:
 
     print_findings(trained.check)
     if trained.report is not None:
-        click.echo(trained.report.text())
-    click.echo(f"\nThe submission: {trained.archive}")
-    click.echo(f"How the run went: {trained.folder / 'report.html'}")
+        print_text(trained.report.text())
+    print_text(f"\nThe submission: {trained.archive}")
+    print_text(f"How the run went: {trained.folder / 'report.html'}")
 
 
 def _go_on(ctx: click.Context, folder: Path) -> str:

@@ -6,6 +6,7 @@ import click
 
 from .failures import CommandGroup
 from .options import common, make_progress
+from .tables import print_table, print_text, size_text
 
 
 @click.group(cls=CommandGroup)
@@ -20,8 +21,6 @@ def show(quiet: bool) -> None:
     del quiet
     from mifid.extractors.weights import find, places
 
-    from .tables import print_table, size_text
-
     print_table(
         ["place", "file", "found"],
         [
@@ -31,10 +30,10 @@ def show(quiet: bool) -> None:
     )
     found = find()
     if found is None:
-        click.echo("None is here: scoring would download them (95 MB). See `mifid weights fetch`.")
+        print_text("None is here: scoring would download them (95 MB). See `mifid weights fetch`.")
     else:
         kind = "the published file" if found.published else "NOT the published file"
-        click.echo(f"Taken: {found.path} ({found.place}), {kind}, sha256 {found.sha256}")
+        print_text(f"Taken: {found.path} ({found.place}), {kind}, sha256 {found.sha256}")
 
 
 @weights.command()
@@ -44,7 +43,7 @@ def fetch(quiet: bool) -> None:
     from mifid.extractors.weights import fetch as fetch_weights
 
     fetched = fetch_weights(make_progress(silent=quiet))
-    click.echo(f"{fetched.path}, sha256 {fetched.sha256}")
+    print_text(f"{fetched.path}, sha256 {fetched.sha256}")
 
 
 @weights.command()
@@ -66,9 +65,9 @@ def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
     if found is None:
         raise WeightsError("no weights are on this machine", hint="Try `mifid weights fetch`.")
     build_network(load_state_dict(found.path, sha256=found.sha256))
-    click.echo(f"{found.path}: weights of the right network, sha256 {found.sha256}")
+    print_text(f"{found.path}: weights of the right network, sha256 {found.sha256}")
     if not found.published:
-        click.echo(
+        print_text(
             f"Not the published file, whose sha256 is {PUBLISHED}: scores made with it are not "
             "comparable with Kaggle's.",
             err=True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -13,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mifid import files
-from mifid.csvfile import refuse_history
+from mifid.csvfile import csv_lines, refuse_history
 from mifid.errors import terminal_safe
-from mifid.files import atomic_write
+from mifid.files import atomic_write, json_text
 from mifid.side import Side
 from mifid.standing import TITLES, Standing
 
@@ -107,7 +105,7 @@ class Comparison:
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return json_text(self.to_dict())
 
     def headings(self) -> tuple[str, ...]:
         """Return the headings of :meth:`rows`."""
@@ -220,11 +218,7 @@ class Comparison:
     def _csv(self) -> str:
         warned = json.dumps(self.warnings, ensure_ascii=False) if self.warnings else ""
         rows = [{**standing.flat(), "warnings": warned} for standing in self.standings]
-        lines = io.StringIO()
-        writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return lines.getvalue()
+        return "".join(csv_lines([rows[0], *(row.values() for row in rows)]))
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:

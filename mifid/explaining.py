@@ -22,6 +22,8 @@ __all__ = ["explain"]
 
 _HINT = "Write one with: mifid score IMAGES --ref REF --json -o score.json"
 
+_LARGEST = 1 << 24
+
 _NEEDED = ("epsilon", "inputs", "n_generated", "n_reference", "protocol")
 """What every version has written; without it less can be told."""
 
@@ -76,8 +78,13 @@ def _open(given: Given, fallback: str) -> tuple[str, Mapping[str, Any]]:
         return fallback, _checked(given, fallback)
     path = Path(given)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return str(path), _checked(_parsed(text), str(path))
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)  # /dev/zero has no end
+        if len(content) > _LARGEST:
+            raise InputError(
+                f"{path} is larger than {_LARGEST:,} bytes, as no score is", hint=_HINT
+            )
+        return str(path), _checked(_parsed(content.decode("utf-8-sig")), str(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", hint=_HINT) from error
     except (ValueError, RecursionError) as error:

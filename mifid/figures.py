@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -22,17 +24,26 @@ __all__ = [
     "VERMILION",
     "YELLOW",
     "finish",
+    "in_own_style",
     "log_if_wide",
     "new_figure",
     "save_figure",
     "say",
 ]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 # Okabe and Ito's colours, which all kinds of colour vision tell apart; line styles say the same
 # once more, for grey prints. https://jfly.uni-koeln.de/color/
 BLUE, VERMILION, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442", "#666666"
 
 _DPI = 150
+
+
+def in_own_style(draw: Callable[P, T]) -> Callable[P, T]:
+    """Draw as if there were no matplotlibrc: one in the current folder may ask for LaTeX."""
+    return style.context("default")(draw)
 
 
 class ShownFigure(Figure):
@@ -96,6 +107,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
         file.write(_png(figure, _DPI))
 
 
+@in_own_style
 def _png(figure: Figure, dpi: int) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)

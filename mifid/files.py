@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
+import math
 import os
 import re
+import stat
 import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mifid.errors import InputError, OutputError
 
@@ -24,6 +27,7 @@ __all__ = [
     "check_output",
     "check_writable",
     "given_path",
+    "json_text",
     "no_such_file",
     "sha256_of_file",
 ]
@@ -108,12 +112,7 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             block meets with files of its own goes through as it is.
     """
     path = Path(target)
-    try:
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-        )
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+    descriptor, temporary = _beside(path)
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
@@ -134,14 +133,16 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 def check_writable(target: str | os.PathLike[str]) -> None:
     """Raise OutputError now if ``target`` could not be written later, after the long job."""
     path = Path(target)
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder", hint="Give a file name.")
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+    descriptor, temporary = _beside(path)
     os.close(descriptor)
     os.unlink(temporary)
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise OutputError(f"cannot write {path}: it is a folder", hint="Give a file name.")
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name that is too long, above all
+        raise _cannot_write(path, error) from error
 
 
 def check_output(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
@@ -161,6 +162,31 @@ def check_output(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
     return file
 
 
+def json_text(result: Mapping[str, Any]) -> str:
+    """Return a result as indented JSON.
+
+    JSON has no infinities and NaN: they are null there, and its ``"warnings"`` name them.
+    """
+    lost: list[str] = []
+    valid = _finite(result, "", lost)
+    if lost and "warnings" in valid:
+        valid["warnings"] += [f"{where}, which JSON cannot hold" for where in lost]
+    text = json.dumps(valid, indent=2, ensure_ascii=False, allow_nan=False)
+    # Half a surrogate pair, as names of files and hostile JSON hold, is nothing UTF-8 can hold.
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _finite(value: Any, where: str, lost: list[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one, f"{where}.{key}", lost) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one, f"{where}.{number}", lost) for number, one in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        lost.append(f"{where[1:]} is {value}")
+        return None
+    return value
+
+
 def sha256_of_file(path: str | os.PathLike[str]) -> str:
     """Return the file's SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
@@ -168,6 +194,19 @@ def sha256_of_file(path: str | os.PathLike[str]) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _beside(path: Path) -> tuple[int, str]:
+    """Make a file beside ``path``, whose name is no longer than the longest there may be.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        # Names may have 255 bytes as a rule, and a letter has up to 4.
+        return tempfile.mkstemp(prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def _umask() -> int:

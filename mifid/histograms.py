@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mifid.errors import InputError
-from mifid.figures import BLUE, GREEN, VERMILION, finish, new_figure, save_figure
+from mifid.figures import BLUE, GREEN, VERMILION, finish, in_own_style, new_figure, save_figure
 from mifid.images.source import Pixels
 
 __all__ = ["FIRST", "draw_rgb_histograms", "plot_rgb_histograms", "rgb_shares"]
@@ -34,6 +34,7 @@ def plot_rgb_histograms(sets: Mapping[str, Pixels], path: str | os.PathLike[str]
     save_figure(draw_rgb_histograms(sets), path)
 
 
+@in_own_style
 def draw_rgb_histograms(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure:
     """Draw how often each level of red, green and blue occurs, a panel a set, on equal axes.
 

@@ -52,7 +52,10 @@ def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
     wanted: set[str] = set()
     for name in given:
         if name not in METRICS and name not in GROUPS:
-            raise InputError(f"unknown metric '{name}'", hint=suggest(name, [*METRICS, *GROUPS]))
+            raise InputError(
+                f"unknown metric '{name}'",
+                hint=suggest(name, [*METRICS, *GROUPS], aliases=METRICS.aliases),
+            )
         wanted.update(GROUPS.get(name, (name,)))
     if not wanted:
         raise InputError("no metric was asked for", hint=f"There are: {', '.join(METRICS)}.")

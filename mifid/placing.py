@@ -200,7 +200,7 @@ def _verdict(standing: Standing, best: Entry, measure: str, epsilon: float) -> s
         assert standing.memorization_distance is not None
         words.append(
             f"penalized: its memorization distance {number(standing.memorization_distance)} is "
-            f"below the threshold {epsilon:g}, so FID is divided by it"
+            f"below the threshold {epsilon:g}, so FID is divided by the distance"
         )
     share = standing.below_threshold
     if share is not None and 0 < share < 1:

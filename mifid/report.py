@@ -6,13 +6,14 @@ import html
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifid import files
 from mifid.checking import Check
-from mifid.csvfile import appended, check_columns
+from mifid.csvfile import append, check_history
 from mifid.errors import UnavailableError, terminal_safe
 from mifid.evidence.assessing import SWITCHED_OFF
 from mifid.evidence.bias import Bias
@@ -21,7 +22,7 @@ from mifid.evidence.pictures import PictureTable
 from mifid.evidence.rows import score_rows
 from mifid.evidence.training_pictures import TrainingTable
 from mifid.evidence.uncertainty import Uncertainty
-from mifid.files import atomic_write
+from mifid.files import atomic_write, json_text
 from mifid.metrics.base import Measured
 from mifid.side import Side
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Report", "Side", "check_output"]
 
 FORMATS = (".json", ".csv", ".txt", ".html")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,6 +62,8 @@ class Report:
         metrics: all other measures that were asked for, by name.
         check: what was found about the submission's form, if it was checked.
         evidence: what pictures, plots and pages are made of; None: the pictures were a stream.
+        label: the user's own name for what was scored, such as that of an experiment.
+        date: when it was scored, ISO 8601 with the offset from UTC.
     """
 
     fid: float | None
@@ -77,6 +84,8 @@ class Report:
     metrics: Mapping[str, Measured] = field(default_factory=dict)
     check: Check | None = None
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    label: str = ""
+    date: str = field(default_factory=_now, compare=False)
 
     @property
     def n_generated(self) -> int | None:
@@ -128,6 +137,8 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values. Keys are stable; later versions may add some."""
         return {
+            "date": self.date,
+            "label": self.label,
             "fid": self.fid,
             "memorization_distance": self.memorization_distance,
             "memorization_distance_thresholded": self.memorization_distance_thresholded,
@@ -152,11 +163,12 @@ class Report:
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return json_text(self.to_dict())
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (name, value, remark) for tables: what a person wants first."""
-        return score_rows(self)
+        named = [("label", "", terminal_safe(self.label))] if self.label else []
+        return [*named, *score_rows(self)]
 
     @property
     def advice(self) -> str:
@@ -196,28 +208,39 @@ class Report:
         told = "".join(f"<p>Warning: {html.escape(warning)}</p>" for warning in self.warnings)
         return f"<table>{cells}</table>{told}<p>{html.escape(self.advice)}</p>"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
         """Write .json, .txt or .html, or append a line to .csv; whole or not at all.
+
+        Args:
+            path: whose ending says which.
+            label: a name for what was scored; None: the report's own.
 
         Raises:
             OutputError: another ending, a place that cannot be written, or a CSV of other columns.
         """
+        if label is not None:
+            replace(self, label=label).save(path)
+            return
         file = check_output(path)
         if file.suffix.lower() == ".html":
             from mifid.evidence.scorepage import write_score_page
 
             write_score_page(file, self)
             return
-        content = {".json": self.to_json, ".txt": self.text}.get(file.suffix.lower())
-        text = appended(file, self._csv_row()) if content is None else content() + "\n"
+        if file.suffix.lower() == ".csv":
+            append(file, self._csv_row())
+            return
+        text = self.to_json() if file.suffix.lower() == ".json" else self.text()
         with atomic_write(file) as out:
-            out.write(text.encode())
+            out.write(f"{text}\n".encode())
 
     def _csv_row(self) -> dict[str, Any]:
         row = {
             **self.to_dict(),
             "generated": self.inputs["generated"].source,
+            "generated_sha256": self.inputs["generated"].sha256,
             "reference": self.inputs["reference"].source,
+            "reference_sha256": self.inputs["reference"].sha256,
             "extractor": self.protocol["extractor"],
             "metrics": json.dumps({name: m.to_dict() for name, m in self.metrics.items()}),
             "warnings": json.dumps(self.warnings, ensure_ascii=False) if self.warnings else "",
@@ -239,7 +262,8 @@ class Report:
 
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    file = files.check_output(path, FORMATS)
-    if file.suffix.lower() == ".csv":
-        check_columns(file)
-    return file
+    file = Path(path)
+    if file.suffix.lower() == ".csv" and file.is_file():
+        check_history(file)  # appended to, so that its folder need not be writable
+        return file
+    return files.check_output(file, FORMATS)

@@ -243,7 +243,7 @@ def test_a_penalty_is_told():
     worse, penalized = comparison["copies"].verdict.split("; ")
     assert worse.startswith("worse than the best")
     assert penalized.startswith("penalized: its memorization distance ")
-    assert penalized.endswith(" is below the threshold 0.0001, so FID is divided by it")
+    assert penalized.endswith(" is below the threshold 0.0001, so FID is divided by the distance")
     assert comparison["copies"].penalized
     assert comparison.best.name == "good"
     assert "penalized" not in comparison.best.verdict

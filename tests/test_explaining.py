@@ -2,10 +2,11 @@
 
 import copy
 import json
+from random import Random
 
 import pytest
 
-from mifid.errors import InputError
+from mifid.errors import InputError, MifidError
 from mifid.explaining import explain
 from mifid.metrics.base import Measured
 from mifid.report import Report
@@ -701,3 +702,61 @@ def test_what_a_hostile_json_holds_is_printed_harmlessly(tmp_path):
     assert "\x1b" not in text
     assert "\r" not in text
     assert json.loads(found.to_json().encode().decode()) == found.to_dict()
+
+
+def test_numbers_whose_difference_no_float_holds():
+    found = explain(*({"fid": fid, "protocol": {}, "inputs": {}} for fid in (1e308, -1e308)))
+    assert json.loads(found.to_json())["numbers"]["fid"]["difference"] is None
+    assert "-inf" in found.text()
+
+
+def test_a_file_without_an_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("mifid.explaining._LARGEST", 1000)
+    (tmp_path / "a.json").write_text('{"fid": 1, "protocol": {}}' + " " * 975)
+    with pytest.raises(InputError, match=r"a\.json is larger than 1,000 bytes, as no score is"):
+        explain(tmp_path / "a.json", tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_a_json_holds_it_is_explained_or_refused(seed):
+    """Values of any kind in any place, as another version or another program may write them."""
+    random = Random(seed)
+    values = [
+        None,
+        True,
+        -1,
+        1e308,
+        10**400,
+        "",
+        "\ud800",
+        "\x1b[2J",
+        [],
+        [1],
+        {},
+        {"a": 1},
+        {2: 3},
+    ]
+    whole = {
+        "fid": 1.5,
+        "epsilon": 0.1,
+        "metrics": {"kid": {"kid": 0.1, "settings": {"degree": 3}}, "own": {"x": 1}},
+        "skipped": {"generated": {"bad": [{"name": "a", "reason": "b"}]}},
+        "inputs": {"generated": {"source": "a", "sha256": "b"}, "reference": {"source": "c"}},
+        "uncertainty": {"level": 95, "intervals": {"fid": {"low": 1, "high": 2}}},
+        "protocol": {"extractor": "a", "versions": {"torch": "2"}, "ddof": 1},
+    }
+
+    def changed(value):
+        if random.random() < 0.12:
+            return random.choice(values)
+        if isinstance(value, dict):
+            return {key: changed(one) for key, one in value.items() if random.random() > 0.05}
+        return value
+
+    for _ in range(100):
+        try:
+            found = explain(*({k: changed(v) for k, v in whole.items()} for _ in "ab"))
+        except MifidError:
+            continue
+        json.loads(found.to_json())
+        assert found.text().isprintable() or "\x1b" not in found.text()

@@ -1,6 +1,8 @@
 """Files that are whole or absent."""
 
 import hashlib
+import json
+import math
 import os
 import stat
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mifid.errors import OutputError
-from mifid.files import atomic_write, cache_folder, check_writable, sha256_of_file
+from mifid.files import atomic_write, cache_folder, check_writable, json_text, sha256_of_file
 
 
 def names(folder):
@@ -182,3 +184,38 @@ def test_the_cache_is_else_the_platforms(unset, tmp_path, monkeypatch):
         monkeypatch.setenv("MIFID_CACHE", "")
     assert tmp_path in cache_folder().parents
     assert cache_folder().name == "mifid"
+
+
+@pytest.mark.parametrize("ending", [".json", "生.json"])
+def test_names_of_every_length_are_refused_before_the_job_or_written_after_it(ending, tmp_path):
+    """What is written first lies beside the target, under a name that must not be too long."""
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    room = longest - len(ending.encode())
+    for length in range(room - 20, room + 1):
+        path = tmp_path / ("o" * length + ending)
+        check_writable(path)
+        write(path)
+        assert path.read_bytes() == b"new"
+    too_long = tmp_path / ("o" * (room + 1) + ending)
+    with pytest.raises(OutputError, match="File name too long"):
+        check_writable(too_long)
+    assert len(names(tmp_path)) == 21
+
+
+def test_json_says_what_it_cannot_hold():
+    text = json_text({"a": math.inf, "b": [1.0, {"c": math.nan}], "warnings": ["one"]})
+    assert json.loads(text) == {
+        "a": None,
+        "b": [1.0, {"c": None}],
+        "warnings": [
+            "one",
+            "a is inf, which JSON cannot hold",
+            "b.1.c is nan, which JSON cannot hold",
+        ],
+    }
+
+
+def test_json_of_names_that_are_no_text():
+    text = json_text({"name": "\udcff.jpg 生"})
+    assert text.encode()  # as it is written to a file
+    assert json.loads(text) == {"name": "\udcff.jpg 生"}

@@ -18,6 +18,7 @@ from mifid.figures import (
     VERMILION,
     YELLOW,
     finish,
+    in_own_style,
     log_if_wide,
     new_figure,
     save_figure,
@@ -60,6 +61,7 @@ _LONE = 7  # size of a marker that no line leads to
 _NAMES = {"mifid": "MiFID", "fid": "FID"}
 
 
+@in_own_style
 def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
     """Draw the losses over the steps as a PNG: as logged, faint, and their running mean.
 
@@ -96,6 +98,7 @@ def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
     save_figure(figure, path)
 
 
+@in_own_style
 def plot_scores(
     rows: Sequence[Row], path: str | os.PathLike[str], *, metric: str = "mifid"
 ) -> None:

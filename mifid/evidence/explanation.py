@@ -11,6 +11,7 @@ from mifid.errors import terminal_safe
 from mifid.evidence.changes import EFFECTS, Change
 from mifid.evidence.pairs import InputPair, NumberPair
 from mifid.evidence.scorejson import known
+from mifid.files import json_text
 
 __all__ = ["Explanation"]
 
@@ -53,9 +54,7 @@ class Explanation:
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as indented JSON."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        # Half a surrogate pair, as a hostile JSON may hold, cannot be printed but as an escape.
-        return text.encode(errors="backslashreplace").decode()
+        return json_text(self.to_dict())
 
     def text(self) -> str:
         """Return it as a page for the terminal."""

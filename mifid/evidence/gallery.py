@@ -11,7 +11,7 @@ from PIL import Image
 
 from mifid.errors import UnavailableError
 from mifid.evidence.album import Shown
-from mifid.figures import GREY, VERMILION, new_figure
+from mifid.figures import GREY, VERMILION, in_own_style, new_figure
 from mifid.pages import spelled_out
 from mifid.thumbnails import data_uri, encode_small, size_of_uri
 
@@ -91,6 +91,7 @@ def encode_thumbnails(pictures: Sequence[Shown], *, max_bytes: int) -> list[Thum
     return thumbnails
 
 
+@in_own_style
 def plot_gallery(gallery: Gallery, *, title: str, columns: int = 3) -> Figure:
     """Draw a gallery for a notebook: each card's pictures side by side, its headline above them.
 

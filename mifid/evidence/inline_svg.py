@@ -11,7 +11,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from mifid.figures import BLUE, GREEN, GREY, VERMILION, YELLOW
+from mifid.figures import BLUE, GREEN, GREY, VERMILION, YELLOW, in_own_style
 
 __all__ = ["inline_svg"]
 
@@ -80,6 +80,7 @@ def _without_title(figure: Figure) -> Iterator[None]:
             text.set_in_layout(in_layout)
 
 
+@in_own_style
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     # Text stays text: smaller, in the page's font, and found by a search.

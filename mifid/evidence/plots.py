@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from mifid.errors import UnavailableError
 from mifid.evidence.bias import Bias
 from mifid.evidence.map import FeatureMap
-from mifid.figures import BLUE, GREEN, GREY, VERMILION, finish, new_figure
+from mifid.figures import BLUE, GREEN, GREY, VERMILION, finish, in_own_style, new_figure
 from mifid.histograms import draw_rgb_histograms
 from mifid.images.source import Pixels
 
@@ -27,6 +27,7 @@ _BINS = 60
 _DRAWN = 1500  # points a side on the map; more would hide each other
 
 
+@in_own_style
 def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = None) -> Figure:
     """Draw how far the generated pictures are from their nearest training pictures.
 
@@ -68,6 +69,7 @@ def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = No
     return figure
 
 
+@in_own_style
 def plot_map(clouds: FeatureMap, *, seed: int = 0) -> Figure:
     """Draw both clouds of features in the plane that shows most of their variance.
 
@@ -114,6 +116,7 @@ def plot_map(clouds: FeatureMap, *, seed: int = 0) -> Figure:
     return figure
 
 
+@in_own_style
 def plot_bias(bias: Bias) -> Figure:
     """Draw FID against the number of generated pictures, infinitely many of them at the right.
 
@@ -142,6 +145,7 @@ def plot_bias(bias: Bias) -> Figure:
     return figure
 
 
+@in_own_style
 def plot_rgb(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure:
     """Draw the levels of red, green and blue of each set, level 0 left out.
 

@@ -18,9 +18,9 @@ def score_rows(report: Scored) -> list[tuple[str, str, str]]:
         rows.append(("FID", _number(report.fid), _with_interval(report, "fid", "lower is better")))
     if report.memorization_distance is not None:
         if report.penalized:
-            remark = f"below the threshold {report.epsilon:g}: FID is divided by it"
+            remark = f"below the threshold {report.epsilon:g}: FID is divided by the distance"
         else:
-            remark = f"not below the threshold {report.epsilon:g}: no penalty"
+            remark = f"at or above the threshold {report.epsilon:g}: no penalty"
         remark = _with_interval(report, "memorization_distance", remark, digits=4)
         rows.append(("memorization distance", f"{report.memorization_distance:.6f}", remark))
     if report.mifid is not None:

@@ -16,7 +16,7 @@ Score = Mapping[str, Any]
 def section(of: Any, name: str) -> Mapping[str, Any]:
     """Return an object inside a JSON object, empty if it is missing or something else."""
     found = of.get(name) if isinstance(of, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    return {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
 
 
 def number(of: Mapping[str, Any], name: str) -> float | None:

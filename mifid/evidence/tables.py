@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from mifid.csvfile import refuse_history
+from mifid.csvfile import csv_lines, refuse_history
 from mifid.errors import OutputError
 from mifid.evidence.columns import Column
 from mifid.evidence.pictures import PictureTable
@@ -46,9 +45,9 @@ def write_table(path: str | os.PathLike[str], table: PictureTable | TrainingTabl
     features. What there is not (no distance, no nearest picture) is an empty cell in CSV and null
     in Parquet.
 
-    CSV: UTF-8, a heading, ``true`` and ``false``, floats with all their digits. Names are what
-    they are, also those that begin with ``=`` or ``@``: a spreadsheet may take such a cell for a
-    formula, so import names as text there. Parquet: string, int64, float64 and bool.
+    CSV: UTF-8, a heading, ``true`` and ``false``, floats with all their digits. A name that begins
+    with ``=``, ``+``, ``-``, ``@`` or a tab, which a spreadsheet would take for a formula, has a
+    ``'`` before it. Parquet: string, int64, float64 and bool.
 
     Raises:
         OutputError: as :func:`check_table_output`, or the disk is full.
@@ -61,7 +60,7 @@ def write_table(path: str | os.PathLike[str], table: PictureTable | TrainingTabl
     else:
         refuse_history(file)
         with atomic_write(file) as out:
-            _write_csv(out, table.columns())
+            out.writelines(line.encode() for line in _csv_lines(table.columns()))
 
 
 def _format(file: Path) -> str:
@@ -74,38 +73,23 @@ def _format(file: Path) -> str:
     return ending
 
 
-class _Lines:
-    r"""Takes the CSV writer's lines, which end in \r\n, and writes them ending in \n.
-
-    With \n as the writer's own ending it would leave a \r in a name unquoted (Python below 3.13),
-    and readers would see two lines.
-    """
-
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out = out
-
-    def write(self, line: str) -> None:
-        self._out.write(line.removesuffix("\r\n").encode() + b"\n")
+def _csv_lines(columns: Mapping[str, Column]) -> Iterator[str]:
+    yield from csv_lines([columns])
+    yield from csv_lines(zip(*(_cells(column) for column in columns.values()), strict=True))
 
 
-def _write_csv(out: IO[bytes], columns: Mapping[str, Column]) -> None:
-    writer = csv.writer(_Lines(out), lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*(_cells(column) for column in columns.values()), strict=True))
-
-
-def _cells(column: Column) -> Iterable[str]:
+def _cells(column: Column) -> Iterable[str | float | None]:
     values = column.tolist() if isinstance(column, np.ndarray) else column
     return (_cell(value) for value in values)
 
 
-def _cell(value: str | float | None) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
+def _cell(value: str | float | None) -> str | float | None:
     if isinstance(value, bool):
         return str(value).lower()
-    # The shortest text that reads back as the same float.
-    return printable(value) if isinstance(value, str) else repr(value)
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    # Of a float the csv module writes the shortest text that reads back as the same.
+    return printable(value) if isinstance(value, str) else value
 
 
 def _parquet(pyarrow: Any, columns: Mapping[str, Column]) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mifid.errors import terminal_safe
+from mifid.files import json_text
 
 __all__ = ["HEADINGS", "DiagnosedSide", "Diagnosis", "Variant"]
 
@@ -134,8 +134,11 @@ class Diagnosis:
             cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
             lines.append("  ".join(cells).rstrip())
         told = [f"{row[0]}: {row[-1]}" for row in self.rows() if row[-1]]
-        warned = [f"Warning: {terminal_safe(warning)}" for warning in self.warnings]
-        return "\n".join([*lines, "", *told, "", *self.notes, *warned])
+        return "\n".join([*lines, "", *told, "", *self.lines()])
+
+    def lines(self) -> list[str]:
+        """Return what stands below the table: the notes and the warnings."""
+        return [*self.notes, *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
 
     __str__ = text
 
@@ -156,7 +159,7 @@ class Diagnosis:
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return json_text(self.to_dict())
 
 
 def _differences(variant: Variant) -> tuple[str, str, str]:

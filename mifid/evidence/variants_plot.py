@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from mifid import files
 from mifid.evidence.variants import Diagnosis, Variant
-from mifid.figures import BLUE, GREY, VERMILION, finish, new_figure, save_figure, say
+from mifid.figures import BLUE, GREY, VERMILION, finish, in_own_style, new_figure, save_figure, say
 from mifid.files import atomic_write
 
 __all__ = ["check_output", "plot_diagnosis", "save_diagnosis"]
@@ -42,6 +42,7 @@ def save_diagnosis(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> None:
         out.write(f"{diagnosis.to_json()}\n".encode())
 
 
+@in_own_style
 def plot_diagnosis(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> None:
     """Draw a bar for each variant, its length the change of FID, as a PNG.
 

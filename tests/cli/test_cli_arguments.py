@@ -117,8 +117,8 @@ def test_every_group_looks_at_arguments():
                 ("memorization_reference", "a b"): "--memorization-ref 'a b'",
                 ("images", None): "IMAGES",
                 ("batch_size", 8): "--batch-size 8",
-                ("data.fit", "crop"): "settings=['data.fit=crop']",
-                ("preset", "tiny"): "preset='tiny'",
+                ("data.fit", "crop"): "--set data.fit=crop",  # of another command
+                ("rules", None): "rules",
             },
         ),
         (
@@ -135,7 +135,7 @@ def test_every_group_looks_at_arguments():
     ],
 )
 def test_messages_name_what_the_command_has(command, named, run, monkeypatch):
-    """Settings that the command has no option for are named as Python's."""
+    """Then what other commands have; settings that none has an option for are named as Python's."""
     told = {}
 
     def fail(*_, **__):

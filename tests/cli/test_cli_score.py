@@ -42,7 +42,7 @@ def test_the_table_and_how_to_read_it(score):
     assert rows["FID"][0] == f"{report.fid:.6f}"
     assert rows["MiFID"][0] == f"{report.mifid:.6f}"
     assert rows["memorization distance"][0] == f"{report.memorization_distance:.6f}"
-    assert "below the threshold 0.1: FID is divided by it" in result.stdout
+    assert "below the threshold 0.1: FID is divided by the distance" in result.stdout
     assert "folder out" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("Not comparable with Kaggle: ")
     assert "toys:colours is not the network that Kaggle scores with" in result.stdout
@@ -111,7 +111,7 @@ def test_the_threshold_can_be_moved(score):
     found = parsed(score(*PAIR, "--epsilon", "0", "--json"))
     assert found["memorization_distance_thresholded"] == 1.0
     assert found["mifid"] == pytest.approx(found["fid"])
-    assert "not below the threshold 0: no penalty" in score(*PAIR, "--epsilon", "0").stdout
+    assert "at or above the threshold 0: no penalty" in score(*PAIR, "--epsilon", "0").stdout
 
 
 @pytest.mark.parametrize("metrics", ["fid", " fid ,", "fid,fid"])
@@ -188,8 +188,11 @@ def test_an_unknown_extractor(name, said, failure):
     [
         ("fidd", ["unknown metric 'fidd'", "Did you mean 'fid'?"]),
         ("fid,mfid", ["unknown metric 'mfid'", "Did you mean 'mifid'?", "There are: "]),
-        ("", ["no metric was asked for", "There are: "]),
-        (",", ["no metric was asked for"]),
+        (",", ["no metric was asked for", "There are: "]),
+        ("precision,recall", ["unknown metric 'precision'", "Did you mean 'pr'?"]),
+        ("fid,coverage", ["unknown metric 'coverage'", "Did you mean 'dc'?"]),
+        ("Inception Score", ["Did you mean 'is'?"]),
+        ("CMMD", ["Did you mean 'kid'?"]),
     ],
 )
 def test_an_unknown_metric(metrics, said, failure):
@@ -260,7 +263,7 @@ def test_a_table_does_not_wipe_the_history_of_scores(option, score, failure, no_
     history = (folder / "scores.csv").read_text()
     message = failure("score", *PAIR, option, "scores.csv", "--extractor", no_work)
     assert "cannot write scores.csv anew: it is a history of scores" in message
-    assert "Give another file name." in message
+    assert "Give another file name, such as scores-2.csv." in message
     assert (folder / "scores.csv").read_text() == history
     assert score(*PAIR, "-o", "scores.csv").exit_code == 0  # goes on
 
@@ -349,7 +352,7 @@ def make_bad(kind, folder):
         (folder / "empty").mkdir()
         return "empty", ["no pictures in folder empty; it is empty", "Expected files ending in"]
     if kind == "pattern":
-        return "out/*.gif", ["no pictures in pattern out/*.gif"]
+        return "out/*.gif", ["no file matches the pattern out/*.gif"]
     if kind == "text":
         (folder / "notes.txt").write_text("hello there")
         return "notes.txt", ["neither pictures, nor features, nor statistics", "it is a text"]
@@ -382,9 +385,9 @@ def make_bad(kind, folder):
     if kind == "damaged npy":
         (folder / "bad.npy").write_bytes(b"hello")
         return "bad.npy", ["cannot read bad.npy as NumPy arrays", "cut short or damaged"]
-    if kind == "channels first":
-        np.save(folder / "bad.npy", np.zeros((4, 3, 8, 8), np.uint8))
-        return "bad.npy", ["bad.npy has shape (4, 3, 8, 8); expected (N, H, W, 3)", "transpose"]
+    if kind == "five channels":
+        np.save(folder / "bad.npy", np.zeros((4, 8, 8, 5), np.uint8))
+        return "bad.npy", ["bad.npy", "(4, 8, 8, 5)"]
     assert kind == "one picture"
     return write_zip(where, pngs(1)), ["holds one picture; a covariance needs two"]
 
@@ -407,7 +410,7 @@ def make_bad(kind, folder):
         "text called jpg",
         "not a tar",
         "damaged npy",
-        "channels first",
+        "five channels",
         "one picture",
     ],
 )
@@ -440,7 +443,7 @@ def test_features_that_are_no_numbers_are_refused(value, failure, own_extractor)
 def test_an_unknown_device_is_told_with_those_there_are(failure):
     message = failure("score", *PAIR, "--extractor", "toys:colours", "--device", "gpu")
     assert "device 'gpu' cannot be used here" in message
-    assert "auto, cpu, cuda, cuda:1, cuda:all or mps" in message
+    assert "For --device there are: auto, cpu, cuda, cuda:1, cuda:all and mps." in message
 
 
 def test_weights_that_are_missing_are_told_with_every_way_out(failure):

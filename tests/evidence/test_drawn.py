@@ -139,3 +139,12 @@ def test_equal_pictures_have_no_map_and_that_is_said():
     same = Features(np.ones((5, 6), np.float32))
     with pytest.raises(UnavailableError, match="all pictures have the same features"):
         mifid.score(same, same, ci=0).plot("map")
+
+
+@pytest.mark.parametrize("kind", ["distances", "map", "bias"])
+def test_the_users_own_style_changes_no_plot(kind, report):
+    """As a matplotlibrc in the current folder may; this one asks for LaTeX."""
+    own = {"text.usetex": True, "font.size": 3, "axes.facecolor": "red", "savefig.facecolor": "red"}
+    plain = report.plot(kind)._repr_png_()
+    with matplotlib.rc_context(own):
+        assert report.plot(kind)._repr_png_() == plain

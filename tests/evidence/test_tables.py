@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from mifid.csvfile import COLUMNS
+from mifid.csvfile import COLUMNS, text_cell
 from mifid.errors import OutputError
 from mifid.evidence.pictures import picture_table
 from mifid.evidence.tables import TABLE_FORMATS, check_table_output, write_table
@@ -60,7 +60,7 @@ def test_csv_reads_back_as_it_was(tables, which, tmp_path):
     assert list(found) == list(table.columns())
     for name, column in table.columns().items():
         if isinstance(column, tuple):
-            assert found[name] == ["" if text is None else text for text in column]
+            assert found[name] == ["" if text is None else text_cell(text) for text in column]
         elif column.dtype == bool:
             assert found[name] == ["true" if value else "false" for value in column]
         elif column.dtype == np.int64:
@@ -76,7 +76,7 @@ def test_csv_is_plain_utf8_and_quotes_only_what_must_be(tables, tmp_path):
     text = (tmp_path / "out.CSV").read_bytes().decode("utf-8")
     lines = text.split("\n")
     assert lines[0].startswith("name,nearest,distance,second_nearest,second_distance,near_copy,")
-    assert lines[1].startswith("=SUM(A1:A9).jpg,")  # as it is called, not as a spreadsheet likes
+    assert lines[1].startswith("'=SUM(A1:A9).jpg,")  # text, and no formula
     assert '"say ""hi"", twice.jpg",,,,,false,' in text  # no distance: empty cells
     assert '"a\rreturn.jpg",' in text
     assert text.endswith("\n")
@@ -162,7 +162,7 @@ def test_a_history_of_scores_is_not_written_over(tables, mark, tmp_path):
     for refused in (check_table_output, lambda path: write_table(path, tables[0])):
         with pytest.raises(OutputError, match="it is a history of scores") as raised:
             refused(path)
-        assert raised.value.hint == "Give another file name."
+        assert raised.value.hint == f"Give another file name, such as {tmp_path / 'scores-2.csv'}."
     assert path.read_text(encoding="utf-8") == history
 
 
