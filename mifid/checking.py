@@ -8,7 +8,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -17,7 +17,7 @@ from mifid.errors import InputError, PictureError
 from mifid.files import given_path, no_such_file
 from mifid.images.archive import Entry, climbs_out, refuse_bombs
 from mifid.images.batches import default_workers
-from mifid.images.decode import decode, open_header
+from mifid.images.decode import decode, open_header, webp_size
 from mifid.images.inspection import Inspection
 from mifid.images.source import digest, is_picture
 from mifid.images.zipped import (
@@ -176,11 +176,13 @@ def _inspect(
     try:
         content = read_entry(archive, info)  # checks the CRC
         picture.digest = digest(content)
+        size = webp_size(content)
+        if size is not None and _is_needless(size, rules):  # even opening it would take memory
+            return replace(picture, format="WEBP", size=size, mode=rules.mode, decoded=False)
         with open_header(content, info.filename) as header:
             picture.format, picture.size, picture.mode = header.format, header.size, header.mode
         if _is_needless(picture.size, rules):
-            picture.decoded = False
-            return picture
+            return replace(picture, decoded=False)
         decoded = decode(content, info.filename)
     except PictureError as error:
         picture.broken = error.message

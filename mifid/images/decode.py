@@ -35,6 +35,7 @@ __all__ = [
     "mending",
     "open_header",
     "to_rgb",
+    "webp_size",
 ]
 
 MAX_PIXELS = 1 << 26
@@ -92,7 +93,33 @@ def open_header(content: bytes, name: str) -> Image.Image:
     return image
 
 
+def webp_size(content: bytes) -> tuple[int, int] | None:
+    """Return (width, height) of a WebP file from its first bytes; None for other files.
+
+    Pillow sets 8 bytes a pixel aside as it opens one: gigabytes, for a file of 200 bytes.
+    Format: https://developers.google.com/speed/webp/docs/riff_container
+    """
+    if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or len(content) < 30:
+        return None
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return _little(content[24:27]) + 1, _little(content[27:30]) + 1
+    if kind == b"VP8L":
+        bits = _little(content[21:25])
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return _little(content[26:28]) & 0x3FFF, _little(content[28:30]) & 0x3FFF
+    return None
+
+
+def _little(digits: bytes) -> int:
+    return int.from_bytes(digits, "little")
+
+
 def _open(content: bytes, name: str) -> Image.Image:
+    size = webp_size(content)
+    if size is not None:
+        _refuse_absurd(size, name)
     try:
         return Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError as error:

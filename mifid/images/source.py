@@ -55,7 +55,7 @@ _ARCHIVES = frozenset(
     for ending in ("zip", "tar", "tgz", "gz", "bz2", "xz", "zst", "7z", "rar", "tfrec", "tfrecord")
 )
 
-_GIVE_FILE = "Give {path} itself: one file of pictures is read at a time."
+_GIVE_FILE = "Give {path} itself (unpack it first, if it is in an archive)."
 _WRITE_OUT = "{path} is no picture file: write the pictures that it holds to a folder or a zip."
 _ADVICE = {
     **dict.fromkeys(_ARCHIVES, _GIVE_FILE),

@@ -14,7 +14,7 @@ from pictures import encode, noise, png
 from PIL import Image
 
 from mifid.errors import PictureError
-from mifid.images.decode import MAX_PIXELS, MAX_SIDE, decode, decoder_version, to_rgb
+from mifid.images.decode import MAX_PIXELS, MAX_SIDE, decode, decoder_version, to_rgb, webp_size
 from mifid.images.encodings import encoding_of
 
 PICTURE = noise(0, 12, 10)
@@ -223,6 +223,22 @@ def test_absurd_dimensions_are_refused_before_anything_is_decoded(width, height)
     else:
         assert message.startswith(f"'a.jpg' is {width} x {height} pixels")
         assert f"at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side" in message
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 300), (1000, 2)])
+@pytest.mark.parametrize(
+    "options", [{}, {"lossless": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}]
+)
+def test_the_size_of_a_webp_is_in_its_first_bytes(size, options):
+    assert webp_size(encode(Image.new("RGB", size), "WEBP", **options)) == size
+    assert webp_size(encode(Image.new("RGB", size))) is None
+
+
+def test_an_absurd_webp_is_refused_before_pillow_sets_memory_aside(monkeypatch):
+    content = bytearray(encode(Image.new("RGB", (9, 9)), "WEBP", lossless=True))
+    content[21:25] = (0x3FFF | 0x3FFF << 14).to_bytes(4, "little")
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    assert "is 16384 x 16384 pixels" in refusal(bytes(content))
 
 
 def test_large_pictures_are_read():

@@ -317,7 +317,7 @@ def test_a_pattern_of_archives_says_to_give_one(tmp_path):
     touch(tmp_path, "shard-0.tar", "shard-1.tar")
     with pytest.raises(InputError, match=r"it holds 2 files ending in .tar") as caught:
         open_images(str(tmp_path / "shard-*.tar"))
-    assert caught.value.hint.startswith("Give shard-0.tar itself: one file of pictures is read")
+    assert caught.value.hint.startswith("Give shard-0.tar itself (unpack it first")
 
 
 def test_a_home_folder_is_found_from_python_too(tmp_path, monkeypatch):
