@@ -18,7 +18,6 @@ __all__ = [
     "check_outputs",
     "common",
     "extraction",
-    "import_from_here",
     "intervals",
     "json_option",
     "make_progress",
@@ -212,13 +211,10 @@ def make_progress(*, silent: bool) -> Progress:
 
 
 def prepare_extractor(name: str) -> str:
-    """Make package.module:function importable from the current folder."""
-    if ":" in name:
-        import_from_here()
+    """Make package.module:function importable from the current folder, if one is named.
+
+    What is installed goes first: no file of the current folder stands in for a library.
+    """
+    if ":" in name and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     return name
-
-
-def import_from_here() -> None:
-    """Let the current folder's modules be imported, as `python -m` does."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .options import common, import_from_here, make_progress
+from .options import common, make_progress, prepare_extractor
 from .tables import print_text
 
 _NOT_IN_CONFIG = {
@@ -70,7 +70,11 @@ _NOT_IN_CONFIG = {
     metavar="FILE",
     help="Train on the paintings that FILE names, one a line.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --out; beyond its end with a longer --steps, --epochs or --budget.",
+)
 @click.option("--no-score", is_flag=True, help="Score nothing: the last snapshot is painted with.")
 @click.option(
     "--extractor",
@@ -138,13 +142,12 @@ def train_baseline(
         "data.select_paintings": select,
     }
     changes = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
-    import_from_here()  # config.toml may name an extractor of the user's, too
     try:
         trained = train(
             **given,
             settings=[*changes, *settings],
             score=not no_score,
-            extractor=extractor,
+            extractor=extractor and prepare_extractor(extractor),
             progress=make_progress(silent=quiet),
         )
     except PeerError:  # the process that failed has said why
@@ -160,6 +163,12 @@ def train_baseline(
             )
         ctx.exit(128 + trained.interrupted)
     if trained.check is not None:
+        if given["resume"] and not trained.trained_steps:
+            click.echo(
+                f"Nothing was left to train: the run was complete at step {trained.step:,}, and "
+                "its best snapshot was painted with again. To train on, give a longer --steps, "
+                "--epochs or --budget; they count from the beginning."
+            )
         print_trained(trained)
         refused = {f.rule for f in trained.check.findings if f.level == "refused"}
         ctx.exit(1 if refused - {"number"} else 0)
@@ -180,7 +189,9 @@ def _go_on(ctx: click.Context, folder: Path) -> str:
     """Return how to go on; what config.toml does not hold must be given again."""
     if not (folder / "config.toml").is_file():
         return "Nothing was trained yet: give the same command again."
-    again = []
+    again: list[str] = []
+    if ":" in (extractor := ctx.params.get("extractor") or ""):  # code runs only if it is named
+        again += ["--extractor", shlex.quote(extractor)]
     for option in ctx.command.params:
         given = (
             ctx.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE

@@ -35,6 +35,7 @@ class Trained:
     Attributes:
         folder: of the run.
         step: at which it ended.
+        trained_steps: how many of these this call trained; 0 of a run that was complete before.
         is_first: whether this is the process that tells of it, if there are several.
         interrupted: the signal that ended it early; nothing is painted then. None: it is complete.
         best: the snapshot that was painted with.
@@ -47,6 +48,7 @@ class Trained:
     step: int
     is_first: bool = True
     interrupted: Signals | None = None
+    trained_steps: int = 0
     best: Best | None = None
     archive: Path | None = None
     check: Check | None = None
@@ -86,10 +88,11 @@ def train_baseline(
         config: instead of a preset, a :class:`~mifid.baseline.config.Config`, or the
             ``config.toml`` of another run.
         settings: changes to it, such as ``"loss.cycle=5"``.
-        resume: go on with the run in ``out``.
+        resume: go on with the run in ``out``: where it was, or, if a length is given, to that. The
+            pictures may lie elsewhere by now; they must be the same.
         score: False: no scores; the last snapshot is painted with.
         epsilon, extractor, weights: as for :func:`mifid.score`; None: what ``config.toml`` says,
-            else 0.1 and ``"inception"``.
+            else 0.1 and ``"inception"``. An extractor of your own is never taken from a file.
         backend, device, workers: as for :func:`mifid.score`; the device also trains.
         skip_bad: go on without pictures that cannot be decoded.
         tensorboard: also write TensorBoard's event files.
@@ -163,7 +166,14 @@ def train_baseline(
                     progress=shown,
                 )
         interrupted = run.train(scorer=judge, started=started, tensorboard=tensorboard)
-        trained = Trained(run.folder, run.step, processes.is_first, interrupted, run.best)
+        trained = Trained(
+            run.folder,
+            run.step,
+            processes.is_first,
+            interrupted,
+            trained_steps=run.trained_steps,
+            best=run.best,
+        )
         if interrupted is not None or not processes.is_first:
             return trained
         return _hand_in(run, trained, judge, workers=workers, note=note)

@@ -126,8 +126,9 @@ def _settings(run: Run) -> Iterator[Setting]:
 def _commands(run: Run) -> Iterator[Command]:
     folder, photos = shlex.quote(str(run.folder)), shlex.quote(run.inputs.photos)
     reference = _reference_options(run.inputs)
+    own = f" --extractor {shlex.quote(run.inputs.extractor)}" if ":" in run.inputs.extractor else ""
     yield Command(
-        "train it again", f"mifid train-baseline --config {folder}/config.toml --out again/"
+        "train it again", f"mifid train-baseline --config {folder}/config.toml --out again/{own}"
     )
     yield Command(
         "paint photos",

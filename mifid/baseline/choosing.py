@@ -42,8 +42,12 @@ def choose_config(
     A preset, a file, or, for a run that goes on, its own file; then ``settings`` on top, and
     what was given instead of what stands in a file.
 
+    An extractor of somebody's own is code that would be run: that a file names one is not enough,
+    as run folders are shared; the caller must name it.
+
     Raises:
-        InputError: no pictures are given; both a preset and a file; a setting that cannot be.
+        InputError: no pictures are given; both a preset and a file; a setting that cannot be;
+            nothing to go on with; an extractor that only a file names.
     """
     if preset_name is not None and config is not None:
         raise InputError(
@@ -68,11 +72,18 @@ def choose_config(
             f"{out} was scored with an extractor that was given as code",
             hint="Give it again: train_baseline(..., extractor=...).",
         )
+    if ":" in given.extractor and extractor is None:
+        source = config if config is not None else out / CONFIG
+        raise InputError(
+            f"{source} names the extractor {given.extractor}: that is code, which would be run",
+            hint="If you trust it, say so by giving it again: "
+            f"{setting('extractor', given.extractor)}.",
+        )
     for option, place in (("photos", given.photos), ("monets", given.monets)):
         if not place:
             raise InputError(
                 f"no {option} are given",
-                hint=f"Give --{option} (a folder, zip, tar or TFRecords).",
+                hint=f"Give {setting(option)} (a folder, zip, tar or TFRecords).",
             )
     return given, chosen
 
@@ -80,12 +91,19 @@ def choose_config(
 def _begin(
     out: Path, preset_name: str | None, config: Config | str | Path | None, *, resume: bool
 ) -> tuple[Inputs, Config]:
+    own = out / CONFIG
+    if resume and not own.is_file():
+        held = f"it holds no {CONFIG}" if out.is_dir() else "there is no such folder"
+        raise InputError(
+            f"nothing to resume in {out}: {held}",
+            hint=f"Leave out {setting('resume')} to begin a run, or give the {setting('out')} of "
+            "the one to go on with.",
+        )
     if isinstance(config, Config):
         return Inputs(), config
     if config is not None:
         return read_run_file(config)
-    own = out / CONFIG
-    if not resume or not own.is_file():
+    if not resume:
         return _of_preset(Inputs(), preset_name or DEFAULT)
     inputs, chosen = read_run_file(own)
     return (inputs, chosen) if preset_name is None else _of_preset(inputs, preset_name)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 
 from mifid.errors import InputError, setting
 from mifid.images import Source
-from mifid.images.batches import BatchReader
+from mifid.images.batches import BatchReader, digests
 from mifid.images.source import Decoded, digest
 from mifid.images.subset import Subset
 
-__all__ = ["overlap"]
+__all__ = ["overlap", "sha256_of"]
 
 _BATCH = 64
 
@@ -48,6 +49,12 @@ def overlap(
         f"{len(seen):,} of {len(unseen):,} held-out pictures are trained on: the scores reward "
         "copying these"
     )
+
+
+def sha256_of(source: Source) -> str:
+    """Return a hash of the pictures as they are encoded, whatever their names, order and place."""
+    known = sorted(content for content in digests(source) if content is not None)
+    return hashlib.sha256(b"".join(known)).hexdigest()
 
 
 def _contents(source: Source, workers: int | None) -> set[bytes]:

@@ -14,7 +14,9 @@ from mifid.baseline.building import Parts, build, steps_of
 from mifid.baseline.checkpoint import Checkpoints
 from mifid.baseline.clock import Clock
 from mifid.baseline.config import Config
+from mifid.baseline.duration import format_duration
 from mifid.baseline.feedsheet import write_augmented
+from mifid.baseline.held_out import sha256_of
 from mifid.baseline.interrupts import stop_requests
 from mifid.baseline.loop import Trainer
 from mifid.baseline.memory import told_memory
@@ -31,10 +33,18 @@ from mifid.baseline.preflight import (
 )
 from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder, check_tensorboard
-from mifid.baseline.runfile import Inputs, write_run_file
-from mifid.baseline.runfolder import CONFIG, check_folder, check_identity, locked
-from mifid.baseline.sides import open_side, store_sides
+from mifid.baseline.runfile import Inputs, absolute, read_run_file, write_run_file
+from mifid.baseline.runfolder import (
+    CONFIG,
+    check_folder,
+    check_identity,
+    has_other_length,
+    locked,
+)
+from mifid.baseline.schedule import factor
+from mifid.baseline.sides import open_side, refuse_shared, store_sides
 from mifid.baseline.snapshots import Best, Scorer
+from mifid.errors import InputError, warn
 from mifid.images import Source
 from mifid.images.batches import default_workers
 from mifid.progress import Progress
@@ -46,7 +56,10 @@ __all__ = ["Run"]
 
 @dataclass
 class Run:
-    """A run whose pictures are ready. Make one with :meth:`open`."""
+    """A run whose pictures are ready. Make one with :meth:`open`.
+
+    After :meth:`train`, ``step`` is where it ended and ``trained_steps`` what was trained by it.
+    """
 
     folder: Path
     inputs: Inputs
@@ -60,6 +73,7 @@ class Run:
     progress: Progress
     resume: bool
     step: int = 0
+    trained_steps: int = 0
     best: Best | None = None
 
     @classmethod
@@ -89,8 +103,9 @@ class Run:
                 if processes.is_first:
                     stack.enter_context(locked(folder))
                     check_folder(folder, inputs, config, resume=resume)
+                noted = str(folder / CONFIG) if resume else ""
                 photos, paintings = (
-                    stack.enter_context(closing(open_side(given, label)))
+                    stack.enter_context(closing(open_side(given, label, noted_in=noted)))
                     for given, label in ((inputs.photos, "photos"), (inputs.monets, "paintings"))
                 )
             photo_store, painting_store = store_sides(
@@ -104,6 +119,8 @@ class Run:
             )
             with processes.together():
                 if processes.is_first:
+                    if config.training.method != "gan":  # which does not look at photos
+                        refuse_shared(photo_store, painting_store)
                     photos = paintable(
                         photos,
                         data=data,
@@ -138,15 +155,12 @@ class Run:
                 check_tensorboard()
             stack.enter_context(told_memory(self.config))
             recorder = snapshots = None
-            identity = {
-                "photos": self.photos.sha256,
-                "paintings": self.paintings.sha256,
-                "kind of device": self.device.type,
-                "scorer": scorer.name if scorer is not None else "none",
-            }
+            earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
+            longer = has_other_length(earlier, self.config)
             checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
             points = float(max(self.config.score.points, 1))
             with self.processes.together():
+                identity = self._identity(scorer)
                 parts = build(
                     self.config,
                     photos=self.photos,
@@ -162,9 +176,14 @@ class Run:
                 each, clock.steps = steps_of(self.config, parts.feed)
                 if self.processes.is_first:
                     photos_score, points = self._prepare(parts, scorer, clock)
+                    if longer and state is not None:
+                        self._check_longer(clock, state["step"], state["fraction"], earlier)
+                    self._write_run_file()
                     recorder = stack.enter_context(
                         Recorder.open(self.folder, tensorboard=tensorboard, resume_from=last or 0)
                     )
+                    if not self.resume:
+                        write_augmented(self.folder, parts.feed)
                     snapshots = parts.snapshots(
                         self.folder, scorer=scorer, recorder=recorder, rules=self.rules
                     )
@@ -191,12 +210,34 @@ class Run:
             )
             if state is not None:
                 trainer.load_state_dict(state)
+                if longer:  # how much is over is counted anew
+                    trainer.fraction = 0.0
             else:
                 trainer.save()  # the first one shows that there is room, and loses nothing
+            begun_at = trainer.step
             interrupted = trainer.run()
-            self.step = trainer.step
+            self.step, self.trained_steps = trainer.step, trainer.step - begun_at
             self.best = snapshots.best if snapshots is not None else None
             return interrupted
+
+    def _identity(self, scorer: Scorer | None) -> dict[str, str]:
+        """Return what must be the same when the run goes on; paths are no part of it."""
+        held_out = ""
+        if scorer is not None and self.inputs.held_out:
+            noted = str(self.folder / CONFIG) if self.resume else ""
+            with closing(
+                open_side(self.inputs.held_out, "held-out paintings", noted_in=noted)
+            ) as s:
+                held_out = sha256_of(s)
+        return {
+            "number of photos": str(len(self.photos.names)),
+            "photos": self.photos.sha256,
+            "number of paintings": str(len(self.paintings.names)),
+            "paintings": self.paintings.sha256,
+            "held-out paintings": held_out,
+            "kind of device": self.device.type,
+            "scorer": scorer.name if scorer is not None else "none",
+        }
 
     def _prepare(
         self, parts: Parts, scorer: Scorer | None, clock: Clock
@@ -234,8 +275,37 @@ class Run:
         points = scored_points(
             self.config, costs, seconds=seconds, held_back=held_back, kinds=kinds
         )
-        if not self.resume:
-            # Only now: a run that was refused leaves nothing that the next would stumble over.
-            write_run_file(self.folder / CONFIG, self.inputs, self.config, version=__version__)
-            write_augmented(self.folder, parts.feed)
         return (photos_score if held_back else None), float(points)
+
+    def _write_run_file(self) -> None:
+        """Write down what the run was given; of one that goes on, what is another place now.
+
+        Only now: a run that was refused leaves nothing that the next would stumble over.
+        """
+        inputs, config = absolute(self.inputs, self.config)
+        path = self.folder / CONFIG
+        if not self.resume or read_run_file(path) != (inputs, config):
+            write_run_file(path, inputs, config, version=__version__)
+
+    def _check_longer(self, clock: Clock, step: int, before: float, earlier: Config) -> None:
+        """See that a run which goes on with another length has some of it left, and tell its rate.
+
+        Raises:
+            InputError: as much as that is over already.
+        """
+        fraction = clock.fraction(step)
+        if fraction >= 1:
+            raise InputError(
+                f"{self.folder} has trained {step:,} steps in {format_duration(clock.elapsed())}: "
+                "nothing of the new length is left",
+                hint="Steps, epochs and budget count from the beginning of the run: give more. To "
+                "paint with what was trained, leave them out, or use mifid generate.",
+            )
+        was = factor(earlier.schedule, before)
+        now = factor(self.config.schedule, fraction)
+        rate = self.config.optimiser.rate
+        warn(
+            f"the run goes on from step {step:,} with another length, of which {fraction:.0%} is "
+            f"over; the schedule ({self.config.schedule.name}) is that of the new length: the "
+            f"learning rate goes on at {rate * now:.2g} (it was at {rate * was:.2g})"
+        )

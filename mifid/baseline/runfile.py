@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any
 
@@ -23,7 +23,7 @@ if sys.version_info >= (3, 11):
 else:  # the same parser, before Python had it
     import tomli as tomllib
 
-__all__ = ["Inputs", "read_run_file", "write_run_file"]
+__all__ = ["Inputs", "absolute", "read_run_file", "write_run_file"]
 
 _WIDTH = 100
 _BYTES = 1 << 20  # ours have 10 kB; /dev/zero never ends
@@ -56,12 +56,16 @@ _INPUTS = {
     "photos": "photos to learn from and to paint over",
     "monets": "paintings to learn from",
     "held_out": "paintings to score against, which training doesn't see; empty: none",
-    "extractor": "what snapshots and submission are scored with; none: nothing is scored; code: "
-    "a function that was given in Python, and must be given again",
+    "extractor": "what snapshots and submission are scored with; none: nothing is scored; "
+    "package.module:function is code, which runs only if --extractor names it again; code: a "
+    "function that was given in Python, and must be given again",
     "weights": "weights file of the extractor; empty: wherever they are found",
     "epsilon": "memorization distances below it are penalized",
     "preset": "the preset that the settings below began with, for the report alone; empty: none",
 }
+
+_PATHS = ("photos", "monets", "held_out", "weights")
+_LISTS = ("select_photos", "select_paintings")
 
 
 def write_run_file(
@@ -92,6 +96,19 @@ def write_run_file(
         file.write(content)
 
 
+def absolute(inputs: Inputs, config: Config) -> tuple[Inputs, Config]:
+    """Return both with paths that hold in any working directory."""
+    sides = {key: _absolute(getattr(inputs, key)) for key in _PATHS}
+    lists = {key: _absolute(getattr(config.data, key)) for key in _LISTS}
+    return replace(inputs, **sides), replace(config, data=replace(config.data, **lists))
+
+
+def _absolute(path: str) -> str:
+    if not path or "://" in path or "\0" in path:
+        return path
+    return os.path.abspath(path if os.path.lexists(path) else os.path.expanduser(path))
+
+
 def read_run_file(path: str | os.PathLike[str]) -> tuple[Inputs, Config]:
     """Read what :func:`write_run_file` wrote, or someone by hand. What is missing has its default.
 
@@ -106,7 +123,7 @@ def read_run_file(path: str | os.PathLike[str]) -> tuple[Inputs, Config]:
 def _lines(inputs: Inputs, config: Config, version: str) -> Iterator[str]:
     yield f"# Everything that this run was given. Written by mifid {version}; repeat the run with"
     yield "#     mifid train-baseline --config config.toml --out another-run/"
-    yield "# from the folder that the first one was started in: paths are as they were given."
+    yield "# Relative paths, if you write any here, count from the folder that it is started in."
     yield ""
     yield "[inputs]"
     for field in fields(Inputs):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,21 +15,28 @@ from mifid.baseline.runfile import Inputs, read_run_file
 from mifid.baseline.settings import differences
 from mifid.errors import InputError, OutputError, setting
 
-__all__ = ["CONFIG", "check_folder", "check_identity", "locked"]
+__all__ = ["CONFIG", "check_folder", "check_identity", "has_other_length", "locked"]
 
 CONFIG = "config.toml"
 _LOCK = ".lock"
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder if need be, and keep other runs out of it within the block.
 
-    The system lets go of the lock when the process ends, however it ends.
+    A block that leaves no :data:`CONFIG` leaves nothing else that is made here. The system lets go
+    of the lock when the process ends, however it ends.
 
     Raises:
-        OutputError: it cannot be made, or another process is at work in it.
+        OutputError: it cannot be made, another process is at work in it, or it holds something
+            that is no run.
     """
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        _refuse_others(folder)  # before anything is written there
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -35,7 +44,6 @@ def locked(folder: Path) -> Iterator[None]:
             f"cannot make the run folder {folder}: {error.strerror}",
             hint=f"Give another {setting('out')}.",
         ) from error
-    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -49,26 +57,31 @@ def locked(folder: Path) -> Iterator[None]:
             hint=f"Give another {setting('out')}.",
         ) from error
     try:
+        _sweep(folder)
         yield
     finally:
+        if not (folder / CONFIG).exists():
+            with suppress(OSError):  # Windows keeps files that are open
+                (folder / _LOCK).unlink()
         lock.release()
+        if not (folder / CONFIG).exists():
+            with suppress(OSError):  # somebody put something there meanwhile
+                for path in made:
+                    path.rmdir()
 
 
 def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) -> None:
     """See that a new run finds the folder empty, and one that goes on finds itself.
 
+    Where the pictures lie, and how long the run is, may have changed: that the pictures are the
+    same is seen by their contents (:func:`check_identity`).
+
     Raises:
         OutputError: a new run, but the folder holds something already.
-        InputError: nothing to resume, or it was another configuration.
+        InputError: it was another configuration.
     """
     file = folder / CONFIG
     if resume:
-        if not file.is_file():
-            raise InputError(
-                f"nothing to resume in {folder}: it holds no {CONFIG}",
-                hint=f"Leave out {setting('resume')} to begin a run, or give the {setting('out')} "
-                "of the one to go on with.",
-            )
         _check_same(file, inputs, config)
         return
     if file.is_file():
@@ -77,7 +90,11 @@ def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) 
             hint=f"Add {setting('resume', True)} to go on with it, or give another "
             f"{setting('out')}.",
         )
-    others = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
+    _refuse_others(folder)
+
+
+def _refuse_others(folder: Path) -> None:
+    others = sorted(p.name for p in folder.iterdir() if p.name != _LOCK and not _is_left_over(p))
     if others:
         raise OutputError(
             f"{folder} is not empty: it holds {', '.join(others[:3])}"
@@ -87,33 +104,78 @@ def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) 
         )
 
 
+def _is_left_over(path: Path) -> bool:
+    """Say whether a killed process left this of a file that it was writing."""
+    found = _TEMPORARY.fullmatch(path.name)
+    # Before there is a run, CONFIG is all that one writes.
+    return found is not None and (found[1] == CONFIG or (path.parent / CONFIG).is_file())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left: no other is at work here. Checkpoints are large."""
+    checkpoints = folder / "checkpoints"
+    left = [path for path in folder.iterdir() if _is_left_over(path)]
+    if (folder / CONFIG).is_file() and checkpoints.is_dir():
+        left += [path for path in checkpoints.iterdir() if _TEMPORARY.fullmatch(path.name)]
+    for path in left:
+        with suppress(OSError):
+            path.unlink()
+
+
 def check_identity(folder: Path, *, then: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse to go on with other pictures, on another device, or with scores of another scorer.
+
+    What an earlier version did not note down is passed over.
 
     Raises:
         InputError: which of them differs.
     """
-    given = [setting(name) for name in ("photos", "monets", "device", "extractor", "weights")]
     for what, value in now.items():
-        if then[what] != value:
-            plural = what.endswith("s")
-            told = "are not those" if plural else "is not the one"
-            shown = "" if plural else f": {then[what]}, now {value}"
-            raise InputError(
-                f"{folder}: the {what} {told} that the run began with{shown}",
-                hint=f"Give the same {', '.join(given)} as then, or train anew in another "
-                f"{setting('out')}.",
-            )
+        if then.get(what, value) == value:
+            continue
+        plural = what in _SIDES
+        told = f"{what} are not those" if plural else f"{what} is not the one"
+        shown = "" if plural else f": {then[what]}, now {value}"
+        given = " and ".join(setting(name) for name in _GIVEN_AS[what])
+        raise InputError(
+            f"{folder}: the {told} that the run began with{shown}",
+            hint=f"Give the same {given} as then, or train anew in another {setting('out')}."
+            + (" Pixels, names and number must be the same; the path may be another." * plural),
+        )
+
+
+_SIDES = ("photos", "paintings", "held-out paintings")
+_GIVEN_AS = {
+    "photos": ("photos",),
+    "paintings": ("monets",),
+    "held-out paintings": ("held_out",),
+    "number of photos": ("photos",),
+    "number of paintings": ("monets",),
+    "kind of device": ("device",),
+    "scorer": ("extractor", "weights"),
+}
+
+
+def has_other_length(then: Config, now: Config) -> bool:
+    """Say whether a run was given another length: in steps, epochs or time."""
+    return now != _as_long(now, then)
+
+
+def _as_long(config: Config, other: Config) -> Config:
+    """Return ``config`` with the length of ``other``."""
+    length = {key: getattr(other.training, key) for key in ("steps", "epochs", "budget")}
+    return replace(config, training=replace(config.training, **length))
 
 
 def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
     then_inputs, then = read_run_file(file)
-    changes = differences(then, config)
+    lists = {key: getattr(then.data, key) for key in ("select_photos", "select_paintings")}
+    same = replace(_as_long(config, then), data=replace(config.data, **lists))
+    changes = differences(then, same)
     changes += [
         f"inputs.{key}: {was} -> {now}"
-        for key, was in vars(then_inputs).items()
-        # The preset's name changes nothing, and older files do not hold it.
-        if key != "preset" and (now := getattr(inputs, key)) != was
+        for key in ("extractor", "epsilon")
+        if (was := getattr(then_inputs, key)) != (now := getattr(inputs, key))
     ]
     if changes:
         shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -360,7 +361,7 @@ def test_a_budget_too_short_is_refused_before_anything_is_written(pictures, tmp_
         "Give at least settings=['training.budget=1m'], or fewer pictures to paint "
         "(settings=['training.submission=12'])."
     )
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_is_told_before_the_first_step(pictures, tmp_path, monkeypatch):
@@ -425,8 +426,8 @@ def test_resuming_with_another_configuration_is_refused(pictures, tmp_path):
 
 
 def test_resuming_with_other_pictures_is_refused(pictures, tmp_path):
-    for name in ("photos", "monets"):
-        write_pictures(tmp_path / name, drawn("photo", PHOTOS, seed=len(name)))
+    for name, seed in (("photos", 6), ("monets", 60)):
+        write_pictures(tmp_path / name, drawn("photo", PHOTOS, seed=seed))
     given = {"out": tmp_path / "run", "score": False, "rules": RULES}
     train_baseline(tmp_path / "photos", tmp_path / "monets", config=SMALL, **given)
     (tmp_path / "photos" / "003.png").write_bytes((tmp_path / "photos" / "004.png").read_bytes())
@@ -449,8 +450,10 @@ def test_the_extractor_is_remembered(pictures, tmp_path):
     config = changed(training={"steps": 2}, score={"points": 1})
     one = train(pictures, tmp_path / "one", config, **given)
     (tmp_path / "one" / "images.zip").unlink()
-    again = train_baseline(out=tmp_path / "one", resume=True, rules=RULES)
-    other = train_baseline(out=tmp_path / "two", config=tmp_path / "one/config.toml", rules=RULES)
+    file = tmp_path / "one" / "config.toml"
+    named = {"extractor": "toys:colours", "rules": RULES}
+    again = train_baseline(out=tmp_path / "one", resume=True, **named)
+    other = train_baseline(out=tmp_path / "two", config=file, **named)
     assert one.report.mifid == again.report.mifid == other.report.mifid
     assert other.report.epsilon == 0.2
     assert other.report.protocol["extractor"] == "toys:colours"
@@ -458,9 +461,172 @@ def test_the_extractor_is_remembered(pictures, tmp_path):
     assert "--extractor toys:colours --epsilon 0.2" in page
 
 
+def test_code_that_only_a_file_names_is_not_run(pictures, tmp_path, monkeypatch):
+    """Whoever shares a run folder does not get to run code where it is gone on with."""
+    run = tmp_path / "shared"
+    train(pictures, run, changed(training={"steps": 1}), extractor="toys:colours")
+    file = run / "config.toml"
+    file.write_text(file.read_text().replace('"toys:colours"', '"shared.payload:f"'))
+    (run / "payload.py").write_text("raise SystemExit('it was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for given in ({"out": run, "resume": True}, {"out": tmp_path / "new", "config": file}):
+        with pytest.raises(InputError, match=r"config\.toml names the extractor shared\.pay") as e:
+            train_baseline(**given, rules=RULES)
+        assert "extractor='shared.payload:f'" in e.value.hint
+
+
 def test_nothing_to_resume(pictures, tmp_path):
-    with pytest.raises(InputError, match="nothing to resume in"):
+    with pytest.raises(InputError, match=r"nothing to resume in .*run: there is no such folder"):
+        train_baseline(out=tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match=r"nothing to resume in .*run: it holds no config\.toml"):
         train(pictures, tmp_path / "run", resume=True)
+
+
+BRIEF = changed(training={"steps": 2}, score={"points": 1})
+
+
+@pytest.fixture
+def moved(pictures, tmp_path, monkeypatch):
+    """A run that was begun in a folder of its own by relative paths; return that folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("photos", "monets", "held_out"):
+        shutil.copytree(pictures / name, home / name)
+    (home / "names.txt").write_text("001\n002\n003\n")
+    monkeypatch.chdir(home)
+    config = changed(BRIEF, data={"select_paintings": "names.txt"})
+    given = {"held_out": "held_out", "config": config, "extractor": colours, "rules": RULES}
+    train_baseline("photos", "monets", "run", **given)
+    return home
+
+
+def go_on(**given):
+    return train_baseline(resume=True, extractor=colours, rules=RULES, **given)
+
+
+def test_a_run_goes_on_from_any_working_directory(moved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    inputs, config = read_run_file("home/run/config.toml")
+    assert (inputs.photos, inputs.held_out) == (f"{moved}/photos", f"{moved}/held_out")
+    assert config.data.select_paintings == f"{moved}/names.txt"
+    assert go_on(out="home/run").trained_steps == 0
+    # The same pictures, spelt otherwise.
+    assert go_on(out="home/run", photos="home/../home/photos", monets="home/monets/").step == 2
+
+
+def test_a_run_goes_on_with_the_same_pictures_in_another_place(moved):
+    archive = shutil.make_archive("elsewhere", "zip", "photos")
+    for name in ("photos", "monets", "held_out"):
+        (moved / name).rename(moved / f"{name}2")
+    with pytest.raises(InputError, match=r"photos: no such file or folder: .*/photos") as caught:
+        go_on(out="run")
+    assert "run/config.toml names them so" in caught.value.hint
+    assert "with photos: " in caught.value.hint
+    with pytest.raises(InputError, match=r"paintings: no such file or folder: .*/monets") as caught:
+        go_on(out="run", photos="photos2")
+    assert "with monets: " in caught.value.hint
+    assert go_on(out="run", photos=archive, monets="monets2", held_out="held_out2").step == 2
+    # It is noted: from now on they need not be given.
+    assert read_run_file("run/config.toml")[0].photos == archive
+    assert go_on(out="run").step == 2
+
+
+@pytest.mark.filterwarnings("default::mifid.MifidWarning")
+@pytest.mark.parametrize(
+    ("side", "option", "said"),
+    [
+        ("photos", "photos", "the number of photos is not the one .*: 24, now 23"),
+        ("monets", "monets", "the paintings are not those that the run began with"),
+        ("held_out", "held_out", "the held-out paintings are not those that the run began with"),
+    ],
+)
+def test_other_pictures_are_refused_and_nothing_is_noted(side, option, said, moved, pictures):
+    write_pictures(pictures / "extra", drawn("painting", 1, seed=300))
+    shutil.copytree(side, "other")
+    first = moved / "other" / "001.png"
+    if side == "photos":
+        first.unlink()
+    else:
+        first.write_bytes((pictures / "extra" / "000.png").read_bytes())
+    before = (moved / "run" / "config.toml").read_bytes()
+    with pytest.raises(InputError, match=said):
+        go_on(out="run", **{option: "other"})
+    assert (moved / "run" / "config.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["constant", "linear"])
+def test_a_finished_run_is_trained_on(name, pictures, tmp_path):
+    schedule = {"name": name, "start": 0.5}
+    config = changed(training={"steps": 4, "log_steps": 1}, score={"points": 1}, schedule=schedule)
+    run = tmp_path / "run"
+    train(pictures, run, config)
+    with pytest.warns(MifidWarning, match="goes on from step 4 with another length, of which 50%"):
+        trained = train(pictures, run, changed(config, training={"steps": 8}), resume=True)
+    assert (trained.step, trained.trained_steps) == (8, 4)
+    assert read_run_file(run / "config.toml")[1].training.steps == 8
+    rows = [row for row in read_metrics(run) if row["kind"] == "train"]
+    assert [row["step"] for row in rows] == list(range(1, 9))
+    factors = [round(row["rate"] / 2e-4, 6) for row in rows]
+    if name == "constant":  # as if it had been so long from the beginning
+        assert factors == [1] * 8
+        train(pictures, tmp_path / "whole", changed(config, training={"steps": 8}))
+        assert_same(weights_at(tmp_path / "whole", 8)["method"], weights_at(run, 8)["method"])
+    else:
+        assert factors == [1, 1, 0.5, 0, 0.75, 0.5, 0.25, 0]
+
+
+def test_training_on_to_less_than_there_is_is_refused(pictures, tmp_path):
+    run = tmp_path / "run"
+    train(pictures, run, changed(BRIEF, training={"steps": 4}))
+    before = (run / "config.toml").read_bytes()
+    with pytest.raises(InputError, match=r"has trained 4 steps .* nothing of the new length") as e:
+        train(pictures, run, changed(BRIEF, training={"steps": 3}), resume=True)
+    assert "count from the beginning" in e.value.hint
+    assert (run / "config.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("leftover", [".config.toml.1d8bszih.tmp", ".lock"])
+def test_what_a_kill_left_does_not_block_the_next_run(leftover, pictures, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / leftover).touch()
+    assert train(pictures, run, BRIEF, score=False).step == 2
+    assert not list(run.glob(".*.tmp"))
+    left = run / "checkpoints" / ".step-00000002.rank0.pt.abcd_123.tmp"
+    left.touch()
+    train(pictures, run, BRIEF, score=False, resume=True)
+    assert not left.exists()
+
+
+def test_what_is_refused_leaves_nothing(pictures, tmp_path):
+    before = sorted(path.name for path in (pictures / "monets").iterdir())
+    with pytest.raises(OutputError, match="monets is not empty"):
+        train(pictures, pictures / "monets")
+    assert sorted(path.name for path in (pictures / "monets").iterdir()) == before
+    with pytest.raises(InputError, match="no such file"):
+        train_baseline(tmp_path / "no", tmp_path / "no", tmp_path / "new" / "run", config=SMALL)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_same_pictures_on_both_sides_are_refused(pictures, tmp_path):
+    copies = write_pictures(
+        tmp_path / "copies", drawn("photo", PHOTOS), names="zyxwvutsrqponmlkjihgfedc"
+    )
+    given = {"out": tmp_path / "run", "config": SMALL, "score": False, "rules": RULES}
+    for monets in (pictures / "photos", copies):
+        with pytest.raises(InputError, match="are the same pictures") as caught:
+            train_baseline(pictures / "photos", monets, **given)
+        assert "photos and monets must be different" in caught.value.hint
+    for path in list((tmp_path / "copies").iterdir())[4:]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"4 of 24 photos .* and 4 of 4 paintings"):
+        train_baseline(pictures / "photos", copies, **given)
+    shutil.copytree(pictures / "monets", tmp_path / "mixed")
+    shutil.copy(pictures / "photos" / "003.png", tmp_path / "mixed" / "x.png")
+    with pytest.warns(MifidWarning, match="1 of 7 paintings are also among the photos"):
+        train_baseline(pictures / "photos", tmp_path / "mixed", **{**given, "config": BRIEF})
 
 
 def test_config_toml_repeats_the_run(pictures, tmp_path):

@@ -82,7 +82,8 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
     assert f"How the run went: {Path('run/report.html')}" in words
     assert (folder / "run" / "report.html").is_file()
     inputs, config = read_run_file("run/config.toml")
-    assert (inputs.photos, inputs.monets, inputs.held_out) == ("photos", "monet", "others")
+    sides = tuple(str(folder / name) for name in ("photos", "monet", "others"))
+    assert (inputs.photos, inputs.monets, inputs.held_out) == sides
     assert (config.training.steps, config.training.budget) == (4, "")
     assert (config.data.limit_photos, config.data.limit_paintings) == (8, 8)
 
@@ -93,9 +94,15 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
 
     finished = run("train-baseline", *COLOURS, "--resume")
     assert finished.exit_code == 0, finished.output
-    other = run("train-baseline", *COLOURS, "--resume", "--steps", "9")
+    assert "Nothing was left to train: the run was complete at step 4" in finished.stdout
+    other = run("train-baseline", *COLOURS, "--resume", "--set", "loss.cycle=9")
     assert other.exit_code == 1
-    assert "training.steps: 4 -> 9" in other.stderr
+    assert "loss.cycle: 10 -> 9" in other.stderr
+    longer = run("train-baseline", *COLOURS, "--resume", "--steps", "8")
+    assert longer.exit_code == 0, longer.output
+    assert "the learning rate goes on at 0.0002 (it was at 0)" in longer.stderr
+    assert "Nothing was left" not in longer.stdout
+    assert read_run_file("run/config.toml")[1].training.steps == 8
 
 
 def test_a_submission_broken_otherwise_is_1(train, monkeypatch):
@@ -169,7 +176,8 @@ def test_paintings_can_be_selected(train, folder):
         (["--extractor", "inceptoin"], "inception"),
         (["--weights", "no.pth", "--extractor", "inception"], "no.pth"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
-        (["--resume"], "nothing to resume in run: it holds no config.toml"),
+        (["--resume"], "nothing to resume in run: there is no such folder"),
+        (["--monets", "photos"], "--photos and --monets must be different pictures"),
         (["--out", "monet"], "monet is not empty: it holds 000.png, 001.png, 002.png and 2 more"),
         (["--set", "data.fit=exact"], "16 x 16"),
         (["--set", "generator.network=unett"], "Did you mean 'unet'?"),
@@ -295,7 +303,7 @@ def test_ctrl_c_saves_and_the_command_that_is_shown_goes_on(folder, run, failure
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err
-    command = "mifid train-baseline --out run --resume"
+    command = "mifid train-baseline --out run --resume --extractor toys:colours"
     assert f"Stopped at step {kept.last():,} and saved. Go on with: {command}\n" in err
     assert run(*command.split()[1:]).exit_code == 0
     assert kept.last() == 200
@@ -322,3 +330,20 @@ def test_ctrl_c_while_painting_says_how_to_go_on(train, run, monkeypatch):
     assert "Interrupted. Go on with: mifid train-baseline --out run --resume" in result.stderr
     command = result.stderr.partition("Go on with: mifid ")[2].split()
     assert run(*command).exit_code == 0
+
+
+def test_a_module_of_the_current_folder_stands_in_for_no_library(folder, run):
+    """Beside pictures from elsewhere may lie anything."""
+    (folder / "safetensors.py").write_text("raise SystemExit('run')")
+    (folder / "mine.py").write_text("from toys import colours")
+    assert run("train-baseline", *SIDES, *TINY, "--steps", "1", "--no-score").exit_code == 0
+    assert str(folder) not in sys.path
+    options = ["--steps", "1", "--out", "own", "--extractor", "mine:colours"]
+    assert run("train-baseline", *SIDES, *TINY, *options).exit_code == 0
+    assert sys.path[-1] == str(folder)
+
+
+def test_a_folder_of_pictures_is_left_as_it_was(refused, folder):
+    before = sorted(path.name for path in (folder / "monet").iterdir())
+    assert "monet is not empty" in refused("--out", "monet")
+    assert sorted(path.name for path in (folder / "monet").iterdir()) == before
