@@ -44,7 +44,7 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
     """Draw photos and paintings into ``folder`` and zip two submissions; the same every time.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something else than an earlier demo.
     """
     rules = replace(MONET, competition="mifid demo", at_least=pictures, at_most=pictures)
     demo = Demo(
@@ -55,6 +55,7 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
         copies=folder / "copies" / "images.zip",
         rules=rules,
     )
+    _refuse_others(demo, folder, pictures)
     for path in (demo.photos, demo.paintings, demo.held_out, demo.copies.parent):
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,29 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
                 copies.add_encoded(f"again-{name}", painted)
             task.advance()
     return demo
+
+
+def _refuse_others(demo: Demo, folder: Path, pictures: int) -> None:
+    """See that nothing is drawn over: the folder is empty, or all of an earlier demo.
+
+    An earlier one is known by its first photo, which is the same every time, and by its names.
+    """
+    found = [path for path in folder.rglob("*") if not path.is_dir()] if folder.is_dir() else []
+    names = {f"{number:03}.jpg" for number in range(pictures)}
+    sides = (demo.photos, demo.paintings, demo.held_out)
+    first = demo.photos / "000.jpg"
+    drawn = encode_picture(landscape(np.random.RandomState(0)))
+    if not found or (
+        first.is_file()
+        and first.read_bytes() == drawn
+        and all(path.name in names for path in found if path.parent in sides)
+    ):
+        return
+    raise OutputError(
+        f"{folder} is not empty: it holds {found[0].relative_to(folder)}"
+        + (f" and {len(found) - 1:,} more" if len(found) > 1 else ""),
+        hint=f"Give a new or an empty folder as {setting('out')}, so that nothing is drawn over.",
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

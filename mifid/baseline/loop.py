@@ -11,7 +11,12 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from mifid.baseline.checkpoint import Checkpoints, random_state, restore_random_state
+from mifid.baseline.checkpoint import (
+    Checkpoints,
+    check_state,
+    random_state,
+    restore_random_state,
+)
 from mifid.baseline.clock import Clock, due, log_interval
 from mifid.baseline.config import Config
 from mifid.baseline.cyclegan import CycleGan
@@ -24,6 +29,7 @@ from mifid.baseline.records import Recorder
 from mifid.baseline.schedule import factor
 from mifid.baseline.snapshots import Snapshots
 from mifid.baseline.tally import HINT, DivergedError, Tally
+from mifid.errors import InputError, first_line
 from mifid.progress import Progress, Task
 
 __all__ = ["Trainer"]
@@ -233,7 +239,26 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            MifidError: it is of another run, or not of one at all.
+        """
+        own = self.state_dict()
+        themselves = ("identity", "method", "best", "random")  # look at what they load
+        like = {name: part for name, part in own.items() if name not in themselves}
+        check_state({name: state.get(name) for name in like}, like, name="run")
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise InputError(
+                f"the checkpoint of step {state['step']:,} does not fit the run: "
+                f"{type(error).__name__}: {first_line(error)}",
+                hint="Was it written by another version of mifid or torch, or changed by hand? "
+                "Remove it to go on from the one before, or train anew in another --out.",
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
         self.step, self.fraction = state["step"], state["fraction"]
         self._owed = state["owed"]
         self.clock.before = state["elapsed"]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from mifid.baseline.checkpoint import check_state
 from mifid.baseline.config import Config
 from mifid.baseline.draws import Draws
 from mifid.baseline.layout import memory_format
@@ -86,11 +87,22 @@ class Method(ABC):
         return {"networks": networks} | {n: part.state_dict() for n, part in self.parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            MifidError: it is not of these networks.
+        """
+        own = {name: network.state_dict() for name, network in self.networks.items()}
+        check_state(state["networks"], own, name="networks")
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
+        size = self.config.data.size
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
+            if isinstance(part, ImagePool) and len(part):
+                pictures = state[name]["pictures"]
+                like = torch.empty((len(part), 3, size, size), dtype=pictures.dtype, device="meta")
+                check_state(pictures, like, name=name)
 
     def autocast(self) -> torch.autocast:
         """Return the context in which networks run; losses leave it as float32."""

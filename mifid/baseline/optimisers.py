@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer, RAdam
 
+from mifid.baseline.checkpoint import check_state
 from mifid.baseline.config import Optimiser
 from mifid.errors import CompatibilityError, InputError, UnavailableError
 from mifid.registry import suggest
@@ -16,6 +17,7 @@ from mifid.registry import suggest
 __all__ = ["OPTIMISERS", "Stepper", "build_optimiser"]
 
 _FUSED = ("cpu", "cuda")
+_PROBE = torch.Size((2, 3))
 
 
 class Stepper:
@@ -35,6 +37,7 @@ class Stepper:
     def __init__(
         self, config: Optimiser, parameters: Iterable[nn.Parameter], *, rate: float
     ) -> None:
+        self._config = config
         self._weights = list(parameters)
         self._switch = config.switch
         stages = ("adam", "sgd") if config.name == "adam_sgd" else (config.name,)
@@ -72,21 +75,63 @@ class Stepper:
 
         Raises:
             CompatibilityError: it is another optimiser's, or of other weights.
+            InputError: moments of other shapes, dtypes or kinds than the weights'.
         """
         if list(state) != list(self._optimisers):
+            held = " and ".join(map(str, state)) or "no optimiser"
             raise CompatibilityError(
-                f"the checkpoint holds the state of {' and '.join(state) or 'no optimiser'}; "
+                f"the checkpoint holds the state of {held}; "
                 f"expected {' and '.join(self._optimisers)}",
                 hint="Set optimiser.name to what the run began with.",
             )
         for name, optimiser in self._optimisers.items():
-            try:
-                optimiser.load_state_dict(state[name])
-            except ValueError as error:
+            optimiser.load_state_dict(self._fitting(name, state[name]))
+
+    def _fitting(self, name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a state that torch may load: its settings are ours, its moments fit the weights.
+
+        Torch does not look at moments' shapes, and follows them beyond its memory.
+        """
+        groups = self._optimisers[name].state_dict()["param_groups"]
+        saved = state["param_groups"]
+        if [group["params"] for group in saved] != [group["params"] for group in groups]:
+            raise CompatibilityError(
+                f"the checkpoint's state of {name} is of other weights",
+                hint="Are the networks those that the run began with?",
+            )
+        for group, before in zip(groups, saved, strict=True):
+            if "step" in before:  # adabelief counts there
+                check_state(before["step"], 0, name=f"{name}.step")
+                group["step"] = before["step"]
+        example = self._example(name)
+        moments = {}
+        for index, held in state["state"].items():
+            if type(index) is not int or not 0 <= index < len(self._weights):
                 raise CompatibilityError(
-                    f"the checkpoint's state of {name} is of other weights: {error}",
+                    f"the checkpoint's state of {name} is of other weights: there is no {index!r}",
                     hint="Are the networks those that the run began with?",
-                ) from error
+                )
+            weight = self._weights[index]
+            like = {k: weight if _is_per_weight(v) else v for k, v in example.items()}
+            check_state(held, like, name=f"{name}.{index}")
+            moments[index] = {
+                # Laid out in memory as the weight is: fused steps walk through both alike.
+                key: torch.empty_like(weight, requires_grad=False).copy_(value)
+                if like[key] is weight
+                else value
+                for key, value in held.items()
+            }
+        return {"state": moments, "param_groups": groups}
+
+    def _example(self, name: str) -> Mapping[str, Any]:
+        """Return what an optimiser of this name keeps of a weight: found out on a small one."""
+        like = self._weights[0]
+        probe = nn.Parameter(torch.zeros(_PROBE, device=like.device, dtype=like.dtype))
+        optimiser = build_optimiser(name, self._config, [probe], rate=1e-3)
+        probe.grad = torch.zeros_like(probe)
+        optimiser.step()
+        kept: Mapping[str, Any] = optimiser.state_dict()["state"].get(0, {})
+        return kept
 
     def _stage(self, fraction: float) -> str:
         first, *later = self._optimisers
@@ -100,6 +145,10 @@ class Stepper:
             gradient = weight.grad
             if gradient is not None and gradient.stride() != weight.stride():
                 weight.grad = torch.empty_like(weight, requires_grad=False).copy_(gradient)
+
+
+def _is_per_weight(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.shape == _PROBE
 
 
 def build_optimiser(

@@ -72,12 +72,18 @@ class ImagePool:
         """Go on where :meth:`state_dict` was taken.
 
         Raises:
-            InputError: there are more pictures than this pool holds.
+            InputError: there are more pictures than this pool holds, or something else.
         """
         pictures: Tensor | None = state["pictures"]
         self._held, self._stored = 0, None
         if pictures is None:
             return
+        is_tensor = isinstance(pictures, Tensor) and pictures.layout == torch.strided
+        if not is_tensor or pictures.dim() != 4 or not pictures.is_floating_point():
+            raise InputError(
+                "the checkpoint's pool holds something else than pictures (N, C, H, W)",
+                hint="Remove the checkpoint to go on from the one before, or train anew.",
+            )
         if len(pictures) > self._size:
             raise InputError(
                 f"the checkpoint's pool holds {len(pictures)} pictures; training.pool is "

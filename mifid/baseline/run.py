@@ -11,7 +11,7 @@ from signal import Signals
 import torch
 
 from mifid.baseline.building import Parts, build, steps_of
-from mifid.baseline.checkpoint import Checkpoints
+from mifid.baseline.checkpoint import Checkpoints, check_state
 from mifid.baseline.clock import Clock
 from mifid.baseline.config import Config
 from mifid.baseline.duration import format_duration
@@ -171,6 +171,8 @@ class Run:
                 last = checkpoints.last() if self.resume else None
                 state = checkpoints.load(last) if last is not None else None
                 if state is not None:
+                    head = {"step": 0, "fraction": 0.0, "elapsed": 0.0, "owed": False}
+                    check_state({name: state.get(name) for name in head}, head, name="run")
                     check_identity(self.folder, then=state["identity"], now=identity)
                 clock = Clock(started=started, before=state["elapsed"] if state else 0.0)
                 each, clock.steps = steps_of(self.config, parts.feed)

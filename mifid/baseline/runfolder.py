@@ -122,7 +122,7 @@ def _sweep(folder: Path) -> None:
             path.unlink()
 
 
-def check_identity(folder: Path, *, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+def check_identity(folder: Path, *, then: object, now: Mapping[str, str]) -> None:
     """Refuse to go on with other pictures, on another device, or with scores of another scorer.
 
     What an earlier version did not note down is passed over.
@@ -130,6 +130,7 @@ def check_identity(folder: Path, *, then: Mapping[str, str], now: Mapping[str, s
     Raises:
         InputError: which of them differs.
     """
+    then = then if isinstance(then, Mapping) else {}  # damage; the rest will not fit either
     for what, value in now.items():
         if then.get(what, value) == value:
             continue

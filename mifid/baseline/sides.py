@@ -70,8 +70,8 @@ def refuse_shared(photos: PixelStore, paintings: PixelStore) -> None:
         raise InputError(
             f"{on_both:,} of {photos.description} and {len(both):,} of {paintings.description} "
             "are the same pictures",
-            hint=f"{setting('photos')} and {setting('monets')} must be different pictures: a painter "
-            "learns to turn the one into the other.",
+            hint=f"{setting('photos')} and {setting('monets')} must be different pictures: a "
+            "painter learns to turn the one into the other.",
         )
     warn(
         f"{len(both):,} of {len(paintings.names):,} paintings are also among the photos: is one "

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from mifid.baseline.bank import Bank
+from mifid.baseline.checkpoint import check_state
 from mifid.baseline.config import Config
 from mifid.baseline.exporting import save_generator
 from mifid.baseline.generate import as_submitted
@@ -219,4 +220,8 @@ class Snapshots:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
+        if state:
+            known = {name: value for name, value in state["scores"].items() if value is not None}
+            like = {"step": 0, "weights": "", "scores": dict.fromkeys(known, 0.0)}
+            check_state({**state, "scores": known}, like, name="best")
         self.best = Best(state["step"], state["weights"], state["scores"]) if state else None

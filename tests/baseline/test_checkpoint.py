@@ -1,9 +1,16 @@
 """Checkpoints are whole, and the last two are kept."""
 
+import zipfile
+
 import pytest
 import torch
 
-from mifid.baseline.checkpoint import Checkpoints, random_state, restore_random_state
+from mifid.baseline.checkpoint import (
+    Checkpoints,
+    check_state,
+    random_state,
+    restore_random_state,
+)
 from mifid.baseline.processes import ALONE, Processes
 from mifid.errors import InputError, OutputError
 
@@ -90,3 +97,87 @@ def test_random_numbers_go_on():
     first = torch.rand(3)
     restore_random_state(saved)
     assert torch.equal(torch.rand(3), first)
+
+
+def test_every_flipped_bit_is_noticed(tmp_path):
+    """Torch itself reads a file whose weights have flipped without a word."""
+    kept = Checkpoints(tmp_path, ALONE)
+    path = kept.save(1, state(1))
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        with pytest.raises(InputError, match="not a readable checkpoint"):
+            kept.load(1)
+    path.write_bytes(whole)
+    assert kept.load(1)["tensor"].tolist() == [1, 1, 1]
+    path.write_bytes(whole[:-1])
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        kept.load(1)
+
+
+def test_an_older_one_without_a_hash_is_read_if_its_crc_is_right(tmp_path):
+    kept = Checkpoints(tmp_path, ALONE)
+    path = tmp_path / "step-00000001.rank0.pt"
+    torch.save({"version": 1, "world": 1, "step": 1, **state(5)}, path)
+    assert kept.load(1)["tensor"].tolist() == [5, 5, 5]
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((3,), 5.0).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    assert torch.load(path, weights_only=True)["tensor"].tolist() != [5, 5, 5]
+    with pytest.raises(InputError, match="is damaged: the CRC-32 is another"):
+        kept.load(1)
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [b"\x80\x02.", b"\x80\x02X\x01\0\0\0\xff.", b"", b"\x80\x02K\x01.", b"\x80\x02]."],
+    ids=["empty stack", "no UTF-8", "nothing", "a number", "a list"],
+)
+def test_pickles_of_nobody_are_told(pickled, tmp_path):
+    kept = Checkpoints(tmp_path, ALONE)
+    path = kept.save(1, state(1))
+    with zipfile.ZipFile(path) as archive:
+        parts = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, pickled if name.endswith("data.pkl") else content)
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        kept.load(1)
+
+
+def test_a_file_of_another_step_is_refused(tmp_path):
+    kept = Checkpoints(tmp_path, ALONE)
+    kept.save(1, state(1)).rename(tmp_path / "step-00000002.rank0.pt")
+    with pytest.raises(InputError, match="it is of step 1"):
+        kept.load(2)
+
+
+OWN = {"weight": torch.zeros(2, 3), "step": 4, "rate": 0.5, "name": "x", "on": True, "pool": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("weight", torch.zeros(2), r"part\.weight is float32 \(2,\); expected float32 \(2, 3\)"),
+        ("weight", torch.zeros(2, 3).double(), r"is float64 \(2, 3\)"),
+        ("weight", torch.zeros(2, 3).to_sparse(), "expected float32"),
+        ("weight", [1.0], "is list; expected float32"),
+        ("weight", None, "is nothing"),
+        ("step", 4.0, "is the number 4; expected a whole number"),
+        ("step", True, "is bool"),
+        ("step", -1, "part.step is a whole number"),
+        ("rate", float("nan"), "is the number nan"),
+        ("name", b"x", "is bytes; expected str"),
+        ("pool", 1, "expected nothing"),
+    ],
+)
+def test_what_does_not_fit_is_named(name, value, said):
+    check_state(dict(reversed(OWN.items())), OWN, name="part")
+    with pytest.raises(InputError, match=f"does not fit the run: .*{said}"):
+        check_state({**OWN, name: value}, OWN, name="part")
+
+
+@pytest.mark.parametrize("found", [{}, [], {**OWN, "more": 1}, None])
+def test_other_keys_do_not_fit(found):
+    with pytest.raises(InputError, match="does not fit the run: part is"):
+        check_state(found, OWN, name="part")

@@ -188,3 +188,39 @@ def test_refuses_the_state_of_other_weights():
     state = Stepper(Optimiser(), weights()[:1], rate=RATE).state_dict()
     with pytest.raises(CompatibilityError, match=r"state of adam is of other weights"):
         Stepper(Optimiser(), weights(), rate=RATE).load_state_dict(state)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda held: {key: torch.zeros(2) for key in held},
+        lambda held: {key: value.double() for key, value in held.items()},
+        lambda held: dict.fromkeys(held, 5),
+        lambda _: {},
+        lambda _: [1],
+        lambda held: {**held, "more": torch.zeros(2)},
+    ],
+    ids=["shape", "dtype", "kind", "nothing", "list", "more"],
+)
+def test_refuses_moments_that_do_not_fit(name, damage):
+    """Torch takes any shape, and follows it beyond its memory at the next step."""
+    parameters = weights()
+    stepper = Stepper(Optimiser(name), parameters, rate=RATE)
+    run(stepper, parameters, 7)
+    state = copy.deepcopy(stepper.state_dict())
+    for part in state.values():
+        part["state"] = {index: damage(held) for index, held in part["state"].items()}
+    with pytest.raises((InputError, CompatibilityError)):
+        Stepper(Optimiser(name), weights(), rate=RATE).load_state_dict(state)
+
+
+def test_settings_of_the_checkpoint_are_not_taken_over():
+    parameters = weights()
+    stepper = Stepper(Optimiser(), parameters, rate=RATE)
+    run(stepper, parameters, 1)
+    state = copy.deepcopy(stepper.state_dict())
+    state["adam"]["param_groups"][0].update(eps="no number", lr=[], betas=None)
+    other = Stepper(Optimiser(), parameters, rate=RATE)
+    other.load_state_dict(state)
+    run(other, parameters, 1)
