@@ -98,8 +98,8 @@ def write_run_file(
 
 def absolute(inputs: Inputs, config: Config) -> tuple[Inputs, Config]:
     """Return both with paths that hold in any working directory."""
-    sides = {key: _absolute(getattr(inputs, key)) for key in _PATHS}
-    lists = {key: _absolute(getattr(config.data, key)) for key in _LISTS}
+    sides: dict[str, Any] = {key: _absolute(getattr(inputs, key)) for key in _PATHS}
+    lists: dict[str, Any] = {key: _absolute(getattr(config.data, key)) for key in _LISTS}
     return replace(inputs, **sides), replace(config, data=replace(config.data, **lists))
 
 
