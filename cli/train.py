@@ -164,7 +164,7 @@ def train_baseline(
         ctx.exit(128 + trained.interrupted)
     if trained.check is not None:
         if given["resume"] and not trained.trained_steps:
-            click.echo(
+            print_text(
                 f"Nothing was left to train: the run was complete at step {trained.step:,}, and "
                 "its best snapshot was painted with again. To train on, give a longer --steps, "
                 "--epochs or --budget; they count from the beginning."
