@@ -58,6 +58,23 @@ class Features:
         """Hash of the values in the order of their rows, in hexadecimal; computed once."""
         return hashlib.sha256(np.ascontiguousarray(self.values).tobytes()).hexdigest()
 
+    def same_set(self, other: Features) -> bool:
+        """Say whether both hold the same rows, in whatever order."""
+        if self.values.shape != other.values.shape:
+            return False
+        if not np.array_equal(
+            np.sort(self.values[:, :1], axis=0), np.sort(other.values[:, :1], axis=0)
+        ):
+            return False  # as nearly always
+        return self._sorted_rows == other._sorted_rows
+
+    @cached_property
+    def _sorted_rows(self) -> list[bytes]:
+        # Adding 0 makes one of the two zeros of floating point.
+        return sorted(
+            hashlib.sha256((row.astype(np.float64) + 0.0).tobytes()).digest() for row in self.values
+        )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write features, names, statistics and provenance as .npz, whole or not at all.
 

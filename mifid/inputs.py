@@ -16,7 +16,7 @@ from mifid.extractors.base import Identity
 from mifid.featureset import Features
 from mifid.files import given_path
 from mifid.images import Source, Stream, open_images
-from mifid.provenance import Provenance
+from mifid.provenance import UNKNOWN, Provenance
 from mifid.statistics import Statistics
 
 __all__ = ["GivenSide", "Input", "open_input", "open_side", "refuse_mixtures"]
@@ -26,11 +26,15 @@ Input = Source | Stream | Features | Statistics
 
 @dataclass(frozen=True)
 class GivenSide:
-    """One opened side: ``label`` is ``"generated"``, ``"reference"`` or the like."""
+    """One opened side: ``label`` is ``"generated"``, ``"reference"`` or the like.
+
+    ``from_file``: features or statistics that were read from a file, not handed over in Python.
+    """
 
     label: str
     description: str
     input: Input
+    from_file: bool = False
 
     @property
     def title(self) -> str:
@@ -86,7 +90,8 @@ def open_side(
     else:
         what = "features" if isinstance(opened, Features) else "mean and covariance"
         description = what + (f" in {given}" if isinstance(given, str | os.PathLike) else "")
-    side = GivenSide(label, description, opened)
+    from_file = isinstance(given, str | os.PathLike) and isinstance(opened, Features | Statistics)
+    side = GivenSide(label, description, opened, from_file)
     if not isinstance(opened, Stream | Statistics) and len(opened) < 2:
         side.close()
         raise FeatureError(
@@ -99,6 +104,10 @@ def open_side(
 def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> None:
     """Features of different extractors must not meet.
 
+    A file that does not say what made it may hold Inception's features, as those of other tools do:
+    beside Inception it is taken, and the report says so; beside any other network it is refused.
+    What is handed over in Python is the caller's to know.
+
     Args:
         sides: all sides of a comparison.
         identity: of the extractor that turns pictures into features.
@@ -106,15 +115,61 @@ def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> No
     Raises:
         CompatibilityError: naming both extractors.
     """
+    sides = list(sides)
+    _refuse_unknown(sides, identity)
     made_by: dict[str, tuple[GivenSide, Identity | Provenance]] = {}
     for side in sides:
-        pictures = isinstance(side.input, Source | Stream)
-        maker = identity if pictures else side.input.provenance  # type: ignore[union-attr]
-        assert maker is not None
+        maker = _maker(side, identity)
         if maker.fingerprint is not None:
             made_by.setdefault(maker.fingerprint, (side, maker))
     if len(made_by) > 1:
         raise _mixture(*list(made_by.values())[:2])
+
+
+_INCEPTION = ("inception", UNKNOWN, "dgm-eval inception")
+"""Names of makers that may be the same network."""
+_INCEPTION_WIDTH = 2048
+
+
+def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
+    for file in sides:
+        found = file.input
+        if not file.from_file or isinstance(found, Source | Stream):
+            continue
+        name = found.provenance.extractor
+        if name != UNKNOWN and not name.startswith("dgm-eval "):
+            continue  # mifid made it
+        for other in sides:
+            other_name = _name(_maker(other, identity))
+            if other_name in (name, UNKNOWN) or {name, other_name} <= set(_INCEPTION):
+                if _pictures(other) and other_name == "inception":
+                    _check_inception(file, found)
+                continue
+            says = "does not say which network made it" if name == UNKNOWN else f"is of {name}"
+            raise CompatibilityError(
+                f"the {file.title} ({file.description}) {says}, and the {other.title} is made with "
+                f"extractor '{other_name}': a distance between them would mean nothing",
+                hint=f"Make the {file.title} again from its pictures: mifid reference build "
+                f"--extractor {other_name}. If you know that it is of this network, hand it over "
+                "in Python: mifid.score(..., mifid.Statistics.load(path)).",
+            )
+
+
+def _check_inception(file: GivenSide, found: Features | Statistics) -> None:
+    width = found.values.shape[1] if isinstance(found, Features) else len(found.mu)
+    if width != _INCEPTION_WIDTH:
+        raise CompatibilityError(
+            f"the {file.title} ({file.description}) has features of width {width:,}, those of "
+            f"extractor 'inception' have {_INCEPTION_WIDTH:,}: it is another network's",
+            hint=f"Make the {file.title} again from its pictures: mifid reference build",
+        )
+
+
+def _maker(side: GivenSide, identity: Identity | None) -> Identity | Provenance:
+    if isinstance(side.input, Source | Stream):
+        assert identity is not None
+        return identity
+    return side.input.provenance
 
 
 def _mixture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError, UnavailableError, setting
+from mifid.errors import FeatureError, InputError, UnavailableError, setting, warn
 from mifid.featureset import Features
 from mifid.metrics import CORE, GROUPS, METRICS
 from mifid.metrics.base import NOT_ASKED, Measured, Metric
-from mifid.metrics.frechet import Moments, frechet_distance
+from mifid.metrics.frechet import Moments, frechet_distance, rounding
 from mifid.metrics.memorization import memorization_distance
 from mifid.metrics.mifid import penalized
 from mifid.progress import Progress, Silent
@@ -98,6 +99,7 @@ def measure(
     if wanted & {"fid", "mifid"}:
         fid = frechet_distance(generated=_arrays(generated), reference=_arrays(reference))
         seconds["fid"] = time.perf_counter() - start
+        _check_rounding(fid, generated, reference)
     start = time.perf_counter()
     if wanted & {"memorization", "mifid"}:
         name = "reference" if training is reference else "memorization reference"
@@ -146,13 +148,34 @@ def measure_more(
                 settings["seed"] = seed
             try:
                 arrays = {need: _array(need, sides, logits) for need in metric.needs}
-                values = dict(metric.function(**arrays, **settings))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    values = dict(metric.function(**arrays, **settings))
+                if not all(map(math.isfinite, values.values())):
+                    raise FeatureError("overflows: the features are too large for float64")
                 found[name] = Measured(name, values, settings)
             except (UnavailableError, FeatureError) as error:  # FeatureError: rows of zeros
                 found[name] = Measured(name, omitted=error.message)
             seconds[name] = time.perf_counter() - start
             task.advance()
     return found
+
+
+def _check_rounding(fid: float, generated: Computed, reference: Computed) -> None:
+    """Warn of an FID that is 0 but for rounding, unless the sides are equal, which is told."""
+    if fid > rounding(generated=_arrays(generated), reference=_arrays(reference)):
+        return
+    if isinstance(generated, Features) and isinstance(reference, Features):
+        equal = generated.same_set(reference)
+    else:
+        one, other = _arrays(generated), _arrays(reference)
+        both = isinstance(one, Moments) and isinstance(other, Moments)
+        equal = both and all(map(np.array_equal, one, other))
+    if not equal:
+        warn(
+            f"FID is {fid:.2g}, which is no more than rounding: the sides have the same mean and "
+            "covariance as far as float64 can say, and MiFID means nothing",
+            stacklevel=3,
+        )
 
 
 def _array(

@@ -83,7 +83,10 @@ class Statistics:
         statistics._unknown_n = n is None
         statistics._n = 2 if n is None else int(n)
         statistics._mean = mean
-        statistics._scatter = covariance * (statistics._n - 1)
+        with np.errstate(over="ignore"):
+            statistics._scatter = covariance * (statistics._n - 1)
+        if not np.isfinite(statistics._scatter).all():
+            raise FeatureError("the statistics' sigma overflows: it is too large for float64")
         return statistics
 
     def update(self, values: npt.ArrayLike) -> None:

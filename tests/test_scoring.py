@@ -18,6 +18,7 @@ from mifid.errors import (
     WeightsError,
 )
 from mifid.extractors.base import Extractor, Identity
+from mifid.formats import write
 from mifid.metrics import METRICS
 from mifid.metrics.frechet import Moments, frechet_distance
 from mifid.metrics.memorization import memorization_distance
@@ -270,7 +271,8 @@ def test_parts_of_the_reference_and_streams_are_no_identical_sets():
 
 def test_a_reference_of_statistics_gives_fid_and_says_why_not_mifid(tmp_path, expected):
     r = expected["features"][1]
-    np.savez(tmp_path / "s.npz", mu=r.astype(float).mean(0), sigma=np.cov(r.astype(float).T))
+    moments = {"mu": r.astype(float).mean(0), "sigma": np.cov(r.astype(float).T)}
+    write(tmp_path / "s.npz", **moments, n=None, provenance=Provenance("colours"))
     report = mifid.score(GENERATED, tmp_path / "s.npz", extractor=colours)
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
     assert report.mifid is None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from mifid.cache import Cache
 from mifid.errors import FeatureError, InputError, UnavailableError
@@ -172,7 +176,7 @@ def _uncertainty(
         epsilon = 0.0  # nothing is said of a threshold that this score does not come near
     level = LEVEL if resampling.ci is None else resampling.ci
     try:
-        values = kept(
+        values = _kept(
             cache,
             "uncertainty 3",
             compute,
@@ -206,7 +210,7 @@ def _bias(
     assert generated is not None
     assert reference is not None
     try:
-        values = kept(
+        values = _kept(
             cache,
             "bias 2",
             lambda: bias(
@@ -221,3 +225,13 @@ def _bias(
     if unusable:
         found = replace(found, sentence=f"{found.sentence} {_NO_LEVEL}")
     return found, None
+
+
+def _kept(*arguments: Any, **settings: Any) -> Mapping[str, Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = kept(*arguments, **settings)
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError as error:
+        raise FeatureError("they overflow: the features are too large for float64") from error
+    return values

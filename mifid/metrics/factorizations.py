@@ -17,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["eigenvalues", "eigenvectors", "singular_values", "triangular_factor"]
+from mifid.errors import FeatureError
+
+__all__ = [
+    "cholesky_factor",
+    "eigenvalues",
+    "eigenvectors",
+    "singular_values",
+    "triangular_factor",
+]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -30,23 +38,55 @@ def triangular_factor(matrix: Matrix) -> Matrix:
         return cast(Matrix, np.linalg.qr(matrix, mode="r"))
 
 
+def cholesky_factor(symmetric: Matrix) -> Matrix | None:
+    """Return R, upper triangular, with R^T R = S; None if S is not positive definite."""
+    try:
+        with _threads_for(len(symmetric)):
+            return cast(Matrix, np.linalg.cholesky(symmetric).T)
+    except np.linalg.LinAlgError:
+        return None
+
+
 def singular_values(matrix: Matrix) -> Matrix:
-    """Return the singular values, largest first."""
-    with _threads_for(min(matrix.shape)):
+    """Return the singular values, largest first.
+
+    Raises:
+        FeatureError: as :func:`eigenvalues`.
+    """
+    with _converging(), _threads_for(min(matrix.shape)):
         return cast(Matrix, np.linalg.svd(matrix, compute_uv=False))
 
 
 def eigenvalues(symmetric: Matrix) -> Matrix:
-    """Return the eigenvalues of a symmetric matrix, smallest first."""
-    with _threads_for(len(symmetric)):
+    """Return the eigenvalues of a symmetric matrix, smallest first.
+
+    Raises:
+        FeatureError: they cannot be found, as its entries overflow.
+    """
+    with _converging(), _threads_for(len(symmetric)):
         return cast(Matrix, np.linalg.eigvalsh(symmetric))
 
 
 def eigenvectors(symmetric: Matrix) -> tuple[Matrix, Matrix]:
-    """Return the eigenvalues of a symmetric matrix, smallest first, and its eigenvectors."""
-    with _threads_for(len(symmetric)):
+    """Return the eigenvalues of a symmetric matrix, smallest first, and its eigenvectors.
+
+    Raises:
+        FeatureError: as :func:`eigenvalues`.
+    """
+    with _converging(), _threads_for(len(symmetric)):
         values, vectors = np.linalg.eigh(symmetric)
         return values, vectors
+
+
+@contextmanager
+def _converging() -> Iterator[None]:
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        raise FeatureError(
+            f"a factorization fails ({error}): the features are too large for float64",
+            hint="Divide the features of all sides by the same number.",
+        ) from error
 
 
 @contextmanager

@@ -2,11 +2,22 @@
 
     FID = |mu_g - mu_r|^2 + tr S_g + tr S_r - 2 tr (S_g S_r)^(1/2)
 
-The last trace is the sum of the square roots of the eigenvalues of S_g S_r, which are real and
-not negative, since S_g S_r has the eigenvalues of the symmetric A^T S_g A for any A A^T = S_r.
-With features at hand A is known for free: S_r = X_r^T X_r / (n_r - 1) for centred features X_r.
-So the problem shrinks to the smaller number of pictures, and the noise of a general square root
-of a rank-deficient product, imaginary parts included, never arises.
+For any factors F_g^T F_g = S_g and F_r^T F_r = S_r the last trace is the sum of the singular values
+of F_g F_r^T: they are the roots of the eigenvalues of S_g S_r. Features give such factors for free,
+S = X^T X / (n - 1) for centred X, or the triangular R of X = Q R where there are more pictures than
+features. A covariance has Cholesky's factor, or, where it is singular, its eigenvectors times the
+roots of its eigenvalues. Nothing is squared on the way, so that small singular values keep their
+digits, and the noise of a general square root, imaginary parts included, never arises.
+
+What rounding does to FID, u being 2^-53 and D the width:
+
+- Features: QR and SVD are backward stable, so a factor F is moved by at most c D u |F|_F, and the
+  sum of the singular values by c D u |F_g|_F |F_r|_F <= c D u (tr S_g + tr S_r) / 2, whatever the
+  condition: :func:`rounding` with a c of about 1.
+- Mean and covariance: the entries of S, which are rounded themselves, do not determine eigenvalues
+  below D 2u |S|. Where S is singular to working precision these count as zero; each such direction
+  changes the trace by at most the root of D 2u |S_g| |S_r|. Else Cholesky's factor is taken, which
+  moves entry i, j of S by at most c D u (S_ii S_jj)^(1/2): columns of any scale keep their digits.
 """
 
 from __future__ import annotations
@@ -20,16 +31,18 @@ import numpy.typing as npt
 from mifid.errors import FeatureError
 from mifid.metrics.base import Metric
 from mifid.metrics.factorizations import (
+    cholesky_factor,
     eigenvalues,
     eigenvectors,
     singular_values,
     triangular_factor,
 )
 
-__all__ = ["METRIC", "Moments", "frechet_distance"]
+__all__ = ["METRIC", "Moments", "frechet_distance", "rounding"]
 
 Matrix = npt.NDArray[np.float64]
 
+_LOST = 1e-10  # of the traces, at most, where eigenvalues of a product stand for its factors
 _BLOCK_ROWS = 1024  # 16 MiB in float64: small enough that the allocator hands out the same again
 
 
@@ -53,7 +66,8 @@ def frechet_distance(
         At least 0, in squared units of the features.
 
     Raises:
-        FeatureError: fewer than two rows, or widths that differ.
+        FeatureError: fewer than two rows, widths that differ, or numbers so large that float64
+            overflows.
 
     Source: Dowson and Landau 1982; Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update
     Rule", equation 6. ddof 1 as in their code and Kaggle's.
@@ -63,16 +77,47 @@ def frechet_distance(
     >>> round(frechet_distance(generated=square + [3.0, 4.0], reference=square), 9)
     25.0
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        one, other = _pair(generated, reference)
+        difference = one.mu - other.mu
+        apart = difference @ difference + one.trace + other.trace
+        if not np.isfinite(apart):
+            raise _overflow()
+        distance = apart - 2.0 * _trace_of_root(one, other)
+    if not np.isfinite(distance):
+        raise _overflow()
+    return max(0.0, float(distance))  # identical sets leave rounding of either sign
+
+
+def rounding(*, generated: npt.ArrayLike | Moments, reference: npt.ArrayLike | Moments) -> float:
+    """Return how far rounding alone may move the distance: smaller ones are 0 as far as is known.
+
+    ``D u (tr S_g + tr S_r)``, u = 2^-53 and D the width; of covariances of full rank, too.
+
+    Raises:
+        FeatureError: as :func:`frechet_distance`.
+    """
+    one, other = _pair(generated, reference)
+    return float(len(one.mu) * np.finfo(np.float64).eps / 2 * (one.trace + other.trace))
+
+
+def _pair(
+    generated: npt.ArrayLike | Moments, reference: npt.ArrayLike | Moments
+) -> tuple[_Side, _Side]:
     one, other = _side(generated), _side(reference)
     if one.mu.shape != other.mu.shape:
         raise FeatureError(
             f"generated features have width {len(one.mu)}, reference features {len(other.mu)}",
             hint="They come from different extractors; make both with the same one.",
         )
-    difference = one.mu - other.mu
-    overlap = _trace_of_root(one, other)
-    distance = difference @ difference + one.trace + other.trace - 2.0 * overlap
-    return max(0.0, float(distance))  # identical sets leave rounding of either sign
+    return one, other
+
+
+def _overflow() -> FeatureError:
+    return FeatureError(
+        "FID overflows: the features or their covariance are too large for float64",
+        hint="Divide the features of both sides by the same number; FID is in squared units of it.",
+    )
 
 
 class _Side(NamedTuple):
@@ -102,60 +147,91 @@ def _side(given: npt.ArrayLike | Moments) -> _Side:
 
 
 def _trace_of_root(one: _Side, other: _Side) -> float:
-    """tr (S_1 S_2)^(1/2) by the cheapest exact route."""
-    width = len(one.mu)
-    few = [s for s in (one, other) if s.features is not None and len(s.features) <= width]
-    if one.features is not None and other.features is not None and few:
-        return _from_features(one, other)
-    if few:
-        fewest = min(few, key=lambda side: len(_features(side)))
-        return _from_features_and_sigma(fewest, _sigma(other if fewest is one else one))
-    return _from_sigmas(_sigma(one), _sigma(other))
+    """tr (S_1 S_2)^(1/2), the sum of the singular values of F_1 F_2^T."""
+    small, large = sorted((one, other), key=_rows)
+    if small.features is not None and large.features is not None and _rows(small) <= len(one.mu):
+        return _from_features(small, large)
+    if small.features is not None and large.sigma is not None and _rows(small) <= len(one.mu):
+        found = _from_features_and_sigma(small, large)
+        if found is not None:
+            return found
+    return float(singular_values(_factor(small) @ _factor(large).T).sum())
 
 
-def _from_features(one: _Side, other: _Side) -> float:
+def _rows(side: _Side) -> int:
+    """Rows of a side's factor, before it is made triangular."""
+    return len(side.mu) if side.features is None else len(side.features)
+
+
+def _from_features(small: _Side, large: _Side) -> float:
     """Sum of the singular values of X_1 X_2^T / sqrt((n_1 - 1)(n_2 - 1)).
 
     Rows of the larger side come in blocks, each folded into a triangular factor R with
     R^T R = M^T M, so that neither a centred copy of them nor the whole product M is ever held.
     """
-    small, large = sorted((one, other), key=lambda side: len(_features(side)))
     x_small = _features(small).astype(np.float64) - small.mu
-    factor: Matrix = np.zeros((0, len(x_small)))
-    for block in _centred_blocks(_features(large), large.mu):
-        rows = np.concatenate([factor, block @ x_small.T])
-        factor = triangular_factor(rows)
+    products = (block @ x_small.T for block in _centred_blocks(_features(large), large.mu))
     scale = np.sqrt((len(x_small) - 1.0) * (len(_features(large)) - 1.0))
-    return float(singular_values(factor).sum() / scale)
+    return float(singular_values(_folded(products, len(x_small))).sum() / scale)
 
 
-def _from_features_and_sigma(side: _Side, sigma: Matrix) -> float:
-    """Sum of the roots of the eigenvalues of X S X^T / (n - 1), an (n, n) matrix."""
-    x = _features(side).astype(np.float64) - side.mu
-    return _sum_of_roots(eigenvalues(x @ sigma @ x.T / (len(x) - 1)))
+def _from_features_and_sigma(few: _Side, other: _Side) -> float | None:
+    """Sum of the roots of the eigenvalues m of X S X^T / (n - 1), (n, n); None: they lose digits.
 
-
-def _from_sigmas(one: Matrix, other: Matrix) -> float:
-    """Sum of the roots of the eigenvalues of A^T S_1 A, where A A^T = S_2."""
-    values, vectors = eigenvectors(other)
-    kept = _above_rounding(values)
-    a = vectors[:, kept] * np.sqrt(values[kept])
-    return _sum_of_roots(eigenvalues(a.T @ one @ a))
-
-
-def _sum_of_roots(values: npt.NDArray[np.float64]) -> float:
-    return float(np.sqrt(values[_above_rounding(values)]).sum())
-
-
-def _above_rounding(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Select the eigenvalues that are more than rounding.
-
-    A rank-deficient matrix has zeros that come out as about 1e-16 of the largest; the roots of
-    hundreds of them, 1e-8 each, would add up to an error in the sixth digit.
+    No factor of S (D, D) is needed. But rounding moves each m by up to e = 2u tr(X^T X) |S|_F, and
+    so its root by e / (2 m^(1/2)): where these add up to more than 1e-10 of the traces, which they
+    do not where the condition is usual, the factors are taken.
     """
-    eps = float(np.finfo(np.float64).eps)
-    kept = values > values.max(initial=0.0) * len(values) * eps
-    return np.asarray(kept)
+    assert other.sigma is not None
+    x = _factor(few)
+    values = eigenvalues(x @ other.sigma @ x.T)[1:]  # centred rows are dependent: one m is 0
+    noise = float(np.finfo(np.float64).eps * few.trace * np.linalg.norm(other.sigma))
+    if not values.min() > noise:
+        return None
+    roots = np.sqrt(values)
+    lost = float((noise / (2.0 * roots)).sum())
+    return float(roots.sum()) if lost <= _LOST * (few.trace + other.trace) else None
+
+
+def _factor(side: _Side) -> Matrix:
+    """Return F (K, D) with F^T F = S."""
+    if side.sigma is not None:
+        return _factor_of_sigma(side.sigma)
+    features = _features(side)
+    scale = np.sqrt(len(features) - 1.0)
+    if len(features) <= len(side.mu):
+        return np.asarray((features.astype(np.float64) - side.mu) / scale)
+    blocks = _centred_blocks(features, side.mu, rows=max(_BLOCK_ROWS, 2 * len(side.mu)))
+    return np.asarray(_folded(blocks, len(side.mu)) / scale)
+
+
+def _folded(blocks: Iterator[Matrix], width: int) -> Matrix:
+    """Return R, triangular, of all rows: R^T R is the sum of B^T B over blocks B (n, width)."""
+    factor: Matrix = np.zeros((0, width))
+    for block in blocks:
+        factor = triangular_factor(np.concatenate([factor, block]))
+    return factor
+
+
+def _factor_of_sigma(sigma: Matrix) -> Matrix:
+    varying = np.diagonal(sigma) > 0
+    inner = sigma[np.ix_(varying, varying)]
+    within = _cholesky(inner) if len(inner) else inner
+    factor = np.zeros((len(within), len(sigma)))
+    factor[:, varying] = within
+    return factor
+
+
+def _cholesky(sigma: Matrix) -> Matrix:
+    """Return Cholesky's factor, or that of the eigenvectors if a column depends on others."""
+    noise = len(sigma) * float(np.finfo(np.float64).eps)
+    factor = cholesky_factor(sigma)
+    if factor is not None and (np.diagonal(factor) ** 2 > noise * np.diagonal(sigma)).all():
+        return factor
+    values, vectors = eigenvectors(sigma)
+    # Zeros come out as about 1e-16 of the largest; hundreds of their roots, 1e-8 each, would show.
+    kept = values > values.max(initial=0.0) * noise
+    return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
 
 
 def _features(side: _Side) -> npt.NDArray[np.generic]:
@@ -163,21 +239,12 @@ def _features(side: _Side) -> npt.NDArray[np.generic]:
     return side.features
 
 
-def _sigma(side: _Side) -> Matrix:
-    if side.sigma is not None:
-        return side.sigma
-    features = _features(side)
-    total = np.zeros((len(side.mu), len(side.mu)))
-    for block in _centred_blocks(features, side.mu):
-        total += block.T @ block
-    return total / (len(features) - 1)
-
-
 def _centred_blocks(
-    features: npt.NDArray[np.generic], mu: npt.NDArray[np.float64]
+    features: npt.NDArray[np.generic], mu: npt.NDArray[np.float64], *, rows: int | None = None
 ) -> Iterator[Matrix]:
-    for start in range(0, len(features), _BLOCK_ROWS):
-        yield features[start : start + _BLOCK_ROWS].astype(np.float64) - mu
+    rows = rows or _BLOCK_ROWS
+    for start in range(0, len(features), rows):
+        yield features[start : start + rows].astype(np.float64) - mu
 
 
 def _values(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> dict[str, float]:

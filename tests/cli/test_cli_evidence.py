@@ -33,13 +33,13 @@ def apart_from_time(found):
 
 
 def save_features(path, pixels, names=None):
-    values = mifid.features(pixels, extractor=colours).values
-    mifid.Features(values, names).save(path)
+    made = mifid.features(pixels, extractor=colours)
+    mifid.Features(made.values, names, made.provenance).save(path)
 
 
 def save_statistics(path, folder):
-    values = mifid.features(folder, extractor=colours).values.astype(np.float64)
-    np.savez(path, mu=values.mean(axis=0), sigma=np.cov(values, rowvar=False))
+    made = mifid.features(folder, extractor=colours)
+    mifid.Statistics.from_features(made.values, provenance=made.provenance).save(path)
 
 
 def rows(path):

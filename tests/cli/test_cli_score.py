@@ -14,6 +14,7 @@ from toys import colours, drawn, write_pictures
 
 import mifid
 from mifid.errors import InputError
+from mifid.provenance import Provenance
 
 PAIR = ("out", "--ref", "monet")
 
@@ -131,7 +132,7 @@ def test_the_memorization_distance_alone(score):
 
 def test_a_reference_of_statistics_alone_gives_fid_and_says_why_no_more(score):
     values = mifid.features("monet", extractor=colours).values.astype(np.float64)
-    np.savez("monet.npz", mu=values.mean(axis=0), sigma=np.cov(values, rowvar=False))
+    mifid.Statistics.from_features(values, provenance=Provenance("toys:colours")).save("monet.npz")
     found = parsed(score("out", "--ref", "monet.npz", "--json"))
     assert found["fid"] == pytest.approx(parsed(score(*PAIR, "--json"))["fid"])
     assert found["mifid"] is None
@@ -424,10 +425,18 @@ def test_a_bad_input_is_told_in_plain_words_on_either_side(kind, side, failure, 
 
 
 def test_features_of_another_width_are_refused(failure):
-    np.savez("other.npz", features=np.random.RandomState(0).rand(5, 7).astype(np.float32))
+    values = np.random.RandomState(0).rand(5, 7).astype(np.float32)
+    mifid.Features(values, provenance=Provenance("toys:colours")).save("other.npz")
     message = failure("score", "out", "--ref", "other.npz", "--extractor", "toys:colours")
     assert "6" in message
     assert "7" in message
+
+
+def test_features_of_a_network_that_nobody_named_are_refused_beside_another_one(failure):
+    np.savez("other.npz", features=np.random.RandomState(0).rand(5, 6).astype(np.float32))
+    message = failure("score", "out", "--ref", "other.npz", "--extractor", "toys:colours")
+    assert "other.npz) does not say which network made it" in message
+    assert "mifid reference build --extractor toys:colours" in message
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])

@@ -101,7 +101,8 @@ def test_features_without_names_show_what_can_be_shown(page):
 
 def test_a_reference_without_pictures_still_names_the_nearest(page, pair, tmp_path):
     names = tuple(f"monet-{i}" for i in range(8))
-    Features(mifid.features(REAL, extractor=colours).values, names).save(tmp_path / "real.npz")
+    real = mifid.features(REAL, extractor=colours)
+    Features(real.values, names, real.provenance).save(tmp_path / "real.npz")
     report = mifid.score(pair[0], tmp_path / "real.npz", extractor=colours, ci=0)
     found = page(report)
     nearest = report.pictures.nearest_pairs(1)[0]
@@ -111,8 +112,8 @@ def test_a_reference_without_pictures_still_names_the_nearest(page, pair, tmp_pa
 
 
 def test_a_reference_of_statistics_leaves_the_number_and_reasons(page, pair, tmp_path):
-    values = mifid.features(REAL, extractor=colours).values
-    np.savez(tmp_path / "s.npz", mu=values.mean(0, np.float64), sigma=np.cov(values.T))
+    real = mifid.features(REAL, extractor=colours)
+    mifid.Statistics.from_features(real.values, provenance=real.provenance).save(tmp_path / "s.npz")
     report = mifid.score(pair[0], tmp_path / "s.npz", extractor=colours)
     found = page(report)
     assert f"{report.fid:,.2f}" in found.text

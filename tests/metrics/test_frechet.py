@@ -1,5 +1,6 @@
 """FID by every route: closed forms, invariances, and two independent oracles."""
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.linalg
@@ -7,7 +8,7 @@ import torch
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from mifid.errors import FeatureError
-from mifid.metrics.frechet import Moments, frechet_distance
+from mifid.metrics.frechet import Moments, frechet_distance, rounding
 
 
 def moments(features):
@@ -156,3 +157,113 @@ def test_float32_features_are_computed_in_float64(random):
 def test_refuses_what_has_no_distance(generated, reference, text):
     with pytest.raises(FeatureError, match=text):
         frechet_distance(generated=generated, reference=reference)
+
+
+def to_40_digits(generated, reference):
+    """The definition at 40 digits, from the features, so that nothing of their moments is lost."""
+    with mpmath.workdps(40):
+        moments_of = []
+        for features in (generated, reference):
+            rows = mpmath.matrix(features.tolist())
+            n, width = features.shape
+            mu = [mpmath.fsum(rows[:, j]) / n for j in range(width)]
+            centred = mpmath.matrix(n, width)
+            for i in range(n):
+                for j in range(width):
+                    centred[i, j] = rows[i, j] - mu[j]
+            moments_of.append((mu, centred.T * centred / (n - 1)))
+        return of_moments(*moments_of)
+
+
+def of_moments(generated, reference):
+    (mu_g, g), (mu_r, r) = generated, reference
+    values, vectors = mpmath.eigsy(r)
+    root = vectors * mpmath.diag([mpmath.sqrt(max(value, 0)) for value in values])
+    overlap = mpmath.eigsy(root.T * g * root, eigvals_only=True)
+    apart = mpmath.fsum((a - b) ** 2 for a, b in zip(mu_g, mu_r, strict=True))
+    traces = mpmath.fsum(g[i, i] + r[i, i] for i in range(g.rows))
+    return apart + traces - 2 * mpmath.fsum(mpmath.sqrt(max(value, 0)) for value in overlap)
+
+
+def conditioned(random, condition, kind, width=10, n=25):
+    """Features whose columns, or directions, have spreads from 1 to 1 / condition."""
+    spreads = np.logspace(0, -np.log10(condition), width)
+    sides = [random.randn(n, width) * spreads, random.randn(n + 4, width) * spreads * 1.1]
+    if kind == "directions":
+        sides = [side @ np.linalg.qr(random.randn(width, width))[0] for side in sides]
+    return sides
+
+
+@pytest.mark.parametrize("kind", ["columns", "directions"])
+@pytest.mark.parametrize("condition", [1, 1e3, 1e6, 1e9, 1e12])
+def test_features_give_the_exact_distance_whatever_their_condition(random, kind, condition):
+    """Dropping eigenvalues of the product below rounding cost 1e-5 at a condition of 1e9."""
+    generated, reference = conditioned(random, condition, kind)
+    found = frechet_distance(generated=generated, reference=reference)
+    error = abs(found - to_40_digits(generated, reference))
+    assert error <= rounding(generated=generated, reference=reference)
+
+
+@pytest.mark.parametrize("condition", [1, 1e3, 1e6, 1e9])
+@pytest.mark.parametrize("which", [(True, True), (True, False), (False, True)])
+def test_moments_of_any_scale_of_columns_give_the_exact_distance(random, condition, which):
+    """Cholesky's factor keeps the digits of small columns."""
+    sides = conditioned(random, condition, "columns")
+    expected = to_40_digits(*sides)
+    one, other = (
+        moments(side) if given else side for side, given in zip(sides, which, strict=True)
+    )
+    # Their entries are rounded themselves, relative to the columns' own spreads.
+    bound = 10 * rounding(generated=sides[0], reference=sides[1])
+    assert abs(frechet_distance(generated=one, reference=other) - expected) <= bound
+
+
+@pytest.mark.parametrize("condition", [1, 1e3, 1e6, 1e9])
+def test_moments_are_taken_as_they_are(random, condition):
+    """The bound of the docstring: eigenvalues below D 2u |S| are not in the entries of S."""
+    one, other = (moments(side) for side in conditioned(random, condition, "directions"))
+    with mpmath.workdps(40):
+        exact = of_moments(
+            *(
+                (list(map(mpmath.mpf, m.mu.tolist())), mpmath.matrix(m.sigma.tolist()))
+                for m in (one, other)
+            )
+        )
+    width = len(one.mu)
+    singular = condition**2 * width * 2.3e-16 > 1
+    lost = np.sqrt(width * 2.3e-16 * np.linalg.norm(one.sigma, 2) * np.linalg.norm(other.sigma, 2))
+    first_order = 1e-12 * np.trace(one.sigma + other.sigma)
+    found = frechet_distance(generated=one, reference=other)
+    assert abs(found - exact) <= (2 * width * lost if singular else first_order)
+
+
+@pytest.mark.parametrize("condition", [1, 1e5, 1e9])
+def test_few_features_against_moments_lose_no_digits(random, condition):
+    """Fewer pictures than features: the product's eigenvalues, or the factors if they lose any."""
+    generated, reference = conditioned(random, condition, "columns", width=12, n=30)
+    few = generated[:7]
+    expected = to_40_digits(few, reference)
+    found = frechet_distance(generated=few, reference=moments(reference))
+    assert abs(found - expected) <= 1e-10 * (few.var() + reference.var()) * 12
+
+
+def test_identical_sets_are_within_rounding(random):
+    features = samples(random, 60, 20)
+    shuffled = features[random.permutation(60)]
+    for one, other in ((features, shuffled), (moments(features), moments(shuffled))):
+        assert frechet_distance(generated=one, reference=other) <= rounding(
+            generated=one, reference=other
+        )
+    near = frechet_distance(generated=features, reference=features + 1e-5)
+    assert near == pytest.approx(20 * 1e-10, rel=1e-3)
+    assert near > rounding(generated=features, reference=features + 1e-5)
+
+
+@every_route
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_numbers_too_large_are_said_to_be(random, route, scale):
+    generated, reference = samples(random, 9, 4) * scale, samples(random, 8, 4) * scale
+    with np.errstate(over="ignore", invalid="ignore"):
+        one, other = route(generated, reference)
+    with pytest.raises(FeatureError, match="too large for float64"):
+        frechet_distance(generated=one, reference=other)
