@@ -13,6 +13,7 @@ from .options import (
     extraction,
     intervals,
     json_option,
+    limit,
     make_progress,
     memorization,
     prepare_extractor,
@@ -27,11 +28,13 @@ from .tables import print_json, print_table, print_text
     "--ref",
     "reference",
     required=True,
+    multiple=True,
     metavar="PATH",
     help="The real pictures: anything that a submission may be, or a file of "
-    "`mifid reference build`.",
+    "`mifid reference build`. Given several times, all are one set.",
 )
 @memorization
+@limit
 @intervals
 @json_option
 @click.option(
@@ -53,7 +56,7 @@ from .tables import print_json, print_table, print_text
 def compare(
     *,
     submissions: tuple[str, ...],
-    reference: str,
+    reference: tuple[str, ...],
     as_json: bool,
     output: str | None,
     page: str | None,
@@ -78,7 +81,7 @@ def compare(
     check_outputs({"-o": (output, check_output), "--report": (page, check_output)})
     comparison = compare_submissions(
         submissions,
-        reference,
+        reference[0] if len(reference) == 1 else list(reference),
         extractor=prepare_extractor(extractor),
         cache=not no_cache,
         progress=make_progress(silent=quiet),

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from .failures import unshown
-from .options import common, extraction, json_option, make_progress, prepare_extractor
+from .options import (
+    common,
+    extraction,
+    json_option,
+    limit,
+    make_progress,
+    prepare_extractor,
+    seed,
+)
 from .tables import print_json, print_table, print_text
 
 __all__ = ["diagnose"]
@@ -19,16 +27,13 @@ __all__ = ["diagnose"]
     "--ref",
     "reference",
     required=True,
+    multiple=True,
     metavar="PATH",
     help="The real pictures: anything that IMAGES may be. With a file of `mifid reference build` "
-    "resizes are omitted.",
+    "resizes are omitted. Given several times, all are one set.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help="Use N evenly chosen pictures a side. Default: all; seven runs over them.",
-)
+@limit
+@seed
 @json_option
 @click.option(
     "-o",
@@ -42,8 +47,7 @@ __all__ = ["diagnose"]
 def diagnose(
     *,
     images: str,
-    reference: str,
-    limit: int | None,
+    reference: tuple[str, ...],
     as_json: bool,
     output: str | None,
     extractor: str,
@@ -68,8 +72,7 @@ def diagnose(
         check_output(output)
     diagnosis = diagnose_images(
         images,
-        reference,
-        limit=limit,
+        reference[0] if len(reference) == 1 else list(reference),
         extractor=prepare_extractor(extractor),
         cache=not no_cache,
         progress=make_progress(silent=quiet),

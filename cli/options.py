@@ -20,10 +20,12 @@ __all__ = [
     "extraction",
     "intervals",
     "json_option",
+    "limit",
     "make_progress",
     "memorization",
     "prepare_extractor",
     "prepare_intervals",
+    "seed",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,7 +34,62 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
 )
 
+_LABELS = ("generated", "reference", "memorization_reference", "held_out")
+
+
+def _ranges(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> Any:
+    """Turn 0,1 into (0, 1), and generated=-1,1 into a mapping."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for text in given:
+        label, equals, numbers = text.rpartition("=")
+        label = label.strip().replace("-", "_")
+        if (equals and label not in _LABELS) or label in ranges:
+            problem = "is given twice" if label in ranges else "begins with no side's name"
+            raise click.BadParameter(f"{text} {problem}; sides are: {', '.join(_LABELS)}")
+        try:
+            low, high = (float(number) for number in numbers.split(","))
+        except ValueError as error:
+            raise click.BadParameter(
+                f"{text} is no range; expected such as 0,1 or generated=-1,1"
+            ) from error
+        ranges[label] = (low, high)
+    if "" not in ranges:
+        return ranges or None
+    everywhere = ranges.pop("")
+    return dict.fromkeys(_LABELS, everywhere) | ranges if ranges else everywhere
+
+
+_RANGE = click.option(
+    "--value-range",
+    multiple=True,
+    callback=_ranges,
+    metavar="[SIDE=]LOW,HIGH",
+    help="What black and white are in arrays of floats, such as 0,1 or -1,1; values clearly "
+    "outside are refused. With SIDE= (generated, reference, memorization_reference, held_out) of "
+    "one side; may be given several times.",
+)
+
+_LIMIT = [
+    click.option(
+        "--limit",
+        type=click.IntRange(min=2),
+        metavar="N",
+        help="Use at most N pictures a side, drawn with --seed, the same ones in every command.",
+    ),
+]
+
+_SEED = [
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0, max=2**32 - 1),
+        default=2020,
+        show_default=True,
+        help="Of the pictures that --limit draws.",
+    ),
+]
+
 _EXTRACTION = [
+    _RANGE,
     click.option(
         "--extractor",
         default="inception",
@@ -120,7 +177,7 @@ _INTERVALS = [
         type=click.IntRange(min=0, max=2**32 - 1),
         default=2020,
         show_default=True,
-        help="Of all that draws at random. FID, distance and MiFID draw nothing.",
+        help="Of all that draws at random: intervals, and the pictures that --limit takes.",
     ),
 ]
 
@@ -172,6 +229,16 @@ def common(command: Command) -> Command:
 def extraction(command: Command) -> Command:
     """Add what every command needs that runs a network over pictures."""
     return _with(_EXTRACTION, command)
+
+
+def limit(command: Command) -> Command:
+    """Add what says how many pictures are used."""
+    return _with(_LIMIT, command)
+
+
+def seed(command: Command) -> Command:
+    """Add what they are drawn with, where no other option needs a seed."""
+    return _with(_SEED, command)
 
 
 def memorization(command: Command) -> Command:

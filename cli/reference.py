@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .failures import CommandGroup
-from .options import common, extraction, make_progress, prepare_extractor
+from .options import common, extraction, limit, make_progress, prepare_extractor, seed
 from .tables import print_text
 
 
@@ -26,10 +26,17 @@ def reference() -> None:
     metavar="FILE",
     help="The .npz to write; the ending may be left out.",
 )
+@limit
+@seed
 @extraction
 @common
 def build(
-    images: str, output: str, extractor: str, no_cache: bool, quiet: bool, **settings: Any
+    images: str,
+    output: str,
+    extractor: str,
+    no_cache: bool,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
     """Compute the features and statistics of IMAGES and keep them in a file.
 

@@ -14,6 +14,7 @@ from .options import (
     extraction,
     intervals,
     json_option,
+    limit,
     make_progress,
     memorization,
     prepare_extractor,
@@ -28,10 +29,13 @@ from .tables import print_json, print_text
     "--ref",
     "reference",
     required=True,
+    multiple=True,
     metavar="PATH",
-    help="The real pictures: anything that IMAGES may be, or a file of `mifid reference build`.",
+    help="The real pictures: anything that IMAGES may be, or a file of `mifid reference build`. "
+    "Given several times, all are one set.",
 )
 @memorization
+@limit
 @click.option(
     "--held-out",
     metavar="PATH",
@@ -91,7 +95,7 @@ def score(
     ctx: click.Context,
     /,
     images: str,
-    reference: str,
+    reference: tuple[str, ...],
     memorization_reference: str | None,
     held_out: str | None,
     metrics: str,
@@ -143,7 +147,7 @@ def score(
             ctx.exit(1)
     report = score_images(
         images,
-        reference,
+        reference[0] if len(reference) == 1 else list(reference),
         memorization_reference=memorization_reference,
         held_out=held_out,
         metrics=[name.strip() for name in metrics.split(",") if name.strip()],

@@ -21,11 +21,13 @@ from mifid.evidence.assessing import LEVEL, SEED, Resampling
 from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
 from mifid.extractors.precision import EXACT
+from mifid.images.ranges import SideRanges
 from mifid.images.source import printable
 from mifid.inputs import GivenSide, open_side
 from mifid.measuring import check_metrics
 from mifid.metrics.mifid import EPSILON
 from mifid.placing import judged, order, place, summarize
+from mifid.plausibility import check_numbers, check_pictures
 from mifid.progress import Progress, choose
 from mifid.telling import told
 
@@ -52,7 +54,8 @@ def compare(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    value_range: tuple[float, float] | None = None,
+    value_range: SideRanges | None = None,
+    limit: int | None = None,
     cache: bool = True,
     progress: Progress | bool | None = None,
 ) -> Comparison:
@@ -80,7 +83,7 @@ def compare(
         replicates: of the bootstrap that makes them.
         seed: of its draws.
         extractor, weights, backend, precision, device, batch_size, workers, skip_bad, value_range,
-            cache, progress: as for :func:`mifid.score`.
+            limit, cache, progress: as for :func:`mifid.score`; ``"generated"`` is the submissions.
 
     Returns:
         Comparison: ``.standings``, best first, ``.summary``, ``.text()``, ``.to_json()``, ...
@@ -112,7 +115,7 @@ def compare(
 
         def opened(label: str, raw: Any, title: str) -> GivenSide:
             with blamed(title):
-                side = open_side(label, raw, value_range=value_range)
+                side = open_side(label, raw, value_range=value_range, limit=limit, seed=seed)
             return files.enter_context(closing(side))
 
         # All are opened before any is computed: what cannot be read at all is told at once.
@@ -146,9 +149,18 @@ def compare(
             cache=store,
             progress=shown,
             seconds=seconds,
+            sides=references,
         )
         keep = skip_bad or sizes_may_differ(sides.values())
+        for label, side in references.items():
+            check_pictures(side, known[label], pipeline)
         entries = contest.measure(sides, keep=keep)
+        check_numbers(
+            known,
+            competition=False,
+            wanted=_MIFID,
+            smallest=min((entry.side.n for entry in entries if entry.side.n), default=None),
+        )
         comparison = _concluded(contest, entries, seconds)
     seconds |= pipeline.seconds if pipeline else {}
     return replace(
@@ -208,7 +220,9 @@ class _Submission(GivenSide):
 
 
 def _submission(name: str, side: GivenSide) -> GivenSide:
-    return _Submission(f"submission {name}", side.description, side.input)
+    return _Submission(
+        f"submission {name}", side.description, side.input, side.given, side.available
+    )
 
 
 def _named(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:

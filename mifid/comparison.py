@@ -14,6 +14,7 @@ from mifid import files
 from mifid.csvfile import csv_lines, refuse_history
 from mifid.errors import terminal_safe
 from mifid.files import atomic_write, json_text
+from mifid.images.ranges import SideRanges
 from mifid.side import Side
 from mifid.standing import TITLES, Standing
 
@@ -66,7 +67,7 @@ class Comparison:
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    value_range: tuple[float, float] | None = field(default=None, repr=False, compare=False)
+    value_range: SideRanges | None = field(default=None, repr=False, compare=False)
 
     @property
     def best(self) -> Standing:

@@ -16,6 +16,7 @@ from mifid.evidence.gallery import Gallery, Thumbnail, encode_thumbnails
 from mifid.evidence.inline_svg import inline_svg
 from mifid.evidence.sheet import random_sheet
 from mifid.figures import BLUE, GREY, VERMILION, finish, new_figure
+from mifid.images.ranges import range_of
 from mifid.pages import load_template, spelled_out, write_html
 from mifid.standing import TITLES, Standing
 from mifid.version import __version__
@@ -149,7 +150,8 @@ def _sheets(comparison: Comparison) -> Iterator[tuple[str, Gallery]]:
     ranked = [standing.name for standing in comparison.standings]
     for name in [*ranked, *(label for label in comparison.given if label not in ranked)]:
         given = comparison.given.get(name)
-        evidence = Evidence({}, {name: given}, value_range=comparison.value_range)
+        side = "generated" if name in ranked else name
+        evidence = Evidence({}, {name: given}, value_range=range_of(comparison.value_range, side))
         try:
             with evidence.open(name) as source:
                 yield name, random_sheet(Album.of(source), count=_SHEET)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,13 @@ from mifid.extractors import Extractor
 from mifid.extractors.classifier import logits
 from mifid.featureset import Features
 from mifid.images import Source, Stream
-from mifid.inputs import GivenSide, refuse_mixtures
+from mifid.inputs import GivenSide, of_side, refuse_mixtures
 from mifid.measuring import Computed
-from mifid.metrics import METRICS
 from mifid.pipeline import Pipeline
 from mifid.progress import Progress
-from mifid.side import Side
 from mifid.statistics import Statistics
 
-__all__ = ["check_copies", "check_held_out", "compute", "logits_of", "pipeline_for"]
+__all__ = ["check_held_out", "compute", "logits_of", "pipeline_for"]
 
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
@@ -84,8 +83,10 @@ def compute(
     assert pipeline is not None
     most = _KEEP_FEATURES if intervals else _FEW
     if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
-        return pipeline.statistics(side.input, side.label)
-    found = pipeline.features(side.input, side.label)
+        with _passing(side):
+            return pipeline.statistics(side.input, side.label)
+    with _passing(side):
+        found = pipeline.features(side.input, side.label)
     if len(found.values) < 2:
         raise FeatureError(
             f"{side.title}: {side.description} gave one picture"
@@ -95,41 +96,9 @@ def compute(
     return found
 
 
-def check_copies(
-    computed: Mapping[str, Computed], told: Mapping[str, Side], *, wanted: Collection[str]
-) -> None:
-    """Warn of generated pictures that are what they are compared with, one and all.
-
-    Args:
-        computed: the sides.
-        told: the same, with the hashes of their contents.
-        wanted: names of measures; some look at the generated pictures alone.
-    """
-    compared = any({"reference", "training"} & set(METRICS[name].needs) for name in wanted)
-    if not compared or told["generated"].sha256 is None:  # a stream: it has no path
-        return
-    for label, what in (
-        ("reference", "FID of a set to itself is 0; MiFID and intervals mean nothing"),
-        (
-            "memorization_reference",
-            "the memorization distance of a set to itself is 0; MiFID means nothing",
-        ),
-    ):
-        if label in computed and _same(computed, told, "generated", label):
-            warn(
-                f"the generated and the {label.replace('_', ' ')} pictures are the same: {what}. "
-                "Was a path given twice?",
-                stacklevel=3,
-            )
-
-
-def _same(computed: Mapping[str, Computed], told: Mapping[str, Side], one: str, two: str) -> bool:
-    """Say whether two sides hold the same pictures, or their features, in whatever order."""
-    a, b = computed[one], computed[two]
-    # A file of features and the pictures it was made of have different hashes.
-    if isinstance(a, Features) and isinstance(b, Features) and a.same_set(b):
-        return True
-    return told[one].sha256 == told[two].sha256
+def _passing(side: GivenSide) -> AbstractContextManager[None]:
+    """What is wrong with a stream comes to light as it passes; what was opened is named already."""
+    return of_side(side.title) if isinstance(side.input, Stream) else nullcontext()
 
 
 def check_held_out(computed: Mapping[str, Computed]) -> None:

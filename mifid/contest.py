@@ -18,6 +18,7 @@ from mifid.images import Source
 from mifid.inputs import GivenSide
 from mifid.measuring import Computed, Numbers, measure
 from mifid.pipeline import Pipeline
+from mifid.plausibility import check_copies, check_pictures
 from mifid.progress import Progress
 from mifid.side import Side
 from mifid.statistics import Statistics
@@ -75,6 +76,7 @@ class Contest:
         cache: None: nothing is kept.
         progress: where work is shown.
         seconds: wall times are added by stage.
+        sides: what ``known`` was computed from.
         protocol: what the first submission was computed with.
         not_comparable: why a score is not Kaggle's, the first reason met; None if all are.
     """
@@ -87,6 +89,7 @@ class Contest:
     cache: Cache | None
     progress: Progress
     seconds: MutableMapping[str, float]
+    sides: Mapping[str, GivenSide] = field(default_factory=dict)
     protocol: Mapping[str, object] = field(init=False, default_factory=dict)
     not_comparable: str | None = field(init=False, default=None)
 
@@ -109,6 +112,7 @@ class Contest:
         self.not_comparable = self.not_comparable or not_comparable(
             {**self.known, "generated": computed}, self.epsilon
         )
+        self._check(side, computed, shown)
         contents = _contents(shown, computed)
         for entry in earlier:
             if entry.contents & contents:  # the same to the last digit, whatever the order of rows
@@ -129,6 +133,19 @@ class Contest:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
         features = computed if keep and isinstance(computed, Features) else None
         return Entry(name, shown, numbers, contents, draws, reason, features)
+
+    def _check(self, side: GivenSide, computed: Computed, shown: Side) -> None:
+        """Warn of what speaks against one submission."""
+        check_pictures(side, computed, self.pipeline)
+        check_copies(
+            {**self.sides, "generated": side},
+            {**self.known, "generated": computed},
+            {label: told(of, self.known[label], self.pipeline) for label, of in self.sides.items()}
+            | {"generated": shown},
+            self.pipeline,
+            wanted=_WANTED,
+            blamed=f"{side.title}: ",
+        )
 
     @property
     def _training(self) -> Computed:

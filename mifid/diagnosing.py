@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mifid.cache import Cache
-from mifid.errors import InputError, recorded_warnings
+from mifid.errors import InputError, recorded_warnings, warn
+from mifid.evidence.assessing import SEED
 from mifid.evidence.variant_advice import notes_on
 from mifid.evidence.variants import DiagnosedSide, Diagnosis
 from mifid.extraction import Settings
@@ -17,8 +18,16 @@ from mifid.extractors import Extractor, open_extractor
 from mifid.extractors.precision import EXACT
 from mifid.images import Source, Stream
 from mifid.images.encodings import count_encodings
-from mifid.images.sampling import evenly, thinned
-from mifid.inputs import GivenSide, Input, open_side, refuse_mixtures
+from mifid.images.ranges import SideRanges
+from mifid.images.sampling import evenly
+from mifid.inputs import (
+    GivenSide,
+    Input,
+    check_limit,
+    limited,
+    open_side,
+    refuse_mixtures,
+)
 from mifid.progress import Progress, choose
 from mifid.variation import LOOKED_AT, Measurement
 
@@ -30,6 +39,7 @@ def diagnose(
     reference: Any,
     *,
     limit: int | None = None,
+    seed: int = SEED,
     extractor: str | Callable[..., Any] | Extractor = "inception",
     weights: str | Path | None = None,
     backend: str = "auto",
@@ -38,7 +48,7 @@ def diagnose(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    value_range: tuple[float, float] | None = None,
+    value_range: SideRanges | None = None,
     cache: bool = True,
     progress: Progress | bool | None = None,
 ) -> Diagnosis:
@@ -50,8 +60,9 @@ def diagnose(
     Args:
         images: the generated pictures, in any form that can be read twice.
         reference: the real pictures; with features or statistics alone resizes are omitted.
-        limit: use so many pictures a side, evenly chosen; None: all. A variant takes as long as a
-            first score.
+        limit: use so many pictures a side, drawn with ``seed``, the same that :func:`mifid.score`
+            takes; None: all. A variant takes as long as a first score.
+        seed: of that draw.
         extractor: a name, ``"package.module:function"``, or a callable; resizes are omitted for
             all but Inception, as the others resize by themselves.
         weights, backend, precision, device, batch_size, workers, skip_bad, value_range, cache,
@@ -73,8 +84,7 @@ def diagnose(
     ['resize pytorch-bilinear-299', 'resize pillow-bicubic-antialiased-299']
     """
     start = time.perf_counter()
-    if limit is not None and limit < 2:
-        raise InputError(f"limit is {limit}; expected 2 or more: a covariance needs two pictures")
+    check_limit(limit)
     shown = choose(progress)
     with recorded_warnings() as warned, ExitStack() as files:
         sides = {
@@ -82,14 +92,18 @@ def diagnose(
             for label, given in (("reference", reference), ("generated", images))
         }
         _refuse_unreadable(sides)
+        for side in sides.values():
+            if isinstance(side.input, Source):
+                for doubt in side.input.doubts:
+                    warn(f"{side.title}: {doubt}")
         opened = open_extractor(
             extractor, weights=weights, backend=backend, precision=precision, progress=shown
         )
         refuse_mixtures(sides.values(), opened.identity)
         measurement = Measurement(
             extractor=opened,
-            generated=_thinned(sides["generated"].input, limit),
-            reference=_thinned(sides["reference"].input, limit),
+            generated=_thinned(sides["generated"].input, limit, seed),
+            reference=_thinned(sides["reference"].input, limit, seed),
             settings=Settings(device, batch_size, workers, skip_bad),
             cache=Cache() if cache else None,
             progress=shown,
@@ -127,8 +141,8 @@ def _refuse_unreadable(sides: dict[str, GivenSide]) -> None:
         )
 
 
-def _thinned(given: Input, limit: int | None) -> Input:
-    return thinned(given, limit) if isinstance(given, Source) else given
+def _thinned(given: Input, limit: int | None, seed: int) -> Input:
+    return given if limit is None else limited(given, limit, seed)
 
 
 def _told(side: GivenSide, used: Input, n: int | None) -> DiagnosedSide:

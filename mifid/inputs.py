@@ -4,37 +4,60 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mifid import formats
-from mifid.errors import CompatibilityError, FeatureError, setting
+from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
 from mifid.extractors.base import Identity
 from mifid.featureset import Features
 from mifid.files import given_path
 from mifid.images import Source, Stream, open_images
+from mifid.images.ranges import SideRanges, ValueRange, range_of
+from mifid.images.sampling import sampled, thinned
 from mifid.provenance import UNKNOWN, Provenance
 from mifid.statistics import Statistics
 
-__all__ = ["GivenSide", "Input", "open_input", "open_side", "refuse_mixtures"]
+__all__ = [
+    "GivenSide",
+    "Input",
+    "check_limit",
+    "limited",
+    "of_side",
+    "open_input",
+    "open_side",
+    "refuse_mixtures",
+]
 
 Input = Source | Stream | Features | Statistics
 
 
 @dataclass(frozen=True)
 class GivenSide:
-    """One opened side: ``label`` is ``"generated"``, ``"reference"`` or the like.
+    """One opened side.
 
-    ``from_file``: features or statistics that were read from a file, not handed over in Python.
+    Attributes:
+        label: ``"generated"``, ``"reference"`` or the like.
+        description: what it is, in words.
+        input: what it was opened as.
+        given: what the user gave.
+        available: pictures that there were before a limit; None: it took all, or cannot count them.
     """
 
     label: str
     description: str
     input: Input
-    from_file: bool = False
+    given: Any = None
+    available: int | None = None
+
+    @property
+    def from_file(self) -> bool:
+        """Features or statistics that were read from a file, not handed over in Python."""
+        return _is_path(self.given) and isinstance(self.input, Features | Statistics)
 
     @property
     def title(self) -> str:
@@ -56,7 +79,7 @@ class GivenSide:
             self.input.close()
 
 
-def open_input(given: Any, *, value_range: tuple[float, float] | None = None) -> Input:
+def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
     """Open anything that scoring accepts; see :func:`mifid.images.open_images` for pictures.
 
     Raises:
@@ -72,26 +95,96 @@ def open_input(given: Any, *, value_range: tuple[float, float] | None = None) ->
             if contents.features is not None:
                 return Features.from_contents(contents)
             return Statistics.from_contents(contents)
+    if isinstance(given, list | tuple) and all(map(_is_path, given)):
+        for path in map(given_path, given):
+            if formats.holds_statistics(path):
+                raise InputError(
+                    f"{path} holds features or statistics; sets are put together from pictures",
+                    hint="Give the pictures of each, or a file made of all of them.",
+                )
     return open_images(given, value_range=value_range)
 
 
+def check_limit(limit: int | None) -> None:
+    """Raise InputError for a limit that leaves no distribution."""
+    if limit is not None and limit < 2:
+        raise InputError(
+            f"{setting('limit')} is {limit}; expected 2 or more: a covariance needs two pictures"
+        )
+
+
+def limited(given: Input, limit: int, seed: int) -> Input:
+    """Return ``limit`` pictures or rows of a side, sampled with a seed; of a stream the first ones.
+
+    Mean and covariance stay as they are: no pictures can be taken out of them.
+    """
+    if isinstance(given, Source):
+        return thinned(given, limit, seed)
+    if isinstance(given, Stream):
+        given.limit = limit
+    elif isinstance(given, Features) and len(given) > limit:
+        rows = sampled(len(given), limit, seed)
+        names = None if given.names is None else tuple(given.names[row] for row in rows)
+        return replace(given, values=given.values[rows], names=names)
+    return given
+
+
+@contextmanager
+def of_side(title: str) -> Iterator[None]:
+    """Say which side it is in an error about what was given for it."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{title}: {error.message}", hint=error.hint) from error
+
+
 def open_side(
-    label: str, given: Any, *, value_range: tuple[float, float] | None = None
+    label: str,
+    given: Any,
+    *,
+    value_range: SideRanges | None = None,
+    limit: int | None = None,
+    seed: int = 0,
 ) -> GivenSide:
     """Open a side, and refuse a single picture before any work is done.
+
+    Args:
+        label: of the side.
+        given: by the user.
+        value_range: of all sides, or a mapping with this one's label.
+        limit: take at most so many pictures; None: all.
+        seed: of their draw.
 
     Raises:
         InputError: it cannot be used, and why.
         FeatureError: one picture, which has no covariance.
     """
-    opened = open_input(given, value_range=value_range)
+    own_range = range_of(value_range, "generated" if label == "submission" else label)
+    if _is_path(given):
+        opened = open_input(given, value_range=own_range)
+    else:
+        with of_side(label.replace("_", " ")):
+            if given is None:
+                argument = "images" if label == "generated" else label
+                raise InputError(f"{argument} is None", hint="Did a function return nothing?")
+            opened = open_input(given, value_range=own_range)
+    available = None
+    if limit is not None:
+        check_limit(limit)
+        if isinstance(opened, Statistics):
+            warn(
+                f"the {label.replace('_', ' ')} side is mean and covariance only, of all its "
+                f"pictures: {setting('limit')} takes none out of it"
+            )
+        elif not isinstance(opened, Stream) and len(opened) > limit:
+            available = len(opened)
+        opened = limited(opened, limit, seed)
     if isinstance(opened, Source | Stream):
         description = opened.description
     else:
         what = "features" if isinstance(opened, Features) else "mean and covariance"
         description = what + (f" in {given}" if isinstance(given, str | os.PathLike) else "")
-    from_file = isinstance(given, str | os.PathLike) and isinstance(opened, Features | Statistics)
-    side = GivenSide(label, description, opened, from_file)
+    side = GivenSide(label, description, opened, given, available)
     if not isinstance(opened, Stream | Statistics) and len(opened) < 2:
         side.close()
         raise FeatureError(
@@ -99,6 +192,10 @@ def open_side(
             hint="FID compares sets; a single picture has no distribution.",
         )
     return side
+
+
+def _is_path(given: Any) -> bool:
+    return isinstance(given, str | os.PathLike)
 
 
 def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> None:

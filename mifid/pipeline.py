@@ -23,6 +23,8 @@ from mifid.entries import (
     statistics_to_entry,
     to_entry,
 )
+from mifid.errors import warn
+from mifid.evidence.assessing import SEED
 from mifid.extraction import Extraction, Settings
 from mifid.extractors import Extractor, open_extractor
 from mifid.extractors.precision import EXACT
@@ -31,6 +33,8 @@ from mifid.images import Source, Stream, open_images
 from mifid.images.batches import digests
 from mifid.images.decode import decoder_version
 from mifid.images.inspection import Inspection
+from mifid.images.ranges import ValueRange
+from mifid.images.sampling import thinned
 from mifid.images.unchanged import Unchanged
 from mifid.progress import Progress, Silent, choose
 from mifid.statistics import Statistics
@@ -49,7 +53,9 @@ def features(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    value_range: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
+    limit: int | None = None,
+    seed: int = SEED,
     cache: bool = True,
     progress: Progress | bool | None = None,
 ) -> Features:
@@ -67,7 +73,10 @@ def features(
         batch_size: pictures at a time; None: what suits the backend and device.
         workers: decoding threads or processes; None: one a core, at least two.
         skip_bad: go on without pictures that cannot be decoded (``.bad`` names them).
-        value_range: (0, 1) or (-1, 1), needed for floating-point tensors and arrays.
+        value_range: what black and white are in floating-point tensors and arrays, such as (0, 1)
+            or (-1, 1). Values clearly outside are refused.
+        limit: at most so many pictures, drawn with ``seed``, of a stream the first ones; None: all.
+        seed: of that draw.
         cache: False neither reads nor writes features kept on disk.
         progress: True or False; None shows a bar in notebooks.
 
@@ -86,6 +95,10 @@ def features(
     """
     shown = choose(progress)
     source = open_images(images, value_range=value_range)
+    if limit is not None and isinstance(source, Stream):
+        source.limit = limit
+    elif limit is not None and isinstance(source, Source):
+        source = thinned(source, limit, seed)
     pipeline = Pipeline(
         open_extractor(
             extractor, weights=weights, backend=backend, precision=precision, progress=shown
@@ -95,7 +108,10 @@ def features(
         progress=shown,
     )
     with closing(source):
-        return pipeline.features(source, "features")
+        found = pipeline.features(source, "features")
+    for doubt in source.doubts:
+        warn(doubt)
+    return found
 
 
 @dataclass(frozen=True)
@@ -137,6 +153,10 @@ class Pipeline:
     ) -> None:
         self.extractor = extractor
         self._settings = settings or Settings()
+        if self._settings.device not in {"auto", "cpu"}:  # also where all is kept already
+            from mifid.extractors.devices import choose_devices
+
+            choose_devices(self._settings.device)
         # What cannot tell its fingerprint must not be mistaken for something else.
         self._cache = cache if extractor.identity.fingerprint else None
         self._progress = progress or Silent()

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mifid.evidence.assessing import SEED
 from mifid.extractors import Extractor
 from mifid.extractors.precision import EXACT
 from mifid.featureset import Features
 from mifid.files import check_output
+from mifid.images.ranges import ValueRange
 from mifid.pipeline import features
 from mifid.progress import Progress
 
@@ -29,7 +31,9 @@ def build_reference(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    value_range: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
+    limit: int | None = None,
+    seed: int = SEED,
     cache: bool = True,
     progress: Progress | bool | None = None,
 ) -> Features:
@@ -55,6 +59,8 @@ def build_reference(
         workers=workers,
         skip_bad=skip_bad,
         value_range=value_range,
+        limit=limit,
+        seed=seed,
         cache=cache,
         progress=progress,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.computing import check_copies, check_held_out, compute, logits_of, pipeline_for
+from mifid.computing import check_held_out, compute, logits_of, pipeline_for
 from mifid.errors import recorded_warnings
 from mifid.evidence.assessing import REPLICATES, SEED, Resampling, assess
 from mifid.evidence.evidence import Evidence
@@ -21,9 +21,11 @@ from mifid.extraction import Settings
 from mifid.extractors import Extractor, open_extractor
 from mifid.extractors.precision import EXACT
 from mifid.images import Stream
+from mifid.images.ranges import SideRanges
 from mifid.inputs import open_side
 from mifid.measuring import Computed, check_metrics, check_widths, measure, measure_more
 from mifid.metrics.mifid import EPSILON, thresholded
+from mifid.plausibility import check_copies, check_numbers, check_pictures, check_submission
 from mifid.progress import Progress, choose
 from mifid.report import Report
 from mifid.telling import not_comparable, protocol, told
@@ -51,7 +53,8 @@ def score(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    value_range: tuple[float, float] | None = None,
+    value_range: SideRanges | None = None,
+    limit: int | None = None,
     cache: bool = True,
     progress: Progress | bool | None = None,
 ) -> Report:
@@ -59,9 +62,9 @@ def score(
 
     Args:
         images: the generated pictures: a folder, zip, tar, .npy, .npz, glob pattern, array
-            (N, H, W, 3) uint8, tensor (N, 3, H, W), PIL images, an iterable of batches, or a file
-            of features or statistics.
-        reference: the real pictures, in any of the same forms.
+            (N, H, W, 3) uint8, tensor (N, 3, H, W), a list or iterable of pictures, paths or rows
+            (see :func:`mifid.images.open_images`), or a file of features or statistics.
+        reference: the real pictures, in any of the same forms; a list of folders is one set.
         memorization_reference: the pictures that were trained on, if they are not the reference.
         held_out: real pictures that nobody trained on: for the floor of FID, FLD and C_T.
         metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"`` gives
@@ -71,7 +74,8 @@ def score(
         ci: level of the intervals in per cent; 0: none; None: 95 for up to 20,000 pictures.
         resample: which sides could have been other pictures, for the intervals.
         replicates: of the bootstrap that makes them.
-        seed: of everything that draws at random. The headline numbers draw nothing.
+        seed: of everything that draws at random. The headline numbers draw nothing, but for the
+            pictures that ``limit`` takes.
         extractor: a name, ``"package.module:function"``, or a callable that turns uint8 tensors
             (N, 3, H, W) into features (N, D).
         weights: a weights file for ``"inception"``; None: wherever they are found, else downloaded.
@@ -82,7 +86,11 @@ def score(
         batch_size: pictures at a time; None: what suits the backend and device.
         workers: decoding threads or processes; None: one a core, at least two.
         skip_bad: go on without pictures that cannot be decoded; the report names them.
-        value_range: (0, 1) or (-1, 1), needed for floating-point tensors and arrays.
+        value_range: what black and white are in floating-point tensors and arrays, such as (0, 1)
+            or (-1, 1); or one a side, as ``{"generated": (-1, 1), "reference": (0, 1)}``. Values
+            clearly outside are refused.
+        limit: score at most so many pictures a side, drawn with ``seed``, of a stream the first
+            ones; None: all. The score is then not comparable with Kaggle's.
         cache: False neither reads nor writes features kept on disk.
         progress: True or False; None shows bars in notebooks.
 
@@ -116,7 +124,8 @@ def score(
         "held_out": held_out,
         "generated": images,
     }
-    given = {label: raw for label, raw in given.items() if raw is not None}
+    optional = {"memorization_reference", "held_out"}
+    given = {label: raw for label, raw in given.items() if raw is not None or label not in optional}
 
     def network() -> Extractor:
         return open_extractor(
@@ -125,7 +134,9 @@ def score(
 
     with recorded_warnings() as warned, ExitStack() as files:
         sides = [
-            files.enter_context(closing(open_side(label, raw, value_range=value_range)))
+            files.enter_context(
+                closing(open_side(label, raw, value_range=value_range, limit=limit, seed=seed))
+            )
             for label, raw in given.items()
         ]
         seconds = {"open": time.perf_counter() - start}
@@ -143,7 +154,10 @@ def score(
             side.label: told(side, computed[side.label], pipeline)
             for side in sorted(sides, key=lambda side: side.label)
         }
-        check_copies(computed, inputs, wanted=wanted)
+        by_label = {side.label: side for side in sides}
+        check_copies(by_label, computed, inputs, pipeline, wanted=wanted)
+        for label, side in by_label.items():
+            check_pictures(side, computed[label], pipeline)
         report = _report(
             computed,
             wanted=wanted,
@@ -154,6 +168,13 @@ def score(
             progress=shown,
             seconds=seconds,
         )
+        # What reports say of the numbers decides; they alone would not be comparable.
+        kaggle = not_comparable(computed, epsilon, numbers=False) is None
+        check_numbers(computed, competition=kaggle, wanted=wanted)
+        if kaggle:
+            check_submission(by_label["generated"], pipeline)
+    if any(side.available for side in sides):
+        report = replace(report, not_comparable=report.not_comparable or f"limit is {limit:,}")
     asked = {
         "metrics": names,
         "ci": ci,
@@ -166,6 +187,7 @@ def score(
         "device": device,
         "batch_size": batch_size,
         "skip_bad": skip_bad,
+        "limit": limit,
     }
     # Nothing is kept of streams: a training loop makes hundreds.
     passed = any(isinstance(side.input, Stream) for side in sides)

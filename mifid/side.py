@@ -18,6 +18,7 @@ class Side:
     Attributes:
         source: what was given, in words.
         n: number of pictures, None if a statistics file does not say.
+        available: pictures there were, of which a limit took n; None: all were taken.
         sha256: of the contents, whatever the names; None for streams.
         cached: whether the features came from the cache.
         skipped: entries passed over, by reason.
@@ -32,12 +33,14 @@ class Side:
     skipped: Mapping[str, int] = field(default_factory=dict)
     converted: Mapping[str, int] = field(default_factory=dict)
     bad: tuple[tuple[str, str], ...] = ()
+    available: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was scored, as plain values."""
         return {
             "source": self.source,
             "n": self.n,
+            "available": self.available,
             "sha256": self.sha256,
             "cached": self.cached,
             "converted": dict(self.converted),
@@ -59,6 +62,8 @@ class Side:
     def remark(self) -> str:
         """What was given, and what of it was passed over or converted."""
         parts = [self.source]
+        if self.available is not None:
+            parts.append(f"drawn from {self.available:,}")
         if self.skipped:
             parts.append(f"skipped {_listed(self.skipped)}")
         if self.bad:

@@ -13,6 +13,7 @@ from mifid.pipeline import Outcome, Pipeline
 from mifid.provenance import Provenance
 from mifid.side import Side
 from mifid.statistics import Statistics
+from mifid.submission import MONET
 from mifid.version import __version__
 
 __all__ = ["not_comparable", "protocol", "told"]
@@ -30,6 +31,7 @@ def told(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> Side
         skipped=dict(side.input.skipped) if isinstance(side.input, Source | Stream) else {},
         converted=outcome.converted,
         bad=outcome.bad,
+        available=side.available,
     )
 
 
@@ -51,8 +53,13 @@ def protocol(provenance: Provenance) -> dict[str, Any]:
     }
 
 
-def not_comparable(computed: Mapping[str, Computed], epsilon: float) -> str | None:
-    """Say why a score cannot be compared with Kaggle's; None if it can."""
+def not_comparable(
+    computed: Mapping[str, Computed], epsilon: float, *, numbers: bool = True
+) -> str | None:
+    """Say why a score cannot be compared with Kaggle's; None if it can.
+
+    Without ``numbers`` it may be of another number of pictures than the competition takes.
+    """
     reasons: dict[str, list[str]] = {}
     for label, side in computed.items():
         if side.provenance.not_comparable:
@@ -68,4 +75,8 @@ def not_comparable(computed: Mapping[str, Computed], epsilon: float) -> str | No
         return "; ".join(told)
     if epsilon != EPSILON:
         return f"epsilon is {epsilon:g}, not {EPSILON:g}"
+    generated = computed["generated"]
+    n = generated.n if isinstance(generated, Statistics) else len(generated)
+    if numbers and n is not None and not MONET.at_least <= n <= MONET.at_most:
+        return f"{n:,} generated pictures, not {MONET.at_least:,} to {MONET.at_most:,}"
     return None

@@ -10,7 +10,14 @@ from toys import Counting, colours, drawn, repainted, write_pictures
 
 import mifid
 from mifid.comparing import compare
-from mifid.errors import CompatibilityError, FeatureError, InputError, OutputError, PictureError
+from mifid.errors import (
+    CompatibilityError,
+    FeatureError,
+    InputError,
+    MifidWarning,
+    OutputError,
+    PictureError,
+)
 from mifid.evidence.calibration import LARGEST
 from mifid.featureset import Features
 from mifid.provenance import Provenance
@@ -239,7 +246,9 @@ def test_same_names_are_paired_and_other_names_are_not(tmp_path):
 
 
 def test_a_penalty_is_told():
-    comparison = found({"copies": REAL[[0, 1, 2] * 10], "good": GOOD}, epsilon=0.0001)
+    with pytest.warns(MifidWarning, match="submission copies: 30 of 30 generated pictures are ref"):
+        comparison = found({"copies": REAL[[0, 1, 2] * 10], "good": GOOD}, epsilon=0.0001)
+    assert any(told.startswith("submission copies: the 30") for told in comparison.warnings)
     worse, penalized = comparison["copies"].verdict.split("; ")
     assert worse.startswith("worse than the best")
     assert penalized.startswith("penalized: its memorization distance ")
@@ -279,7 +288,8 @@ def test_single_intervals_are_those_of_score_whatever_the_others_are_called(tmp_
 
 def test_a_separate_memorization_reference():
     settings = {"memorization_reference": GOOD, "epsilon": 0.0001}
-    comparison = found({"good": GOOD, "worse": WORSE}, **settings)
+    with pytest.warns(MifidWarning, match="submission good: the generated and the memorization"):
+        comparison = found({"good": GOOD, "worse": WORSE}, **settings)
     assert comparison["good"].memorization_distance < 1e-12
     report = mifid.score(WORSE, REAL, **(QUICK | settings))
     assert comparison["worse"].mifid == report.mifid

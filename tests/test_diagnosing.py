@@ -23,6 +23,7 @@ from mifid.extractors.inception_base import InceptionExtractor
 from mifid.extractors.inception_network import resize
 from mifid.extractors.resize import CLEAN_FID, PYTORCH_FID, RESIZES
 from mifid.images.reencoded import ENCODINGS
+from mifid.images.sampling import sampled
 from mifid.metrics.frechet import frechet_distance
 
 GENERATED, REFERENCE = repainted(9), drawn("painting", 7)
@@ -158,9 +159,12 @@ def test_a_second_run_computes_nothing():
     assert other.variants == one.variants
 
 
-def test_limit_takes_evenly_chosen_pictures_of_both_sides():
-    found = diagnose(GENERATED, REFERENCE, limit=3, extractor=colours)
-    expected = diagnose(GENERATED[[0, 3, 6]], REFERENCE[[0, 2, 4]], extractor=colours)
+def test_limit_takes_the_pictures_of_both_sides_that_score_takes():
+    found = diagnose(GENERATED, REFERENCE, limit=3, seed=7, extractor=colours)
+    some = [side[sampled(len(side), 3, 7)] for side in (GENERATED, REFERENCE)]
+    expected = diagnose(*some, extractor=colours)
+    score = mifid.score(GENERATED, REFERENCE, limit=3, seed=7, extractor=colours, ci=0)
+    assert found.variants[0].fid == pytest.approx(score.fid, rel=1e-9)
     assert found.variants == expected.variants
     assert (found.generated.n, found.generated.available) == (3, 9)
     assert "3 of 9 from" in found.text()

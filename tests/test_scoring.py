@@ -222,7 +222,12 @@ def test_epsilon_decides_on_the_penalty():
 
 
 def test_copies_of_the_reference_are_punished():
-    report = mifid.score(REFERENCE[[0, 1, 2] * 3], REFERENCE, extractor=colours)
+    with pytest.warns(MifidWarning) as met:
+        report = mifid.score(REFERENCE[[0, 1, 2] * 3], REFERENCE, extractor=colours)
+    told = [str(warning.message) for warning in met]
+    assert told[0].startswith("9 of 9 generated pictures are reference pictures, byte for byte")
+    assert told[1].startswith("generated: the 9 pictures are 3 different ones, again and again")
+    assert list(report.warnings) == told
     assert report.memorization_distance < 1e-12
     assert report.mifid > 1e9
 
@@ -263,10 +268,20 @@ def test_pictures_that_are_all_that_was_trained_on_are_warned_of():
     assert report.memorization_distance < 1e-12
 
 
-def test_parts_of_the_reference_and_streams_are_no_identical_sets():
-    """Warnings are errors. A training loop's pictures come from a model, not from a path."""
-    mifid.score(REFERENCE[:-1], REFERENCE, extractor=colours, ci=0)
-    mifid.score(iter([REFERENCE]), REFERENCE, extractor=colours, ci=0)
+def test_parts_of_the_reference_are_counted():
+    n = len(REFERENCE)
+    with pytest.warns(MifidWarning, match=f"{n - 1} of {n - 1} generated pictures are reference"):
+        mifid.score(REFERENCE[:-1], REFERENCE, extractor=colours, ci=0)
+    mixed = np.concatenate([GENERATED, REFERENCE[:2]])
+    with pytest.warns(MifidWarning, match=f"2 of {len(mixed)} generated pictures .* byte for byte"):
+        mifid.score(mixed, REFERENCE, extractor=colours, ci=0)
+    with pytest.warns(MifidWarning, match=f"2 of {len(mixed)} generated pictures .* features"):
+        mifid.score(iter([mixed]), REFERENCE, extractor=colours, ci=0, batch_size=99)
+    with pytest.warns(MifidWarning, match="2 of .* are memorization reference pictures"):
+        mifid.score(
+            mixed, GENERATED // 2, memorization_reference=REFERENCE, extractor=colours, ci=0
+        )
+    mifid.score(mixed, REFERENCE, metrics="is", extractor=colours)  # looks at them alone
 
 
 def test_a_reference_of_statistics_gives_fid_and_says_why_not_mifid(tmp_path, expected):
@@ -621,6 +636,7 @@ def test_identical_sets_have_everything():
     json.loads(report.to_json())
 
 
+@pytest.mark.filterwarnings("ignore:3 of 30 generated pictures are reference pictures")
 def test_rows_of_zeros_have_everything():
     g, r = cloud(30, 1).values.copy(), cloud(20, 2).values.copy()
     g[:3], r[5] = 0, 0
@@ -635,7 +651,8 @@ def test_rows_of_zeros_have_everything():
 
 def test_a_reference_of_zeros_has_a_fid_and_says_what_it_has_not():
     zeros = mifid.Features(np.zeros((20, 6), np.float32))
-    report = mifid.score(cloud(30), zeros, metrics=["fid", "kid", "authpct", "pr"])
+    with pytest.warns(MifidWarning, match="reference: all 20 pictures have the same features"):
+        report = mifid.score(cloud(30), zeros, metrics=["fid", "kid", "authpct", "pr"])
     assert report.fid > 0
     assert report.uncertainty_reason == "all reference features are zero: no memorization distance"
     assert report.metrics["kid"].values

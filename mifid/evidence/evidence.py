@@ -16,6 +16,7 @@ from mifid.evidence.pictures import PictureTable, picture_table
 from mifid.evidence.training_pictures import TrainingTable, training_table
 from mifid.featureset import Features
 from mifid.images import Source, open_images
+from mifid.images.ranges import SideRanges, range_of
 from mifid.statistics import Statistics
 
 __all__ = ["Evidence"]
@@ -30,14 +31,14 @@ class Evidence:
             ``"held_out"``: features or statistics.
         given: the same labels -> what the user handed in.
         epsilon: the threshold of the memorization distance.
-        value_range: of floating-point pixels.
+        value_range: of floating-point pixels: of all sides, or by label.
         asked: the settings of the score, by the names of its arguments.
     """
 
     sides: Mapping[str, Features | Statistics]
     given: Mapping[str, Any] = field(default_factory=dict)
     epsilon: float = 0.1
-    value_range: tuple[float, float] | None = None
+    value_range: SideRanges | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -100,7 +101,7 @@ class Evidence:
         if given is None:
             raise UnavailableError(f"no {_words(label)} pictures were given")
         try:
-            opened = open_images(given, value_range=self.value_range)
+            opened = open_images(given, value_range=range_of(self.value_range, label))
         except MifidError as error:
             raise UnavailableError(
                 f"the {_words(label)} pictures cannot be opened again: {first_line(error)}"

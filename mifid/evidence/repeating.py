@@ -10,6 +10,7 @@ from typing import Any
 from mifid.evidence.assessing import REPLICATES, SEED
 from mifid.evidence.page import Command
 from mifid.evidence.scored import Scored
+from mifid.images.ranges import SideRanges
 from mifid.metrics.mifid import EPSILON
 
 __all__ = ["repeating_commands"]
@@ -21,11 +22,13 @@ def repeating_commands(report: Scored) -> tuple[Command, ...]:
     given = evidence.given if evidence else {}
     extractor = str(report.protocol["extractor"])
     known = extractor in ("inception", "inception-random") or ":" in extractor
-    if not known or not all(isinstance(path, str | os.PathLike) for path in given.values()):
+    paths = {label: _paths(value) for label, value in given.items()}
+    several = {label for label, found in paths.items() if len(found) > 1}
+    if not known or not all(paths.values()) or not several <= {"reference"}:
         return ()
-    if evidence is None or "generated" not in given or evidence.value_range is not None:
+    if evidence is None or "generated" not in given:
         return ()
-    images = os.fspath(given["generated"])
+    images = paths["generated"][0]
     words = ["mifid", "score", f"./{images}" if images.startswith("-") else images]
     flags = {
         "reference": "--ref",
@@ -33,17 +36,34 @@ def repeating_commands(report: Scored) -> tuple[Command, ...]:
         "held_out": "--held-out",
     }
     for label, flag in flags.items():
-        if label in given:
-            words += [flag, os.fspath(given[label])]
+        for path in paths.get(label, ()):
+            words += [flag, path]
     if report.epsilon != EPSILON:
         words += ["--epsilon", repr(report.epsilon)]
     if extractor != "inception":
         words += ["--extractor", extractor]
     words += _settings(evidence.asked)
+    words += _ranges(evidence.value_range)
     if report.check:
         words.append("--submission")
     line = " ".join(shlex.quote(str(word)) for word in words)
     return (Command("Repeat this score, with the same weights file:", line),)
+
+
+def _paths(given: Any) -> list[str]:
+    """Return the paths of a side; none if it was given as something else."""
+    several = given if isinstance(given, list | tuple) else [given]
+    if not all(isinstance(path, str | os.PathLike) for path in several):
+        return []
+    return [os.fsdecode(path) for path in several]
+
+
+def _ranges(value_range: SideRanges | None) -> Iterator[str]:
+    if isinstance(value_range, Mapping):
+        for label, (low, high) in value_range.items():
+            yield from ("--value-range", f"{label}={low:g},{high:g}")
+    elif value_range is not None:
+        yield from ("--value-range", f"{value_range[0]:g},{value_range[1]:g}")
 
 
 def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
@@ -63,6 +83,7 @@ def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
         "precision": "exact",
         "device": "auto",
         "batch_size": None,
+        "limit": None,
     }
     for name, default in defaults.items():
         if asked.get(name, default) != default:

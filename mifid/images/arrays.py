@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, first_line
+from mifid.errors import InputError, first_line, setting
 from mifid.files import DAMAGED_ARRAYS
 from mifid.images.archive import most_bytes
 from mifid.images.ranges import Quantizer, ValueRange
@@ -256,7 +256,7 @@ def _no_pictures_shape(array: npt.NDArray[Any], where: str) -> InputError:
         hint = "If it is a batch of batches, join the first axes: x.reshape(-1, *x.shape[2:])."
     elif len(shape) in (1, 2) and array.dtype.kind == "f":
         hint = "Features are given as a file of them, or as mifid's Features; grey pictures of "
-        hint += "floats with their range: --value-range 0,1 (value_range=(0, 1))."
+        hint += f"floats with their range: {setting('value_range', (0, 1))}."
     else:
         hint = "Tensors may be (N, 3, H, W); one and four channels are taken as files are."
     return InputError(f"{where} has shape {shape}; {_EXPECTED}", hint=hint)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError
+from mifid.errors import InputError, option_names, setting
 from mifid.images.source import Pixels
 
-__all__ = ["Quantizer", "ValueRange"]
+__all__ = ["LABELS", "Quantizer", "SideRanges", "ValueRange", "range_of"]
 
 ValueRange = tuple[float, float]
 
-_SAY = "Say --value-range 0,1 or --value-range -1,1 (value_range=(0, 1) or (-1, 1))."
+SideRanges: TypeAlias = "ValueRange | Mapping[str, ValueRange]"
+"""One range for all sides, or one a side, by its label."""
+
+LABELS = ("generated", "reference", "memorization_reference", "held_out")
+"""Sides that may have a range of their own."""
+
 _MARGIN = 0.01
 """Of the range: rounding and the ringing of resizes stay within it."""
 
@@ -60,7 +66,10 @@ class Quantizer:
         if not _measured(array.dtype, self._range):
             raise _unknown_type(array, where)
         if self._range is None:
-            raise InputError(f"{where} is {array.dtype}, and its range is not known", hint=_SAY)
+            ways = " or ".join(setting("value_range", each) for each in ((0, 1), (-1, 1)))
+            raise InputError(
+                f"{where} is {array.dtype}, and its range is not known", hint=f"Say {ways}."
+            )
         levels = np.empty(array.shape, np.uint8)
         if array.size:
             rows = max(1, _AT_ONCE // max(1, array[0].size)) if array.ndim else 1
@@ -120,10 +129,10 @@ class Quantizer:
         assert self._range is not None
         fits = _fitting(self._low, self._high)
         if fits is not None and fits != self._range:
-            low, high = (f"{value:g}" for value in fits)
+            own = f"generated={fits[0]},{fits[1]}" if option_names() else {"generated": fits}
             hint = (
-                f"{_text(fits)} fits them: --value-range {low},{high} "
-                f"(value_range=({low}, {high})). Sides may have ranges of their own."
+                f"{_text(fits)} fits them: {setting('value_range', fits)}; a side may have a range "
+                f"of its own: {setting('value_range', own)}"
             )
         elif -6 < self._low < -0.5 and 0.5 < self._high < 6:
             hint = "If they were normalised, undo it: x * std + mean. Else clip them on purpose."
@@ -135,6 +144,23 @@ class Quantizer:
             f"{_text(self._range)}",
             hint=hint,
         )
+
+
+def range_of(value_range: SideRanges | None, label: str) -> ValueRange | None:
+    """Return the range of one side's values; None: not known.
+
+    Raises:
+        InputError: a range of a side that there is not.
+    """
+    if not isinstance(value_range, Mapping):
+        return value_range
+    for name in value_range:
+        if name not in LABELS:
+            raise InputError(
+                f"value_range is stated for '{name}', which is no side",
+                hint=f"Sides are: {', '.join(LABELS)}.",
+            )
+    return value_range.get(label)
 
 
 def _checked(value_range: Any) -> ValueRange:

@@ -91,6 +91,7 @@ def test_its_options_reach_the_library(run_compare):
     assert (told["level"], told["resampled"], told["seed"]) == (80, ["generated"], 3)
 
 
+@pytest.mark.filterwarnings("ignore:submission worse. the generated and the memorization ref")
 def test_a_separate_memorization_reference(run_compare):
     settings = ["--ref", "monet", "--memorization-ref", "worse", "--json"]
     told = json.loads(run_compare("out", "worse", *settings).stdout)

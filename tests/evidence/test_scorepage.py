@@ -192,6 +192,7 @@ def test_identical_sets(page, pair):
     assert found.images == 2 * 8 + 2 * copied + never + influential(report) + 8 + 8
 
 
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")  # of sets that are all equal
 @pytest.mark.parametrize(("made", "real"), [(30, 0), (0, 20), (30, 20)], ids=str)
 def test_sides_of_zeros(made, real, page):
     g, r = features(30).values.copy(), features(20, 1).values.copy()
@@ -335,12 +336,27 @@ def test_the_command_holds_all_sides_and_the_rest(tmp_path):
         {"given": {}},
         {"extractor": "colours"},
         {"extractor": "unknown"},
-        {"evidence": {"value_range": (0, 1)}},
     ],
-    ids=["array", "features", "nothing", "function", "unknown", "range"],
+    ids=["array", "features", "nothing", "function", "unknown"],
 )
 def test_what_no_command_repeats_has_none(changes, tmp_path):
     assert command(tmp_path, scored(**changes)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"evidence": {"value_range": (0, 1)}}, ["--value-range", "0,1"]),
+        (
+            {"evidence": {"value_range": {"generated": (-1, 1), "reference": (0, 1)}}},
+            ["--value-range", "generated=-1,1", "--value-range", "reference=0,1"],
+        ),
+        ({"asked": {"limit": 9, "seed": 3}}, ["--limit", "9"]),
+    ],
+)
+def test_ranges_and_limits_are_repeated(changes, words, tmp_path):
+    found = command(tmp_path, scored(**changes))
+    assert " ".join(words) in " ".join(found)
 
 
 def test_a_folder_that_is_not_there(tmp_path):

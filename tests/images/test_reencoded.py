@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pictures import encode, noise, write_folder, write_zip
 from PIL import Image
 
@@ -13,7 +15,7 @@ from mifid.images.batches import digests
 from mifid.images.decode import decode
 from mifid.images.encodings import count_encodings, encoding_of
 from mifid.images.reencoded import ENCODINGS, Reencoded, mean_change
-from mifid.images.sampling import evenly, thinned
+from mifid.images.sampling import evenly, sampled, thinned
 from mifid.images.source import Decoded
 
 
@@ -135,6 +137,27 @@ def test_evenly(n, limit):
 
 
 def test_thinned(source):
-    assert thinned(source, None) is source
-    assert thinned(source, 5) is source
-    assert list(thinned(source, 2).names) == [source.names[0], source.names[2]]
+    assert thinned(source, 5, 0) is source
+    few = thinned(source, 2, 0)
+    assert few.names == [source.names[i] for i in sampled(len(source), 2, 0)]
+    for i, name in enumerate(few.names):
+        kept = source.read(source.names.index(name)).pixels
+        np.testing.assert_array_equal(few.read(i).pixels, kept)
+
+
+@given(n=st.integers(0, 300), limit=st.integers(1, 300), seed=st.integers(0, 2**32 - 1))
+def test_drawn(n, limit, seed):
+    chosen = sampled(n, limit, seed)
+    assert chosen == sampled(n, limit, seed)
+    assert len(chosen) == min(n, limit)
+    assert sorted(set(chosen)) == chosen
+    assert set(chosen) <= set(range(n))
+    assert set(chosen) >= set(sampled(n, limit // 2, seed))  # fewer are some of the same
+
+
+def test_drawn_is_no_pattern_and_every_picture_has_its_turn():
+    counts = np.zeros(10)
+    for seed in range(400):
+        counts[sampled(10, 5, seed)] += 1
+    assert counts.min() > 150  # of 200; the standard deviation is 10
+    assert len({tuple(sampled(10, 5, seed)) for seed in range(400)}) > 150  # of 252 there are
