@@ -64,7 +64,8 @@ class Cache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            warn(f"cache entry {path} cannot be read: {error.strerror or error}")
+            # Of all entries alike: it is said once a run.
+            warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
             return None
         except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
             warn(f"cache entry {path} is damaged and is computed anew: {first_line(error)}")
@@ -81,7 +82,9 @@ class Cache:
             with atomic_write(self._path(key)) as file:
                 np.savez(file, seal=np.array(_seal(key, arrays)), **arrays)  # type: ignore[arg-type]
         except (MifidError, OSError) as error:
-            warn(f"features could not be kept for the next run: {first_line(error)}")
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            why = getattr(cause, "strerror", None) or first_line(error)
+            warn(f"features could not be kept for the next run in {self.folder}: {why}")
         self.evict(keep=key)
 
     def entries(self) -> list[Entry]:

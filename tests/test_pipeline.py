@@ -1,5 +1,6 @@
 """Pictures to features through the cache."""
 
+import errno
 import warnings
 
 import numpy as np
@@ -301,3 +302,25 @@ def test_what_a_stream_looks_like_is_known_once_it_has_passed():
     assert pipeline.outcomes["a"].inspection.sizes == {(32, 32): 5}
     assert pipeline.outcomes["a"].sha256 is None
     assert pipeline.outcomes["a"].digests is None
+
+
+@pytest.mark.parametrize("fault", ["no folder", "unreadable"])
+def test_what_is_wrong_with_the_cache_is_said_once_a_run(fault, tmp_path, monkeypatch):
+    """Though several entries cannot be written, or read."""
+    sides = [write_pictures(tmp_path / kind, drawn(kind, 5)) for kind in ("photo", "painting")]
+    if fault == "no folder":
+        (tmp_path / "file").write_bytes(b"")
+        monkeypatch.setenv("MIFID_CACHE", str(tmp_path / "file"))
+        text = "features could not be kept for the next run in"
+    else:
+        mifid.score(*sides, extractor=Counting())
+
+        def refuse(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr("mifid.cache.read_arrays", refuse)
+        text = "cannot be read: Permission denied"
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        mifid.score(*sides, extractor=Counting())
+    assert sum(text in str(each.message) for each in found) == 1
