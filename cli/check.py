@@ -77,5 +77,4 @@ def print_findings(result: Check, *, to_stderr: bool = False) -> None:
         [(f.level, f.rule, f.found, f.advice) for f in result.findings],
         to_stderr=to_stderr,
     )
-    verdict = "would be accepted" if result.accepted else "would be refused"
-    print_text(f"{result.path} {verdict} by '{result.rules.competition}'.", err=to_stderr)
+    print_text(result.verdict, err=to_stderr)

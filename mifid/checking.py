@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, terminal_safe
 from mifid.files import given_path, no_such_file
 from mifid.images.archive import Entry, climbs_out, refuse_bombs
 from mifid.images.batches import default_workers
@@ -71,6 +71,23 @@ class Check:
     def accepted(self) -> bool:
         """Whether nothing was found that Kaggle refuses."""
         return all(finding.level != "refused" for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: whether the competition would take it."""
+        taken = "accepted" if self.accepted else "refused"
+        return f"{self.path} would be {taken} by '{self.rules.competition}'."
+
+    def text(self) -> str:
+        """Return a line a finding, and the verdict."""
+        lines = [
+            f"{finding.level:<8} {finding.rule}: {finding.found}"
+            + (f" {finding.advice}" if finding.advice else "")
+            for finding in self.findings
+        ]
+        return terminal_safe("\n".join([*lines, self.verdict]))
+
+    __str__ = text
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 from collections import Counter
@@ -235,9 +236,17 @@ def _named(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
         submissions = [submissions]
     given = list(submissions.values() if isinstance(submissions, Mapping) else submissions)
     if len(given) < 2:
+        hint = "Give two or more, or use `mifid score` (mifid.score) for one."
+        if given and isinstance(given[0], str) and glob.has_magic(given[0]):
+            matches = len(glob.glob(os.path.expanduser(given[0])))
+            hint = (
+                f"The pattern {given[0]} matches {matches} files; without quotes each is a "
+                "submission."
+                if matches
+                else f"No file matches the pattern {given[0]}."
+            )
         raise InputError(
-            f"there is nothing to compare: {len(given) or 'no'} submission was given",
-            hint="Give two or more, or use `mifid score` (mifid.score) for one.",
+            f"there is nothing to compare: {len(given) or 'no'} submission was given", hint=hint
         )
     if isinstance(submissions, Mapping):
         return {str(name): value for name, value in submissions.items()}

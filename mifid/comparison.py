@@ -167,8 +167,8 @@ class Comparison:
         if not any(standing.compared_at for standing in self.standings):
             return [f"{uneven}, and the larger ones are favoured."]
         return [
-            f"{uneven}; intervals of differences, probabilities and verdicts at as many as the "
-            "smaller of the two has (the larger one's score: a mean over its subsets)."
+            f"{uneven}; differences, their intervals, probabilities and verdicts are at as many as "
+            "the smaller of the two has (the larger one's score: a mean over its subsets)."
         ]
 
     @property

@@ -76,15 +76,13 @@ def summarize(standings: Sequence[Standing], measure: str) -> str:
     assert score is not None
     lead = f"{best.name} has the lowest {title}, {number(score)}"
     others = [s for s in standings[1:] if s.rank is not None and s.same_as is None]
-    better = [s.name for s in others if s.better]
     unsure = [s.name for s in others if s.difference_interval and not (s.worse or s.better)]
     blind = [s.name for s in others if s.difference_interval is None]
     if not others:
         return f"{lead}; no other pictures to rank."
+    if any(s.compared_at and s.side.n != best.side.n for s in others):
+        return _summarize_uneven(best, others, title, number(score))
     found = []
-    if better:
-        owed = "is better: it has fewer" if len(better) == 1 else "are better: they have fewer"
-        found.append(f"at equal numbers of pictures {_listed(better)} {owed}")
     if unsure:
         found.append(f"{_listed(unsure)} cannot be told from it with these pictures")
     unknown = ""
@@ -96,6 +94,27 @@ def summarize(standings: Sequence[Standing], measure: str) -> str:
     if blind:
         return f"{lead}{unknown}."
     return f"{lead}, and every other submission is worse by more than noise."
+
+
+def _summarize_uneven(best: Standing, others: Sequence[Standing], title: str, score: str) -> str:
+    """Say first what is judged: scores of all pictures favour those who have more."""
+    verdicts = {
+        "better than": [s.name for s in others if s.better],
+        "not distinguishable from": [
+            s.name for s in others if s.difference_interval and not (s.worse or s.better)
+        ],
+        "worse than": [s.name for s in others if s.worse],
+        "without an interval beside": [s.name for s in others if s.difference_interval is None],
+    }
+    told = [
+        f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {verdict} {best.name}"
+        for verdict, names in verdicts.items()
+        if names
+    ]
+    return (
+        f"At equal numbers of pictures {', and '.join(told)}. The table is in the order of "
+        f"scores at all pictures, where {best.name} has the lowest {title}, {score}."
+    )
 
 
 def _tail(entries: Sequence[Entry], measure: str, level: float) -> float:

@@ -197,8 +197,13 @@ class Report:
     __str__ = text
 
     def __repr__(self) -> str:
-        names = ("mifid", "fid", "memorization_distance", "n_generated", "n_reference")
-        return f"Report({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+        names = ("mifid", "fid", "memorization_distance")
+        told = {name: getattr(self, name) for name in names}
+        told = {name: value for name, value in told.items() if value is not None}
+        for measured in self.metrics.values():
+            told |= measured.values
+        told |= {"n_generated": self.n_generated, "n_reference": self.n_reference}
+        return f"Report({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
     def _repr_html_(self) -> str:
         cells = "".join(

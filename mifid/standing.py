@@ -117,8 +117,10 @@ class Standing:
             return "same pictures"
         if self.difference_interval is None or self.equal_difference == self.difference:
             return "+" + _with_interval(self.difference, self.difference_interval)
+        assert self.equal_difference is not None
+        sign = "" if self.equal_difference < 0 else "+"
         equal = _with_interval(self.equal_difference, self.difference_interval)
-        return f"+{number(self.difference)}; at {self.compared_at:,} each {equal}"
+        return f"at {self.compared_at:,} each: {sign}{equal}"
 
     def flat(self) -> dict[str, Any]:
         """Return what a line of a CSV file holds."""

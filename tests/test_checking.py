@@ -1,6 +1,7 @@
 """images.zip: what would be refused, each rule alone."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pictures import encode, noise, patch_zip, png, write_folder, write_zip, zip
 from PIL import Image
 
 from mifid import checking
-from mifid.checking import check
+from mifid.checking import Check, Finding, check
 from mifid.errors import InputError
 from mifid.images import archive
 from mifid.submission import MONET, Rules, encode_picture
@@ -396,3 +397,16 @@ def test_the_order_of_entries_never_matters(data, tmp_path_factory):
     first = check(submission(paths[0], entries), rules=RULES)
     second = check(submission(paths[1], data.draw(st.permutations(entries))), rules=RULES)
     assert first.findings == second.findings
+
+
+def test_a_check_is_text_for_people(tmp_path):
+    found = Check(
+        Path("\x1b.zip"),
+        MONET,
+        (Finding("refused", "number", "2", "Hand in more."), Finding("ok", "names", "fine")),
+    )
+    assert str(found).splitlines() == [
+        "refused  number: 2 Hand in more.",
+        "ok       names: fine",
+        rf"\x1b.zip would be refused by '{MONET.competition}'.",
+    ]

@@ -175,7 +175,7 @@ def test_numbers_that_differ_are_judged_at_the_smaller_one():
     assert few.worse
     assert few.verdict.startswith("worse than the best at 30 pictures each: ")
     assert few.cells()[2] == "30"
-    assert "; at 30 each " in few.cells()[-2]
+    assert few.cells()[-2].startswith("at 30 each: +")
     assert "Submissions hold different numbers of pictures" in comparison.text()
     again = found(submissions, reference)
     assert plain(again) == plain(comparison)
@@ -202,8 +202,9 @@ def test_better_at_equal_numbers_is_said():
     best, second = comparison.standings
     assert (best.name, second.name, second.better, second.worse) == ("many", "few", True, False)
     assert second.verdict.startswith("better than the best at 100 pictures each: ")
-    assert comparison.summary.endswith(
-        "but at equal numbers of pictures few is better: it has fewer."
+    assert comparison.summary.startswith(
+        "At equal numbers of pictures few is better than many. The table is in the order of scores "
+        "at all pictures, where many has the lowest MiFID, "
     )
 
 
@@ -577,3 +578,16 @@ def test_numbers_have_about_five_digits(value, text):
     from mifid.standing import number
 
     assert number(value) == text
+
+
+def test_a_pattern_instead_of_submissions_says_what_it_matches(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        (tmp_path / f"{name}.zip").touch()
+    for pattern, hint in (
+        ("nothere*.zip", "No file matches the pattern nothere*.zip."),
+        ("*.zip", "The pattern *.zip matches 2 files; without quotes each is a submission."),
+    ):
+        with pytest.raises(InputError) as caught:
+            mifid.compare([pattern], GOOD)
+        assert caught.value.hint == hint

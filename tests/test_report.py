@@ -1,7 +1,9 @@
 """What a report says, in text, JSON, CSV and HTML."""
 
 import csv
+import dataclasses
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -325,3 +327,26 @@ def test_save_html_writes_a_whole_page_or_nothing(tmp_path):
     with pytest.raises(OutputError, match="No such file or directory"):
         report().save(tmp_path / "no" / "r.html")
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_repr_tells_what_there_is():
+    """Of a score of other measures alone, too, and nothing that is None."""
+    only = report(mifid=None, fid=None, memorization_distance=None)
+    kid = Measured("kid", {"kid": 0.25, "kid_std": 0.5})
+    told = repr(dataclasses.replace(only, metrics={"kid": kid}))
+    assert told == "Report(kid=0.25, kid_std=0.5, n_generated=7038, n_reference=300)"
+    assert repr(report()).startswith("Report(mifid=42.49999999999996, fid=42.5, memor")
+
+
+def test_a_label_is_in_every_format(tmp_path):
+    report().save(tmp_path / "s.csv", label="lambda 5")
+    report(label="=1").save(tmp_path / "s.csv")
+    lines = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert [line["label"] for line in lines] == ["lambda 5", "'=1"]
+    assert lines[0]["generated_sha256"] == "ab" * 32
+    assert lines[0]["reference_sha256"] == "cd" * 32
+    when = datetime.fromisoformat(lines[0]["date"])
+    assert when.utcoffset() is not None
+    named = report(label="lambda 5\x1b")
+    assert json.loads(named.to_json())["label"] == "lambda 5\x1b"
+    assert named.text().splitlines()[0].split(maxsplit=1) == ["label", r"lambda 5\x1b"]

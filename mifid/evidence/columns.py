@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from mifid.errors import UnavailableError
 from mifid.featureset import Features
 from mifid.metrics.memorization import Nearest
 
-__all__ = ["Column", "Flags", "Floats", "Names", "Rows", "named", "names_of", "near_copies_of"]
+__all__ = [
+    "Column",
+    "Flags",
+    "Floats",
+    "Names",
+    "Rows",
+    "data_frame",
+    "named",
+    "names_of",
+    "near_copies_of",
+]
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -17,6 +32,22 @@ Names = tuple[str, ...]
 
 Column = tuple[str | None, ...] | Floats | Rows | Flags
 """A column of a table: text, or an array in which NaN stands for what there is not."""
+
+
+def data_frame(columns: Mapping[str, Column]) -> Any:
+    """Return columns as a pandas.DataFrame.
+
+    Raises:
+        UnavailableError: pandas is not installed.
+    """
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError as error:
+        raise UnavailableError(
+            "a data frame needs pandas, which is not installed",
+            hint="pip install pandas, or take columns(): name -> tuple or NumPy array.",
+        ) from error
+    return pandas.DataFrame(dict(columns))
 
 
 def near_copies_of(near: Nearest, epsilon: float) -> Flags:

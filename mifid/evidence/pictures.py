@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from mifid.evidence.columns import (
     Floats,
     Names,
     Rows,
+    data_frame,
     named,
     names_of,
     near_copies_of,
@@ -27,7 +29,7 @@ __all__ = ["PictureTable", "picture_table"]
 NO_REFERENCE_FEATURES = "the reference is mean and covariance only; influence needs its features"
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single truth value
 class PictureTable:
     """The N generated pictures, in the order of their features.
 
@@ -67,6 +69,17 @@ class PictureTable:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"PictureTable({len(self):,} pictures; columns: {', '.join(self.columns())})"
+
+    def to_frame(self) -> Any:
+        """Return the columns as a pandas.DataFrame, a row a picture.
+
+        Raises:
+            UnavailableError: pandas is not installed.
+        """
+        return data_frame(self.columns())
 
     @property
     def near_copies(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mifid.evidence.columns import (
     Floats,
     Names,
     Rows,
+    data_frame,
     named,
     names_of,
     near_copies_of,
@@ -23,7 +25,7 @@ from mifid.metrics.memorization import nearest_both_ways
 __all__ = ["TrainingTable", "training_table"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainingTable:
     """The T training pictures, in the order of their features: the reverse view.
 
@@ -49,6 +51,17 @@ class TrainingTable:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"TrainingTable({len(self):,} pictures; columns: {', '.join(self.columns())})"
+
+    def to_frame(self) -> Any:
+        """Return the columns as a pandas.DataFrame, a row a picture.
+
+        Raises:
+            UnavailableError: pandas is not installed.
+        """
+        return data_frame(self.columns())
 
     @property
     def coverage(self) -> float:

@@ -3,12 +3,13 @@
 import csv
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mifid.csvfile import COLUMNS, text_cell
-from mifid.errors import OutputError
+from mifid.errors import OutputError, UnavailableError
 from mifid.evidence.pictures import picture_table
 from mifid.evidence.tables import TABLE_FORMATS, check_table_output, write_table
 from mifid.evidence.training_pictures import training_table
@@ -214,3 +215,19 @@ def test_ten_thousand_pictures_are_ten_thousand_lines(random, tmp_path):
     found = read_csv(tmp_path / "out.csv")
     assert found["name"] == [str(row) for row in range(10_000)]
     assert sum(map(int, found["copied"])) == 50
+
+
+def test_a_table_is_shown_in_a_line(tables):
+    for table, kind in zip(tables, ("PictureTable", "TrainingTable"), strict=True):
+        assert (
+            repr(table) == f"{kind}({len(table)} pictures; columns: {', '.join(table.columns())})"
+        )
+
+
+def test_a_table_becomes_a_data_frame_where_pandas_is(tables, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda columns: columns))
+    for table in tables:
+        assert list(table.to_frame()) == list(table.columns())
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UnavailableError, match="pandas, which is not installed"):
+        tables[0].to_frame()
