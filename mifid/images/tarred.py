@@ -309,7 +309,8 @@ def _has_checksum(block: bytes) -> bool:
         return False
     counted = block[:148] + b" " * 8 + block[156:]
     # Some old programs took bytes for signed numbers.
-    return expected in (sum(counted), sum(b - 256 if b > 127 else b for b in counted))
+    signed = (byte - 256 if byte > 127 else byte for byte in counted)
+    return expected == sum(counted) or expected == sum(signed)
 
 
 def _number(digits: bytes, at: int) -> int:

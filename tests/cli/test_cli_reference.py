@@ -78,7 +78,7 @@ def test_a_folder_in_the_place_of_the_file_is_told_before_any_work(failure, no_w
     ("images", "said"),
     [
         ("monet_jgp", "no such file or folder: monet_jgp"),
-        ("*.gif", "no pictures in pattern *.gif; it is empty"),
+        ("*.gif", "no file matches the pattern *.gif"),
     ],
 )
 def test_bad_pictures_are_told_and_nothing_is_written(images, said, failure, folder):
