@@ -1,4 +1,5 @@
 # make demo: set up and see it work.  make test: set up and run every check.
+# make test ORDER=7: the tests in a random order, the one of seed 7.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,7 +50,7 @@ docs: install-test
 	$(BIN)/python -m mifid_cli.document_presets docs/presets.md
 
 unit: install-test
-	$(BIN)/python -m pytest
+	MIFID_TEST_ORDER=$(ORDER) $(BIN)/python -m pytest
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info mifid-demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,23 +1,140 @@
-"""Shared by all tests: nothing touches the user's cache, nothing needs a network."""
+"""Shared by all tests: each begins alike, whatever ran before it and whatever surrounds the run.
+
+Nothing touches the user's cache, nothing needs a network. A test that leaves something behind for
+the ones after it (a variable, a folder, a setting of torch, a process) fails itself.
+
+MIFID_TEST_ORDER=7 (make test ORDER=7) runs the files, and the tests within each, in a random
+order: the one of seed 7.
+"""
 
 from __future__ import annotations
 
 import os
+import random as python_random
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import HealthCheck, settings
 
 # Measured data that cannot be shipped; tests that read it are skipped where it is missing.
 DATA = Path(os.environ.get("MIFID_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
+ORDER = os.environ.get("MIFID_TEST_ORDER", "")
+
+# What a shell, a CI or a launcher may have set, and what would change what is tested.
+AMBIENT = (
+    *(name for name in os.environ if name.startswith("MIFID_") and name != "MIFID_SCREENSHOTS"),
+    *("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"),
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"),
+    *("PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDONTWRITEBYTECODE", "TQDM_DISABLE"),
+)
+
+for _name in AMBIENT:
+    os.environ.pop(_name, None)
+
+# No deadline: a loaded machine is slow, not wrong. The same examples each time: what passes here
+# passes everywhere.
+settings.register_profile(
+    "any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+
+def pytest_report_header() -> str:
+    return f"order: random, MIFID_TEST_ORDER={ORDER}" if ORDER else "order: as collected"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffle files, and tests within files: fixtures of a file are still set up once."""
+    if not ORDER:
+        return
+    generator = python_random.Random(ORDER)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    groups = list(files.values())
+    generator.shuffle(groups)
+    for group in groups:
+        generator.shuffle(group)
+    items[:] = [item for group in groups for item in group]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed the global generators before any fixture draws from them."""
+    python_random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_surroundings(
+    _nothing_left_behind: None,  # looks when monkeypatch has put back what it replaced
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MIFID_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-    monkeypatch.delenv("MIFID_WEIGHTS", raising=False)
-    monkeypatch.delenv("MIFID_CACHE_SIZE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Fail the test that leaves something for the next ones, and take it away."""
+    before, variables = _surroundings(), dict(os.environ)
+    yield
+    after = _surroundings()
+    left = {name: (before[name], now) for name, now in after.items() if before[name] != now}
+    # torch, OpenMP and others set some of their own for good, at their first use.
+    left |= {
+        name: (was, os.environ.get(name))
+        for name, was in variables.items()
+        if os.environ.get(name) != was and not name.startswith("PYTEST_")
+    }
+    ours = {name for name in os.environ if name in AMBIENT or name.startswith("MIFID_")}
+    left |= {name: (None, os.environ[name]) for name in ours - variables.keys()}
+    os.chdir(before["current folder"])
+    torch.set_num_threads(before["threads of torch"])
+    torch.set_default_dtype(before["default dtype of torch"])
+    assert left == {}, "what was there before the test and after it"
+
+
+def _surroundings() -> dict[str, object]:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return {
+        "current folder": os.getcwd(),
+        "sys.path": list(sys.path),
+        "threads of torch": torch.get_num_threads(),
+        "default dtype of torch": torch.get_default_dtype(),
+        "default device of torch": str(torch.get_default_device()),
+        "gradients of torch": torch.is_grad_enabled(),
+        "deterministic algorithms of torch": torch.are_deterministic_algorithms_enabled(),
+        "open figures": pyplot.get_fignums() if pyplot else [],
+        "child processes": _children(),
+    }
+
+
+def _children() -> list[str]:
+    """Return the commands of this process's children, ended or not (Linux)."""
+    found = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        try:
+            for pid in task.read_text().split():
+                found.append(_command(pid))
+        except OSError:  # the thread has ended
+            continue
+    # multiprocessing starts one when it needs one, and ends it with Python.
+    return sorted(command for command in found if "resource_tracker" not in command)
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip() or f"ended {pid}"
+    except OSError:
+        return f"ended {pid}"
 
 
 @pytest.fixture(scope="session")

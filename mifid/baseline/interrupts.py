@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -12,7 +13,10 @@ from types import FrameType
 __all__ = ["StopRequest", "stop_requests"]
 
 _SAME_SECONDS = 1.0
-"""Ctrl-C below torchrun comes twice: from the terminal, and at once again from torchrun."""
+"""Ctrl-C below a launcher comes twice: from the terminal, and at once again from the launcher."""
+
+_SAME_SECONDS_BELOW_TORCHRUN = 15.0
+"""Torchrun has its turn late on a loaded machine. It kills what has not ended 30 seconds later."""
 
 
 class StopRequest:
@@ -33,6 +37,8 @@ def stop_requests() -> Iterator[StopRequest]:
     Python delivers signals to the main thread alone; elsewhere nothing is caught.
     """
     request = StopRequest()
+    below_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    same = _SAME_SECONDS_BELOW_TORCHRUN if below_torchrun else _SAME_SECONDS
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -40,7 +46,7 @@ def stop_requests() -> Iterator[StopRequest]:
     def remember(number: int, _frame: FrameType | None) -> None:
         if not request:
             request.signal, request.since = signal.Signals(number), time.monotonic()
-        elif number == signal.SIGINT and time.monotonic() - request.since > _SAME_SECONDS:
+        elif number == signal.SIGINT and time.monotonic() - request.since > same:
             raise KeyboardInterrupt
 
     caught = (signal.SIGINT, signal.SIGTERM)

@@ -126,7 +126,7 @@ class _Worker:
         try:
             self._area = Area(self._path)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "mifid.images.worker"],
+                [sys.executable, "-m", "mifid.images.worker", self._path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=python_environment(),
@@ -139,11 +139,7 @@ class _Worker:
             raise
         # Sent with the first chunk, from its thread: a large source would fill the pipe, and
         # wait for this process to be up, before the next one is started.
-        self._greeting: tuple[str, bytes, Mapping[str, str]] | None = (
-            self._path,
-            pickled,
-            option_names(),
-        )
+        self._greeting: tuple[bytes, Mapping[str, str]] | None = (pickled, option_names())
         self._sending, self._receiving = threading.Lock(), threading.Lock()
         self._asked: deque[_Asked] = deque()
 

@@ -1,8 +1,8 @@
-"""A process that decodes: ``python -m mifid.images.worker``, as mifid.images.processes starts it.
+"""A process that decodes: ``python -m mifid.images.worker AREA``, as mifid.images.processes does.
 
-Pickled objects pass its pipes. In: ``(path of an area, pickled source, names of options)``, then
-(range of indices, bytes of room). Out: a :data:`mifid.images.area.Reply` to each of these. It
-imports no network, and ends when its input does.
+AREA is the path of an area. Pickled objects pass its pipes. In: ``(pickled source, names of
+options)``, then (range of indices, bytes of room). Out: a :data:`mifid.images.area.Reply` to each
+of these. It imports no network, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ def main() -> None:
     """Decode what is asked for until nobody asks any more."""
     # Ctrl-C is the parent's to handle. It then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    area = Area(sys.argv[1])
+    # Both sides have mapped it. Without a name it vanishes even if the parent is killed.
+    with suppress(OSError):  # Windows keeps the name, and the parent removes it
+        os.unlink(sys.argv[1])
     try:
-        _serve(sys.stdin.buffer, _take_over_stdout())
+        _serve(sys.stdin.buffer, _take_over_stdout(), area)
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):
         os._exit(0)  # the parent is done or gone: nobody is there to be told
 
@@ -40,13 +44,9 @@ def _take_over_stdout() -> BinaryIO:
     return pipe
 
 
-def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    path, pickled, options = pickle.load(requests)
+def _serve(requests: BinaryIO, replies: BinaryIO, area: Area) -> None:
+    pickled, options = pickle.load(requests)
     name_options(options)
-    area = Area(path)
-    # Both sides have mapped it. Without a name it vanishes even if the parent is killed.
-    with suppress(OSError):  # Windows keeps the name, and the parent removes it
-        os.unlink(path)
     try:
         source: Source | BaseException = pickle.loads(pickled)
     except Exception as error:  # the files are gone, the module is not importable, ...

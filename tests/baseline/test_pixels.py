@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from pictures import decoding_threads, encode, noise, write_folder, write_tfrecord, write_zip
 
 from mifid.baseline import pixelfile
@@ -264,7 +265,7 @@ def test_several_processes_at_once_decode_once(folder):
     ]
     for process in processes:
         process.start()
-    results = [queue.get(timeout=60) for _ in processes]
+    results = [queue.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
         process.join()
     assert sum(tasks for _, _, tasks in results) == 1

@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
+from patience import PATIENCE, wait_for
 from toys import drawn, write_pictures
 from two_processes import leave_out_pictures, train
 
@@ -70,7 +70,7 @@ def folder(pictures, tmp_path_factory):
         for rank in ("0", "1")
     ]
     try:
-        said = [process.communicate(timeout=120)[0].decode() for process in both]
+        said = [process.communicate(timeout=PATIENCE)[0].decode() for process in both]
     finally:
         for process in both:
             process.kill()
@@ -118,8 +118,17 @@ def test_what_fails_on_one_fails_on_all_and_one_tells(failing, said, told):
     assert [each["exchanges"][f"together {failing}"] for each in told] == said
 
 
+def apart(one, other):
+    """The length of all differences between two networks' weights."""
+    return sum(float((one[name] - other[name]).double().square().sum()) for name in one) ** 0.5
+
+
 def test_two_processes_train_as_one(folder, told):
-    """Sums are in another order, so the last of float32's 24 bits differ: 6e-8, a few steps on."""
+    """Sums are in another order: the last of float32's 24 bits differ, 6e-8 of the values.
+
+    Without norms six steps make some 4e-6 of the weights' way of that. A wrong gradient leads
+    them elsewhere, about as far apart as they have moved at all.
+    """
     assert [each["whole"] for each in told] == ["complete at 6", "complete at 6"]
     one, two = (
         [row for row in read_metrics(folder / name) if row["kind"] == "train"]
@@ -128,11 +137,11 @@ def test_two_processes_train_as_one(folder, told):
     assert len(one) == len(two) == 6
     for alone, shared in zip(one, two, strict=True):
         for loss in LOSSES:
-            assert shared[loss] == pytest.approx(alone[loss], rel=2e-5), (shared["step"], loss)
-    alone, shared = weights(state(folder / "one")), weights(state(folder / "two", 0, 2))
+            assert shared[loss] == pytest.approx(alone[loss], rel=1e-4), (shared["step"], loss)
+    start, alone = (weights(state(folder / "one", step=step)) for step in (0, 6))
+    shared = weights(state(folder / "two", 0, 2))
     assert alone.keys() == shared.keys()
-    for name, tensor in alone.items():
-        torch.testing.assert_close(shared[name], tensor, rtol=1e-4, atol=2e-6, msg=name)
+    assert apart(alone, shared) < 1e-3 * apart(alone, start)
 
 
 def test_both_end_with_the_same_weights(folder):
@@ -234,13 +243,9 @@ def test_ctrl_c_below_torchrun_saves_once_and_says_so_once(pictures, tmp_path):
     )
     kept = Checkpoints(tmp_path / "run" / "checkpoints", Processes(0, 2))
     try:
-        deadline = time.monotonic() + 90
-        while (kept.last() or 0) < 3:
-            assert process.poll() is None, process.stdout.read().decode()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: (kept.last() or 0) >= 3, process=process)
         os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=60)[0].decode()
+        said = process.communicate(timeout=PATIENCE)[0].decode()
     finally:
         process.kill()
         process.wait()

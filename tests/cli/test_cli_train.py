@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from mifid_cli.train import train_baseline
+from patience import PATIENCE, wait_for
 from pictures import encode, noise, noises, write_folder, write_tfrecord
 from toys import drawn, write_pictures
 
@@ -288,14 +288,10 @@ def test_ctrl_c_saves_and_the_command_that_is_shown_goes_on(folder, run, failure
     )
     kept = Checkpoints(Path("run/checkpoints"), ALONE)
     try:
-        deadline = time.monotonic() + 90
-        while not any(row["kind"] == "train" for row in _rows()):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: any(row["kind"] == "train" for row in _rows()), process=process)
         in_use = failure("train-baseline", *options, *length)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()

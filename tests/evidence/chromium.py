@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from patience import PATIENCE
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 _OPTIONS = (
@@ -117,7 +119,7 @@ class Browser:
             tab.send(f"{domain}.enable")
         return tab
 
-    def wait(self, done, seconds=60):
+    def wait(self, done, seconds=PATIENCE):
         end = time.monotonic() + seconds
         while not done():
             ready, _, _ = select.select([self._out], [], [], max(0.0, end - time.monotonic()))
@@ -165,7 +167,7 @@ def browser(path, profile):
         running = Browser(into, out, log)
         yield running
         running.send("Browser.close")
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE)
     finally:
         os.close(into)
         os.close(out)

@@ -96,8 +96,11 @@ def print_much(index):
     return plain(index)
 
 
+SECONDS_OF_A_HANG = 3600
+
+
 def fail_or_hang(index):
     if index == 0:
         time.sleep(0.5)
         raise ZeroDivisionError
-    time.sleep(600)
+    time.sleep(SECONDS_OF_A_HANG)

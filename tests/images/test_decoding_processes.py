@@ -8,14 +8,17 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from pictures import decoding_threads, encode, noise, write_folder, write_tar, write_tfrecord
 from pictures import write_zip as zipped
 from PIL import Image
 from scripted import (
+    SECONDS_OF_A_HANG,
     Scripted,
     die,
     fail_or_hang,
@@ -207,7 +210,7 @@ def test_an_error_does_not_wait_for_what_others_are_at(tmp_path):
     start = time.monotonic()
     with pytest.raises(ZeroDivisionError):
         list(reader(Scripted(tmp_path / "log", 9, fail_or_hang), batch_size=1))
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < PATIENCE < SECONDS_OF_A_HANG
 
 
 def test_processes_that_were_started_end_if_the_next_cannot_be(tmp_path, monkeypatch, started):
@@ -264,7 +267,8 @@ for batch in reader:
 """
 
 
-def start_script(tmp_path, pause):
+@contextmanager
+def started_script(tmp_path, pause):
     """A script as people write them: nothing is guarded by ``__name__ == "__main__"``."""
     folder = write_folder(tmp_path / "a", FILES)
     # Nothing here may be taken for a module of the standard library.
@@ -272,7 +276,7 @@ def start_script(tmp_path, pause):
     (tmp_path / "bin").mkdir()
     path = tmp_path / "bin" / "script.py"
     path.write_text(SCRIPT.format(root=str(ROOT), folder=str(folder), pause=pause))
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, path],
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(tmp_path / "shared")},
@@ -280,12 +284,16 @@ def start_script(tmp_path, pause):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as script:
+        try:
+            yield script
+        finally:
+            script.kill()
 
 
 def test_a_script_needs_no_guard(tmp_path):
-    script = start_script(tmp_path, pause=0)
-    out, err = script.communicate(timeout=30)
+    with started_script(tmp_path, pause=0) as script:
+        out, err = script.communicate(timeout=PATIENCE)
     assert err == ""
     sums = [sum(int(noise(i).sum()) for i in pair) for pair in ([0, 1], [2, 3], [4])]
     assert [int(line) for line in out.split()] == sums
@@ -294,11 +302,11 @@ def test_a_script_needs_no_guard(tmp_path):
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_processes_end_with_the_one_that_started_them(number, tmp_path):
-    script = start_script(tmp_path, pause=600)
-    assert int(script.stdout.readline()) > 0
-    os.killpg(script.pid, number)
-    # They hold stderr too: it ends when the last of them has.
-    _, err = script.communicate(timeout=10)
+    with started_script(tmp_path, pause=SECONDS_OF_A_HANG) as script:
+        assert int(script.stdout.readline()) > 0
+        os.killpg(script.pid, number)
+        # They hold stderr too: it ends when the last of them has.
+        _, err = script.communicate(timeout=PATIENCE)
     assert script.returncode == -number
     assert err.count("Traceback") == (number == signal.SIGINT)
     assert list((tmp_path / "shared").iterdir()) == []
