@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import random as python_random
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ AMBIENT = (
 
 for _name in AMBIENT:
     os.environ.pop(_name, None)
+
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a loaded machine is slow, not wrong. The same examples each time: what passes here
 # passes everywhere.

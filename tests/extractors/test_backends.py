@@ -154,7 +154,7 @@ features = open_extractor("inception-random", backend="openvino")(
     np.random.RandomState(0).randint(0, 256, (2, 40, 30, 3), dtype=np.uint8)
 )
 assert "torch" not in sys.modules
-print(repr(features.astype(np.float64).sum()))
+print(float(features.astype(np.float64).sum()))
 """
 
 
@@ -164,9 +164,9 @@ def test_a_run_imports_no_torch_even_if_it_is_the_first():
     sums = []
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True)
-        sums.append(done.stdout)
+        sums.append(float(done.stdout))
     assert len(list(_folder("x").parent.glob("*/model.bin"))) == 1
-    assert sums[0] == sums[1]
+    assert sums[0] == pytest.approx(sums[1], rel=1e-5)  # float32, in whatever order of threads
 
 
 def draw_nothing():

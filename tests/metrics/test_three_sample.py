@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from mifid.errors import FeatureError, UnavailableError
 from mifid.metrics.kmeans import assign, kmeans
 from mifid.metrics.principal import principal_axes
 from mifid.metrics.three_sample import copying_z, data_copying
+
+KMeans = pytest.importorskip("sklearn.cluster").KMeans
+PCA = pytest.importorskip("sklearn.decomposition").PCA
+NearestNeighbors = pytest.importorskip("sklearn.neighbors").NearestNeighbors
 
 
 def published_z(theirs, ours):
