@@ -246,9 +246,9 @@ def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
             raise CompatibilityError(
                 f"the {file.title} ({file.description}) {says}, and the {other.title} is made with "
                 f"extractor '{other_name}': a distance between them would mean nothing",
-                hint=f"Make the {file.title} again from its pictures: mifid reference build "
-                f"--extractor {other_name}. If you know that it is of this network, hand it over "
-                "in Python: mifid.score(..., mifid.Statistics.load(path)).",
+                hint=f"Make the {file.title} again from its pictures: "
+                f"{_build(setting('extractor', other_name))}. If you know that it is of this "
+                "network, hand it over in Python: mifid.score(..., mifid.Statistics.load(path)).",
             )
 
 
@@ -258,7 +258,7 @@ def _check_inception(file: GivenSide, found: Features | Statistics) -> None:
         raise CompatibilityError(
             f"the {file.title} ({file.description}) has features of width {width:,}, those of "
             f"extractor 'inception' have {_INCEPTION_WIDTH:,}: it is another network's",
-            hint=f"Make the {file.title} again from its pictures: mifid reference build",
+            hint=f"Make the {file.title} again from its pictures: {_build()}",
         )
 
 
@@ -276,16 +276,16 @@ def _mixture(
         one, other = other, one  # only what was made before can be made anew
     (side, maker), (other_side, other_maker) = one, other
     name, other_name = _name(maker), _name(other_maker)
-    anew = "mifid reference build"
+    anew = _build()
     if name != other_name:
         difference, option = "", setting("extractor", name)
-        anew = f"{anew} --extractor {other_name}"
+        anew = _build(setting("extractor", other_name))
     elif maker.dtype != other_maker.dtype:
         difference, option = (
             f" in {other_maker.dtype}, not {maker.dtype}",
             f"the same {setting('precision')}",
         )
-        anew = f"{anew} with the same --precision"
+        anew = f"{anew} with the same {setting('precision')}"
     else:
         difference, option = " with other weights", "the same weights"
     use = f"Use {option} for the {other_side.title}, or make" if _pictures(other_side) else "Make"
@@ -294,6 +294,13 @@ def _mixture(
         f"the {other_side.title} with '{other_name}'{difference}",
         hint=f"{use} the {side.title} anew: {anew}",
     )
+
+
+def _build(extractor: str = "") -> str:
+    """Say how a file is made again, in the reader's language."""
+    if setting("extractor").startswith("--"):
+        return f"mifid reference build {extractor}".strip()
+    return f"mifid.build_reference(pictures, path{', ' if extractor else ''}{extractor})"
 
 
 def _pictures(side: GivenSide) -> bool:

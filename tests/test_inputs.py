@@ -45,7 +45,7 @@ def test_a_file_of_an_unknown_network_is_taken_beside_inception_alone(moments, t
         ) as caught:
             refuse_mixtures([side_of_pictures(), file], identity)
         assert "a.npz" in caught.value.message
-        assert f"reference build --extractor {identity.name}" in caught.value.hint
+        assert f"build_reference(pictures, path, extractor='{identity.name}')" in caught.value.hint
 
 
 def test_an_unknown_file_beside_features_of_another_network_is_refused(tmp_path):
