@@ -424,6 +424,7 @@ def apart_from_time(report):
     """The report as JSON without what may differ between two runs."""
     data = json.loads(report.to_json())
     data.pop("seconds")
+    data.pop("date", None)  # to the second
     for side in data["inputs"].values():
         side.pop("cached")
     return data
