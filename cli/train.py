@@ -20,6 +20,8 @@ _NOT_IN_CONFIG = {
 }
 """Options whose values config.toml does not hold."""
 
+_LISTED = 4  # of what lies in a run's folder
+
 
 @click.command("train-baseline")
 @click.option(
@@ -176,6 +178,8 @@ def train_baseline(
 
 def print_trained(trained: Any) -> None:
     """Print what a finished run hands in."""
+    from mifid.baseline.runfolder import contents, disk_size
+
     from .check import print_findings
 
     print_findings(trained.check)
@@ -183,6 +187,10 @@ def print_trained(trained: Any) -> None:
         print_text(trained.report.text())
     print_text(f"\nThe submission: {trained.archive}")
     print_text(f"How the run went: {trained.folder / 'report.html'}")
+    held = contents(trained.folder)
+    total = sum(size for _, size in held)
+    shown = ", ".join(f"{name} {disk_size(size)}" for name, size in held[:_LISTED])
+    print_text(f"The folder {trained.folder} holds {disk_size(total)}: {shown}, and less.")
 
 
 def _go_on(ctx: click.Context, folder: Path) -> str:

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from mifid.baseline.bank import Bank
+from mifid.baseline.checkpoint import KEPT
 from mifid.baseline.config import Config
 from mifid.baseline.duration import format_duration, parse_duration
 from mifid.baseline.generate import as_submitted
 from mifid.baseline.method import Method, parameters
 from mifid.baseline.painting import Painter
+from mifid.baseline.runfolder import disk_size
 from mifid.baseline.snapshots import Scorer
-from mifid.errors import InputError, OutputError, setting
+from mifid.errors import InputError, OutputError, setting, warn
 from mifid.images.source import Pixels
 from mifid.submission import Rules, encode_picture
 
@@ -39,6 +41,9 @@ _DISK = 150e6
 
 _SLACK = 1.15
 """Measured on a few pictures; and what else the machine does changes."""
+
+_LARGE = 1e9
+"""Bytes of a run folder from which on it is told beforehand."""
 
 _MANY = 20
 """Halving fewer pictures saves next to nothing, and a score of so few says nothing."""
@@ -116,10 +121,17 @@ def check_space(
     free = shutil.disk_usage(folder).free
     if free < need:
         raise OutputError(
-            f"{folder}: the run needs about {need / 1e9:.1f} GB of disk space; "
-            f"{free / 1e9:.1f} GB are free",
+            f"{folder}: the run needs about {disk_size(need)} of disk space; {disk_size(free)} are "
+            "free",
             hint=f"Free some, give {setting('out')} on another disk, or a smaller generator: "
             f"{setting('generator.width', 'N')}.",
+        )
+    kept = KEPT * world * checkpoint
+    if kept > _LARGE:
+        warn(
+            f"{folder} will hold about {disk_size(kept + checkpoint // 3)}: {KEPT} checkpoints of "
+            f"{disk_size(world * checkpoint)}, from which {setting('resume', True)} goes on, are "
+            "most of it; once the run is complete, its checkpoints folder may be deleted"
         )
     return checkpoint / _DISK
 

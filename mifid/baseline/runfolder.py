@@ -15,7 +15,15 @@ from mifid.baseline.runfile import Inputs, read_run_file
 from mifid.baseline.settings import differences
 from mifid.errors import InputError, OutputError, setting
 
-__all__ = ["CONFIG", "check_folder", "check_identity", "has_other_length", "locked"]
+__all__ = [
+    "CONFIG",
+    "check_folder",
+    "check_identity",
+    "contents",
+    "disk_size",
+    "has_other_length",
+    "locked",
+]
 
 CONFIG = "config.toml"
 _LOCK = ".lock"
@@ -155,6 +163,28 @@ _GIVEN_AS = {
     "kind of device": ("device",),
     "scorer": ("extractor", "weights"),
 }
+
+
+def contents(folder: Path) -> list[tuple[str, int]]:
+    """Return what lies in a run's folder and how many bytes it takes, the largest first."""
+    found = []
+    for path in folder.iterdir():
+        files = path.rglob("*") if path.is_dir() else (path,)
+        size = sum(file.lstat().st_size for file in files if file.is_file())
+        found.append((path.name + "/" * path.is_dir(), size))
+    return sorted(found, key=lambda entry: (-entry[1], entry[0]))
+
+
+def disk_size(number: float) -> str:
+    """Return bytes in a unit that shows two digits or more.
+
+    >>> disk_size(2.6e9), disk_size(430e6), disk_size(12_345), disk_size(0)
+    ('2.6 GB', '430 MB', '12 kB', '0 kB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if number >= scale:
+            return f"{number / scale:,.{1 if number < 10 * scale else 0}f} {unit}"
+    return f"{number / 1e3:.0f} kB"
 
 
 def has_other_length(then: Config, now: Config) -> bool:

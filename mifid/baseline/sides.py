@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 
 import numpy as np
@@ -10,6 +11,7 @@ from mifid.baseline.config import Data
 from mifid.baseline.pixels import PixelStore, store_pixels
 from mifid.baseline.processes import Processes
 from mifid.errors import InputError, setting, warn
+from mifid.formats import holds_statistics
 from mifid.images import Source, Stream, open_images
 from mifid.progress import Progress
 
@@ -32,6 +34,11 @@ def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
     try:
         opened = open_images(given)
     except InputError as error:
+        if os.path.isfile(given) and holds_statistics(given):
+            raise InputError(
+                f"{label}: {given} holds features or statistics, which no pictures can be made of",
+                hint="Give the pictures that they were computed from.",
+            ) from error
         if not noted_in:
             raise
         raise InputError(

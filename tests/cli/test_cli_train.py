@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mifid_cli.train import train_baseline
@@ -39,10 +40,22 @@ pytestmark = pytest.mark.filterwarnings("default::mifid.MifidWarning")
 def photos(folder):
     """photos/ beside monet/ in the current folder; toy networks need one thread."""
     write_pictures(folder / "photos", drawn("photo", 10))
+    np.savez(folder / "stats.npz", mu=np.zeros(2), sigma=np.eye(2))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield folder / "photos"
     torch.set_num_threads(threads)
+
+
+def merged(options, arguments):
+    """Leave out of the options what the arguments give: each but --set is given once."""
+    given = {word for word in arguments if str(word).startswith("--")} - {"--set"}
+    kept, words = [], iter(options)
+    for word in words:
+        value = next(words)  # all of these options have one
+        if word not in given:
+            kept += [word, value]
+    return [*kept, *arguments]
 
 
 @pytest.fixture
@@ -50,7 +63,7 @@ def train(run):
     """Run `mifid train-baseline` with a toy network; the folder of the run is run/."""
 
     def invoke(*arguments):
-        return run("train-baseline", *SIDES, *TINY, *COLOURS, *arguments)
+        return run("train-baseline", *merged([*SIDES, *TINY, *COLOURS], arguments))
 
     return invoke
 
@@ -60,7 +73,7 @@ def refused(failure):
     """Train what must be refused before anything is lost; return what is said."""
 
     def invoke(*arguments, code=1, options=(*SIDES, *TINY, *COLOURS, "--steps", "2")):
-        said = failure("train-baseline", *options, *arguments, code=code)
+        said = failure("train-baseline", *merged(options, arguments), code=code)
         assert not Path("run/config.toml").exists()
         return " ".join(said.split())
 
@@ -80,6 +93,8 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
     assert "MiFID" in words
     assert f"The submission: {Path('run/images.zip')}" in words
     assert f"How the run went: {Path('run/report.html')}" in words
+    assert "The folder run holds" in words
+    assert "checkpoints/" in words
     assert (folder / "run" / "report.html").is_file()
     inputs, config = read_run_file("run/config.toml")
     sides = tuple(str(folder / name) for name in ("photos", "monet", "others"))
@@ -170,6 +185,7 @@ def test_paintings_can_be_selected(train, folder):
         (["--budget", "1s"], "a budget of 1 s is too short here"),
         (["--select", "nobody.txt"], "nobody.txt"),
         (["--photos", "nowhere"], "no such file or folder: nowhere"),
+        (["--monets", "stats.npz"], "paintings: stats.npz holds features or statistics"),
         (["--held-out", "nowhere"], "no such file or folder: nowhere"),
         (["--held-out", "monet"], "all held-out pictures (folder monet) are trained on Give"),
         (["--extractor", "toys:no"], "toys"),
@@ -254,7 +270,7 @@ def test_a_full_disk_is_told(refused, monkeypatch):
 
     full = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=1000))
     monkeypatch.setattr(preflight, "shutil", full)
-    assert "0.0 GB are free" in refused("--no-score")
+    assert "1 kB are free" in refused("--no-score")
 
 
 def test_debug_shows_where(train):
