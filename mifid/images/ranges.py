@@ -66,9 +66,8 @@ class Quantizer:
         if not _measured(array.dtype, self._range):
             raise _unknown_type(array, where)
         if self._range is None:
-            ways = " or ".join(setting("value_range", each) for each in ((0, 1), (-1, 1)))
             raise InputError(
-                f"{where} is {array.dtype}, and its range is not known", hint=f"Say {ways}."
+                f"{where} is {array.dtype}, and its range is not known", hint=_how_to_state()
             )
         levels = np.empty(array.shape, np.uint8)
         if array.size:
@@ -174,6 +173,12 @@ def _checked(value_range: Any) -> ValueRange:
             f"value_range is {value_range!r}; expected (0, 1) or (-1, 1): what black and white are"
         )
     return low, high
+
+
+def _how_to_state() -> str:
+    if option_names() and "value_range" not in option_names():
+        return "Here only uint8 is taken; of 0..1 save (x * 255).round().astype('uint8')."
+    return f"Say {setting('value_range', (0, 1))} or {setting('value_range', (-1, 1))}."
 
 
 def _measured(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:

@@ -189,8 +189,7 @@ def test_floats_without_a_range_are_refused_with_the_ways_to_say_it(floats):
     with pytest.raises(InputError) as caught:
         open_images(floats)
     assert "and its range is not known" in caught.value.message
-    assert "--value-range 0,1" in caught.value.hint
-    assert "value_range=(0, 1) or (-1, 1)" in caught.value.hint
+    assert caught.value.hint == "Say value_range=(0, 1) or value_range=(-1, 1)."
 
 
 @pytest.mark.parametrize("value_range", [(0, 1), (-1, 1), (0, 255)])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
 
-from mifid.errors import InputError, PictureError
+from mifid.errors import InputError, PictureError, name_options
 from mifid.images import Source, Stream, open_images
 from mifid.images.decode import decode
 from mifid.images.source import Decoded
@@ -315,9 +315,9 @@ RANGES = [
         gradient(0, 255),
         (0, 1),
         r"from 0 to \d+.*; 99\.\d% .* range of 0 to 1",
-        r"value-range 0,255",
+        r"value_range=\(0, 255\)",
     ),
-    (gradient(-1, 1), (0, 1), r"from -1 to 1; 49\.\d% ", r"--value-range -1,1 \(value_range=\(-1"),
+    (gradient(-1, 1), (0, 1), r"from -1 to 1; 49\.\d% ", r"value_range=\(-1, 1\); a side"),
     (gradient(-2.1, 2.6), (-1, 1), r"from -2\.1 to 2\.6", r"x \* std \+ mean"),
     (gradient(-30, 7000), (0, 255), r"from -30 to 7000", "clip what is outside on purpose"),
 ]
@@ -353,6 +353,15 @@ def test_a_share_of_a_thousandth_may_be_out_of_range(form, beyond, refused):
             pictures_of(open_images(given_now, value_range=(0, 1)))
     else:
         assert len(pictures_of(open_images(given_now, value_range=(0, 1)))[0]) == 25
+
+
+def test_where_no_range_can_be_stated_the_hint_says_what_can_be_done():
+    before = name_options({"photos": "--photos"})  # a command without --value-range
+    try:
+        with pytest.raises(InputError, match=r"Here only uint8 is taken; of 0\.\.1 save"):
+            open_images(gradient(0, 1))
+    finally:
+        name_options(before)
 
 
 def test_a_stream_of_clearly_another_range_ends_at_once():
