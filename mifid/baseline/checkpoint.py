@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.processes import Processes
-from mifid.errors import InputError, OutputError, first_line
+from mifid.errors import InputError, OutputError, first_line, setting
 from mifid.files import atomic_write
 
 __all__ = ["KEPT", "Checkpoints", "check_state", "random_state", "restore_random_state"]
@@ -209,7 +209,7 @@ def check_state(found: object, like: object, *, name: str) -> None:
             f"the checkpoint does not fit the run: {name} is {_described(found)}; "
             f"expected {_described(like)}",
             hint="Was it written by another version of mifid or torch, or changed by hand? "
-            "Remove it to go on from the one before, or train anew in another --out.",
+            f"Remove it to go on from the one before, or train anew in another {setting('out')}.",
         )
 
 

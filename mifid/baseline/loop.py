@@ -29,7 +29,7 @@ from mifid.baseline.records import Recorder
 from mifid.baseline.schedule import factor
 from mifid.baseline.snapshots import Snapshots
 from mifid.baseline.tally import HINT, DivergedError, Tally
-from mifid.errors import InputError, first_line
+from mifid.errors import InputError, first_line, setting
 from mifid.progress import Progress, Task
 
 __all__ = ["Trainer"]
@@ -255,7 +255,8 @@ class Trainer:
                 f"the checkpoint of step {state['step']:,} does not fit the run: "
                 f"{type(error).__name__}: {first_line(error)}",
                 hint="Was it written by another version of mifid or torch, or changed by hand? "
-                "Remove it to go on from the one before, or train anew in another --out.",
+                "Remove it to go on from the one before, or train anew in another "
+                f"{setting('out')}.",
             ) from error
 
     def _load(self, state: dict[str, Any]) -> None:

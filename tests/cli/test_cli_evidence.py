@@ -143,7 +143,7 @@ def test_identical_sets(score, folder):
         result = score("monet", "--ref", "monet", "--report", "r.html", "--table", "t.csv")
     assert result.exit_code == 0
     assert result.stderr.startswith("Warning: the generated and the reference pictures are the ")
-    assert result.stderr.splitlines()[1:] == ["Wrote r.html", "Wrote t.csv"]
+    assert result.stderr.splitlines()[-2:] == ["Wrote r.html", "Wrote t.csv"]
     assert float(rows("t.csv")[0]["distance"]) < 1e-12
     assert {row["near_copy"] for row in rows("t.csv")} == {"true"}
     assert "5 of 5 generated pictures are nearer" in (folder / "r.html").read_text()
