@@ -57,6 +57,13 @@ class Bank:
         for start in range(0, len(self), size):
             yield self.take(np.arange(start, min(start + size, len(self))))
 
+    def spread(self, number: int) -> Bank:
+        """Return ``number`` of the pictures, evenly over all of them."""
+        if number >= len(self):
+            return self
+        chosen = np.arange(number) * len(self) // max(number, 1)
+        return Bank(self._pixels, self._kept[chosen], self._device)
+
     def _fits(self) -> bool:
         free, _ = torch.cuda.mem_get_info(self._device)
         need = len(self._kept) * self._pixels[0].nbytes

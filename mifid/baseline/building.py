@@ -43,9 +43,9 @@ class Parts:
         return 1 + (self.average is not None)
 
     def snapshots(
-        self, folder: Path, *, scorer: Scorer | None, recorder: Recorder, rules: Rules
+        self, folder: Path, *, scorer: Scorer | None, photos: int, recorder: Recorder, rules: Rules
     ) -> Snapshots:
-        """Return what looks at the painter now and then."""
+        """Return what looks at the painter now and then, on ``photos`` of those held back."""
         networks = {"raw": self.method.painter}
         if self.average is not None:
             networks["ema"] = self.average.module
@@ -54,7 +54,7 @@ class Parts:
             folder,
             networks=networks,
             photographer=self.method.networks.get("photographer"),
-            held_back=self.held_back,
+            held_back=self.held_back.spread(photos),
             shown=self.shown,
             scorer=scorer,
             recorder=recorder,

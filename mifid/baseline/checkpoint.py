@@ -26,7 +26,7 @@ from mifid.files import atomic_write
 __all__ = ["KEPT", "Checkpoints", "check_state", "random_state", "restore_random_state"]
 
 KEPT = 2
-_VERSION = 1
+_VERSION = 2
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
 

@@ -18,6 +18,7 @@ class Clock:
         budget: length in seconds, of everything; None: not limited by time.
         reserve: seconds of the budget kept for what follows training.
         started: value of ``now()`` when the budget began to run.
+        prepared: seconds that went by before the first step: of the training nothing is over then.
         before: seconds that earlier parts of this run took, before it was interrupted.
         now: a clock in seconds.
     """
@@ -27,6 +28,7 @@ class Clock:
     reserve: float = 0.0
     started: float | None = None
     before: float = 0.0
+    prepared: float = 0.0
     now: Callable[[], float] = field(default=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -47,8 +49,8 @@ class Clock:
         if self.steps is not None:
             parts.append(step / self.steps)
         if self.budget is not None:
-            training = max(self.budget - self.reserve, 1e-9)
-            elapsed = self.elapsed()
+            training = max(self.budget - self.reserve - self.prepared, 1e-9)
+            elapsed = self.elapsed() - self.prepared
             parts.append(1.0 if elapsed + ahead > training else elapsed / training)
         return min(max(parts), 1.0)
 

@@ -24,12 +24,13 @@ from mifid.baseline.draws import Draws
 from mifid.baseline.feed import Feed
 from mifid.baseline.interrupts import StopRequest
 from mifid.baseline.method import Method
+from mifid.baseline.preflight import Scorings
 from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder
 from mifid.baseline.schedule import factor
 from mifid.baseline.snapshots import Snapshots
 from mifid.baseline.tally import HINT, DivergedError, Tally
-from mifid.errors import InputError, first_line, setting
+from mifid.errors import InputError, first_line, setting, warn
 from mifid.progress import Progress, Task
 
 __all__ = ["Trainer"]
@@ -43,7 +44,7 @@ class Trainer:
     """One run, from the step it is at to its end.
 
     Args:
-        points: how many snapshots are scored over the run.
+        scorings: of snapshots over the run.
         steps_per_epoch: for the records.
         recorder, snapshots: None on all processes but the first.
         identity: what must be the same when the run goes on: the pictures, what scores them.
@@ -58,7 +59,7 @@ class Trainer:
     checkpoints: Checkpoints
     processes: Processes
     stop: StopRequest
-    points: int
+    scorings: Scorings
     steps_per_epoch: int
     recorder: Recorder | None
     snapshots: Snapshots | None
@@ -74,6 +75,8 @@ class Trainer:
         self._logged_step = 0
         self._log_steps = log_interval(self.config.training.log_steps, self.clock.steps)
         self._owed = False  # a snapshot that a signal kept from being scored
+        self._factor = 1.0  # of the learning rate, at the last step
+        self._looking = self._longest_look = 0.0  # seconds of all snapshots, and of one
 
     def run(self) -> Signals | None:
         """Train to the end; return the signal that ended it before, to any of the processes.
@@ -82,16 +85,18 @@ class Trainer:
             DivergedError: a loss is no number any more; the last good checkpoint is kept.
             PeerError: another process failed.
         """
-        # What was before: an interruption, or time that preparing took.
+        # What was before an interruption, and the time that preparing to go on took.
         begun = max(self.fraction, *self.processes.from_first([self.clock.fraction(self.step)]))
+        if begun >= 1 > self.fraction:  # no time is left: what was trained is looked at
+            self._owed = True
         self.fraction = begun
-        label = "train" if begun < 0.01 else f"train, from {begun:.0%} on"
+        label = "train" if begun < 0.01 else f"train the remaining {1 - begun:.0%}"
         with self.progress.task(label, _PARTS - int(begun * _PARTS), "%") as task:
             return self._run(task)
 
     def _run(self, task: Task) -> Signals | None:
         if self._owed:
-            stopped = self._snapshot()
+            stopped = self._snapshot(task)
             self.save()
             if stopped:
                 return Signals(stopped)
@@ -103,8 +108,8 @@ class Trainer:
             if self.step % self._log_steps == 0 or self.fraction >= 1:
                 self._log()
             self._talk(task)
-            if due(before, self.fraction, points=max(self.points, 1)):
-                stopped = self._snapshot() or stopped
+            if due(before, self.fraction, points=self.scorings.points) and self._may_look():
+                stopped = self._snapshot(task) or stopped
                 late = late or self._improved()
             if stopped or late or self.fraction >= 1:
                 self.save()
@@ -119,8 +124,10 @@ class Trainer:
         if self.step <= self.config.training.pretrain and isinstance(self.method, CycleGan):
             losses = self.method.copy_paintings(paintings)
         else:
-            rate_factor = factor(self.config.schedule, self.fraction)
-            losses = self.method.step(photos, paintings, fraction=self.fraction, factor=rate_factor)
+            self._factor = factor(self.config.schedule, self.fraction)
+            losses = self.method.step(
+                photos, paintings, fraction=self.fraction, factor=self._factor
+            )
         if self.average is not None:
             self.average.update_parameters(self.method.painter)
         return losses
@@ -152,7 +159,7 @@ class Trainer:
             "fraction": self.fraction,
             "seconds": self.clock.elapsed(),
             "images_per_second": images / max(seconds, 1e-9),
-            "rate": self.config.optimiser.rate * factor(self.config.schedule, self.fraction),
+            "rate": self.config.optimiser.rate * self._factor,
         }
         self.recorder.write("train", row | losses)
 
@@ -179,9 +186,24 @@ class Trainer:
         mine = best is not None and best.step == self.step
         return bool(self.processes.highest(int(mine)))
 
-    def _snapshot(self) -> int:
+    def _may_look(self) -> bool:
+        """Return whether a snapshot and the one at the end still fit into the time for them."""
+        allowed = True
+        if self.scorings.seconds is not None and self.fraction < 1:
+            allowed = self._looking + 2 * self._longest_look <= self.scorings.seconds
+        (allowed_by_first,) = self.processes.from_first([float(allowed)])
+        if not allowed_by_first and self.recorder is not None:
+            warn(
+                "snapshots were scored less often than planned: it took longer than was measured, "
+                "and at most a tenth of the time budget is for it"
+            )
+        return bool(allowed_by_first)
+
+    def _snapshot(self, task: Task) -> int:
         """Score; return 0, or the signal that came before all was scored."""
-        stopped = 0
+        stopped, begun = 0, time.monotonic()
+        what = "paint and score" if self.scorings.photos else "paint"
+        task.status(f"step {self.step:,}: {what} a snapshot")
         with self.processes.together():
             self._tally.check()
         with self.processes.together():
@@ -199,6 +221,9 @@ class Trainer:
         self._owed = stopped > 0
         self._logged_at = self._stepped_at = time.monotonic()  # scoring is not training time
         self._logged_step = self.step
+        self._looking += self._logged_at - begun
+        self._longest_look = max(self._longest_look, self._logged_at - begun)
+        task.status(f"step {self.step:,}")
         return stopped
 
     def _devices(self) -> list[torch.device]:
@@ -229,6 +254,9 @@ class Trainer:
             "fraction": self.fraction,
             "owed": self._owed,
             "elapsed": self.clock.elapsed(),
+            "prepared": self.clock.prepared,
+            "looking": {"all": self._looking, "longest": self._longest_look},
+            "scorings": {"points": self.scorings.points, "photos": self.scorings.photos},
             "method": self.method.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "feed": self.feed.state_dict(),
@@ -262,7 +290,8 @@ class Trainer:
     def _load(self, state: dict[str, Any]) -> None:
         self.step, self.fraction = state["step"], state["fraction"]
         self._owed = state["owed"]
-        self.clock.before = state["elapsed"]
+        self.clock.before, self.clock.prepared = state["elapsed"], state["prepared"]
+        self._looking, self._longest_look = state["looking"]["all"], state["looking"]["longest"]
         self.method.load_state_dict(state["method"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])

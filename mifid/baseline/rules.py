@@ -5,7 +5,7 @@ from __future__ import annotations
 from mifid.baseline.config import Config
 from mifid.baseline.duration import parse_duration
 from mifid.baseline.schedule import check_schedule
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 
 __all__ = ["check", "idle"]
 
@@ -18,6 +18,7 @@ def check(config: Config) -> None:
     """
     _check_length(config)
     check_schedule(config.schedule)
+    _check_rates(config)
     _check_method(config)
     _check_networks(config)
     _check_loss(config)
@@ -72,6 +73,18 @@ def _check_length(config: Config) -> None:
             hint="Set one of them, such as training.budget=5h, training.epochs=30 or "
             "training.steps=55000.",
         )
+
+
+def _check_rates(config: Config) -> None:
+    optimiser = config.optimiser
+    rates = {"rate": True, "sgd_rate": optimiser.name == "adam_sgd"}
+    rates["discriminator_rate"] = config.loss.weight > 0
+    for key, used in rates.items():
+        if used and not getattr(optimiser, key) > 0:
+            raise InputError(
+                f"optimiser.{key} is 0: steps at that learning rate train nothing",
+                hint=f"Give one such as {setting(f'optimiser.{key}', 0.0002)}.",
+            )
 
 
 def _check_method(config: Config) -> None:

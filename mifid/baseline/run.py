@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from signal import Signals
 
@@ -14,7 +16,7 @@ from mifid.baseline.building import Parts, build, steps_of
 from mifid.baseline.checkpoint import Checkpoints, check_state
 from mifid.baseline.clock import Clock
 from mifid.baseline.config import Config
-from mifid.baseline.duration import format_duration
+from mifid.baseline.duration import format_duration, parse_duration
 from mifid.baseline.feedsheet import write_augmented
 from mifid.baseline.held_out import sha256_of
 from mifid.baseline.interrupts import stop_requests
@@ -24,12 +26,16 @@ from mifid.baseline.photos import paintable
 from mifid.baseline.pixels import PixelStore
 from mifid.baseline.preflight import (
     Costs,
+    Scorings,
     check_budget,
     check_space,
-    reserve,
-    scored_points,
+    handing_in,
+    plan_scorings,
+    score_photos,
+    scoring_share,
     try_painting,
     try_scoring,
+    try_training,
 )
 from mifid.baseline.processes import Processes
 from mifid.baseline.records import Recorder, check_tensorboard
@@ -52,6 +58,16 @@ from mifid.submission import Rules
 from mifid.version import __version__
 
 __all__ = ["Run"]
+
+
+_HEAD = {
+    "step": 0,
+    "fraction": 0.0,
+    "elapsed": 0.0,
+    "owed": False,
+    "scorings": {"points": 0, "photos": 0},
+}
+"""What is read of a checkpoint before the run that goes on is built."""
 
 
 @dataclass
@@ -158,7 +174,8 @@ class Run:
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
             longer = has_other_length(earlier, self.config)
             checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
-            points = float(max(self.config.score.points, 1))
+            scorings = None
+            step = self._try_training()
             with self.processes.together():
                 identity = self._identity(scorer)
                 parts = build(
@@ -171,13 +188,16 @@ class Run:
                 last = checkpoints.last() if self.resume else None
                 state = checkpoints.load(last) if last is not None else None
                 if state is not None:
-                    head = {"step": 0, "fraction": 0.0, "elapsed": 0.0, "owed": False}
-                    check_state({name: state.get(name) for name in head}, head, name="run")
+                    check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")
                     check_identity(self.folder, then=state["identity"], now=identity)
                 clock = Clock(started=started, before=state["elapsed"] if state else 0.0)
                 each, clock.steps = steps_of(self.config, parts.feed)
                 if self.processes.is_first:
-                    photos_score, points = self._prepare(parts, scorer, clock)
+                    scorings = Scorings(**state["scorings"]) if state else None
+                    scorings = self._prepare(parts, scorer, clock, step=step, scorings=scorings)
+                    photos_score = None
+                    if scorer is not None and state is None and scorings.photos:
+                        photos_score = self._score_photos(parts, scorer, scorings.photos)
                     if longer and state is not None:
                         self._check_longer(clock, state["step"], state["fraction"], earlier)
                     self._write_run_file()
@@ -187,11 +207,16 @@ class Run:
                     if not self.resume:
                         write_augmented(self.folder, parts.feed)
                     snapshots = parts.snapshots(
-                        self.folder, scorer=scorer, recorder=recorder, rules=self.rules
+                        self.folder,
+                        scorer=scorer,
+                        photos=scorings.photos,
+                        recorder=recorder,
+                        rules=self.rules,
                     )
-                    if state is None and photos_score is not None:
+                    if photos_score is not None:
                         snapshots.record_photos(photos_score)
-            (points,) = self.processes.from_first([points])
+                    clock.prepared = clock.elapsed()
+            scorings = self._told(scorings)
             stop = stack.enter_context(stop_requests())
             trainer = Trainer(
                 config=self.config,
@@ -203,7 +228,7 @@ class Run:
                 checkpoints=checkpoints,
                 processes=self.processes,
                 stop=stop,
-                points=int(points),
+                scorings=scorings,
                 steps_per_epoch=each,
                 recorder=recorder,
                 snapshots=snapshots,
@@ -241,11 +266,54 @@ class Run:
             "scorer": scorer.name if scorer is not None else "none",
         }
 
+    def _told(self, scorings: Scorings | None) -> Scorings:
+        """Return the first process's plan, in all of them."""
+        told = [0.0, 0.0]
+        if scorings is not None:
+            told = [float(scorings.points), float(scorings.photos)]
+        points, photos = self.processes.from_first(told)
+        seconds = None if scorings is None else scorings.seconds
+        return Scorings(int(points), int(photos), seconds)
+
+    def _score_photos(
+        self, parts: Parts, scorer: Scorer, number: int
+    ) -> Mapping[str, float | None]:
+        with self.progress.task("score the photos unpainted", None, ""):
+            return score_photos(scorer, parts.held_back.spread(number), rules=self.rules)
+
+    def _try_training(self) -> float:
+        """Return the seconds of a step, of networks that are forgotten then; 0: no matter."""
+        if self.resume or not self.config.training.budget:
+            return 0.0
+        with self.progress.task("measure a step", None, ""), self.processes.together():
+            parts = build(
+                self.config,
+                photos=self.photos,
+                paintings=self.paintings,
+                device=self.device,
+                processes=self.processes,
+            )
+            return try_training(parts)
+
     def _prepare(
-        self, parts: Parts, scorer: Scorer | None, clock: Clock
-    ) -> tuple[Mapping[str, float | None] | None, float]:
-        """Try what could fail; return the photos' own score and how many snapshots to score."""
-        held_back, kinds = len(parts.held_back), parts.kinds
+        self,
+        parts: Parts,
+        scorer: Scorer | None,
+        clock: Clock,
+        *,
+        step: float,
+        scorings: Scorings | None,
+    ) -> Scorings:
+        """Try what could fail, and see that the budget suffices.
+
+        Args:
+            parts: what is trained.
+            scorer: None: nothing is scored.
+            clock: gets the budget, and what of it is kept for the end.
+            step: seconds of one.
+            scorings: of the run that goes on; None: they are planned.
+        """
+        kinds, held_back = parts.kinds, 0 if scorer is None else len(parts.held_back)
         save = check_space(
             self.folder,
             parts.method,
@@ -256,28 +324,44 @@ class Run:
         paint = try_painting(
             parts.method.painter, parts.shown, device=self.device, rules=self.rules
         )
-        score, photos_score = 0.0, None
-        if scorer is not None:
-            photos_score, score = try_scoring(
-                scorer, parts.held_back or parts.shown, rules=self.rules
-            )
-        costs = Costs(paint=paint, score=score, save=save)
-        kept = reserve(costs, submission=len(self.source), held_back=held_back, kinds=kinds)
-        clock.reserve = kept
-        # A run that goes on had its check; near its end little is left, and that will do.
-        spent = 0.0 if self.resume else clock.elapsed()
-        clock.budget = check_budget(
+        costs, tried = Costs(paint=paint, save=save, step=step), 0.0
+        budget = self.config.training.budget
+        seconds = parse_duration(budget) if budget else None
+        check = partial(
+            check_budget,
             self.config,
-            elapsed=spent,
-            kept=kept,
             submission=len(self.source),
-            held_back=held_back,
+            steps=clock.steps,
+            kinds=kinds,
         )
-        seconds = None if clock.budget is None else clock.budget - kept
-        points = scored_points(
-            self.config, costs, seconds=seconds, held_back=held_back, kinds=kinds
-        )
-        return (photos_score if held_back else None), float(points)
+        if scorer is not None:
+            if seconds is not None and not self.resume:
+                # Scoring takes long: what is too short even without it is told of before.
+                check(elapsed=clock.elapsed(), costs=costs, scorings=Scorings(0, 0))
+            before = time.monotonic()
+            with self.progress.task("try to score", None, ""):
+                scoring, score = try_scoring(
+                    scorer,
+                    parts.held_back or parts.shown,
+                    rules=self.rules,
+                    measure=seconds is not None,
+                )
+            costs = replace(costs, scoring=scoring, score=score)
+            tried = time.monotonic() - before
+        if scorings is None:
+            scorings = plan_scorings(
+                self.config, costs, budget=seconds, held_back=held_back, kinds=kinds, tried=tried
+            )
+            check(elapsed=clock.elapsed(), costs=costs, scorings=scorings)
+            if scorer is not None:
+                _tell_of(scorings, self.config, held_back)
+        elif seconds is not None:
+            left = scoring_share(seconds) - tried - costs.scored(scorings.photos)
+            scorings = replace(scorings, seconds=left)
+        clock.budget = seconds
+        clock.reserve = handing_in(costs, submission=len(self.source))
+        clock.reserve += costs.snapshot(scorings.photos, kinds=kinds)
+        return scorings
 
     def _write_run_file(self) -> None:
         """Write down what the run was given; of one that goes on, what is another place now.
@@ -311,3 +395,16 @@ class Run:
             f"over; the schedule ({self.config.schedule.name}) is that of the new length: the "
             f"learning rate goes on at {rate * now:.2g} (it was at {rate * was:.2g})"
         )
+
+
+def _tell_of(scorings: Scorings, config: Config, held_back: int) -> None:
+    """Warn where a time budget leaves less for scoring than was asked for."""
+    wanted = max(config.score.points, 1)
+    if not scorings.photos < held_back and not scorings.points < wanted:
+        return
+    instead = f"a tenth of {config.training.budget} is too short to score {wanted} times on"
+    instead += f" {held_back:,} photos within the run: "
+    if scorings.photos:
+        warn(f"{instead}{scorings.points} times on {scorings.photos:,} it is")
+    else:
+        warn(f"{instead}no snapshot is scored, and the last one is painted with")

@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from mifid.baseline.config import Schedule
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.registry import suggest
 
 __all__ = ["SCHEDULES", "check_schedule", "factor"]
 
 
 def factor(config: Schedule, fraction: float) -> float:
-    """Return what the learning rates are multiplied with.
+    """Return what the learning rates are multiplied with: above 0 at every step.
+
+    A step is made with the part that was over before it, so the 1 of the end is of none.
 
     Args:
         config: the shape, which :func:`check_schedule` has seen.
@@ -32,11 +34,18 @@ def check_schedule(config: Schedule) -> None:
 
     Raises:
         InputError: no such shape; or, for a stepped one, parts that do not rise from 0 to 1,
-            factors that are not one more, or a factor below 0.
+            or factors that are not one more; or a factor of 0, at which nothing is trained.
     """
     if config.name not in SCHEDULES:
         raise InputError(
             f"unknown schedule.name '{config.name}'", hint=suggest(config.name, SCHEDULES)
+        )
+    if config.name == "exponential" and not config.final > 0:
+        raise InputError(
+            f"schedule.final is {config.final:g}; expected more than 0: the learning rate falls by "
+            "the same factor in equal times, so it would be 0 from the first step on",
+            hint=f"Give a small one: {setting('schedule.final', 0.01)}; or "
+            f"{setting('schedule.name', 'linear')}, which falls to 0 at the end.",
         )
     if config.name != "stepped":
         return
@@ -52,10 +61,11 @@ def check_schedule(config: Schedule) -> None:
             f"schedule.until is {list(until)}; expected rising parts of the run between 0 and 1",
             hint="For 10 of 30 epochs write 0.3333.",
         )
-    if not all(0 <= value < math.inf for value in factors):
+    if not all(0 < value < math.inf for value in factors):
         raise InputError(
-            f"schedule.factors is {list(factors)}; expected finite values of at least 0",
-            hint="A factor multiplies the learning rate.",
+            f"schedule.factors is {list(factors)}; expected finite values above 0",
+            hint="A factor multiplies the learning rate; at 0 nothing is trained. To stop earlier, "
+            "train for a shorter time.",
         )
 
 
@@ -78,7 +88,7 @@ def _stepped(config: Schedule, fraction: float) -> float:
 
 
 def _cosine(config: Schedule, fraction: float) -> float:  # noqa: ARG001
-    return 0.5 * (1.0 + math.cos(math.pi * fraction))
+    return math.sin(0.5 * math.pi * (1.0 - fraction)) ** 2  # (1 + cos(pi x)) / 2, never 0 too soon
 
 
 SCHEDULES: Mapping[str, Callable[[Schedule, float], float]] = {

@@ -28,6 +28,18 @@ def test_by_time_what_follows_training_is_kept_back():
     assert clock.fraction(0) == 1
 
 
+def test_what_preparing_took_is_of_the_budget_but_not_of_the_training():
+    time = Time()
+    clock = Clock(budget=100, reserve=20, now=time)
+    time.now += 40
+    clock.prepared = clock.elapsed()
+    assert clock.fraction(0) == 0
+    time.now += 10
+    assert clock.fraction(0) == pytest.approx(0.25)
+    time.now += 30
+    assert clock.fraction(0) == 1
+
+
 def test_whichever_comes_first():
     time = Time()
     clock = Clock(steps=10, budget=100, now=time)

@@ -34,6 +34,8 @@ GAN = ("training.method=gan", "generator.network=dcgan")
         ("adversarial=lsgan", "fake_label=-1"),
         ("label_noise=0.5",),  # the two ranges touch
         ("loss.weight=0",),
+        ("loss.weight=0", "discriminator_rate=0"),  # nobody listens to it
+        ("sgd_rate=0",),  # of no adam_sgd
         ("color=0.5", "discriminators=paintings"),
     ],
 )
@@ -70,6 +72,9 @@ def test_what_fits_passes(assignments):
             "rising parts of the run",
             "",
         ),
+        (("optimiser.rate=0",), "optimiser.rate is 0: steps at that learning rate train", "0.0002"),
+        (("discriminator_rate=0",), "optimiser.discriminator_rate is 0", "0.0002"),
+        (("optimiser.name=adam_sgd", "sgd_rate=0"), "optimiser.sgd_rate is 0", "0.0002"),
         (
             ("method=gan",),
             "training.method is gan, but generator.network is unet",

@@ -25,8 +25,6 @@ STEPPED = Schedule("stepped", until=(0.25, 0.5), factors=(1.0, 0.5, 0.1))
         (Schedule("linear", start=1.0), 1.0, 1),
         (Schedule("exponential", final=0.01), 0.5, 0.1),
         (Schedule("exponential", final=0.01), 1.0, 0.01),
-        (Schedule("exponential", final=0.0), 0.0, 1),
-        (Schedule("exponential", final=0.0), 0.5, 0),
         (STEPPED, 0.0, 1.0),
         (STEPPED, 0.2499, 1.0),
         (STEPPED, 0.25, 0.5),
@@ -74,9 +72,22 @@ def test_outside_of_the_run_its_ends_count(name):
         (Schedule("stepped", until=(10.0,), factors=(1, 1)), r"is \[10.0\].*\n.*write 0.3333"),
         (Schedule("stepped", until=(math.nan,), factors=(1, 1)), "expected rising"),
         (Schedule("stepped", factors=(-1.0,)), r"factors is \[-1.0\]; expected finite values"),
+        (Schedule("stepped", until=(0.5,), factors=(1, 0)), "above 0\n.*at 0 nothing is trained"),
+        (Schedule("exponential", final=0.0), "schedule.final is 0; expected more than 0"),
         (Schedule("stepped", factors=(math.nan,)), "expected finite values"),
     ],
 )
 def test_refuses(schedule, text):
     with pytest.raises(InputError, match=text):
         check_schedule(schedule)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@settings(max_examples=50, deadline=None)
+@given(steps=st.integers(1, 10**7), start=st.floats(0, 1), final=st.floats(1e-6, 1))
+def test_no_step_is_at_a_rate_of_0(name, steps, start, final):
+    """A step is made with the part that is over before it: the last with (steps - 1) / steps."""
+    schedule = Schedule(name, start=start, final=final, until=(0.3, 0.6), factors=(1.0, 0.4, 0.1))
+    check_schedule(schedule)
+    assert factor(schedule, 0.0) > 0
+    assert factor(schedule, (steps - 1) / steps) > 0

@@ -42,7 +42,7 @@ PRESETS = (
     ),
     row(
         "tiny",
-        "ResNet-2 at 64 pixels for 15 seconds: to see the machinery work",
+        "ResNet-2 at 64 pixels, 150 steps: to see the machinery work",
         source=_SOURCE,
         stated={},
         ours={
@@ -55,13 +55,13 @@ PRESETS = (
             "discriminator.width": 16,
             "discriminator.layers": 2,
             "training.batch": 4,
-            "training.budget": "15s",
+            "training.steps": 150,
             "training.pool": 8,
             "training.ema": 0.99,
             "training.log_steps": 5,
             "score.points": 2,
             "score.samples": 3,
         },
-        note="Its pictures are no good: it is far too small, and its time too short.",
+        note="Its pictures are no good: it is far too small, and its run too short.",
     ),
 )

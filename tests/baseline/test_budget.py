@@ -1,0 +1,320 @@
+"""Time budgets, by a clock that the tests wind: what is promised is kept, or refused before."""
+
+import re
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small import changed
+from toys import colours, drawn, write_pictures
+
+import mifid.judging
+import mifid.training as training_module
+import mifid.trainingpage
+from mifid.baseline import loop, preflight, run, snapshots
+from mifid.baseline.clock import Clock
+from mifid.baseline.cyclegan import CycleGan
+from mifid.baseline.feed import Feed
+from mifid.baseline.painting import Painter
+from mifid.baseline.preflight import LEAST_STEPS, Costs, Scorings, check_budget, plan_scorings
+from mifid.baseline.records import read_metrics
+from mifid.errors import InputError, MifidWarning
+from mifid.submission import MONET
+
+RULES = replace(MONET, competition="a toy", at_least=12, at_most=12, size=(16, 16))
+
+
+class Wound:
+    """Stands for the module ``time``: it passes only where a test lets it."""
+
+    def __init__(self):
+        self.seconds = 5000.0
+        self.spent = {}
+
+    def monotonic(self):
+        return self.seconds
+
+    perf_counter = monotonic
+
+    def strftime(self, _format):
+        return "2026-01-01 00:00"
+
+    def costs(self, what, seconds):
+        self.seconds += seconds
+        self.spent[what] = self.spent.get(what, 0.0) + seconds
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Train on toys with given costs: seconds of a step, of painting and scoring a picture."""
+    write_pictures(tmp_path / "photos", drawn("photo", 12))
+    write_pictures(tmp_path / "monets", drawn("painting", 4, seed=100))
+    write_pictures(tmp_path / "held_out", drawn("painting", 4, seed=200))
+    for name in ("plot_losses", "plot_scores"):
+        monkeypatch.setattr(snapshots, name, lambda *_, **__: None)
+    monkeypatch.setattr(mifid.trainingpage, "show_run", lambda *_, **__: None)
+    clock = Wound()
+    for module in (loop, preflight, run, training_module):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(run, "Clock", partial(Clock, now=clock.monotonic))
+    costs = {"step": 0.0, "paint": 0.0, "scoring": 0.0, "score": 0.0}
+
+    def winding(owner, name, what, number):
+        real = getattr(owner, name)
+
+        def wound(*arguments, **options):
+            clock.costs(what, costs[what] * number(arguments))
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, wound)
+
+    # Nothing is learnt: only what it costs counts here.
+    losses = torch.ones(len(CycleGan.losses))
+    monkeypatch.setattr(Feed, "next", lambda _self: (None, None))
+    monkeypatch.setattr(CycleGan, "step", lambda *_, **__: losses)
+    winding(CycleGan, "step", "step", lambda _: 1)
+    winding(Painter, "paint", "paint", lambda arguments: len(arguments[1]))
+    winding(mifid.judging.Judge, "__call__", "scoring", lambda _: 1)
+
+    def extractor(batch):
+        clock.costs("score", costs["score"] * len(batch))
+        return colours(batch)
+
+    def begin(budget, out="run", *, points=3, score=True, resume=False, **given):
+        costs.update(given)
+        config = changed(
+            training={"steps": 0, "budget": budget, "log_steps": 1, "ema": 0.0},
+            score={"points": points},
+        )
+        places = tmp_path / "photos", tmp_path / "monets", tmp_path / out
+        began = clock.seconds
+        trained = training_module.train_baseline(
+            *places,
+            config=config,
+            held_out=tmp_path / "held_out" if score else None,
+            extractor=extractor if score else None,
+            score=score,
+            resume=resume,
+            rules=RULES,
+        )
+        return trained, clock.seconds - began
+
+    begin.clock = clock
+    begin.folder = tmp_path / "run"
+    return begin
+
+
+def lines(folder, kind):
+    return [row for row in read_metrics(folder) if row["kind"] == kind]
+
+
+def test_a_run_ends_in_time_and_every_step_trains(train):
+    trained, seconds = train("200s", step=1.0, paint=0.01, score=0.01)
+    assert seconds <= 200
+    assert trained.step >= 160  # and the time is used
+    assert trained.check.findings
+    rows = lines(train.folder, "train")
+    assert len(rows) == trained.step
+    assert all(row["rate"] > 0 for row in rows)
+    assert (
+        rows[0]["rate"] == 2e-4
+    )  # a schedule begins at its beginning, however long preparing took
+    assert rows[-1]["rate"] < 0.05 * 2e-4  # and follows the time to its end
+    assert rows[-1]["fraction"] == 1
+
+
+def test_what_preparing_takes_is_of_the_budget_and_not_of_the_schedule(train, monkeypatch):
+    real = run.Run._prepare
+
+    def slow(self, *arguments, **options):
+        train.clock.seconds += 250
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(run.Run, "_prepare", slow)
+    trained, seconds = train("400s", step=1.0, score=False)
+    assert seconds <= 400
+    assert LEAST_STEPS <= trained.step < 150
+    assert lines(train.folder, "train")[0]["rate"] == 2e-4
+
+
+@pytest.mark.parametrize("score", [0.02, 0.2, 0.5])
+def test_scoring_before_the_submission_takes_at_most_a_tenth(score, train, recwarn):
+    train("400s", step=1.0, score=score, points=20)
+    spent = dict(train.clock.spent)
+    submitted = 12 + 12 + 4 + 4  # of images.zip; of the references, which are read first
+    assert spent["score"] - submitted * score <= 40
+    told = [str(w.message) for w in recwarn if "a tenth of 400s" in str(w.message)]
+    times = len({row["step"] for row in lines(train.folder, "score") if row["step"]})
+    assert bool(told) == (times < 20)
+
+
+def test_a_score_that_takes_longer_than_the_tenth_is_left_out_and_told_of(train):
+    with pytest.warns(MifidWarning, match="no snapshot is scored, and the last one is painted"):
+        trained, seconds = train("200s", step=1.0, scoring=8.0)
+    assert seconds <= 200
+    assert lines(train.folder, "score") == []
+    assert trained.best.step == trained.step  # the last
+    assert trained.report.fid > 0  # the submission has its score all the same
+
+
+def test_scoring_that_becomes_slow_is_done_less_often(train, monkeypatch):
+    real = mifid.judging.Judge.__call__
+    calls = []
+
+    def slower(self, pictures):
+        calls.append(1)
+        if len(calls) > 5:  # after all was measured
+            train.clock.costs("slow", 10.0)
+        return real(self, pictures)
+
+    monkeypatch.setattr(mifid.judging.Judge, "__call__", slower)
+    with pytest.warns(MifidWarning, match="less often than planned"):
+        train("400s", step=1.0, score=0.01, points=10)
+    assert len({row["step"] for row in lines(train.folder, "score") if row["step"]}) < 10
+
+
+def test_a_budget_too_short_is_refused_with_the_arithmetic_before_anything_is_written(train):
+    with pytest.raises(InputError) as refused:
+        train("180s", step=8.2, paint=0.1, score=0.1)
+    text = refused.value.message
+    assert "a budget of 3 min is too short here" in text
+    assert "a step takes 8 s" in text
+    assert "below 100 nothing is learnt" in text
+    steps = int(re.search(r"so that (\d+) steps would be left", text)[1])
+    assert 15 <= steps <= 20  # (180 - 2 * 8.2 - painting and scoring) / 8.2
+    minutes = int(re.search(r"training\.budget=(\d+)m", refused.value.hint)[1])
+    assert 820 / 0.9 < 60 * minutes < 1200
+    assert "preset='tiny'" in refused.value.hint
+    assert not train.folder.exists()
+    trained, seconds = train(f"{minutes}m", out="longer", step=8.2, paint=0.1, score=0.1)
+    assert trained.step >= 100  # what is advised suffices
+    assert seconds <= 60 * minutes
+
+
+def test_a_budget_is_too_short_before_scores_are_tried(train):
+    with pytest.raises(InputError, match="too short here"):
+        train("180s", step=8.2, scoring=100.0)
+    assert "scoring" not in train.clock.spent
+
+
+def test_a_run_that_goes_on_keeps_to_its_budget(train, monkeypatch):
+    """It was stopped half-way, and preparing to go on takes most of the rest."""
+    import os
+    import signal
+
+    real = loop.Trainer._step
+
+    def stopped(self):
+        if self.step == 90:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self)
+
+    costs = {"step": 1.0, "paint": 0.01, "score": 0.01}
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Trainer, "_step", stopped)
+        first, before = train("200s", **costs)
+    assert first.interrupted is signal.SIGTERM
+    trained, after = train("200s", resume=True, **costs)
+    assert before + after <= 200
+    assert trained.step > 120
+    # The third time nothing of the time is left: what was trained is scored and painted with.
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Trainer, "_step", stopped)
+        train("200s", out="other", **costs)
+    train.clock.seconds += 0
+    prepare = run.Run._prepare
+
+    def slow(self, *arguments, **options):
+        train.clock.seconds += 300
+        return prepare(self, *arguments, **options)
+
+    monkeypatch.setattr(run.Run, "_prepare", slow)
+    late, _ = train("200s", out="other", resume=True, **costs)
+    assert late.step == 91
+    assert late.best is not None
+    assert late.check.findings
+
+
+CONFIG = changed(score={"points": 20})
+
+
+@pytest.mark.parametrize(
+    ("budget", "costs", "times", "photos"),
+    [
+        (None, Costs(score=100.0), 20, 512),  # without a budget: as asked
+        (18_000, Costs(score=0.01, paint=0.01), 20, 512),  # 5 h: 1,800 s for 20 x 2 x 10 s
+        (3_600, Costs(score=0.01, paint=0.01), 17, 512),  # 360 s less the photos' 5 s, by 20.48 s
+        (600, Costs(score=0.01, paint=0.01), 5, 256),  # fewer photos rather than one or two times
+        (60, Costs(score=0.01, paint=0.01), 4, 32),
+        (30, Costs(score=0.01, paint=0.01), 2, 32),
+        (10, Costs(score=0.01, paint=0.01), 20, 0),  # 1 s: none, only sample pictures
+        (600, Costs(scoring=10.0), 2, 32),  # the matrices take most: 20 s a time and 10 s before
+    ],
+)
+def test_scorings_become_fewer_then_smaller_then_none(budget, costs, times, photos):
+    planned = plan_scorings(CONFIG, costs, budget=budget, held_back=512, kinds=2)
+    assert (planned.points, planned.photos) == (times, photos)
+
+
+@given(
+    budget=st.floats(1, 1e6),
+    costs=st.builds(
+        Costs, paint=st.floats(0, 10), score=st.floats(0, 10), scoring=st.floats(0, 100)
+    ),
+    held_back=st.integers(0, 2000),
+    kinds=st.sampled_from([1, 2]),
+    tried=st.floats(0, 100),
+)
+def test_planned_scorings_fit_into_a_tenth(budget, costs, held_back, kinds, tried):
+    planned = plan_scorings(
+        CONFIG, costs, budget=budget, held_back=held_back, kinds=kinds, tried=tried
+    )
+    assert planned.photos <= held_back
+    assert planned.points <= 20
+    if planned.photos:
+        seconds = costs.scored(planned.photos)
+        seconds += planned.points * costs.snapshot(planned.photos, kinds=kinds)
+        assert tried + seconds <= 0.1 * budget * (1 + 1e-9)
+
+
+def asked(budget, *, step, elapsed=10.0, submission=300, photos=64, steps=None, **training):
+    config = changed(training={"budget": budget, **training}, data={"size": 256})
+    return check_budget(
+        config,
+        elapsed=elapsed,
+        costs=Costs(paint=0.1, score=0.1, step=step),
+        scorings=Scorings(2, photos, 60.0),
+        submission=submission,
+        steps=steps,
+        kinds=2,
+    )
+
+
+def test_the_least_that_is_needed_is_a_hundred_steps_or_the_whole_run():
+    assert asked("10m", step=1.0) == 600
+    with pytest.raises(InputError, match="below 100 nothing"):
+        asked("10m", step=6.0)
+    assert asked("10m", step=6.0, steps=20) == 600  # --steps 20: so few were asked for
+    with pytest.raises(InputError, match="below 600 nothing"):
+        asked("10m", step=1.0, pretrain=500)  # what comes first teaches to copy
+
+
+def test_what_is_advised_is_less_than_there_is():
+    with pytest.raises(InputError) as refused:
+        asked("3m", step=5.0)
+    hint = refused.value.hint
+    assert "settings=['data.size=128']" in hint
+    assert "settings=['training.submission=150']" in hint
+    assert "settings=['data.held_back=32']" in hint
+    assert "score=False" in hint
+    with pytest.raises(InputError) as refused:
+        asked("3m", step=5.0, submission=10, photos=0)
+    assert "submission" not in refused.value.hint
+    assert "score" not in refused.value.hint
+
+
+def test_without_a_budget_nothing_is_refused():
+    assert asked("", step=1e9) is None
