@@ -6,7 +6,6 @@ between several settings is in :mod:`mifid.baseline.rules`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
@@ -14,7 +13,7 @@ from typing import Any
 
 from mifid.baseline.config import Config
 from mifid.errors import InputError
-from mifid.registry import suggest
+from mifid.registry import Aliases, did_you_mean, fold, meant, suggest
 
 __all__ = [
     "Setting",
@@ -232,6 +231,72 @@ def _quoted(text: str) -> bool:
     return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
 
 
+_RATES = ("optimiser.rate", "optimiser.discriminator_rate")
+
+_ALIASES: Aliases = {
+    "lr": _RATES,
+    "learning_rate": _RATES,
+    "lr_g": "optimiser.rate",
+    "lr_d": "optimiser.discriminator_rate",
+    "betas": ("optimiser.beta1", "optimiser.beta2"),
+    "wd": "optimiser.weight_decay",
+    "lr_policy": "schedule.name",
+    "scheduler": "schedule.name",
+    "decay_epoch": "schedule.start",
+    "batch_size": "training.batch",
+    "bs": "training.batch",
+    "n_epochs": "training.epochs",
+    "num_epochs": "training.epochs",
+    "max_steps": "training.steps",
+    "iterations": "training.steps",
+    "max_time": "training.budget",
+    "pool_size": "training.pool",
+    "buffer_size": "training.pool",
+    "ema_decay": "training.ema",
+    "amp": "training.precision",
+    "fp16": "training.precision",
+    "bf16": "training.precision",
+    "mixed_precision": "training.precision",
+    "random_seed": "training.seed",
+    "save_every": "training.checkpoint_minutes",
+    "save_epoch_freq": "training.checkpoint_minutes",
+    "checkpoint_every": "training.checkpoint_minutes",
+    "print_freq": "training.log_steps",
+    "log_every": "training.log_steps",
+    "eval_every": "score.points",
+    "ngf": "generator.width",
+    "ndf": "discriminator.width",
+    "n_blocks": "generator.blocks",
+    "n_resnet_blocks": "generator.blocks",
+    "net_g": "generator.network",
+    "net_d": "discriminator.network",
+    "n_layers_d": "discriminator.layers",
+    "normalization": ("generator.norm", "discriminator.norm"),
+    "use_dropout": "generator.dropout",
+    "lambda_cycle": "loss.cycle",
+    "lambda_cyc": "loss.cycle",
+    "lambda_a": "loss.cycle",
+    "lambda_b": "loss.cycle",
+    "lambda_identity": "loss.identity",
+    "lambda_idt": "loss.identity",
+    "lambda_gan": "loss.weight",
+    "gan_mode": "loss.adversarial",
+    "gan_loss": "loss.adversarial",
+    "label_smoothing": "loss.real_label",
+    "image_size": "data.size",
+    "img_size": "data.size",
+    "resolution": "data.size",
+    "crop": ("data.fit", "augment.enlarge"),
+    "crop_size": "data.size",
+    "load_size": "augment.enlarge",
+    "val_size": "data.held_back",
+    "hflip": "augment.flip",
+    "horizontal_flip": "augment.flip",
+    "rotation": "augment.turns",
+}
+"""What others call these settings."""
+
+
 def _nearest(name: str) -> str:
     """Return what is said to a setting that is not there."""
     sections = as_dict(Config())
@@ -239,9 +304,9 @@ def _nearest(name: str) -> str:
     elsewhere = [f"{other}.{key}" for other in sections if key in sections[other]]
     if elsewhere:
         return f"Did you mean {' or '.join(elsewhere)}?"
-    if section in sections:
+    if section in sections and not any(fold(key) == fold(other) for other in _ALIASES):
         return suggest(key, sections[section])
     names = {known: s.name for s in describe(Config()) for known in (s.name, s.key)}
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    mean = f"Did you mean '{names[near[0]]}'? " if near else ""
+    found = meant(key, names, aliases=_ALIASES) or meant(name, names)
+    mean = did_you_mean(list(dict.fromkeys(names.get(each, each) for each in found)))
     return f"{mean}Settings are called section.key; sections: {', '.join(sections)}."

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import mifid.baseline.settings as settings_module
 from mifid.baseline.config import Config
 from mifid.baseline.settings import (
     as_dict,
@@ -237,3 +238,35 @@ def test_differences_are_told_in_order():
     assert differences(Config(), config) == ["loss.cycle: 10 -> 5.5", 'training.budget: "" -> 5h']
     assert differences(config, config) == []
     assert len(differences(Config(), CHANGED)) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "meant"),
+    [
+        ("lr=0.001", "'optimiser.rate' or 'optimiser.discriminator_rate'"),
+        ("learning-rate=0.001", "'optimiser.rate' or 'optimiser.discriminator_rate'"),
+        ("optimizer.lr=0.001", "'optimiser.rate' or 'optimiser.discriminator_rate'"),
+        ("optimiser.lr=0.001", "'optimiser.rate' or 'optimiser.discriminator_rate'"),
+        ("batch_size=4", "'training.batch'"),
+        ("training.batch_size=4", "'training.batch'"),
+        ("ngf=32", "'generator.width'"),
+        ("ndf=32", "'discriminator.width'"),
+        ("n_blocks=6", "'generator.blocks'"),
+        ("lambda_cycle=5", "'loss.cycle'"),
+        ("lambda_identity=5", "'loss.identity'"),
+        ("image_size=128", "'data.size'"),
+        ("amp=true", "'training.precision'"),
+        ("fp16=true", "'training.precision'"),
+        ("save_every=5", "'training.checkpoint_minutes'"),
+    ],
+)
+def test_other_projects_names_are_answered_by_meaning(assignment, meant):
+    with pytest.raises(InputError) as refused:
+        override(Config(), assignment)
+    assert f"Did you mean {meant}?" in refused.value.hint
+
+
+def test_aliases_are_of_settings_that_there_are():
+    known = {setting.name for setting in describe(Config())}
+    for names in settings_module._ALIASES.values():
+        assert ({names} if isinstance(names, str) else set(names)) <= known
