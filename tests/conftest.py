@@ -14,6 +14,7 @@ import random as python_random
 import signal
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,24 @@ def pytest_report_header() -> str:
     return f"order: random, MIFID_TEST_ORDER={ORDER}" if ORDER else "order: as collected"
 
 
+# Choices that need a package which may be missing: tests over all choices skip these.
+OPTIONAL = {"openvino": "openvino", "adabelief": "pytorch_optimizer", ".parquet": "pyarrow"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Shuffle files, and tests within files: fixtures of a file are still set up once."""
+    """Skip what needs a missing package; shuffle files, and tests within files.
+
+    So fixtures of a file are still set up once.
+    """
+    missing = {choice for choice, package in OPTIONAL.items() if not _is_installed(package)}
+    for item in items:
+        given = getattr(item, "callspec", None)
+        for value in given.params.values() if given and missing else ():
+            name = str(getattr(value, "__name__", value))
+            for choice in missing:
+                if name.endswith(choice):
+                    reason = f"{OPTIONAL[choice]} is not installed"
+                    item.add_marker(pytest.mark.skip(reason=reason))
     if not ORDER:
         return
     generator = python_random.Random(ORDER)
@@ -65,6 +82,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for group in groups:
         generator.shuffle(group)
     items[:] = [item for group in groups for item in group]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -140,6 +140,7 @@ def test_a_reference_without_pictures_cannot_be_resized():
 
 @pytest.mark.network
 def test_inception_end_to_end():
+    pytest.importorskip("openvino")
     generated, reference = repainted(3, 48), drawn("painting", 3, 48)
     settings = {"extractor": "inception-random", "device": "cpu", "backend": "openvino"}
     found = diagnose(generated, reference, **settings)

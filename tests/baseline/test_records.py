@@ -216,6 +216,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
 
 
 def test_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
     write(tmp_path, [1, 2], tensorboard=True)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -66,6 +66,7 @@ def test_openvino_that_is_missing(monkeypatch):
 
 def test_openvino_reports_to_nobody():
     """Its telemetry is not imported, so that its own stub, which sends nothing, stands in."""
+    pytest.importorskip("openvino")
     code = (
         "from mifid.extractors.backends.openvino_model import import_openvino\n"
         "import_openvino()\n"
@@ -89,6 +90,7 @@ def keep(model, key):
 @pytest.fixture
 def small():
     """A model that adds one."""
+    pytest.importorskip("openvino")
     ops = import_openvino().opset13
     x = ops.parameter([-1, 2], np.float32)
     added = ops.add(x, ops.constant(np.ones(2, np.float32)))
@@ -161,6 +163,7 @@ print(float(features.astype(np.float64).sum()))
 @pytest.mark.network
 def test_a_run_imports_no_torch_even_if_it_is_the_first():
     """A process of its own converts the network; the second run finds it."""
+    pytest.importorskip("openvino")
     sums = []
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True)
@@ -183,6 +186,7 @@ def test_weights_that_cannot_be_read_elsewhere_are_read_here(monkeypatch, tmp_pa
 
 
 def test_what_is_wrong_with_weights_is_told(monkeypatch):
+    pytest.importorskip("openvino")
     monkeypatch.setattr(openvino_model, "_converted_apart", lambda *_: False)
     core = import_openvino().Core()
     with pytest.raises(WeightsError, match="nothing to be drawn"):

@@ -164,6 +164,7 @@ def weights():
 @pytest.fixture(scope="module")
 def by_resize(drawn, weights):
     """Features by both backends; the network is converted once."""
+    pytest.importorskip("openvino")
     return {
         (backend, name): BACKENDS[backend](
             lambda: weights, key=SHA256, device="cpu", resize=RESIZES[name], precision=EXACT
