@@ -7,7 +7,11 @@ BIN := $(VENV)/bin
 # On a CPU OpenVINO runs the network fastest; beside a GPU a faster decoder feeds torch.
 EXTRA := $(if $(wildcard /dev/nvidiactl),[jpeg],[cpu])
 
-.PHONY: demo test install install-test lint types imports unit docs-check docs clean
+# Hostile files for every reader, N of them: make fuzz N=70000 SEED=2
+N ?= 10000
+SEED ?= 1
+
+.PHONY: demo test fuzz install install-test lint types imports unit docs-check docs clean
 
 demo: install
 	$(BIN)/mifid demo
@@ -51,6 +55,9 @@ docs: install-test
 
 unit: install-test
 	MIFID_TEST_ORDER=$(ORDER) $(BIN)/python -m pytest
+
+fuzz: install-test
+	$(BIN)/python tests/fuzz/harness.py -n $(N) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info mifid-demo .mypy_cache .ruff_cache .pytest_cache
