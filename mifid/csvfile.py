@@ -42,6 +42,7 @@ COLUMNS = (
     "warnings",
 )
 
+_LONGEST_LINE = 1 << 20
 _TELLTALE = frozenset({"mifid_reason", "generated", "reference"})
 """Columns that no other table of ours has, and that every version of this one had."""
 
@@ -135,7 +136,7 @@ def refuse_history(file: Path) -> None:
         return
     # utf-8-sig: spreadsheets put a mark before the heading. What is no text is no history.
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        heading = next(csv.reader([lines.readline()]), [])
+        heading = _cells(lines.readline(_LONGEST_LINE))
     if set(heading) >= _TELLTALE:
         raise OutputError(
             f"cannot write {file} anew: it is a history of scores, as mifid score -o appends to",
@@ -146,7 +147,7 @@ def refuse_history(file: Path) -> None:
 def _added(file: Path, before: str, row: Mapping[str, Any]) -> str:
     """Return what comes behind ``before``: what ends it properly, and the line."""
     heading, ending = _ending(file, before)
-    last = next(csv.reader([before.rpartition("\n")[2]]), [])
+    last = _cells(before.rpartition("\n")[2])
     if before.count('"') % 2 or ("\n" in before and 0 < len(last) < len(heading)):
         warn(f"the last line of {file} is cut short, as a killed run leaves it")
     return ending + "".join(csv_lines([[row.get(name) for name in heading]]))
@@ -161,7 +162,7 @@ def _ending(file: Path, before: str) -> tuple[list[str], str]:
     ours = ",".join(COLUMNS) + "\n"
     if ours.startswith(before):  # nothing yet, or a heading that a killed run has left half
         return list(COLUMNS), ours[len(before) :]
-    heading = next(csv.reader([before.partition("\n")[0]]), [])
+    heading = _cells(before.partition("\n")[0])
     if lacking := [name for name in COLUMNS if name not in heading]:
         earlier = set(heading) >= _TELLTALE
         raise OutputError(
@@ -176,6 +177,14 @@ def _ending(file: Path, before: str) -> tuple[list[str], str]:
     if before.count('"') % 2:  # it ends within a cell
         return heading, '"\n'
     return heading, "" if before.endswith("\n") else "\n"
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line; none where it is no line of a CSV file."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # a cell beyond all measure, a lone carriage return
+        return []
 
 
 def _decoded(file: Path, content: bytes) -> str:

@@ -38,6 +38,7 @@ class MifidError(Exception):
     """Base of all errors raised on purpose. ``hint`` says how to mend it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        message, hint = _encodable(message), _encodable(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -76,6 +77,11 @@ class OutputError(MifidError):
 
 class MifidWarning(UserWarning):
     """Something the result still holds despite, and the user should know."""
+
+
+def _encodable(text: str) -> str:
+    """Spell out half a surrogate pair, as a name that is no UTF-8 holds: no stream takes it."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def first_line(error: BaseException) -> str:

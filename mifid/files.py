@@ -38,6 +38,10 @@ DAMAGED_ARRAYS = (
     EOFError,
     RuntimeError,  # of zipfile: an unknown compression, an encrypted entry
     MemoryError,  # a header that asks for terabytes
+    OverflowError,  # one whose numbers no C integer holds, or that are negative
+    TypeError,  # one whose numbers are none
+    LookupError,
+    SyntaxError,
     zipfile.BadZipFile,
     zlib.error,
     tokenize.TokenError,
