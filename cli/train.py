@@ -182,6 +182,8 @@ def print_trained(trained: Any) -> None:
 
     from .check import print_findings
 
+    if trained.worse:
+        print_text(f"{trained.worse[0].upper()}{trained.worse[1:]}.\n", bold=True)
     print_findings(trained.check)
     if trained.report is not None:
         print_text(trained.report.text())

@@ -42,6 +42,8 @@ class Trained:
         archive: the submission.
         check: what `mifid check` says of it.
         report: its score; None if nothing scores.
+        worse: what is to be said first if unpainted photos score better than what was painted;
+            empty: they do not, or nothing was scored.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Trained:
     archive: Path | None = None
     check: Check | None = None
     report: Report | None = None
+    worse: str = ""
 
 
 def train_baseline(
@@ -251,7 +254,33 @@ def _hand_in(
     if note:
         painted = replace(painted, notes=(*painted.notes, note))
     report = judge.report(archive) if judge is not None else None
+    worse = _made_worse(run)
+    if worse:
+        painted = replace(painted, notes=(worse, *painted.notes))
     if report is not None:
+        if worse:
+            report = replace(report, warnings=(worse, *report.warnings))
         report.save(run.folder / "score.json")
     show_run(run, painted, report)
-    return replace(trained, archive=archive, check=painted.check, report=report)
+    return replace(trained, archive=archive, check=painted.check, report=report, worse=worse)
+
+
+def _made_worse(run: Run) -> str:
+    """Say so, with the numbers, if the photos score better unpainted than painted; else nothing."""
+    from mifid.baseline.metric_lines import read_metrics
+
+    metric = run.config.score.metric
+    unpainted = [
+        row[metric]
+        for row in read_metrics(run.folder)
+        if row["kind"] == "score" and row["weights"] == "photos" and metric in row
+    ]
+    painted = run.best.scores.get(metric) if run.best is not None else None
+    if run.best is None or painted is None or not unpainted or painted <= unpainted[0]:
+        return ""
+    return (
+        f"training made things worse: the best snapshot ({run.best.weights} weights of step "
+        f"{run.best.step:,}) has {metric} {painted:.4g}, the same photos as they are, unpainted, "
+        f"have {unpainted[0]:.4g}; lower is better. Train longer, or with another preset, before "
+        "you hand in"
+    )

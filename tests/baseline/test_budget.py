@@ -1,5 +1,6 @@
 """Time budgets, by a clock that the tests wind: what is promised is kept, or refused before."""
 
+import json
 import re
 from dataclasses import replace
 from functools import partial
@@ -83,9 +84,9 @@ def train(tmp_path, monkeypatch):
         clock.costs("score", costs["score"] * len(batch))
         return colours(batch)
 
-    def begin(budget, out="run", *, points=3, score=True, resume=False, **given):
+    def begin(budget, out="run", *, points=3, score=True, resume=False, config=None, **given):
         costs.update(given)
-        config = changed(
+        config = config or changed(
             training={"steps": 0, "budget": budget, "log_steps": 1, "ema": 0.0},
             score={"points": points},
         )
@@ -192,6 +193,30 @@ def test_a_budget_too_short_is_refused_with_the_arithmetic_before_anything_is_wr
     trained, seconds = train(f"{minutes}m", out="longer", step=8.2, paint=0.1, score=0.1)
     assert trained.step >= 100  # what is advised suffices
     assert seconds <= 60 * minutes
+
+
+@pytest.mark.parametrize("painting", ["worse", "better"])
+def test_a_run_that_made_things_worse_says_so_first(painting, train, monkeypatch):
+    values = iter([40.0, 9.95] if painting == "worse" else [14.0, 19.95])
+    last = []
+
+    def scored(_self, pictures):
+        for _ in pictures:
+            pass
+        last.append(next(values, 14.0))
+        return {"mifid": last[-1], "fid": last[-1]}
+
+    monkeypatch.setattr(mifid.judging.Judge, "__call__", scored)
+    config = changed(training={"steps": 2, "ema": 0.0}, score={"points": 1})
+    trained, _ = train("", config=config)
+    if painting == "better":
+        assert trained.worse == ""
+        return
+    assert "mifid 14, the same photos as they are, unpainted, have 9.95" in trained.worse
+    assert "Train longer" in trained.worse
+    assert trained.report.warnings[0] == trained.worse
+    saved = json.loads((train.folder / "score.json").read_text(encoding="utf-8"))
+    assert saved["warnings"][0] == trained.worse
 
 
 def test_a_budget_is_too_short_before_scores_are_tried(train):
