@@ -34,7 +34,8 @@ _LISTED = 4  # of what lies in a run's folder
     "--held-out",
     type=click.Path(),
     metavar="PATH",
-    help="Paintings that are not trained on: scored against these, copying does not pay.",
+    help="Paintings that are not trained on: the reference of FID here, so that copying does not "
+    "pay. (In `mifid score` --held-out gives only the floor of FID.)",
 )
 @click.option(
     "--out",
