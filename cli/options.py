@@ -44,7 +44,8 @@ def _ranges(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
         label, equals, numbers = text.rpartition("=")
         label = label.strip().replace("-", "_")
         if (equals and label not in _LABELS) or label in ranges:
-            problem = "is given twice" if label in ranges else "begins with no side's name"
+            again = f"is a second range for {label or 'all sides'}; one side's is given as SIDE="
+            problem = again if label in ranges else "begins with no side's name"
             raise click.BadParameter(f"{text} {problem}; sides are: {', '.join(_LABELS)}")
         try:
             low, high = (float(number) for number in numbers.split(","))

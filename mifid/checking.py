@@ -119,7 +119,7 @@ def check(
     file = Path(given_path(path))
     if not file.is_file():
         raise _no_file(file, rules)
-    with open_zip_file(file) as archive:
+    with open_zip_file(file, otherwise=_ANOTHER_KIND) as archive:
         entries = files_of(archive)
         kept = [info for info in entries if not is_picture(info.filename)]
         refuse_bombs(
@@ -151,6 +151,11 @@ def check(
         _values_finding(inspection),
     ]
     return Check(file, rules, tuple(findings))
+
+
+_ANOTHER_KIND = (
+    "Only zips are checked: write its pictures as files, then zip -X -j images.zip out/*.jpg"
+)
 
 
 def _no_file(path: Path, rules: Rules) -> InputError:
@@ -264,6 +269,8 @@ def _sealed_findings(sealed: dict[str, list[zipfile.ZipInfo]]) -> Iterator[Findi
 
 def _values_finding(inspection: Inspection) -> Finding:
     narrow = inspection.narrow()
+    if not inspection.levels.any():
+        return Finding("ok", "values of pixels", "no picture could be read")
     if narrow is None:
         return Finding("ok", "values of pixels", "spread over 0 to 255")
     return Finding(

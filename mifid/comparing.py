@@ -237,17 +237,14 @@ def _named(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
     given = list(submissions.values() if isinstance(submissions, Mapping) else submissions)
     if len(given) < 2:
         hint = "Give two or more, or use `mifid score` (mifid.score) for one."
+        message = f"there is nothing to compare: {len(given) or 'no'} submission was given"
         if given and isinstance(given[0], str) and glob.has_magic(given[0]):
             matches = len(glob.glob(os.path.expanduser(given[0])))
-            hint = (
-                f"The pattern {given[0]} matches {matches} files; without quotes each is a "
-                "submission."
-                if matches
-                else f"No file matches the pattern {given[0]}."
-            )
-        raise InputError(
-            f"there is nothing to compare: {len(given) or 'no'} submission was given", hint=hint
-        )
+            hint = f"The pattern matches {matches} files; without quotes each is a submission."
+            if not matches:
+                message = f"no file matches the pattern {given[0]}: there is nothing to compare"
+                hint = "* and ? stand for any letters, ** for folders at any depth."
+        raise InputError(message, hint=hint)
     if isinstance(submissions, Mapping):
         return {str(name): value for name, value in submissions.items()}
     return dict(zip(_told_apart(given), given, strict=True))

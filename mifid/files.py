@@ -100,7 +100,9 @@ def no_such_file(path: str | os.PathLike[str], *, hint: str = "") -> InputError:
     near: list[str] = []
     with suppress(OSError):
         names = os.listdir(missing.parent)[:_NAMES_COMPARED]
-        near = difflib.get_close_matches(missing.name, sorted(names), n=1, cutoff=0.75)
+        spelt = {name.lower(): name for name in sorted(names)}
+        near = difflib.get_close_matches(missing.name.lower(), spelt, n=1, cutoff=0.75)
+        near = [spelt[name] for name in near]
     suggestion = [f"Did you mean {missing.parent / near[0]}?"] if near else []
     return InputError(message, hint=" ".join([*suggestion, hint]).strip())
 

@@ -484,7 +484,8 @@ def _joined(parts: Sequence[Any], name: str) -> Array:
     if len(shapes) != 1 or {array.ndim for array in arrays} not in ({1}, {2}):
         raise FeatureError(
             f"{name} is a {_kind(parts)} of {len(parts):,} parts that do not fit together",
-            hint="Expected rows (D,), or batches (B, D), of one width.",
+            hint="Expected rows (D,), or batches (B, D), of one width. Pictures are saved as one "
+            "array (N, H, W, 3) or tensor (N, 3, H, W) of uint8.",
         )
     # One array can stand in a list many times.
     distinct = sum({id(array): array.nbytes for array in arrays}.values())

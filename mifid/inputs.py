@@ -107,6 +107,8 @@ def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
 
 def check_limit(limit: int | None) -> None:
     """Raise InputError for a limit that leaves no distribution."""
+    if limit is not None and not hasattr(limit, "__index__"):
+        raise InputError(f"{setting('limit')} is {limit!r}; expected a whole number of pictures")
     if limit is not None and limit < 2:
         raise InputError(
             f"{setting('limit')} is {limit}; expected 2 or more: a covariance needs two pictures"

@@ -68,10 +68,14 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
             return source
     if isinstance(given, str | os.PathLike):
         raise _unreadable(Path(given))
-    if isinstance(given, Iterable) or (hasattr(given, "__getitem__") and hasattr(given, "__len__")):
+    one_by_one = hasattr(given, "__getitem__") and hasattr(given, "__len__")
+    if not isinstance(given, type) and (isinstance(given, Iterable) or one_by_one):
         passing: Stream = import_object("mifid.images.items:stream")(given, value_range)
         return passing
-    what = "None" if given is None else f"a {type(given).__name__}"
+    name = type(given).__name__
+    what = "None" if given is None else f"a{'n' * (name[0] in 'aeiou')} {name}"
+    if isinstance(given, type):
+        what = f"the class {given.__name__}; give an object of it"
     raise InputError(
         f"cannot take pictures from {what}",
         hint="Expected a path, an array, a tensor, PIL images, or an iterable of pictures.",

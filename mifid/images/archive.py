@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import struct
 import zipfile
@@ -13,9 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from mifid.errors import InputError, PictureError, setting
+from mifid.errors import InputError, PictureError, setting, warn
 from mifid.files import sha256_of_file
-from mifid.images.source import is_picture, pick_pictures
+from mifid.images.source import (
+    LOST,
+    SPECIAL,
+    WITHOUT_ENDING,
+    WITHOUT_LINKS,
+    is_picture,
+    pick_pictures,
+)
 
 try:
     from lzma import LZMAError
@@ -108,10 +116,19 @@ def select(
                 f"{description}: entry '{entry.name}' points outside the archive",
                 hint="Such archives can overwrite files when unpacked; make it anew.",
             )
-    special = sum(entry.special for entry in entries)
+    beside = Counter(SPECIAL for entry in entries if entry.special)
     files = _followed([entry for entry in entries if not entry.special])
+    folders = [entry for entry in files if _may_be_a_lost_folder(entry)]
+    if folders:
+        first = min(folders, key=lambda entry: entry.name)
+        warn(
+            f"{description}: links to what is not in it are not followed: {len(folders):,} (first: "
+            f"'{first.name}' to '{first.leads_to}'). {WITHOUT_LINKS}"
+        )
+        beside[LOST] = len(folders)
+        files = [entry for entry in files if not _may_be_a_lost_folder(entry)]
     names = [entry.name for entry in files]
-    chosen, passed_over = pick_pictures(names, description, special=special)
+    chosen, passed_over = pick_pictures(names, description, beside=beside)
     skipped.update(passed_over)
     kept = [files[i] for i in chosen]
     _refuse_lost_links(kept, description)
@@ -126,11 +143,10 @@ def lost_link(entry: Entry) -> PictureError:
     kind = "symbolic" if entry.hard_link is None else "hard"
     return PictureError(
         f"'{entry.name}' is a {kind} link to '{entry.leads_to}', which is no file of the archive",
-        hint=f"{_WITHOUT_LINKS} Or leave such pictures out with {setting('skip_bad', True)}.",
+        hint=f"{WITHOUT_LINKS} Or leave such pictures out with {setting('skip_bad', True)}.",
     )
 
 
-_WITHOUT_LINKS = "Make the archive of the files that the links lead to: tar -h, or zip without -y."
 _MAX_PATH = 4096
 _MAX_STEPS = 256
 
@@ -237,13 +253,21 @@ def _plain(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
+def _may_be_a_lost_folder(entry: Entry) -> bool:
+    """Say whether a link leads out of the archive, and is no picture by its name."""
+    if entry.symlink is None or is_picture(entry.name) != WITHOUT_ENDING:
+        return False
+    end = posixpath.normpath(posixpath.join(posixpath.dirname(entry.name), entry.symlink))
+    return end.startswith(("/", "../")) or end == ".."
+
+
 def _refuse_lost_links(kept: Sequence[Entry], description: str) -> None:
     lost = [entry for entry in kept if entry.leads_to is not None]
     if kept and len(lost) == len(kept):
         raise InputError(
             f"no pictures in {description}: all {len(kept):,} are links to what is not in it "
             f"('{lost[0].name}' to '{lost[0].leads_to}')",
-            hint=_WITHOUT_LINKS,
+            hint=WITHOUT_LINKS,
         )
 
 

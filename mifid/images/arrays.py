@@ -251,7 +251,9 @@ class Stacker:
 def _no_pictures_shape(array: npt.NDArray[Any], where: str) -> InputError:
     shape = array.shape
     if len(shape) == 4:
-        hint = "No axis holds 1, 3 or 4 channels; tensors may be (N, 3, H, W)."
+        hint = "Neither the second nor the last axis is 1, 3 or 4 long: the channels."
+        if shape[2] in _MODES:
+            hint += " If it is (H, W, channels, N): np.moveaxis(x, 3, 0)."
     elif len(shape) > 4:
         hint = "If it is a batch of batches, join the first axes: x.reshape(-1, *x.shape[2:])."
     elif len(shape) in (1, 2) and array.dtype.kind == "f":

@@ -176,8 +176,9 @@ def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
     stacker.finish("the list")
     if parts and all(isinstance(part, Path) for part in parts):
         return _files([part for part in parts if isinstance(part, Path)])
-    kind = "PIL images" if parts and all(map(_is_pil, parts)) else "pictures in memory"
     n = sum(len(part) if isinstance(part, np.ndarray) else 1 for part in parts)
+    kind = "PIL image" if parts and all(map(_is_pil, parts)) else "picture"
+    kind += "s" * (n > 1) + " in memory" * kind.startswith("picture")
     return ItemSource(parts, f"{n} {kind}" if n else "an empty list", stacker.doubts())
 
 
@@ -244,7 +245,8 @@ def _parts(item: Any, where: str, stacker: Stacker) -> Iterator[Part]:
     elif isinstance(item, list | tuple):
         yield from _group(item, where, stacker)
     else:
-        what = "None" if item is None else f"a {type(item).__name__}"
+        name = type(item).__name__
+        what = "None" if item is None else f"a{'n' * (name[0] in 'aeiou')} {name}"
         raise InputError(f"{where} is {what}, no picture", hint=_ALONE)
 
 

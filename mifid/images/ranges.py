@@ -31,6 +31,13 @@ _STRAY = 0.001
 _CLEARLY = 0.1
 """Such a share of the first batches is no accident."""
 
+_AS_LEVELS: dict[ValueRange, str] = {
+    (0, 1): "(x * 255).round()",
+    (-1, 1): "((x + 1) * 127.5).round()",
+    (0, 255): "x.round()",
+}
+"""How values of the usual ranges become 0..255."""
+
 _AT_ONCE = 1 << 22  # values: what is in between needs a multiple of their memory
 
 
@@ -67,7 +74,8 @@ class Quantizer:
             raise _unknown_type(array, where)
         if self._range is None:
             raise InputError(
-                f"{where} is {array.dtype}, and its range is not known", hint=_how_to_state()
+                f"{where} is {array.dtype}, and its range is not known",
+                hint=_how_to_state(array),
             )
         levels = np.empty(array.shape, np.uint8)
         if array.size:
@@ -170,15 +178,26 @@ def _checked(value_range: Any) -> ValueRange:
         good = False
     if isinstance(value_range, str) or not good:
         raise InputError(
-            f"value_range is {value_range!r}; expected (0, 1) or (-1, 1): what black and white are"
+            f"{setting('value_range')} is {value_range!r}; expected what black and white are, such "
+            "as (0, 1), (-1, 1) or (0, 255)"
         )
     return low, high
 
 
-def _how_to_state() -> str:
-    if option_names() and "value_range" not in option_names():
-        return "Here only uint8 is taken; of 0..1 save (x * 255).round().astype('uint8')."
-    return f"Say {setting('value_range', (0, 1))} or {setting('value_range', (-1, 1))}."
+def _how_to_state(array: npt.NDArray[Any]) -> str:
+    """Say what range the first values fit, and how they become uint8, which is taken everywhere."""
+    first = (
+        array[: max(1, _AT_ONCE // max(1, array[0].size))] if array.ndim and len(array) else array
+    )
+    low, high = (float(first.min()), float(first.max())) if first.size else (math.nan, math.nan)
+    fits = _fitting(low, high)
+    if fits is None:
+        ranges = f"{setting('value_range', (0, 1))} or {setting('value_range', (-1, 1))}"
+        return f"Give uint8; or, where a range can be stated, say what it is: {ranges}."
+    return (
+        f"Values go from {low:.4g} to {high:.4g}: give {_AS_LEVELS[fits]}.astype('uint8'); or, "
+        f"where a range can be stated: {setting('value_range', fits)}."
+    )
 
 
 def _measured(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:

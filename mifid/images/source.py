@@ -15,6 +15,10 @@ from mifid.errors import InputError, warn
 
 __all__ = [
     "EXTENSIONS",
+    "LOST",
+    "SPECIAL",
+    "WITHOUT_ENDING",
+    "WITHOUT_LINKS",
     "Decoded",
     "Pixels",
     "Source",
@@ -68,6 +72,7 @@ _ADVICE = {
 
 _SHOWN_ENDINGS = 8
 _RUN, _IN_RUN = "config.toml", "in the folder of a training run"
+WITHOUT_LINKS = "Make the archive of the files that the links lead to: tar -h, or zip without -y."
 _RUN_ADVICE = (
     "Give the images.zip in it (mifid generate writes one), or the folder in it that holds the "
     "pictures."
@@ -176,14 +181,16 @@ def is_picture(path: str) -> str | None:
     if ending in EXTENSIONS:
         return None
     if not ending:
-        return "without an ending"
+        return WITHOUT_ENDING
     # Anything may stand behind a dot: "Mrs. Smith" has no ending that would be worth a line.
     plain = len(ending) <= 12 and ending.isascii() and ending[1:].replace("_", "").isalnum()
     return f"ending in {ending}" if plain else _OTHERS
 
 
 _OTHERS = "of other endings"
-_SPECIAL = "of a special kind (pipe, device)"
+WITHOUT_ENDING = "without an ending"
+SPECIAL = "of a special kind (pipe, device)"
+LOST = "linked from elsewhere"
 
 
 def _ending(name: str) -> str:
@@ -193,7 +200,7 @@ def _ending(name: str) -> str:
 
 
 def pick_pictures(
-    names: Sequence[str], description: str, *, special: int = 0
+    names: Sequence[str], description: str, *, beside: Counter[str] | None = None
 ) -> tuple[list[int], Counter[str]]:
     """Choose the pictures among the files of a folder or an archive.
 
@@ -203,7 +210,7 @@ def pick_pictures(
     Args:
         names: of all files, hidden ones too: paths from the folder or the archive on.
         description: of the set, for messages.
-        special: so many pipes and devices are passed over beside.
+        beside: what is passed over already, by reason.
 
     Returns:
         The positions of the pictures, and how many files are passed over, by reason.
@@ -219,7 +226,7 @@ def pick_pictures(
             hint=_RUN_ADVICE,
         )
     kept: list[int] = []
-    skipped = Counter({_SPECIAL: special} if special else {})
+    skipped = Counter(beside)
     examples: dict[str, str] = {}  # the first file of each ending that is passed over
     for position, name in enumerate(names):
         reason = is_picture(name)
@@ -299,6 +306,8 @@ def no_pictures(
     found = f"; it holds {describe_skipped(skipped)}" if skipped else "; it is empty"
     hint = f"Expected files ending in {' '.join(sorted(EXTENSIONS))} (any case), at any depth."
     advice = [_ADVICE[e].format(path=name) for e, name in (examples or {}).items() if e in _ADVICE]
+    if skipped[LOST]:
+        advice = [WITHOUT_LINKS]
     if skipped[_IN_RUN]:
         advice = [_RUN_ADVICE]
     return InputError(f"no pictures in {description}{found}", hint=" ".join([*advice[:1], hint]))

@@ -153,8 +153,12 @@ def open_zip(given: str | os.PathLike[str]) -> ZipSource:
     return ZipSource(Path(given))
 
 
-def open_zip_file(path: Path) -> zipfile.ZipFile:
+def open_zip_file(path: Path, *, otherwise: str | None = None) -> zipfile.ZipFile:
     """Open a zip file, or say what the file is instead.
+
+    Args:
+        path: of the file.
+        otherwise: what to do with a file that would be read under another name; None: rename it.
 
     Raises:
         InputError: not a zip, or a damaged one.
@@ -162,14 +166,14 @@ def open_zip_file(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise _no_zip(path, error) from error
+        raise _no_zip(path, error, otherwise) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except BROKEN as error:
         raise InputError(f"{path} is a damaged zip file: {error}", hint="Make it anew.") from error
 
 
-def _no_zip(path: Path, error: zipfile.BadZipFile) -> InputError:
+def _no_zip(path: Path, error: zipfile.BadZipFile, otherwise: str | None) -> InputError:
     """Say what a file is that zipfile cannot open."""
     with path.open("rb") as file:
         start = file.read(LENGTH)
@@ -185,7 +189,10 @@ def _no_zip(path: Path, error: zipfile.BadZipFile) -> InputError:
     kind = kind_of(start)
     if kind is None:
         return InputError(f"{path} is not a zip file: it begins with {start[:16]!r}", hint=hint)
-    return InputError(f"{path} is not a zip file: it is {kind.words}", hint=kind.advice or hint)
+    advice = kind.advice or hint
+    if otherwise and "ending" in advice:  # another name helps only where other kinds are read
+        advice = otherwise
+    return InputError(f"{path} is not a zip file: it is {kind.words}", hint=advice)
 
 
 def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -97,6 +97,9 @@ def make_bad(kind, folder):
         return path, [f"no such file or folder: {path}", "Expected a zip named images.zip"]
     if kind == "folder":
         return folder, [f"{folder} is a folder", "Expected a zip named images.zip"]
+    if kind == "array":
+        path.write_bytes(b"\x93NUMPY")
+        return path, [f"{path} is not a zip file: it is a NumPy array", "Only zips are checked"]
     if kind == "text":
         path.write_bytes(b"hello")
         return path, [f"{path} is not a zip file: it is a text"]
@@ -113,7 +116,9 @@ def make_bad(kind, folder):
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-@pytest.mark.parametrize("kind", ["missing", "folder", "text", "cut short", "web page", "bomb"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "folder", "array", "text", "cut short", "web page", "bomb"]
+)
 def test_what_cannot_be_checked_is_told(kind, flags, failure, folder):
     path, said = make_bad(kind, folder)
     message = failure("check", path, *flags)

@@ -68,7 +68,8 @@ def test_tensors_with_a_gradient_are_taken_too():
     [
         ((4, 6, 5), r"grey ones as x\[:, :, :, None\], a single picture as x\[None\]"),
         ((1, 4, 6, 5, 3), r"x\.reshape\(-1"),
-        ((4, 7, 5, 2), "No axis holds 1, 3 or 4 channels"),
+        ((4, 7, 5, 2), "Neither the second nor the last axis is 1, 3 or 4 long"),
+        ((7, 5, 3, 9), r"np\.moveaxis\(x, 3, 0\)"),
         ((24,), "taken as files are"),
         ((), "taken as files are"),
     ],
@@ -189,7 +190,8 @@ def test_floats_without_a_range_are_refused_with_the_ways_to_say_it(floats):
     with pytest.raises(InputError) as caught:
         open_images(floats)
     assert "and its range is not known" in caught.value.message
-    assert caught.value.hint == "Say value_range=(0, 1) or value_range=(-1, 1)."
+    assert "give (x * 255).round().astype('uint8')" in caught.value.hint
+    assert "value_range=(0, 1)" in caught.value.hint
 
 
 @pytest.mark.parametrize("value_range", [(0, 1), (-1, 1), (0, 255)])
@@ -231,7 +233,7 @@ def test_pixels_that_are_no_numbers_are_refused(value):
     "value_range", [(0, 0), (1, 0), (np.nan, 1), (0, np.inf), (0, 1, 2), 1, "01", ("a", "b")]
 )
 def test_a_range_that_is_none_is_refused(value_range):
-    with pytest.raises(InputError, match=r"value_range is .*; expected \(0, 1\) or \(-1, 1\)"):
+    with pytest.raises(InputError, match=r"value_range is .*; expected .* such as \(0, 1\)"):
         to_pixels(np.zeros((1, 4, 4, 3)), value_range=value_range)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
 
-from mifid.errors import InputError, PictureError, name_options
+from mifid.errors import InputError, PictureError
 from mifid.images import Source, Stream, open_images
 from mifid.images.decode import decode
 from mifid.images.source import Decoded
@@ -225,6 +225,7 @@ def test_one_set_given_twice_is_refused(folder):
         ([], "a list of nothing: none is a picture"),
         (None, "is None, no picture"),
         (3.5, "is a float, no picture"),
+        (3, "is an int, no picture"),
         ("gone.png", "no such file or folder: gone.png"),
         ("", "no path given"),
         (Path("/"), "is the folder /; expected a picture file"),
@@ -355,13 +356,34 @@ def test_a_share_of_a_thousandth_may_be_out_of_range(form, beyond, refused):
         assert len(pictures_of(open_images(given_now, value_range=(0, 1)))[0]) == 25
 
 
-def test_where_no_range_can_be_stated_the_hint_says_what_can_be_done():
-    before = name_options({"photos": "--photos"})  # a command without --value-range
-    try:
-        with pytest.raises(InputError, match=r"Here only uint8 is taken; of 0\.\.1 save"):
-            open_images(gradient(0, 1))
-    finally:
-        name_options(before)
+@pytest.mark.parametrize(
+    ("fits", "code"),
+    [
+        ((0, 1), "(x * 255).round().astype('uint8')"),
+        ((-1, 1), "((x + 1) * 127.5).round().astype('uint8')"),
+        ((0, 255), "x.round().astype('uint8')"),
+    ],
+)
+def test_floats_without_a_range_are_told_what_they_fit_and_how_they_become_uint8(fits, code):
+    values = gradient(*fits)
+    with pytest.raises(InputError, match="its range is not known") as caught:
+        open_images(values)
+    assert f"give {code}; or" in caught.value.hint
+    assert f"value_range={fits}" in caught.value.hint
+    levels = eval(code, {"x": values})  # the way that the hint names leads to the same pictures
+    stated = pictures_of(open_images(values, value_range=fits))[0]
+    assert np.array_equal(np.stack(pictures_of(open_images(levels))[0]), np.stack(stated))
+
+
+def test_floats_of_no_usual_range_are_told_that_one_must_be_stated():
+    with pytest.raises(InputError, match="its range is not known") as caught:
+        open_images(gradient(-7, 90))
+    assert "value_range=(0, 1) or value_range=(-1, 1)" in caught.value.hint
+
+
+def test_a_class_is_no_data_set():
+    with pytest.raises(InputError, match=r"the class .*; give an object of it"):
+        open_images(type("Photos", (), {"__len__": len, "__getitem__": len}))
 
 
 def test_a_stream_of_clearly_another_range_ends_at_once():

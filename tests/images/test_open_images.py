@@ -221,6 +221,9 @@ def test_a_misspelt_path_gets_the_name_that_is_most_like_it(tmp_path):
         open_images(tmp_path / "monet_jgp")
     assert caught.value.hint.startswith(f"Did you mean {tmp_path / 'monet_jpg'}? Expected a folder")
     with pytest.raises(InputError) as caught:
+        open_images(tmp_path / "MONET_JPG.")
+    assert caught.value.hint.startswith(f"Did you mean {tmp_path / 'monet_jpg'}?")
+    with pytest.raises(InputError) as caught:
         open_images(tmp_path / "monet_jgp" / "a.png")
     assert caught.value.hint.startswith(f"Did you mean {tmp_path / 'monet_jpg'}?")
 
@@ -327,7 +330,7 @@ def test_a_file_that_may_not_be_read_is_told(name, tmp_path, monkeypatch):
 def test_what_is_no_set_of_pictures_is_refused_by_its_type(thing):
     with pytest.raises(InputError) as caught:
         open_images(thing)
-    what = "None" if thing is None else f"a {type(thing).__name__}"
+    what = {3: "an int", None: "None", 2.5: "a float"}.get(thing, "an object")
     assert caught.value.message == f"cannot take pictures from {what}"
     assert "Expected a path, an array, a tensor, PIL images, or an iterable" in caught.value.hint
 

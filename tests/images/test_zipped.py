@@ -288,6 +288,23 @@ def test_a_zip_of_links_to_elsewhere_is_refused(tmp_path):
     assert "zip without -y" in caught.value.hint
 
 
+def test_links_to_folders_elsewhere_are_counted_and_warned_of(tmp_path):
+    with zipfile.ZipFile(write_zip(tmp_path / "a.zip", [("d/a.png", PICTURE)]), "a") as zipped:
+        zip_symlink(zipped, "again", "d")  # nothing that is not there
+        zip_symlink(zipped, "more", "/data/more")
+    with pytest.warns(MifidWarning, match=r"not followed: 1 \(first: 'more' to '/data/more'\)"):
+        source = open_images(tmp_path / "a.zip")
+    assert (source.names, source.skipped) == (["d/a.png"], {"linked from elsewhere": 1})
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as zipped:
+        zip_symlink(zipped, "more", "/data/more")
+    with (
+        pytest.warns(MifidWarning, match="not followed: 1"),
+        pytest.raises(InputError, match="it holds 1 file linked from elsewhere") as caught,
+    ):
+        open_images(tmp_path / "b.zip")
+    assert "tar -h" in caught.value.hint
+
+
 def test_a_zip_in_a_zip_is_told(tmp_path):
     inner = zip_of(tmp_path, "a.png").read_bytes()
     path = write_zip(tmp_path / "kaggle.zip", [("images.zip", inner)])
