@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mifid.evidence.variants import Diagnosis
     from mifid.report import Report
 
-__all__ = ["CommandGroup", "SafeGroup", "debug_option", "unshown", "writable_streams"]
+__all__ = ["ELSEWHERE", "CommandGroup", "SafeGroup", "debug_option", "unshown", "writable_streams"]
 
 Result = TypeVar("Result", "Report", "Comparison", "Diagnosis")
 
@@ -30,6 +30,44 @@ _SHOWN: list[str] = []
 """Warnings that the running command has shown on stderr."""
 
 
+_NO_OPTION = "the path of the generated pictures, without an option"
+
+ELSEWHERE = {
+    "--real": "--ref",
+    "--reference": "--ref",
+    "--input2": "--ref",
+    "--dataset": "--ref",
+    "--gen": _NO_OPTION,
+    "--fake": _NO_OPTION,
+    "--generated": _NO_OPTION,
+    "--input1": _NO_OPTION,
+    "--images": _NO_OPTION,
+    "--gpu": "--device cuda",
+    "--cuda": "--device cuda",
+    "--fid": "--metrics",
+    "--kid": "--metrics",
+    "--isc": "--metrics",
+    "--prc": "--metrics",
+    "--metric": "--metrics",
+    "--num-workers": "--workers",
+    "--threshold": "--epsilon",
+    "--eps": "--epsilon",
+    "--save-stats": "the command mifid reference build",
+    "--csv": "-o scores.csv",
+    "--html": "--report",
+    "--lr": "--set optimiser.rate=VALUE",
+    "--batch-size": "--set training.batch=VALUE",
+    "--data": "--photos and --monets",
+    "--dataroot": "--photos and --monets",
+    "--max-steps": "--steps",
+    "--n-epochs": "--epochs",
+    "--time": "--budget",
+    "--output-dir": "--out",
+    "--checkpoints-dir": "--out",
+}
+"""What stands here for options of pytorch-fid, torch-fidelity, clean-fid and training scripts."""
+
+
 class CommandGroup(click.Group):
     """A group that looks at a command's arguments before the command does."""
 
@@ -37,14 +75,23 @@ class CommandGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; refuse options given twice, empty values and expanded patterns."""
-        name, command, rest = super().resolve_command(ctx, args)
+        try:
+            name, command, rest = super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if ctx.parent is None and os.path.exists(args[0]):
+                raise click.UsageError(
+                    f"{args[0]} is a path, not a command. To score it: "
+                    f"mifid score {args[0]} --ref {args[1] if len(args) > 1 else 'monet_jpg/'}",
+                    ctx,
+                ) from error
+            raise
         if command is not None and not isinstance(command, click.Group):
             from mifid.errors import name_options
 
             everywhere = _option_names(ctx.find_root().command)
             name_options({**everywhere, **_option_names(command)})
             own = command.context_class(command, parent=ctx, info_name=name)
-            found, extra, order = command.make_parser(own).parse_args(list(rest))
+            found, extra, order = _parsed(command, own, rest)
             helping = command.get_help_option(own)
             if not own.resilient_parsing and (helping is None or helping.name not in found):
                 _refuse_empty(own, found)
@@ -83,6 +130,24 @@ class SafeGroup(CommandGroup):
             _fail(ctx, *_explained(error))
         finally:
             name_options(before)
+
+
+def _parsed(
+    command: click.Command, ctx: click.Context, arguments: Sequence[str]
+) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
+    """Parse arguments; an option of another tool is answered by what stands here for it."""
+    try:
+        found, extra, order = command.make_parser(ctx).parse_args(list(arguments))
+    except click.NoSuchOption as error:
+        here = ELSEWHERE.get(error.option_name.replace("_", "-").lower(), "")
+        own = {option for parameter in command.params for option in parameter.opts}
+        named = [word for word in here.split() if word.startswith("-")] or ["--ref"]
+        if not here or not own.issuperset(named):
+            raise
+        raise click.UsageError(
+            f"No such option '{error.option_name}'. Use {here} instead.", ctx
+        ) from error
+    return found, extra, order
 
 
 def _explained(error: Exception) -> tuple[str, str]:
@@ -143,17 +208,24 @@ def writable_streams() -> None:
 
 
 def unshown(result: Result) -> Result:
-    """Return a result to print, without warnings that the same terminal has shown already.
+    """Return a result to print, without warnings that the same reader has seen on stderr already.
 
     Where stdout and stderr are read apart, each holds all warnings.
     """
-    if not _one_terminal():
+    if not _read_together():
         return result
     return replace(result, warnings=tuple(w for w in result.warnings if w not in _SHOWN))
 
 
-def _one_terminal() -> bool:
-    return sys.stdout.isatty() and sys.stderr.isatty()
+def _read_together() -> bool:
+    """Say whether stdout and stderr are one terminal, or one pipe or file (``2>&1 | tee log``)."""
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        return True
+    try:
+        out, err = os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):  # a stream of Python's own, or closed
+        return False
+    return out.st_ino != 0 and os.path.samestat(out, err)  # pipes of Windows have no number
 
 
 def _option_names(command: click.Command) -> dict[str, str]:

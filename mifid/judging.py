@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from mifid.errors import MifidWarning
 from mifid.extractors import Extractor, open_extractor
 from mifid.images import Stream
 from mifid.images.source import Pixels
 from mifid.metrics.mifid import EPSILON
 from mifid.pipeline import features
+from mifid.plausibility import OF_NUMBERS
 from mifid.progress import Progress, choose
 from mifid.report import Report
 from mifid.scoring import score
@@ -71,8 +74,13 @@ class Judge:
         return f"{identity.name} {fingerprint}, epsilon {self._epsilon:g}"
 
     def __call__(self, pictures: Iterable[Pixels]) -> dict[str, float | None]:
-        """Score batches (B, H, W, 3) uint8."""
-        report = self._score(Stream(pictures), self._features, progress=False)
+        """Score batches (B, H, W, 3) uint8.
+
+        Nothing is said of their number: these scores are for choosing among.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", OF_NUMBERS, MifidWarning)
+            report = self._score(Stream(pictures), self._features, progress=False)
         return {
             "mifid": report.mifid,
             "fid": report.fid,

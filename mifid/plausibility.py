@@ -22,7 +22,16 @@ from mifid.side import Side
 from mifid.statistics import Statistics
 from mifid.submission import MONET
 
-__all__ = ["check_copies", "check_numbers", "check_pictures", "check_submission"]
+__all__ = [
+    "OF_NUMBERS",
+    "check_copies",
+    "check_numbers",
+    "check_pictures",
+    "check_submission",
+]
+
+OF_NUMBERS = r"Few pictures: |The competition takes [\d,]+ to"
+"""How the warnings of :func:`check_numbers` begin, as a regular expression."""
 
 _LOOKED_AT = 64
 """Pictures whose encoding is looked at."""
@@ -62,7 +71,7 @@ def check_numbers(
         warn(
             f"Few pictures: {' and '.join(few)} against {width:,} features. Covariances of fewer "
             f"than {width + 1:,} are not of full rank, and FID is far above what more pictures "
-            "would give: compare it with scores of just as many alone, if at all."
+            "would give: compare it only with scores of equally many pictures."
             + (f" {asked}." if asked else "")
         )
     elif asked:

@@ -77,3 +77,16 @@ def test_the_report_says_where_everything_came_from(folders, tmp_path):
     assert report.inputs["reference"].source == f"folder {held_out}"
     assert report.inputs["memorization_reference"].source == f"folder {monets}"
     assert np.isfinite(report.fid)
+
+
+def test_few_pictures_are_no_news_within_a_loop_but_equal_ones_are(folders):
+    judge = Judge(folders[0], held_out=folders[1], extractor=wide)
+    judge([repainted(4)])
+    with pytest.warns(MifidWarning, match="have the same features") as seen:
+        judge([np.repeat(repainted(1), 4, axis=0)])
+    assert not [w for w in seen if str(w.message).startswith("Few pictures")]
+
+
+def wide(batch):
+    """More features than there are pictures."""
+    return batch.float().mean(3).flatten(1)[:, :16]

@@ -128,7 +128,7 @@ def _ways_out() -> str:
             "  - on Kaggle without internet, add a dataset that holds the file; /kaggle/input is",
             "    searched",
             "  - to try everything else without weights: "
-            f"{setting('extractor', 'inception-random')}",
+            f"{setting('extractor', 'inception-random')} {setting('epsilon', 0.03)}",
             "    (its scores are not comparable with Kaggle's)",
         ]
     )

@@ -4,7 +4,7 @@ import itertools
 
 import click
 import pytest
-from mifid_cli.failures import CommandGroup
+from mifid_cli.failures import ELSEWHERE, CommandGroup
 from mifid_cli.main import cli
 
 from mifid.errors import option_names, setting
@@ -160,3 +160,37 @@ def test_a_hint_is_in_the_words_of_where_it_is_read(folder, failure):
     with pytest.raises(MifidError) as caught:
         score_images("out", "monet", extractor="toys:colours")
     assert "leave such pictures out with skip_bad=True." in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "here"),
+    [
+        (("score", "--input1", "a.zip", "--input2", "b"), "without an option"),
+        (("score", "a.zip", "--real", "b"), "--ref"),
+        (("compare", "a.zip", "--num_workers", "2"), "--workers"),
+        (("score", "a.zip", "--ref", "b", "--gpu", "0"), "--device cuda"),
+        (("train-baseline", "--lr", "0.1"), "--set optimiser.rate="),
+        (("train-baseline", "--dataroot", "a"), "--photos and --monets"),
+    ],
+)
+def test_options_of_other_tools_get_what_stands_here_for_them(given, here, refused):
+    error = refused(*given)
+    assert error.startswith("No such option '--")
+    assert here in error
+
+
+def test_an_option_of_another_tool_that_nothing_stands_for_in_this_command(refused):
+    assert refused("check", "--gpu", "0") == "No such option '--gpu'.\n"
+
+
+def test_what_stands_for_options_elsewhere_exists():
+    known = {option for _, _, p in parameters(click.Option) for option in p.opts}
+    named = {word for here in ELSEWHERE.values() for word in here.split() if word[0] == "-"}
+    assert named <= known
+    assert not known & {"--input1", "--input2", "--real", "--gpu"}
+
+
+def test_a_path_in_place_of_a_command_gets_the_command(refused, tmp_path):
+    (tmp_path / "images.zip").touch()
+    path = str(tmp_path / "images.zip")
+    assert f"mifid score {path} --ref monet_jpg" in refused(path, "monet_jpg")

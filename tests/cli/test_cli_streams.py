@@ -155,7 +155,7 @@ def test_what_is_written_is_said_and_written_though_it_cannot_be_printed(
 def test_a_warning_is_seen_once_on_a_terminal_and_in_both_streams_elsewhere(
     terminal, score, monkeypatch
 ):
-    monkeypatch.setattr(failures, "_one_terminal", lambda: terminal)
+    monkeypatch.setattr(failures, "_read_together", lambda: terminal)
     result = score("monet", "--ref", "monet")
     words = "Warning: "
     shown = sum(words in line for line in result.stderr.splitlines())
@@ -171,3 +171,12 @@ def test_json_in_letters_that_stdout_has(monkeypatch, capsys):
     narrow.flush()
     text = narrow.buffer.getvalue().decode("cp1252")
     assert json.loads(text) == {"name": "生成😀é", "n": 1e-300}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_stdout_and_stderr_in_one_file_are_read_together(together, tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / ("first" if together else "second")
+    with first.open("a") as stdout, second.open("a") as stderr:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        monkeypatch.setattr(sys, "stderr", stderr)
+        assert failures._read_together() is together
