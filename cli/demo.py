@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def demo(out: Path, quiet: bool) -> None:
     else:
         print_text(f"Trained Inception weights: {weights.path}")
     print_text("\nA submission: the photos, in brush strokes", bold=True)
-    print_text(f"$ mifid check {drawn.submission}")
+    print_text(f"$ mifid check {_quoted(drawn.submission)}")
     print_text(
         f"Here by the demo's own rules, {drawn.rules.at_least} pictures; the command itself goes "
         f"by the competition's, {MONET.at_least:,} to {MONET.at_most:,}."
@@ -67,11 +68,13 @@ def demo(out: Path, quiet: bool) -> None:
     options = "" if weights else f" --extractor {extractor} --epsilon {epsilon:g}"
     page = out / "report.html"
     for title, archive, more in (
-        ("Its score", drawn.submission, f" --report {page}"),
+        ("Its score", drawn.submission, f" --report {_quoted(page)}"),
         ("A cheat: half of the reference, each painting twice", drawn.copies, ""),
     ):
         print_text(f"\n{title}", bold=True)
-        print_text(f"$ mifid score {archive} --ref {drawn.paintings}{options}{more}")
+        print_text(
+            f"$ mifid score {_quoted(archive)} --ref {_quoted(drawn.paintings)}{options}{more}"
+        )
         report = score(
             archive, drawn.paintings, extractor=extractor, epsilon=epsilon, progress=progress
         )
@@ -96,9 +99,9 @@ def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilo
     folder = out / f"run-{next(numbers)}"
     print_text("\nA tiny generator, trained and scored", bold=True)
     print_text(
-        f"$ mifid train-baseline --photos {drawn.photos} --monets {drawn.paintings} "
-        f"--held-out {drawn.held_out} --preset tiny --out {folder} "
-        f"--extractor {extractor} --epsilon {epsilon:g}"
+        f"$ mifid train-baseline --photos {_quoted(drawn.photos)} "
+        f"--monets {_quoted(drawn.paintings)} --held-out {_quoted(drawn.held_out)} "
+        f"--preset tiny --out {_quoted(folder)} --extractor {extractor} --epsilon {epsilon:g}"
     )
     trained = train_baseline(
         drawn.photos,
@@ -111,4 +114,15 @@ def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilo
         rules=drawn.rules,
         progress=progress,
     )
+    if trained.interrupted is not None:
+        print_text(
+            f"Stopped at step {trained.step:,} and saved. Go on with: mifid train-baseline "
+            f"--out {_quoted(folder)} --resume",
+            err=True,
+        )
+        click.get_current_context().exit(128 + trained.interrupted)
     print_trained(trained)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -143,7 +143,7 @@ def _parsed(
         own = {option for parameter in command.params for option in parameter.opts}
         named = [word for word in here.split() if word.startswith("-")] or ["--ref"]
         if not here or not own.issuperset(named):
-            raise
+            raise _with_setting(command, error) from error
         raise click.UsageError(
             f"No such option '{error.option_name}'. Use {here} instead.", ctx
         ) from error
@@ -226,6 +226,21 @@ def _read_together() -> bool:
     except (OSError, ValueError):  # a stream of Python's own, or closed
         return False
     return out.st_ino != 0 and os.path.samestat(out, err)  # pipes of Windows have no number
+
+
+def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.UsageError:
+    """Say to ``--lr 0.001`` how that is given: a setting of training is no option of its own."""
+    if not any(parameter.name == "settings" for parameter in command.params):
+        return error
+    from mifid.baseline.settings import setting_named
+    from mifid.registry import did_you_mean
+
+    own = {f"training.{parameter.name}": parameter.opts[-1] for parameter in command.params}
+    meant = [own.get(name, f"--set {name}=...") for name in setting_named(error.option_name)]
+    if not meant:
+        return error
+    asked = did_you_mean(meant).strip()
+    return click.UsageError(f"No such option '{error.option_name}'. {asked}", error.ctx)
 
 
 def _option_names(command: click.Command) -> dict[str, str]:

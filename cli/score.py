@@ -39,7 +39,8 @@ from .tables import print_json, print_text
 @click.option(
     "--held-out",
     metavar="PATH",
-    help="Real pictures that nobody trained on: for the floor of FID, and for fld and ct.",
+    help="Real pictures that nobody trained on: for the floor of FID, and for fld and ct. FID "
+    "itself is against --ref. (In `mifid train-baseline` --held-out is the reference of FID.)",
 )
 @click.option(
     "--metrics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,23 @@ _LISTED = 4  # of what lies in a run's folder
     "shows them all.",
 )
 @click.option(
-    "--budget", metavar="TIME", help="Be done, submission scored, after this time: 5h, 30m, 10s."
+    "--budget",
+    metavar="TIME",
+    help="Length as a time: be done, submission scored, after 5h, 30m or 600s.",
 )
-@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Train so long.")
-@click.option("--steps", type=click.IntRange(min=1), help="Train so long.")
+@click.option(
+    "--epochs",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Length as N passes over the paintings; over the photos if training.epoch=photos.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Length as N steps, each of training.batch pictures a side. Of several lengths the first "
+    "that is reached ends the run; those given replace the preset's.",
+)
 @click.option(
     "--limit", type=click.IntRange(min=2), metavar="N", help="Train on the first N pictures a side."
 )
@@ -172,34 +186,50 @@ def train_baseline(
                 "its best snapshot was painted with again. To train on, give a longer --steps, "
                 "--epochs or --budget; they count from the beginning."
             )
-        print_trained(trained)
+        print_trained(trained, again=_given_again(ctx))
         refused = {f.rule for f in trained.check.findings if f.level == "refused"}
         ctx.exit(1 if refused - {"number"} else 0)
 
 
-def print_trained(trained: Any) -> None:
-    """Print what a finished run hands in."""
+def print_trained(trained: Any, *, again: str = "") -> None:
+    """Print what a finished run hands in, and how to go on with it.
+
+    Args:
+        trained: mifid.training.Trained.
+        again: options that its config.toml does not hold.
+    """
     from mifid.baseline.runfolder import contents, disk_size
+    from mifid.trainingpage import commands
 
     from .check import print_findings
 
     if trained.worse:
         print_text(f"{trained.worse[0].upper()}{trained.worse[1:]}.\n", bold=True)
     print_findings(trained.check)
-    if trained.report is not None:
-        print_text(trained.report.text())
+    if (report := trained.report) is not None:
+        said = tuple(warning for warning in report.warnings if warning != trained.worse)
+        print_text(replace(report, warnings=said).text())
     print_text(f"\nThe submission: {trained.archive}")
     print_text(f"How the run went: {trained.folder / 'report.html'}")
     held = contents(trained.folder)
     total = sum(size for _, size in held)
     shown = ", ".join(f"{name} {disk_size(size)}" for name, size in held[:_LISTED])
     print_text(f"The folder {trained.folder} holds {disk_size(total)}: {shown}, and less.")
+    for command in commands(trained.folder, step=trained.step, again=again):
+        print_text(f"\n{command.purpose}")
+        print_text(f"  {command.line}")
 
 
 def _go_on(ctx: click.Context, folder: Path) -> str:
     """Return how to go on; what config.toml does not hold must be given again."""
     if not (folder / "config.toml").is_file():
         return "Nothing was trained yet: give the same command again."
+    command = ["mifid train-baseline --out", shlex.quote(str(folder)), "--resume"]
+    return " ".join(["Go on with:", *command, _given_again(ctx)]).strip()
+
+
+def _given_again(ctx: click.Context) -> str:
+    """Return the given options that config.toml does not hold, quoted for a shell."""
     again: list[str] = []
     if ":" in (extractor := ctx.params.get("extractor") or ""):  # code runs only if it is named
         again += ["--extractor", shlex.quote(extractor)]
@@ -212,6 +242,4 @@ def _go_on(ctx: click.Context, folder: Path) -> str:
         again.append(option.opts[0])
         if not (isinstance(option, click.Option) and option.is_flag):
             again.append(shlex.quote(str(ctx.params[option.name])))
-    return " ".join(
-        ["Go on with: mifid train-baseline --out", shlex.quote(str(folder)), "--resume", *again]
-    )
+    return " ".join(again)

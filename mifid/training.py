@@ -255,13 +255,11 @@ def _hand_in(
         painted = replace(painted, notes=(*painted.notes, note))
     report = judge.report(archive) if judge is not None else None
     worse = _made_worse(run)
-    if worse:
-        painted = replace(painted, notes=(worse, *painted.notes))
     if report is not None:
         if worse:
             report = replace(report, warnings=(worse, *report.warnings))
         report.save(run.folder / "score.json")
-    show_run(run, painted, report)
+    show_run(run, painted, report, worse=worse)
     return replace(trained, archive=archive, check=painted.check, report=report, worse=worse)
 
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Template
+from markupsafe import Markup
 
 from mifid.baseline.duration import format_duration
-from mifid.baseline.thumbnails import load_picture
+from mifid.baseline.thumbnails import Picture, load_picture
 from mifid.checking import Finding
-from mifid.pages import Command, load_template, write_html
+from mifid.pages import Command, load_template, spelled_out, write_html
 
-__all__ = ["PAGE_NAME", "Command", "RunFacts", "Setting", "write_page"]
+__all__ = ["PAGE_NAME", "Command", "Plot", "RunFacts", "Setting", "write_page"]
 
 PAGE_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot in the page's colours: an ``<svg>`` element, and what it shows in a sentence."""
+
+    svg: Markup
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,8 @@ class Setting:
         key: within it, ``"cycle"``.
         value: as text.
         meaning: what it does.
-        changed: whether it differs from the default preset's.
-        default: the default preset's value as text, shown where it differs.
+        changed: whether it differs from the preset's.
+        preset: the preset's value as text, shown where it differs.
     """
 
     section: str
@@ -37,7 +47,7 @@ class Setting:
     value: str
     meaning: str
     changed: bool = False
-    default: str = ""
+    preset: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,25 +59,32 @@ class RunFacts:
         preset: the preset's name; empty: the settings are what config.toml says.
         version: of mifid.
         finished: when, as text.
+        verdict: the best score and its step, in a sentence or two.
+        worse: what is said instead if unpainted photos score better; empty: they do not.
         mifid, fid, memorization_distance: the submission's scores; None: not computed.
         score_of: what was scored against what: weights, step, numbers of pictures.
         not_comparable: why the score cannot be compared with Kaggle's; empty if it can.
         warnings: what a reader of the score should know.
+        curves: plots of the scores and the losses over the run.
+        colours: histograms of red, green and blue; None: there are none.
         checks: findings on images.zip; empty: it was not written.
         competition: by whose rules it was checked; empty: not told.
         settings: the whole configuration, in order.
+        compared_with: what settings are compared with: ``"the preset tiny"``.
         seconds: of the whole run.
         steps, epochs, pairs: how far the training came; a pair is a painting and a photo.
         pairs_per_second: over the training alone.
         device: what trained, in words.
         facts: more (name, value) rows: numbers of pictures, scoring times, …
-        commands: how to repeat it.
+        commands: how to go on, and how to repeat it.
+        left_out: (what, why) of what the page cannot show.
     """
 
     title: str
     preset: str
     version: str
     finished: str
+    verdict: str
     score_of: str
     seconds: float
     steps: int
@@ -75,72 +92,80 @@ class RunFacts:
     pairs: int
     pairs_per_second: float
     device: str
+    worse: str = ""
     mifid: float | None = None
     fid: float | None = None
     memorization_distance: float | None = None
     not_comparable: str = ""
     warnings: tuple[str, ...] = ()
+    curves: tuple[Plot, ...] = ()
+    colours: Plot | None = None
     checks: tuple[Finding, ...] = ()
     competition: str = ""
     settings: tuple[Setting, ...] = ()
+    compared_with: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     commands: tuple[Command, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def write_page(folder: Path, *, facts: RunFacts) -> Path:
     """Write report.html into a run folder and return its path.
 
-    It shows what pictures the folder holds: score.png, losses.png, rgb_histograms.png,
-    augmented.png, and the first and the last of samples/. One that is missing or damaged is left
-    out, with a line that says so.
+    Of the folder's own pictures it shows augmented.png, and the first and the last of samples/.
+    One that is missing or damaged is named at the end, with the reason.
 
     Raises:
         OutputError: it cannot be written.
     """
-    samples = _samples(folder)
+    names = _samples(folder)
+    captions = ["The first samples.", "The last samples."][-len(names) :] if names else []
+    samples = [
+        load_picture(folder, name, caption) for name, caption in zip(names, captions, strict=True)
+    ]
+    augmented = load_picture(
+        folder, "augmented.png", "Training pictures and what augmentation makes of them."
+    )
     page = _template().render(
         facts=facts,
         sections=_sections(facts.settings),
-        changed=sum(setting.changed for setting in facts.settings),
+        changed=[setting for setting in facts.settings if setting.changed],
         accepted=all(check.level != "refused" for check in facts.checks),
-        curves=[
-            load_picture(folder, "score.png", "The score over the run: lower is better."),
-            load_picture(folder, "losses.png", "The losses over the run."),
-        ],
-        samples=[
-            load_picture(folder, name, caption)
-            for name, caption in zip(samples, _captions(samples), strict=True)
-        ],
-        histograms=load_picture(
-            folder,
-            "rgb_histograms.png",
-            "Levels of red, green and blue: paintings, photos and what was generated.",
-        ),
-        augmented=load_picture(
-            folder, "augmented.png", "Training pictures and what augmentation makes of them."
-        ),
+        samples=_there(samples),
+        augmented=_there([augmented]),
+        left_out=list(_left_out(facts, samples, augmented)),
     )
     target = folder / PAGE_NAME
     write_html(target, page)
     return target
 
 
-def _score(value: float | None) -> str:
+def _there(pictures: list[Picture]) -> list[Picture]:
+    return [picture for picture in pictures if picture.uri]
+
+
+def _left_out(
+    facts: RunFacts, samples: list[Picture], augmented: Picture
+) -> Iterator[tuple[str, str]]:
+    """Yield what the page cannot show, and why."""
+    yield from facts.left_out
+    if not samples:
+        yield "samples", "samples/ holds no pictures"
+    yield from ((each.name, each.missing) for each in (*samples, augmented) if each.missing)
+    if not facts.checks:
+        yield "check of the submission", "no submission was written"
+
+
+def _score(value: float) -> str:
     """Two decimals: two runs of one recipe differ by more; an exponent where copies were found."""
-    if value is None:
-        return "none"
-    return f"{value:.2f}" if value < 1e6 else f"{value:.2e}"
-
-
-def _distance(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
+    return f"{value:,.2f}" if value < 1e6 else f"{value:.2e}"
 
 
 @cache
 def _template() -> Template:
     return load_template(
         "baseline/page.html",
-        filters={"duration": format_duration, "score": _score, "distance": _distance},
+        filters={"duration": format_duration, "score": _score, "name": spelled_out},
     )
 
 
@@ -160,7 +185,3 @@ def _samples(folder: Path) -> list[str]:
     ]
     found.sort(key=lambda name: ([int(digits) for digits in re.findall(r"\d+", name)], name))
     return [f"samples/{name}" for name in dict.fromkeys(found[:1] + found[-1:])]
-
-
-def _captions(samples: list[str]) -> list[str]:
-    return ["The first samples.", "The last samples."][-len(samples) :] if samples else []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mifid.figures import (
@@ -26,7 +27,15 @@ from mifid.figures import (
 )
 from mifid.histograms import plot_rgb_histograms
 
-__all__ = ["plot_losses", "plot_rgb_histograms", "plot_scores", "running_mean"]
+__all__ = [
+    "NAMES",
+    "draw_losses",
+    "draw_scores",
+    "plot_losses",
+    "plot_rgb_histograms",
+    "plot_scores",
+    "running_mean",
+]
 
 Row = Mapping[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -58,19 +67,26 @@ _PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = 
 
 _AVERAGED = 5  # scores in the moving average
 _LONE = 7  # size of a marker that no line leads to
-_NAMES = {"mifid": "MiFID", "fid": "FID"}
+NAMES = {"mifid": "MiFID", "fid": "FID"}
+"""What the metrics of a run's scores are called."""
 
 
-@in_own_style
 def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
-    """Draw the losses over the steps as a PNG: as logged, faint, and their running mean.
-
-    Args:
-        rows: lines of metrics.jsonl; those of other kinds than ``"train"`` are passed over.
-        path: of the PNG.
+    """Write what :func:`draw_losses` draws as PNG.
 
     Raises:
         OutputError: it cannot be written there.
+    """
+    save_figure(draw_losses(rows), path)
+
+
+@in_own_style
+def draw_losses(rows: Sequence[Row], *, most: int | None = None) -> Figure:
+    """Draw the losses over the steps: as logged, faint, and their running mean.
+
+    Args:
+        rows: lines of metrics.jsonl; those of other kinds than ``"train"`` are passed over.
+        most: points a line, about; means are taken over all rows before. None: all.
     """
     train = [row for row in rows if row["kind"] == "train"]
     width = max(1, len(train) // 25 // 2 * 2 + 1) if len(train) >= 50 else 1
@@ -79,44 +95,59 @@ def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
         for title, ratio, lines in _PANELS
     ]
     panels = [panel for panel in panels if panel[2]] or [("", 0.0, [])]
+    every = 1 if most is None else max(1, math.ceil(len(train) / most))
+    logged = "as logged" if every == 1 else f"every {every}. as logged"
     smoothing = (
-        f" (faint: as logged; strong: mean of {width} neighbouring lines)" if width > 1 else ""
+        f" (faint: {logged}; strong: mean of {width} neighbouring lines)" if width > 1 else ""
     )
-    figure = new_figure(f"Losses{smoothing}", height=1.2 + 2.9 * len(panels))
+    figure = new_figure(f"Losses{smoothing}", height=1.2 + 3.1 * len(panels))
     for i, (title, ratio, lines) in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, i + 1)
-        drawn = [_draw_loss(axes, train, line, width=width) for line in lines]
+        drawn = [_draw_loss(axes, train, line, width=width, every=every) for line in lines]
         finish(axes, title=title, y="loss; generators' unweighted")
         _mark_whole_steps(axes)
         log_if_wide(axes, np.concatenate(drawn) if drawn else np.empty(0), ratio=ratio)
         if i == len(panels) - 1:
             axes.set_xlabel("training step")
-        if lines:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
+        if lines:  # between title and curves: beside them it would take a third of a phone's width
+            axes.legend(
+                loc="lower left",
+                bbox_to_anchor=(0.0, 1.0),
+                borderaxespad=0.2,
+                ncols=2,
+                frameon=False,
+                fontsize=9,
+            )
+            axes.set_title(title, loc="left", fontsize=10, pad=8 + 15 * math.ceil(len(lines) / 2))
         else:
             say(axes, "no losses were logged")
-    save_figure(figure, path)
+    return figure
 
 
-@in_own_style
 def plot_scores(
     rows: Sequence[Row], path: str | os.PathLike[str], *, metric: str = "mifid"
 ) -> None:
+    """Write what :func:`draw_scores` draws as PNG.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    save_figure(draw_scores(rows, metric=metric), path)
+
+
+@in_own_style
+def draw_scores(rows: Sequence[Row], *, metric: str = "mifid") -> Figure:
     """Draw the score of the raw and the averaged (EMA) weights over the run, the best marked.
 
     A line shows the score of the photos themselves, if there is one.
 
     Args:
         rows: lines of metrics.jsonl; those of other kinds than ``"score"`` are passed over.
-        path: of the PNG.
         metric: ``"mifid"`` or ``"fid"``: the column that is drawn.
-
-    Raises:
-        OutputError: it cannot be written there.
     """
     known = [row for row in rows if row["kind"] == "score" and _is_finite(row.get(metric))]
     scored = [row for row in known if row.get("weights") != "photos"]
-    name = _NAMES.get(metric, metric)
+    name = NAMES.get(metric, metric)
     photos = max((row["photos"] for row in scored if "photos" in row), default=0)
     on = f", on {photos:,} photos" if photos else ""
     figure = new_figure(f"{name} over the run{on}", height=4.6)
@@ -149,7 +180,7 @@ def plot_scores(
         axes.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor="none")
     else:
         say(axes, "nothing was scored")
-    save_figure(figure, path)
+    return figure
 
 
 def running_mean(values: Floats, width: int) -> Floats:
@@ -171,14 +202,18 @@ def running_mean(values: Floats, width: int) -> Floats:
 
 
 def _draw_loss(
-    axes: Axes, rows: Sequence[Row], line: tuple[str, str, str, str], *, width: int
+    axes: Axes, rows: Sequence[Row], line: tuple[str, str, str, str], *, width: int, every: int
 ) -> Floats:
-    """Draw a loss and return what is drawn strongly: its running mean."""
+    """Draw a loss and return what is drawn strongly: its running mean.
+
+    Only every so many points are drawn, the last among them.
+    """
     name, label, colour, style = line
     steps = np.array([row["step"] for row in rows], np.float64)
     values = np.array([row.get(name, math.nan) for row in rows], np.float64)
     values[~np.isfinite(values)] = np.nan
     means = running_mean(values, width)
+    steps, values, means = (each[::-every][::-1] for each in (steps, values, means))
     if width > 1:
         axes.plot(steps, values, color=colour, lw=0.6, alpha=0.22)
     marker, size = ("o", 3) if len(rows) < 50 else ("", 0)

@@ -26,6 +26,7 @@ from mifid.baseline.metric_lines import (
 )
 from mifid.errors import OutputError, UnavailableError, setting
 from mifid.files import atomic_write
+from mifid.images.source import Pixels
 
 __all__ = ["Recorder", "check_tensorboard", "read_metrics"]
 
@@ -109,6 +110,17 @@ class Recorder:
         if self._tensorboard is not None:
             for tag, value in _curves(row):
                 self._tensorboard.add_scalar(tag, value, row["step"])
+            self._tensorboard.flush()
+
+    def show(self, pixels: Pixels, *, step: int) -> None:
+        """Show the sample pictures of a step in TensorBoard, if it was asked for.
+
+        Args:
+            pixels: (H, W, 3) uint8, as in ``samples/``.
+            step: at which they were painted.
+        """
+        if self._tensorboard is not None:
+            self._tensorboard.add_image("samples", pixels, step, dataformats="HWC")
             self._tensorboard.flush()
 
     def close(self) -> None:

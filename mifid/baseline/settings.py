@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from mifid.baseline.config import Config
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.registry import Aliases, did_you_mean, fold, meant, suggest
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "differences",
     "from_dict",
     "override",
+    "setting_named",
     "shown",
 ]
 
@@ -297,10 +298,43 @@ _ALIASES: Aliases = {
 """What others call these settings."""
 
 
+_ARGUMENTS = {
+    **{"device": "device", "gpu": "device", "gpus": "device", "gpuids": "device"},
+    **{"cuda": "device", "workers": "workers", "numworkers": "workers", "nworkers": "workers"},
+    **{"backend": "backend", "skipbad": "skip_bad", "tensorboard": "tensorboard"},
+    **{"extractor": "extractor", "epsilon": "epsilon", "out": "out", "outputdir": "out"},
+    **{"resume": "resume", "preset": "preset", "heldout": "held_out", "photos": "photos"},
+    **{"monets": "monets"},
+}
+"""What is given beside the settings, as it or others call it, without punctuation."""
+
+
+def setting_named(name: str) -> list[str]:
+    """Return the settings that somebody means who writes ``name``, by meaning or by their names.
+
+    >>> setting_named("batch-size"), setting_named("cycle"), setting_named("colour")
+    (['training.batch'], ['loss.cycle'], [])
+    """
+    known = [s for s in describe(Config()) if fold(name) in (fold(s.name), fold(s.key))]
+    if known:
+        return [s.name for s in known]
+    return next(
+        (
+            [names] if isinstance(names, str) else list(names)
+            for other, names in _ALIASES.items()
+            if fold(other) == fold(name)
+        ),
+        [],
+    )
+
+
 def _nearest(name: str) -> str:
     """Return what is said to a setting that is not there."""
     sections = as_dict(Config())
     section, _, key = name.rpartition(".")
+    given = _ARGUMENTS.get(fold(key if section in ("", "training", "data") else name))
+    if given:
+        return f"That is no setting of a run, which config.toml keeps: give it as {setting(given)}."
     elsewhere = [f"{other}.{key}" for other in sections if key in sections[other]]
     if elsewhere:
         return f"Did you mean {' or '.join(elsewhere)}?"

@@ -207,7 +207,9 @@ class Snapshots:
         path.parent.mkdir(exist_ok=True)
         # A painter from noise has not looked at the photos.
         seen = None if self._config.training.method == "gan" else photos.cpu().numpy()
-        save_picture(path, sample_grid(seen, painted, restored))
+        grid = sample_grid(seen, painted, restored)
+        save_picture(path, grid)
+        self._recorder.show(grid, step=step)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what :meth:`load_state_dict` goes on from."""

@@ -13,8 +13,8 @@ from mifid.thumbnails import data_uri, encode_small
 
 __all__ = ["MAX_BYTES", "Picture", "load_picture"]
 
-MAX_BYTES = 560_000
-"""Six pictures of so many, a third larger as base64, stay below 5 MB together."""
+MAX_BYTES = 900_000
+"""Three pictures of so many, a third larger as base64, and the plots stay below 5 MB together."""
 
 _SIDES = (1400, 1100, 800, 600, 400, 250)  # px, the first that fits
 
@@ -47,14 +47,12 @@ def load_picture(folder: Path, name: str, caption: str) -> Picture:
         return Picture(name, caption, missing="there is no such file")
     except (OSError, MifidError) as error:
         return Picture(name, caption, missing=first_line(error))
-    kind, content, (width, height) = _small(
-        image, lossless=name.endswith(".png") and "/" not in name
-    )
+    kind, content, (width, height) = _small(image, lossless=name.endswith(".png"))
     return Picture(name, caption, data_uri(content, kind=kind), width, height)
 
 
 def _small(image: Image.Image, *, lossless: bool) -> tuple[str, bytes, tuple[int, int]]:
-    """Encode a picture in at most so many bytes; plots without loss if they fit so."""
+    """Encode a picture in at most so many bytes; those without loss stay so if they fit."""
     tries = [("PNG", side) for side in _SIDES[:1] if lossless] + [("JPEG", side) for side in _SIDES]
     for kind, side in tries:
         # Tall sheets: width counts.

@@ -6,13 +6,21 @@ from mifid.evidence.scored import Scored
 from mifid.metrics import METRICS
 from mifid.metrics.base import NOT_ASKED, Measured, Metric
 
-__all__ = ["score_rows"]
+__all__ = ["HELD_OUT_USE", "score_rows"]
+
+HELD_OUT_USE = "for the floor of FID, fld and ct; not the reference of FID"
+"""What held-out pictures are to a score. In training they are the reference of FID."""
 
 
 def score_rows(report: Scored) -> list[tuple[str, str, str]]:
     """Return (name, value, remark) of sides, numbers with their intervals, and other measures."""
     rows = [
-        (name.replace("_", " "), side.count, side.remark) for name, side in report.inputs.items()
+        (
+            name.replace("_", " "),
+            side.count,
+            f"{side.remark}; {HELD_OUT_USE}" if name == "held_out" else side.remark,
+        )
+        for name, side in report.inputs.items()
     ]
     if report.fid is not None:
         rows.append(("FID", _number(report.fid), _with_interval(report, "fid", "lower is better")))

@@ -23,6 +23,7 @@ from mifid.evidence.page import Measure, Omitted, PageFacts, Plot, Value, write_
 from mifid.evidence.plots import plot_bias
 from mifid.evidence.reading import reading_aid, verdict
 from mifid.evidence.repeating import repeating_commands
+from mifid.evidence.rows import HELD_OUT_USE
 from mifid.evidence.scored import Scored
 from mifid.evidence.sheet import random_sheet
 from mifid.metrics import METRICS
@@ -83,7 +84,9 @@ def write_score_page(path: str | os.PathLike[str], report: Scored) -> None:
         if report.bias
         else Omitted(report.bias_reason or "no FID was computed"),
         measures=_measures(report.metrics) or Omitted("none were asked for: --metrics all does"),
-        inputs=tuple((name.replace("_", " "), _facts(s)) for name, s in report.inputs.items()),
+        inputs=tuple(
+            (name.replace("_", " "), _facts(name, s)) for name, s in report.inputs.items()
+        ),
         protocol=tuple(_protocol(report)),
         commands=repeating_commands(report),
         **{name: galleries.get(name, gone) for name in _GALLERIES},
@@ -208,10 +211,12 @@ def _measures(metrics: Mapping[str, Measured]) -> tuple[Measure, ...]:
     return tuple(rows)
 
 
-def _facts(side: Side) -> tuple[tuple[str, str], ...]:
+def _facts(label: str, side: Side) -> tuple[tuple[str, str], ...]:
     rows = [("source", side.source), ("pictures", side.count)]
     if side.sha256:
         rows.append(("sha256 of the contents", side.sha256))
+    if label == "held_out":
+        rows.append(("what for", HELD_OUT_USE))
     if side.remark != side.source:
         rows.append(("remark", side.remark))
     return tuple(rows)

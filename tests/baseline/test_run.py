@@ -1,5 +1,6 @@
 """Whole runs: to the end, interrupted and gone on with, refused before they begin."""
 
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from patience import wait_for
+from PIL import Image
 from small import SMALL, changed
 from toys import Counting, colours, drawn, write_pictures
 
@@ -23,6 +25,7 @@ from mifid.baseline.checkpoint import Checkpoints
 from mifid.baseline.processes import ALONE
 from mifid.baseline.records import read_metrics
 from mifid.baseline.runfile import read_run_file
+from mifid.baseline.sheets import save_picture
 from mifid.baseline.tally import DivergedError
 from mifid.errors import InputError, MifidError, MifidWarning, OutputError
 from mifid.submission import MONET
@@ -648,10 +651,26 @@ def test_pretraining_comes_first(pictures, tmp_path):
     assert all(row["identity_painting"] > 0 for row in rows)
 
 
-def test_tensorboard_has_the_losses(pictures, tmp_path):
+def test_tensorboard_has_the_losses_and_the_samples_of_each_snapshot(pictures, tmp_path):
     pytest.importorskip("tensorboard")
-    train(pictures, tmp_path / "run", score=False, tensorboard=True)
-    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = tmp_path / "run"
+    train(pictures, run, score=False, tensorboard=True)
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"images": 0})
+    events.Reload()
+    assert "loss/cycle_photo" in events.Tags()["scalars"]
+    assert events.Tags()["images"] == ["samples"]
+    samples = {
+        int(path.stem.removeprefix("step-")): path for path in (run / "samples").glob("step-*.jpg")
+    }
+    shown = {event.step: event for event in events.Images("samples")}
+    assert len(shown) > 1
+    assert shown.keys() == samples.keys()
+    for step, event in shown.items():
+        with Image.open(io.BytesIO(event.encoded_image_string)) as picture:
+            save_picture(tmp_path / "shown.jpg", np.asarray(picture.convert("RGB")))
+        assert (tmp_path / "shown.jpg").read_bytes() == samples[step].read_bytes()
 
 
 def test_learning_is_seen(pictures, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from inspect import signature
 
 import pytest
 
@@ -16,7 +17,9 @@ from mifid.baseline.settings import (
     override,
     shown,
 )
-from mifid.errors import InputError
+from mifid.errors import InputError, name_options
+from mifid.registry import fold
+from mifid.training import train_baseline
 
 SETTINGS = list(describe(Config()))
 NAMES = [setting.name for setting in SETTINGS]
@@ -264,6 +267,34 @@ def test_other_projects_names_are_answered_by_meaning(assignment, meant):
     with pytest.raises(InputError) as refused:
         override(Config(), assignment)
     assert f"Did you mean {meant}?" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("assignment", "argument"),
+    [
+        *(("device=cpu", "device"), ("training.device=cpu", "device"), ("cuda=0", "device")),
+        *(("num_workers=4", "workers"), ("data.num-workers=4", "workers")),
+        *(("held_out=others", "held_out"), ("skip-bad=true", "skip_bad")),
+    ],
+)
+def test_what_is_no_setting_but_an_argument_is_named(assignment, argument):
+    with pytest.raises(InputError) as refused:
+        override(Config(), assignment)
+    assert refused.value.hint.endswith(f"give it as {argument}.")
+    before = name_options({argument: f"--{argument.replace('_', '-')}"})
+    try:
+        with pytest.raises(InputError) as refused:
+            override(Config(), assignment)
+    finally:
+        name_options(before)
+    assert refused.value.hint.endswith(f"give it as --{argument.replace('_', '-')}.")
+
+
+def test_arguments_are_those_of_training_and_no_settings():
+    known = {fold(s.key) for s in describe(Config())}
+    assert set(settings_module._ARGUMENTS.values()) <= set(signature(train_baseline).parameters)
+    assert not known & set(settings_module._ARGUMENTS)
+    assert all(fold(name) == name for name in settings_module._ARGUMENTS)
 
 
 def test_aliases_are_of_settings_that_there_are():

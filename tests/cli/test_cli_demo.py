@@ -2,6 +2,7 @@
 
 import hashlib
 import shlex
+import signal
 from functools import partial
 
 import pytest
@@ -19,6 +20,9 @@ BRIEFLY = [
     "generator.blocks=1",
     "discriminator.width=4",
 ]
+
+# Two pictures a side, or copies, are warned of; what is said of them is tested elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::mifid.MifidWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +102,24 @@ def test_the_commands_that_the_demo_shows_are_commands(run):
             arguments[arguments.index("--out") + 1] = "elsewhere"
             arguments += ["--steps", "1", "--no-score"]
         assert run(*arguments).exit_code in (0, 1)  # 2 would be a wrong command line
+
+
+def test_an_interrupted_demo_says_how_to_go_on(run, folder, monkeypatch):
+    def interrupted(*args, **given):
+        return training.Trained(args[2], step=3, interrupted=signal.SIGTERM)
+
+    monkeypatch.setattr(training, "train_baseline", interrupted)
+    result = run("demo", "--out", "shown it's")
+    assert result.exit_code == 143
+    command = result.stderr.partition("Go on with: ")[2]
+    assert shlex.split(command)[1:] == ["train-baseline", "--out", "shown it's/run-1", "--resume"]
+
+
+def test_a_folder_with_a_blank_is_quoted(run):
+    shown = [
+        line[2:] for line in run("demo", "--out", "a b").stdout.splitlines() if line[:1] == "$"
+    ]
+    assert shlex.split(shown[1])[2:5] == ["a b/images.zip", "--ref", "a b/monet_jpg"]
 
 
 def test_without_weights_the_random_network_is_used_and_named(run, small):

@@ -1,6 +1,7 @@
 """mifid train-baseline: what it prints, what it leaves, what it says to mistakes."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -118,6 +119,62 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
     assert "the learning rate goes on at 0.0002 (it was at 0)" in longer.stderr
     assert "Nothing was left" not in longer.stdout
     assert read_run_file("run/config.toml")[1].training.steps == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--lr", "'--set optimiser.rate=...' or '--set optimiser.discriminator_rate=...'"),
+        ("--learning-rate", "'--set optimiser.rate=...' or"),
+        ("--batch-size", "'--set training.batch=...'"),
+        ("--lambda_cycle", "'--set loss.cycle=...'"),
+        ("--n-epochs", "'--epochs'"),
+    ],
+)
+def test_options_of_other_projects_are_answered_by_meaning(refused, given, meant):
+    assert meant in refused(given, "3", code=2)
+
+
+def test_each_length_says_what_it_counts(run):
+    told = " ".join(run("train-baseline", "--help").stdout.split())
+    found = {
+        option: told.partition(f"--{option} ")[2].partition(" --")[0].partition(" ")[2]
+        for option in ("budget", "epochs", "steps")
+    }
+    assert len(set(found.values())) == 3
+    for option, word in (("budget", "5h"), ("epochs", "passes"), ("steps", "training.batch")):
+        assert word in found[option]
+
+
+@pytest.mark.parametrize("name", ["run", "a run's"])
+def test_what_is_printed_at_the_end_works_as_printed(train, run, name, folder):
+    options = ("--device", "cpu", "--steps", "1", "--out", name)
+    result = train(*options)
+    assert result.exit_code == 0, result.output
+    said = result.stdout.partition("How the run went")[2].splitlines()
+    commands = [shlex.split(line)[1:] for line in said if line.startswith("  mifid ")]
+    longer, paint, score, again = commands
+    assert longer == [
+        *("train-baseline", "--out", name, "--resume", "--steps", "2"),
+        *("--extractor", "toys:colours", "--device", "cpu"),
+    ]
+    done = run(*longer)
+    assert done.exit_code == 0, done.output
+    assert read_run_file(Path(name) / "config.toml")[1].training.steps == 2
+    assert run(*paint).exit_code == 1  # ten photos are too few for the competition
+    assert Path("images.zip").read_bytes() == (Path(name) / "images.zip").read_bytes()
+    scored = run(*score)
+    assert scored.exit_code == 0, scored.output
+    assert "MiFID" in scored.stdout
+    done = run(*again)
+    assert done.exit_code == 0, done.output
+
+
+def test_what_got_worse_is_said_once_and_first(train, monkeypatch):
+    monkeypatch.setattr("mifid.training._made_worse", lambda run: "training made things worse: 9")
+    said = train("--steps", "1").stdout
+    assert said.startswith("Training made things worse: 9.\n")
+    assert said.count("made things worse") == 1
 
 
 def test_a_submission_broken_otherwise_is_1(train, monkeypatch):

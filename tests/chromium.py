@@ -165,6 +165,7 @@ def browser(path, profile):
     os.close(answers)
     try:
         running = Browser(into, out, log)
+        running.send("Browser.getVersion")  # from here on its process is the browser
         yield running
         running.send("Browser.close")
         process.wait(timeout=PATIENCE)
