@@ -236,7 +236,7 @@ def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.Us
     from mifid.registry import did_you_mean
 
     own = {f"training.{parameter.name}": parameter.opts[-1] for parameter in command.params}
-    meant = [own.get(name, f"--set {name}=...") for name in setting_named(error.option_name)]
+    meant = [own.get(name, f"--set {name}=VALUE") for name in setting_named(error.option_name)]
     if not meant:
         return error
     asked = did_you_mean(meant).strip()

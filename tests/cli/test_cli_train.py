@@ -124,11 +124,12 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        ("--lr", "'--set optimiser.rate=...' or '--set optimiser.discriminator_rate=...'"),
-        ("--learning-rate", "'--set optimiser.rate=...' or"),
-        ("--batch-size", "'--set training.batch=...'"),
-        ("--lambda_cycle", "'--set loss.cycle=...'"),
-        ("--n-epochs", "'--epochs'"),
+        ("--lr", "--set optimiser.rate=VALUE"),
+        ("--learning-rate", "'--set optimiser.rate=VALUE' or '--set optimiser.discriminator_rate="),
+        ("--batch-size", "--set training.batch=VALUE"),
+        ("--lambda_cycle", "--set loss.cycle=VALUE"),
+        ("--n-epochs", "--epochs"),
+        ("--num-epochs", "'--epochs'"),
     ],
 )
 def test_options_of_other_projects_are_answered_by_meaning(refused, given, meant):
