@@ -54,7 +54,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
         def __reduce__(self):
             return (print, ("owned",))
 
-    torch.save({"version": 1, "world": 1, "x": Evil()}, tmp_path / "step-00000001.rank0.pt")
+    torch.save({"version": 2, "world": 1, "x": Evil()}, tmp_path / "step-00000001.rank0.pt")
     with pytest.raises(InputError, match="not a readable checkpoint"):
         Checkpoints(tmp_path, ALONE).load(1)
 
@@ -62,14 +62,14 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 def test_another_version_is_refused(tmp_path):
     kept = Checkpoints(tmp_path, ALONE)
     torch.save({"version": 99, "world": 1}, tmp_path / "step-00000001.rank0.pt")
-    with pytest.raises(InputError, match="checkpoint version 99; this mifid reads version 1"):
+    with pytest.raises(InputError, match="checkpoint version 99; this mifid reads version 2"):
         kept.load(1)
 
 
 def test_a_step_counts_when_every_process_has_written_it(tmp_path):
     for step, ranks in ((1, (0, 1)), (2, (0,))):
         for rank in ranks:
-            whole = {"version": 1, "world": 2, "step": step}
+            whole = {"version": 2, "world": 2, "step": step}
             torch.save(whole, tmp_path / f"step-{step:08}.rank{rank}.pt")
     assert Checkpoints(tmp_path, Processes(0, 2)).last() == 1
     with pytest.raises(InputError, match="written by 2 processes; there are 1") as error:
@@ -118,7 +118,7 @@ def test_every_flipped_bit_is_noticed(tmp_path):
 def test_an_older_one_without_a_hash_is_read_if_its_crc_is_right(tmp_path):
     kept = Checkpoints(tmp_path, ALONE)
     path = tmp_path / "step-00000001.rank0.pt"
-    torch.save({"version": 1, "world": 1, "step": 1, **state(5)}, path)
+    torch.save({"version": 2, "world": 1, "step": 1, **state(5)}, path)
     assert kept.load(1)["tensor"].tolist() == [5, 5, 5]
     content = bytearray(path.read_bytes())
     content[content.index(torch.full((3,), 5.0).numpy().tobytes())] ^= 1
