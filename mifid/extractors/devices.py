@@ -75,19 +75,27 @@ def exact_float32() -> Iterator[None]:
     if hasattr(torch.backends, "fp32_precision"):  # torch 2.9 and later
         backends: Any = torch.backends
         settings: list[Any] = [
-            backends.cudnn.conv,
             backends.cuda.matmul,
             backends.mkldnn.conv,
             backends.mkldnn.matmul,
         ]
+        legacy = _legacy_tf32()
+        if legacy is None:
+            settings.append(backends.cudnn.conv)
         before = [_own_precision(setting) for setting in settings]
         try:
+            if legacy is not None:
+                backends.cudnn.allow_tf32 = False
+                backends.cudnn.rnn.fp32_precision = "ieee"
+            backends.cudnn.conv.fp32_precision = "ieee"  # whatever is set for all backends
             for setting in settings:
                 setting.fp32_precision = "ieee"
             yield
         finally:
             for setting, value in zip(settings, before, strict=True):
                 setting.fp32_precision = value
+            if legacy is not None:
+                backends.cudnn.allow_tf32 = legacy
     else:
         cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
         try:
@@ -97,6 +105,18 @@ def exact_float32() -> Iterator[None]:
         finally:
             torch.backends.cudnn.allow_tf32 = cudnn
             torch.set_float32_matmul_precision(matmul)
+
+
+def _legacy_tf32() -> bool | None:
+    """Return cuDNN's older flag; None: the caller has set the newer ones apart, so it has no value.
+
+    Code of torch's own (torch.export) reads it, and fails where it contradicts the newer ones: so
+    it is what is set here as long as it can be.
+    """
+    try:
+        return bool(torch.backends.cudnn.allow_tf32)
+    except RuntimeError:
+        return None
 
 
 def _own_precision(setting: Any) -> str:
