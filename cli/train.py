@@ -231,7 +231,8 @@ def _go_on(ctx: click.Context, folder: Path) -> str:
 def _given_again(ctx: click.Context) -> str:
     """Return the given options that config.toml does not hold, quoted for a shell."""
     again: list[str] = []
-    if ":" in (extractor := ctx.params.get("extractor") or ""):  # code runs only if it is named
+    # Code runs only if it is named; without scores none was.
+    if ":" in (extractor := ctx.params.get("extractor") or "") and not ctx.params["no_score"]:
         again += ["--extractor", shlex.quote(extractor)]
     for option in ctx.command.params:
         given = (

@@ -112,7 +112,7 @@ def _own_surroundings(
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
     """Fail the test that leaves something for the next ones, and take it away."""
-    before, variables = _surroundings(), dict(os.environ)
+    before, variables, children = _surroundings(), dict(os.environ), _children()
     yield
     after = _surroundings()
     left = {name: (before[name], now) for name, now in after.items() if before[name] != now}
@@ -124,6 +124,10 @@ def _nothing_left_behind() -> Iterator[None]:
     }
     ours = {name for name in os.environ if name in AMBIENT or name.startswith("MIFID_")}
     left |= {name: (None, os.environ[name]) for name in ours - variables.keys()}
+    # By their numbers: one that is just being started has no command yet.
+    started = [_command(pid) for pid in _children() - children]
+    if started := [command for command in started if "resource_tracker" not in command]:
+        left["child processes"] = ([], started)
     os.chdir(before["current folder"])
     torch.set_num_threads(before["threads of torch"])
     torch.set_default_dtype(before["default dtype of torch"])
@@ -141,21 +145,18 @@ def _surroundings() -> dict[str, object]:
         "gradients of torch": torch.is_grad_enabled(),
         "deterministic algorithms of torch": torch.are_deterministic_algorithms_enabled(),
         "open figures": pyplot.get_fignums() if pyplot else [],
-        "child processes": _children(),
     }
 
 
-def _children() -> list[str]:
-    """Return the commands of this process's children, ended or not (Linux)."""
-    found = []
+def _children() -> set[str]:
+    """Return the numbers of this process's children, ended or not (Linux)."""
+    found: set[str] = set()
     for task in Path("/proc/self/task").glob("*/children"):
         try:
-            for pid in task.read_text().split():
-                found.append(_command(pid))
+            found.update(task.read_text().split())
         except OSError:  # the thread has ended
             continue
-    # multiprocessing starts one when it needs one, and ends it with Python.
-    return sorted(command for command in found if "resource_tracker" not in command)
+    return found
 
 
 def _command(pid: str) -> str:

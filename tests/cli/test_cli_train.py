@@ -196,12 +196,12 @@ def test_a_submission_broken_otherwise_is_1(train, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "length"),
     [
-        ([], (0, 0, "15s")),
+        ([], (150, 0, "")),
         (["--steps", "7"], (7, 0, "")),
         (["--epochs", "1.5"], (0, 1.5, "")),
         (["--budget", "9s"], (0, 0, "9s")),
         (["--budget", "1h", "--steps", "5"], (5, 0, "1h")),
-        (["--set", "training.steps=5"], (5, 0, "15s")),  # --set adds to the preset's
+        (["--set", "training.steps=5"], (5, 0, "")),  # --set adds to the preset's
     ],
 )
 def test_a_length_that_is_given_replaces_the_presets(arguments, length, train, monkeypatch):
@@ -399,7 +399,8 @@ def test_ctrl_c_while_painting_says_how_to_go_on(train, run, monkeypatch):
     assert result.exit_code == 130
     assert "Interrupted. Go on with: mifid train-baseline --out run --resume" in result.stderr
     command = result.stderr.partition("Go on with: mifid ")[2].split()
-    assert run(*command).exit_code == 0
+    resumed = run(*command)
+    assert resumed.exit_code == 0, resumed.output
 
 
 def test_a_module_of_the_current_folder_stands_in_for_no_library(folder, run):

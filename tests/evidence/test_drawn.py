@@ -12,6 +12,9 @@ from mifid.errors import InputError, UnavailableError
 from mifid.evidence.drawn import PLOTS
 from mifid.featureset import Features
 
+# Few and equal pictures on purpose: scores warn of them.
+pytestmark = pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+
 PAINTINGS = drawn("painting", 9)
 KINDS = ("distances", "pairs", "histograms", "map")
 

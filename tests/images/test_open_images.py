@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,12 @@ def array_file(folder):
 
 
 # kind -> how to make one that holds PIXELS in this order of names, but in another of entries.
+def pickled_array(folder):
+    path = folder / "a.pkl"
+    path.write_bytes(pickle.dumps({"samples": np.stack(PIXELS)}, protocol=4))
+    return path
+
+
 MAKERS = {
     "TFRecord": lambda folder: write_tfrecord(folder / "a.tfrec", FILES[::-1]),
     "folder": lambda folder: write_folder(folder, FILES[::-1]),
@@ -50,6 +57,7 @@ MAKERS = {
     "tar": lambda folder: write_tar(folder / "a.tar.gz", FILES[::-1], "gz"),
     "pattern": lambda folder: str(write_folder(folder, FILES[::-1]) / "*.png"),
     "array file": array_file,
+    "pickled array": pickled_array,
     "items": lambda folder: [Image.fromarray(picture) for picture in PIXELS],
     "array": lambda folder: np.stack(PIXELS),
 }
