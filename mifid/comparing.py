@@ -28,7 +28,7 @@ from mifid.inputs import GivenSide, open_side
 from mifid.measuring import check_metrics
 from mifid.metrics.mifid import EPSILON
 from mifid.placing import judged, order, place, summarize
-from mifid.plausibility import check_numbers, check_pictures
+from mifid.plausibility import check_numbers, check_pictures, check_threshold
 from mifid.progress import Progress, choose
 from mifid.telling import told
 
@@ -163,6 +163,9 @@ def compare(
             smallest=min((entry.side.n for entry in entries if entry.side.n), default=None),
         )
         comparison = _concluded(contest, entries, seconds)
+        network = known["reference"].provenance.extractor
+        for standing in comparison.standings:
+            check_threshold(network, standing.memorization_distance, epsilon)
     seconds |= pipeline.seconds if pipeline else {}
     return replace(
         comparison,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mifid.errors import warn
+from mifid.errors import setting, warn
 from mifid.featureset import Features
 from mifid.images import Source, Stream
 from mifid.images.encodings import count_encodings
@@ -17,6 +17,7 @@ from mifid.images.sampling import evenly
 from mifid.inputs import GivenSide
 from mifid.measuring import Computed
 from mifid.metrics import METRICS
+from mifid.metrics.mifid import EPSILON
 from mifid.pipeline import Outcome, Pipeline
 from mifid.side import Side
 from mifid.statistics import Statistics
@@ -28,6 +29,7 @@ __all__ = [
     "check_numbers",
     "check_pictures",
     "check_submission",
+    "check_threshold",
 ]
 
 OF_NUMBERS = r"Few pictures: |The competition takes [\d,]+ to"
@@ -76,6 +78,23 @@ def check_numbers(
         )
     elif asked:
         warn(f"{asked}; these are {n:,}.")
+
+
+def check_threshold(extractor: str, distance: float | None, epsilon: float) -> None:
+    """Warn of a penalty that only comes of the network: Kaggle's threshold is for trained ones.
+
+    Args:
+        extractor: its name.
+        distance: the memorization distance; None: not computed.
+        epsilon: the threshold.
+    """
+    penalized = distance is not None and distance < epsilon
+    if penalized and epsilon == EPSILON and extractor == "inception-random":
+        warn(
+            f"The threshold {EPSILON:g} is made for the trained network. Distances of "
+            "inception-random are smaller, so pictures that copy nothing are penalized too: "
+            f"judge by FID, or give {setting('epsilon', 0.03)}."
+        )
 
 
 def check_pictures(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> None:

@@ -25,7 +25,13 @@ from mifid.images.ranges import SideRanges
 from mifid.inputs import open_side
 from mifid.measuring import Computed, check_metrics, check_widths, measure, measure_more
 from mifid.metrics.mifid import EPSILON, thresholded
-from mifid.plausibility import check_copies, check_numbers, check_pictures, check_submission
+from mifid.plausibility import (
+    check_copies,
+    check_numbers,
+    check_pictures,
+    check_submission,
+    check_threshold,
+)
 from mifid.progress import Progress, choose
 from mifid.report import Report
 from mifid.telling import not_comparable, protocol, told
@@ -171,6 +177,9 @@ def score(
         # What reports say of the numbers decides; they alone would not be comparable.
         kaggle = not_comparable(computed, epsilon, numbers=False) is None
         check_numbers(computed, competition=kaggle, wanted=wanted)
+        if report.mifid is not None:
+            scorer = computed["generated"].provenance.extractor
+            check_threshold(scorer, report.memorization_distance, epsilon)
         if kaggle:
             check_submission(by_label["generated"], pipeline)
     if any(side.available for side in sides):

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from toys import Counting, colours, write_pictures
 import mifid
 from mifid.errors import InputError, MifidWarning, recorded_warnings
 from mifid.images.sampling import sampled
-from mifid.plausibility import check_numbers
+from mifid.plausibility import check_numbers, check_threshold
 
 ONE, OTHER = np.stack(noises(9, 24, 24)), np.stack(noises(20, 24, 24)[9:])
 QUICK = {"extractor": colours, "ci": 0}
@@ -290,3 +291,21 @@ def test_a_device_that_is_not_there_is_refused_also_where_all_is_kept(device):
     mifid.score(ONE, OTHER, extractor=extractor, ci=0)
     with pytest.raises(InputError, match=f"device '{device}'"):
         mifid.score(ONE, OTHER, extractor=extractor, ci=0, device=device)
+
+
+@pytest.mark.parametrize(
+    ("extractor", "distance", "epsilon", "warned"),
+    [
+        ("inception-random", 0.05, 0.1, True),
+        ("inception-random", 0.2, 0.1, False),
+        ("inception-random", 0.0, 0.1, True),
+        ("inception-random", 0.02, 0.03, False),
+        ("inception-random", None, 0.1, False),
+        ("inception", 0.05, 0.1, False),
+    ],
+)
+def test_a_penalty_that_only_comes_of_the_network(extractor, distance, epsilon, warned):
+    with recorded_warnings() as found, warnings.catch_warnings():
+        warnings.simplefilter("ignore", MifidWarning)
+        check_threshold(extractor, distance, epsilon)
+    assert ["epsilon=0.03" in text for text in found] == [True] * warned
