@@ -196,7 +196,7 @@ def test_a_submission_broken_otherwise_is_1(train, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "length"),
     [
-        ([], (150, 0, "")),
+        ([], (30, 0, "")),
         (["--steps", "7"], (7, 0, "")),
         (["--epochs", "1.5"], (0, 1.5, "")),
         (["--budget", "9s"], (0, 0, "9s")),

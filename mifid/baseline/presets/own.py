@@ -42,7 +42,7 @@ PRESETS = (
     ),
     row(
         "tiny",
-        "ResNet-2 at 64 pixels, 150 steps: to see the machinery work",
+        "ResNet-2 at 64 pixels, 30 steps: to see the machinery work",
         source=_SOURCE,
         stated={},
         ours={
@@ -55,7 +55,7 @@ PRESETS = (
             "discriminator.width": 16,
             "discriminator.layers": 2,
             "training.batch": 4,
-            "training.steps": 150,
+            "training.steps": 30,
             "training.pool": 8,
             "training.ema": 0.99,
             "training.log_steps": 5,
