@@ -17,6 +17,7 @@ from mifid.extractors.base import Identity
 from mifid.featureset import Features
 from mifid.files import given_path
 from mifid.images import Source, Stream, open_images
+from mifid.images.arrays import feature_rows
 from mifid.images.ranges import SideRanges, ValueRange, range_of
 from mifid.images.sampling import sampled, thinned
 from mifid.provenance import UNKNOWN, Provenance
@@ -82,11 +83,16 @@ class GivenSide:
 def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
     """Open anything that scoring accepts; see :func:`mifid.images.open_images` for pictures.
 
+    Floats (N, D), as an array or tensor, are features.
+
     Raises:
         InputError: it cannot be used, and why.
     """
     if isinstance(given, Features | Statistics):
         return given
+    # With a range of their values, floats (H, W) are a grey picture.
+    if value_range is None and (rows := feature_rows(given)) is not None:
+        return Features.from_contents(formats.Contents(features=rows))
     if isinstance(given, str | os.PathLike):
         given = given_path(given)
     if isinstance(given, str) and formats.holds_statistics(given):

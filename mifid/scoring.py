@@ -69,7 +69,8 @@ def score(
     Args:
         images: the generated pictures: a folder, zip, tar, .npy, .npz, glob pattern, array
             (N, H, W, 3) uint8, tensor (N, 3, H, W), a list or iterable of pictures, paths or rows
-            (see :func:`mifid.images.open_images`), or a file of features or statistics.
+            (see :func:`mifid.images.open_images`), or features or statistics: a file of them, or
+            floats (N, D).
         reference: the real pictures, in any of the same forms; a list of folders is one set.
         memorization_reference: the pictures that were trained on, if they are not the reference.
         held_out: real pictures that nobody trained on: for the floor of FID, FLD and C_T.

@@ -132,3 +132,18 @@ def test_measures_that_overflow_are_left_out_with_the_reason():
     report.to_json()
     assert report.fid > 1e118
     assert "overflows" in report.metrics["kid"].omitted
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "float64"])
+def test_floats_of_pictures_by_width_are_features(kind):
+    torch = pytest.importorskip("torch")
+    made, real = (np.random.RandomState(seed).rand(9, 4).astype(np.float32) for seed in (0, 1))
+    form = {"array": np.asarray, "tensor": torch.from_numpy, "float64": np.float64}[kind]
+    report = mifid.score(form(made), form(real), ci=0)
+    assert report.fid == mifid.score(Features(made), Features(real), ci=0).fid
+    assert report.inputs["generated"].source == "features"
+
+
+def test_floats_with_a_range_are_a_grey_picture():
+    with pytest.raises(FeatureError, match="holds one picture"):
+        open_side("generated", np.zeros((9, 4), np.float32), value_range=(0, 1))

@@ -22,6 +22,7 @@ __all__ = [
     "accepts_array",
     "accepts_file",
     "as_rgb",
+    "feature_rows",
     "is_array",
     "mode_of",
     "open_array",
@@ -78,6 +79,15 @@ def is_array(given: object) -> bool:
     pil = any(base.__module__.startswith("PIL.") for base in type(given).__mro__)
     # With a shape, as tables of names have none that is a picture's. Not a class: an instance.
     return not pil and hasattr(given, "__array__") and isinstance(_shape(given), tuple)
+
+
+def feature_rows(given: Any) -> npt.NDArray[Any] | None:
+    """Return a copy of a floating-point array or tensor (N, D), which holds features; else None."""
+    shape = _shape(given) if is_array(given) else None
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        return None
+    array = _from_tensor(given, "the tensor") if _is_tensor(given) else np.asarray(given)
+    return np.array(array) if array.dtype.kind == "f" else None
 
 
 def accepts_array(given: object) -> bool:
@@ -257,8 +267,8 @@ def _no_pictures_shape(array: npt.NDArray[Any], where: str) -> InputError:
     elif len(shape) > 4:
         hint = "If it is a batch of batches, join the first axes: x.reshape(-1, *x.shape[2:])."
     elif len(shape) in (1, 2) and array.dtype.kind == "f":
-        hint = "Features are given as a file of them, or as mifid's Features; grey pictures of "
-        hint += f"floats with their range: {setting('value_range', (0, 1))}."
+        hint = "Features (N, D) are a side of mifid.score, not pictures; grey pictures of floats "
+        hint += f"are given with their range: {setting('value_range', (0, 1))}."
     else:
         hint = "Tensors may be (N, 3, H, W); one and four channels are taken as files are."
     return InputError(f"{where} has shape {shape}; {_EXPECTED}", hint=hint)

@@ -84,7 +84,7 @@ def test_arrays_of_another_shape_are_refused_by_what_would_mend_it(shape, hint):
 
 @pytest.mark.parametrize("features", [np.zeros((24, 2048)), np.zeros(2048), torch.zeros(24, 2048)])
 def test_features_are_not_taken_for_pictures(features):
-    with pytest.raises(InputError, match=r"has shape \(.*2048.*\).*\nFeatures are given as a file"):
+    with pytest.raises(InputError, match=r"has shape \(.*2048.*\).*\nFeatures \(N, D\) are a side"):
         open_images(features)
 
 
