@@ -55,17 +55,16 @@ ELSEWHERE = {
     "--save-stats": "the command mifid reference build",
     "--csv": "-o scores.csv",
     "--html": "--report",
-    "--lr": "--set optimiser.rate=VALUE",
-    "--batch-size": "--set training.batch=VALUE",
     "--data": "--photos and --monets",
     "--dataroot": "--photos and --monets",
-    "--max-steps": "--steps",
-    "--n-epochs": "--epochs",
     "--time": "--budget",
     "--output-dir": "--out",
     "--checkpoints-dir": "--out",
 }
-"""What stands here for options of pytorch-fid, torch-fidelity, clean-fid and training scripts."""
+"""What stands here for options of pytorch-fid, torch-fidelity, clean-fid and training scripts.
+
+What others call settings of training is in mifid.baseline.settings.
+"""
 
 
 class CommandGroup(click.Group):

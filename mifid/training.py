@@ -112,6 +112,7 @@ def train_baseline(
     """
     started = time.monotonic()
     # Imported here, like torch everywhere: naming the function costs nothing.
+    from mifid.baseline.preflight import check_prepared
     from mifid.baseline.processes import start_processes
     from mifid.baseline.run import Run
     from mifid.extractors.devices import choose_device
@@ -154,6 +155,8 @@ def train_baseline(
         )
         judge, note = None, ""
         with processes.together():
+            if not resume:  # else what is trained already is painted with in any case
+                check_prepared(chosen, elapsed=time.monotonic() - started)
             _warn_of_number(run)
             if processes.is_first and inputs.extractor != NO_SCORES:
                 note = _held_out_note(run, workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ __all__ = [
     "Costs",
     "Scorings",
     "check_budget",
+    "check_prepared",
     "check_space",
     "checkpoint_bytes",
     "handing_in",
@@ -259,6 +261,27 @@ def plan_scorings(
     return chosen
 
 
+def check_prepared(config: Config, *, elapsed: float) -> None:
+    """See that preparing the pictures has left something of a time budget.
+
+    Args:
+        config: of the run.
+        elapsed: seconds that it took.
+
+    Raises:
+        InputError: the budget is used up before anything else is measured.
+    """
+    budget = parse_duration(config.training.budget) if config.training.budget else None
+    if budget is not None and elapsed >= budget:
+        raise InputError(
+            f"a budget of {format_duration(budget)} is too short here: preparing the pictures "
+            f"alone took {format_duration(elapsed)}",
+            hint=f"Prepared pictures are kept, so the next try begins sooner; give a longer "
+            f"{setting('training.budget')}, or to see only that it works: "
+            f"{setting('preset', 'tiny')}.",
+        )
+
+
 def check_budget(
     config: Config,
     *,
@@ -302,10 +325,16 @@ def check_budget(
         f"{format_duration(ending)}, scoring before it {format_duration(scoring)}; a step takes "
         f"{format_duration(costs.step)}, so that {fit:,} steps would be left, and below {least:,} "
         "nothing is learnt",
-        hint=f"Give at least {setting('training.budget', f'{int(enough / 60) + 1}m')}"
+        hint=f"Give at least {setting('training.budget', _rounded_up(enough))}"
         + _less_to_do(config, submission=submission, held_back=scorings.photos)
         + f". To see only that it works: {setting('preset', 'tiny')}.",
     )
+
+
+def _rounded_up(seconds: float) -> str:
+    """Return a budget that suffices, in minutes or from two hours on in hours."""
+    minutes = int(seconds / 60) + 1
+    return f"{minutes}m" if minutes < 120 else f"{math.ceil(minutes / 60)}h"
 
 
 def _less_to_do(config: Config, *, submission: int, held_back: int) -> str:

@@ -127,6 +127,19 @@ def test_a_run_ends_in_time_and_every_step_trains(train):
     assert rows[-1]["fraction"] == 1
 
 
+def test_a_budget_that_preparing_has_used_up_is_refused_before_anything_is_measured(
+    train, monkeypatch
+):
+    devices = training_module.choose
+    monkeypatch.setattr(
+        training_module, "choose", lambda given: (train.clock.costs("open", 30), devices(given))[1]
+    )
+    with pytest.raises(InputError, match=r"budget of 10 s .* preparing the pictures alone took 30"):
+        train("10s", step=1.0)
+    assert "step" not in train.clock.spent
+    assert not train.folder.exists()
+
+
 def test_what_preparing_takes_is_of_the_budget_and_not_of_the_schedule(train, monkeypatch):
     real = run.Run._prepare
 

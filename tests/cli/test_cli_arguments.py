@@ -170,6 +170,8 @@ def test_a_hint_is_in_the_words_of_where_it_is_read(folder, failure):
         (("compare", "a.zip", "--num_workers", "2"), "--workers"),
         (("score", "a.zip", "--ref", "b", "--gpu", "0"), "--device cuda"),
         (("train-baseline", "--lr", "0.1"), "--set optimiser.rate="),
+        (("train-baseline", "--batch-size", "4"), "--set training.batch="),
+        (("train-baseline", "--n-epochs", "4"), "'--epochs'"),
         (("train-baseline", "--dataroot", "a"), "--photos and --monets"),
     ],
 )
