@@ -18,7 +18,7 @@ class Recorder:
     """Numbers, checks and errors of one stage.
 
     Args:
-        path: JSON file, written anew with each of them: ``"found"``, ``"checks"``, ``"errors"``.
+        path: JSON file, written again with each of them: ``"found"``, ``"checks"``, ``"errors"``.
     """
 
     def __init__(self, path: Path) -> None:

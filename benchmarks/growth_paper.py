@@ -159,7 +159,7 @@ def _breaks(given: Measurements) -> str:
         f"{_size(directory + hashing)} a million, which fills {machine / GIB:.0f} GiB at "
         f"{_round(streamed)} pictures. Before that a million take "
         f"{alone.each * MILLION / 3600:.1f} hours here, and a run that is broken off begins "
-        "anew: what was computed is kept when a set is through, not before.",
+        "again: what was computed is kept when a set is through, not before.",
         "- Nothing overflows on the way: zips beyond 65,535 entries are read, rows are counted in "
         "64 bits, and the sums are float64, merged by the pairwise update.",
     ]

@@ -42,7 +42,7 @@ from .tables import print_json, print_table, print_text
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.json, .csv (a line a submission), .txt or .html anew.",
+    help="Write a new FILE.json, .csv (a line a submission), .txt or .html.",
 )
 @click.option(
     "--report",

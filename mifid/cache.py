@@ -68,7 +68,7 @@ class Cache:
             warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
             return None
         except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
-            warn(f"cache entry {path} is damaged and is computed anew: {first_line(error)}")
+            warn(f"cache entry {path} is damaged and is computed again: {first_line(error)}")
             _remove(path)
             return None
         with suppress(OSError):  # a read-only cache is still a cache

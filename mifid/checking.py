@@ -252,7 +252,7 @@ def _entry_findings(
         advice = "The zip in it may be the one to hand in: unzip this one first."
     yield _none_of(foreign, "foreign files", advice)
     yield _none_of(nested, "folders", "Put the pictures at the top: zip -X -j images.zip out/*.jpg")
-    yield _none_of([n for n in names if climbs_out(n)], "paths that climb out", "Make it anew.")
+    yield _none_of([n for n in names if climbs_out(n)], "paths that climb out", "Make it again.")
     yield _none_of(twice, "duplicate names", "Give every picture a name of its own.")
 
 
@@ -288,7 +288,7 @@ def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Fi
     for picture in good:
         by_content[picture.digest].append(picture.name)
     copies = [name for names in by_content.values() for name in sorted(names)[1:]]
-    yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these anew.")
+    yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these again.")
     yield _none_of(
         [f"{p.name} ({p.format})" for p in good if p.format != rules.format],
         f"not {rules.format}",

@@ -38,7 +38,7 @@ class Comparison:
         methods: of ``"bootstrap"`` and ``"jackknife"`` (FID to first order, approximate), those
             that intervals were made by.
         replicates: how many.
-        resampled: which sides were drawn anew.
+        resampled: which sides were drawn again.
         seed: of the draws.
         simultaneous: how many submissions' differences are judged together; their intervals hold
             all at once from three on (see ``mifid.evidence.simultaneous``), below each alone.
@@ -200,7 +200,7 @@ class Comparison:
         return f"<table><tr>{head}</tr>{body}</table><p>{below}</p>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write .json, .csv (a line a submission), .txt or .html anew; whole or not at all.
+        """Write a new .json, .csv (a line a submission), .txt or .html; whole or not at all.
 
         Raises:
             OutputError: another ending, or a place that cannot be written.

@@ -127,7 +127,7 @@ def check_history(file: Path) -> None:
 
 
 def refuse_history(file: Path) -> None:
-    """Keep a file of scores from being written anew: its lines are of many runs.
+    """Keep a file of scores from being replaced: its lines are of many runs.
 
     Raises:
         OutputError: the file is one.
@@ -139,7 +139,7 @@ def refuse_history(file: Path) -> None:
         heading = _cells(lines.readline(_LONGEST_LINE))
     if set(heading) >= _TELLTALE:
         raise OutputError(
-            f"cannot write {file} anew: it is a history of scores, as mifid score -o appends to",
+            f"cannot replace {file}: it is a history of scores, as mifid score -o appends to",
             hint=_another(file),
         )
 

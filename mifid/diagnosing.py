@@ -136,7 +136,7 @@ def _refuse_unreadable(sides: dict[str, GivenSide]) -> None:
             )
     if not isinstance(sides["generated"].input, Source):
         raise InputError(
-            f"generated: {sides['generated'].description} has no pictures to resize or encode anew",
+            f"generated: {sides['generated'].description} has no pictures to resize or encode",
             hint="Give the pictures themselves.",
         )
 

@@ -281,26 +281,26 @@ def _mixture(
     one: tuple[GivenSide, Identity | Provenance], other: tuple[GivenSide, Identity | Provenance]
 ) -> CompatibilityError:
     if _pictures(one[0]):
-        one, other = other, one  # only what was made before can be made anew
+        one, other = other, one  # only what was made before can be made again
     (side, maker), (other_side, other_maker) = one, other
     name, other_name = _name(maker), _name(other_maker)
-    anew = _build()
+    again = _build()
     if name != other_name:
         difference, option = "", setting("extractor", name)
-        anew = _build(setting("extractor", other_name))
+        again = _build(setting("extractor", other_name))
     elif maker.dtype != other_maker.dtype:
         difference, option = (
             f" in {other_maker.dtype}, not {maker.dtype}",
             f"the same {setting('precision')}",
         )
-        anew = f"{anew} with the same {setting('precision')}"
+        again = f"{again} with the same {setting('precision')}"
     else:
         difference, option = " with other weights", "the same weights"
     use = f"Use {option} for the {other_side.title}, or make" if _pictures(other_side) else "Make"
     return CompatibilityError(
         f"the {side.title} was made with extractor '{name}', "
         f"the {other_side.title} with '{other_name}'{difference}",
-        hint=f"{use} the {side.title} anew: {anew}",
+        hint=f"{use} the {side.title} again: {again}",
     )
 
 

@@ -102,7 +102,7 @@ def resumable_archive(
     Args:
         target: where the whole archive is to be.
         names: of all entries, in order, each once.
-        fingerprint: of everything that the entries' bytes depend on; another one starts anew.
+        fingerprint: of everything that the entries' bytes depend on; another one starts again.
         group: entries are kept by so many at a time, for those that are made together.
 
     Raises:

@@ -9,6 +9,7 @@ order: the one of seed 7.
 
 from __future__ import annotations
 
+import inspect
 import os
 import random as python_random
 import signal
@@ -84,6 +85,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for group in groups for item in group]
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name sets and generators alike in every process: those that share the tests must agree."""
+    if isinstance(val, set | frozenset):
+        return "{" + ",".join(sorted(map(str, val))) + "}"
+    return "generator" if inspect.isgenerator(val) else None
+
+
 def _is_installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
@@ -124,9 +132,11 @@ def _nothing_left_behind() -> Iterator[None]:
     }
     ours = {name for name in os.environ if name in AMBIENT or name.startswith("MIFID_")}
     left |= {name: (None, os.environ[name]) for name in ours - variables.keys()}
-    # By their numbers: one that is just being started has no command yet.
+    # By their numbers: one that is just being started has no command yet. multiprocessing's own
+    # helpers stay to the end, from their first use on.
     started = [_command(pid) for pid in _children() - children]
-    if started := [command for command in started if "resource_tracker" not in command]:
+    helpers = "multiprocessing.resource_tracker", "multiprocessing.forkserver"
+    if started := [one for one in started if not any(name in one for name in helpers)]:
         left["child processes"] = ([], started)
     os.chdir(before["current folder"])
     torch.set_num_threads(before["threads of torch"])

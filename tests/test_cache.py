@@ -122,7 +122,7 @@ def test_arrays_of_another_shape_or_type_are_another_entry(tmp_path):
         seal = archive["seal"]
     for changed in (ARRAYS["features"][:5], ARRAYS["features"].astype(np.float64)):
         np.savez(path, seal=seal, note=ARRAYS["note"], features=changed)
-        with pytest.warns(MifidWarning, match="computed anew"):
+        with pytest.warns(MifidWarning, match="computed again"):
             assert cache.load(KEY) is None
 
 
@@ -132,7 +132,7 @@ def test_an_entry_cut_short_is_removed_with_a_warning(keep, tmp_path):
     cache.store(KEY, ARRAYS)
     path = cache.entries()[0].path
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.warns(MifidWarning, match="damaged and is computed anew"):
+    with pytest.warns(MifidWarning, match="damaged and is computed again"):
         assert cache.load(KEY) is None
     assert cache.entries() == []
 

@@ -149,7 +149,7 @@ def test_an_empty_folder_is_no_entry(tmp_path):
 @pytest.mark.parametrize("name", ["../9.jpg", "/9.jpg", "C:\\9.jpg"])
 def test_paths_that_climb_out_are_refused(name, tmp_path):
     found = refused(submission(tmp_path, [*jpegs(2), (name, encode_picture(picture(9)))]))
-    assert found["paths that climb out"] == (f"1: {name}", "Make it anew.")
+    assert found["paths that climb out"] == (f"1: {name}", "Make it again.")
 
 
 def test_duplicate_names_are_refused(tmp_path):
@@ -169,7 +169,7 @@ def test_a_wrong_checksum_is_refused(compression, tmp_path):
     ((rule, (found, advice)),) = refused(patch_zip(path, "1.jpg", crc=12345)).items()
     assert rule == "damaged"
     assert found.startswith("1: '1.jpg' is damaged: Bad CRC-32")
-    assert advice == "Write these anew."
+    assert advice == "Write these again."
 
 
 def test_a_damaged_stream_is_refused(tmp_path):

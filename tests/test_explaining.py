@@ -351,7 +351,7 @@ def test_features_of_unknown_making():
     assert found.conclusions[0].startswith(
         "Other generated pictures, the same reference; whether the protocol is the same cannot"
     )
-    assert found.inputs[0].why.endswith("the same ones encoded anew or reordered")
+    assert found.inputs[0].why.endswith("the same ones encoded again or reordered")
     moved = explain(features(), features(**WORSE)).conclusions[0]
     assert moved.startswith("Same inputs, same protocol: the numbers must be equal")
 

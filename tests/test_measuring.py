@@ -51,7 +51,6 @@ def more(wanted, logits=None, seed=2020, **sides):
         (["all"], set(METRICS)),
         ((name for name in ("ct", "is")), {"ct", "is"}),
     ],
-    ids=str,
 )
 def test_groups_are_spelled_out(given, wanted):
     assert check_metrics(given, 0.1) == wanted
@@ -137,7 +136,6 @@ def test_the_core_is_what_the_formulas_say():
         ),
         ({"kid", "dc"}, set(), "not asked for"),
     ],
-    ids=str,
 )
 def test_only_what_was_asked_for(wanted, there, reason):
     found, _ = measured(wanted)

@@ -98,7 +98,7 @@ def test_a_damaged_entry_is_computed_anew(tmp_path):
     first = mifid.features(folder, extractor=counting)
     path = Cache().entries()[0].path
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.warns(MifidWarning, match="computed anew"):
+    with pytest.warns(MifidWarning, match="computed again"):
         second = mifid.features(folder, extractor=counting)
     assert counting.pictures == 8
     np.testing.assert_array_equal(first.values, second.values)

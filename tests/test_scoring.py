@@ -760,5 +760,5 @@ def test_what_is_on_file_is_to_be_made_anew_not_the_pictures(tmp_path):
     made = mifid.features(GENERATED, extractor=Counting("v1"))
     with pytest.raises(CompatibilityError) as caught:
         mifid.score(made, REFERENCE, extractor="inception-random")
-    assert "make the generated anew" in caught.value.hint
+    assert "make the generated again" in caught.value.hint
     assert "extractor='inception-random'" in caught.value.hint

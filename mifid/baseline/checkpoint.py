@@ -93,7 +93,7 @@ class Checkpoints:
         if version != _VERSION:
             raise InputError(
                 f"{path} has checkpoint version {version}; this mifid reads version {_VERSION}",
-                hint="Go on with the version of mifid that wrote it, or train anew.",
+                hint="Go on with the version of mifid that wrote it, or train again.",
             )
         if world != self._processes.world:
             written_by = "1 process" if world == 1 else f"{world} processes"
@@ -110,7 +110,7 @@ class Checkpoints:
         before = f" (there is also {others[-1]})" if others else ""
         return InputError(
             f"{path} is not a readable checkpoint: {why}",
-            hint=f"Remove it to go on from the one before{before}, or train anew.",
+            hint=f"Remove it to go on from the one before{before}, or train again.",
         )
 
     def _steps(self, rank: int) -> list[int]:
@@ -209,7 +209,7 @@ def check_state(found: object, like: object, *, name: str) -> None:
             f"the checkpoint does not fit the run: {name} is {_described(found)}; "
             f"expected {_described(like)}",
             hint="Was it written by another version of mifid or torch, or changed by hand? "
-            f"Remove it to go on from the one before, or train anew in another {setting('out')}.",
+            f"Remove it to go on from the one before, or train again in another {setting('out')}.",
         )
 
 

@@ -283,7 +283,7 @@ class Trainer:
                 f"the checkpoint of step {state['step']:,} does not fit the run: "
                 f"{type(error).__name__}: {first_line(error)}",
                 hint="Was it written by another version of mifid or torch, or changed by hand? "
-                "Remove it to go on from the one before, or train anew in another "
+                "Remove it to go on from the one before, or train again in another "
                 f"{setting('out')}.",
             ) from error
 

@@ -41,7 +41,7 @@ class Painter:
         self._network.eval()
         try:
             with torch.inference_mode():
-                # forward, not the call: compiled, it would compile anew for each size of batch.
+                # forward, not the call: compiled, it would compile again for each size of batch.
                 painted = self._network.forward(self._given(photos, first))
         finally:
             self._network.train(was_training)

@@ -147,7 +147,7 @@ def _load(path: Path, *, size: int, complete: int) -> PixelFile | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # damage can make NumPy and json raise nearly anything
-        warn(f"cached pixels {path} are damaged and are made anew: {first_line(error)}")
+        warn(f"cached pixels {path} are damaged and are made again: {first_line(error)}")
         with suppress(OSError):
             path.unlink()
         return None

@@ -82,7 +82,7 @@ class ImagePool:
         if not is_tensor or pictures.dim() != 4 or not pictures.is_floating_point():
             raise InputError(
                 "the checkpoint's pool holds something else than pictures (N, C, H, W)",
-                hint="Remove the checkpoint to go on from the one before, or train anew.",
+                hint="Remove the checkpoint to go on from the one before, or train again.",
             )
         if len(pictures) > self._size:
             raise InputError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from signal import Signals
+from typing import Any
 
 import torch
 
@@ -49,7 +50,7 @@ from mifid.baseline.runfolder import (
 )
 from mifid.baseline.schedule import factor
 from mifid.baseline.sides import open_side, refuse_shared, store_sides
-from mifid.baseline.snapshots import Best, Scorer
+from mifid.baseline.snapshots import Best, Scorer, Snapshots
 from mifid.errors import InputError, warn
 from mifid.images import Source
 from mifid.images.batches import default_workers
@@ -170,51 +171,25 @@ class Run:
             if tensorboard:
                 check_tensorboard()
             stack.enter_context(told_memory(self.config))
-            recorder = snapshots = None
+            recorder = snapshots = scorings = None
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
             longer = has_other_length(earlier, self.config)
             checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
-            scorings = None
             step = self._try_training()
             with self.processes.together():
                 identity = self._identity(scorer)
-                parts = build(
-                    self.config,
-                    photos=self.photos,
-                    paintings=self.paintings,
-                    device=self.device,
-                    processes=self.processes,
-                )
-                last = checkpoints.last() if self.resume else None
-                state = checkpoints.load(last) if last is not None else None
-                if state is not None:
-                    check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")
-                    check_identity(self.folder, then=state["identity"], now=identity)
+                parts = self._build()
+                state = self._state(checkpoints, identity)
                 clock = Clock(started=started, before=state["elapsed"] if state else 0.0)
                 each, clock.steps = steps_of(self.config, parts.feed)
                 if self.processes.is_first:
                     scorings = Scorings(**state["scorings"]) if state else None
                     scorings = self._prepare(parts, scorer, clock, step=step, scorings=scorings)
-                    photos_score = None
-                    if scorer is not None and state is None and scorings.photos:
-                        photos_score = self._score_photos(parts, scorer, scorings.photos)
                     if longer and state is not None:
                         self._check_longer(clock, state["step"], state["fraction"], earlier)
-                    self._write_run_file()
-                    recorder = stack.enter_context(
-                        Recorder.open(self.folder, tensorboard=tensorboard, resume_from=last or 0)
+                    recorder, snapshots = self._open_records(
+                        stack, parts, scorer, scorings, state=state, tensorboard=tensorboard
                     )
-                    if not self.resume:
-                        write_augmented(self.folder, parts.feed)
-                    snapshots = parts.snapshots(
-                        self.folder,
-                        scorer=scorer,
-                        photos=scorings.photos,
-                        recorder=recorder,
-                        rules=self.rules,
-                    )
-                    if photos_score is not None:
-                        snapshots.record_photos(photos_score)
                     clock.prepared = clock.elapsed()
             scorings = self._told(scorings)
             stop = stack.enter_context(stop_requests())
@@ -237,7 +212,7 @@ class Run:
             )
             if state is not None:
                 trainer.load_state_dict(state)
-                if longer:  # how much is over is counted anew
+                if longer:  # how much is over is counted again
                     trainer.fraction = 0.0
             else:
                 trainer.save()  # the first one shows that there is room, and loses nothing
@@ -246,6 +221,68 @@ class Run:
             self.step, self.trained_steps = trainer.step, trainer.step - begun_at
             self.best = snapshots.best if snapshots is not None else None
             return interrupted
+
+    def _build(self) -> Parts:
+        return build(
+            self.config,
+            photos=self.photos,
+            paintings=self.paintings,
+            device=self.device,
+            processes=self.processes,
+        )
+
+    def _state(
+        self, checkpoints: Checkpoints, identity: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """Return the last checkpoint, whose run is this one; None: the run begins.
+
+        Raises:
+            InputError: it is damaged, or of other pictures.
+        """
+        last = checkpoints.last() if self.resume else None
+        if last is None:
+            return None
+        state = checkpoints.load(last)
+        check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")
+        check_identity(self.folder, then=state["identity"], now=identity)
+        return state
+
+    def _open_records(
+        self,
+        stack: ExitStack,
+        parts: Parts,
+        scorer: Scorer | None,
+        scorings: Scorings,
+        *,
+        state: Mapping[str, Any] | None,
+        tensorboard: bool,
+    ) -> tuple[Recorder, Snapshots]:
+        """Write down what is trained, and open what the first process alone keeps of it.
+
+        Args:
+            stack: closes the records.
+            parts: what is trained.
+            scorer: of snapshots, and before them of the photos unpainted; None: nothing is scored.
+            scorings: on how many photos.
+            state: that the run goes on from; None: it begins.
+            tensorboard: whether its event files are written too.
+        """
+        photos_score = None
+        if scorer is not None and state is None and scorings.photos:
+            photos_score = self._score_photos(parts, scorer, scorings.photos)
+        self._write_run_file()
+        begun = state["step"] if state is not None else 0
+        recorder = stack.enter_context(
+            Recorder.open(self.folder, tensorboard=tensorboard, resume_from=begun)
+        )
+        if not self.resume:
+            write_augmented(self.folder, parts.feed)
+        snapshots = parts.snapshots(
+            self.folder, scorer=scorer, photos=scorings.photos, recorder=recorder, rules=self.rules
+        )
+        if photos_score is not None:
+            snapshots.record_photos(photos_score)
+        return recorder, snapshots
 
     def _identity(self, scorer: Scorer | None) -> dict[str, str]:
         """Return what must be the same when the run goes on; paths are no part of it."""
@@ -286,14 +323,7 @@ class Run:
         if self.resume or not self.config.training.budget:
             return 0.0
         with self.progress.task("measure a step", None, ""), self.processes.together():
-            parts = build(
-                self.config,
-                photos=self.photos,
-                paintings=self.paintings,
-                device=self.device,
-                processes=self.processes,
-            )
-            return try_training(parts)
+            return try_training(self._build())
 
     def _prepare(
         self,

@@ -148,7 +148,7 @@ def check_identity(folder: Path, *, then: object, now: Mapping[str, str]) -> Non
         given = " and ".join(setting(name) for name in _GIVEN_AS[what])
         raise InputError(
             f"{folder}: the {told} that the run began with{shown}",
-            hint=f"Give the same {given} as then, or train anew in another {setting('out')}."
+            hint=f"Give the same {given} as then, or train again in another {setting('out')}."
             + (" Pixels, names and number must be the same; the path may be another." * plural),
         )
 
@@ -212,6 +212,6 @@ def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
         shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")
         raise InputError(
             f"{file.parent} holds a run with another configuration: {shown}",
-            hint="Leave the options out to go on as it began, or train anew in another "
+            hint="Leave the options out to go on as it began, or train again in another "
             f"{setting('out')}.",
         )

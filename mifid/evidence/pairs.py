@@ -126,8 +126,8 @@ def _same(
     if kind_a != kind_b:
         return None, f"{kind_a} and {kind_b}: their hashes are of different things"
     if kind_a == "features":  # of pictures the hash does not depend on the order
-        return False, "other contents: other pictures, or the same ones encoded anew or reordered"
-    return False, "other contents: other pictures, or the same ones encoded anew"
+        return False, "other contents: other pictures, or the same ones encoded again or reordered"
+    return False, "other contents: other pictures, or the same ones encoded again"
 
 
 def _kind(source: str) -> str:

@@ -96,7 +96,7 @@ def _encodings(
         )
     if already:
         yield (
-            "Generated pictures are JPEG already: encoding them anew adds to what they lost then, "
+            "Generated pictures are JPEG already: encoding them again adds to what they lost then, "
             "and brings nothing back. To choose an encoding, give the pictures as PNG or as arrays."
         )
     if theirs in (_MONET_JPG, _MONET_TFREC):

@@ -87,7 +87,7 @@ class Diagnosis:
 
     Attributes:
         variants: as given first, then resizes, then encodings.
-        generated: the side that is encoded anew.
+        generated: the side that is encoded again.
         reference: the other side.
         extractor: its name.
         notes: what the table cannot say, a paragraph each, the most useful first.

@@ -19,7 +19,7 @@ FORMATS = (".png", ".json")
 # Hatches say the same as the colours, for grey prints.
 _KINDS = {
     "resize": ("both sides resized otherwise", BLUE, ""),
-    "encoding": ("generated pictures encoded anew", VERMILION, "///"),
+    "encoding": ("generated pictures encoded again", VERMILION, "///"),
 }
 
 

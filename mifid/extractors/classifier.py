@@ -90,7 +90,7 @@ def _kept(path: Path, key: str) -> Classifier | None:
         warn(f"the kept classifier {path} cannot be read: {error.strerror or error}")
         return None
     except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
-        warn(f"the kept classifier {path} is damaged and is read anew: {first_line(error)}")
+        warn(f"the kept classifier {path} is damaged and is read again: {first_line(error)}")
         with suppress(OSError):
             path.unlink()
         return None

@@ -114,7 +114,7 @@ def select(
         if climbs_out(entry.name):
             raise InputError(
                 f"{description}: entry '{entry.name}' points outside the archive",
-                hint="Such archives can overwrite files when unpacked; make it anew.",
+                hint="Such archives can overwrite files when unpacked; make it again.",
             )
     beside = Counter(SPECIAL for entry in entries if entry.special)
     files = _followed([entry for entry in entries if not entry.special])
@@ -284,14 +284,14 @@ def refuse_bombs(entries: Iterable[Entry], *, description: str, archive_bytes: i
         raise InputError(
             f"{description}: entry '{largest.name}' unpacks to {largest.size:,} bytes, "
             f"more than the {MAX_ENTRY_BYTES:,} that a picture may have",
-            hint="It looks like a decompression bomb; make the archive anew.",
+            hint="It looks like a decompression bomb; make the archive again.",
         )
     total = sum(entry.size for entry in entries)
     if total > most_bytes(archive_bytes):
         raise InputError(
             f"{description}: {archive_bytes:,} bytes unpack to {total:,}, "
             f"more than {_MAX_EXPANSION} times as many",
-            hint="It looks like a decompression bomb; make the archive anew.",
+            hint="It looks like a decompression bomb; make the archive again.",
         )
 
 

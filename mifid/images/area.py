@@ -73,7 +73,7 @@ class Area:
         return sent
 
     def take(self, sent: Iterable[Sent]) -> list[Outcome]:
-        """Return copies of the pixels in the area, which may then be written anew."""
+        """Return copies of the pixels in the area, which may then be written again."""
         return [self._copied(one) if isinstance(one, Placed) else one for one in sent]
 
     def _copied(self, placed: Placed) -> Decoded:

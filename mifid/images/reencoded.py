@@ -58,7 +58,7 @@ ENCODINGS = {
 
 
 class Reencoded(Source):
-    """The pictures of ``source``, decoded and encoded anew; closing it is its owner's business.
+    """The pictures of ``source``, decoded and encoded again; closing it is its owner's business.
 
     Its contents are other bytes, so hashes and cached features are its own.
     """
@@ -66,7 +66,7 @@ class Reencoded(Source):
     def __init__(self, source: Source, encoding: Encoding) -> None:
         self._source = source
         self._encoding = encoding
-        self.description = f"{source.description}, encoded anew as {encoding.title}"
+        self.description = f"{source.description}, encoded again as {encoding.title}"
         self.names, self.skipped = source.names, source.skipped
         self.travels = source.travels
 

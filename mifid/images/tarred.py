@@ -84,7 +84,7 @@ class TarSource(Source):
         with self._path.open("rb") as file:
             kind = kind_of(file.read(LENGTH))
         if kind is None or "tar" in kind.words or _opener(self._path):
-            advice = "Make it anew; a broken upload or download is shorter than the original."
+            advice = "Make it again; a broken upload or download is shorter than the original."
         else:
             problem, advice = f"it is {kind.words}", kind.advice
         return InputError(f"{self._path} is not a readable tar file: {problem}", hint=advice)
@@ -118,7 +118,7 @@ class TarSource(Source):
         if len(content) != place.size:
             raise PictureError(
                 f"'{entry.name}' is cut short: {len(content):,} of {place.size:,} bytes",
-                hint="Make the archive anew, or leave such pictures out with "
+                hint="Make the archive again, or leave such pictures out with "
                 f"{setting('skip_bad', True)}.",
             )
         return content
@@ -165,7 +165,7 @@ def _decompressed(path: Path) -> IO[bytes]:
                 if spool.tell() > limit:
                     raise InputError(
                         f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,}",
-                        hint="It looks like a decompression bomb; make the archive anew.",
+                        hint="It looks like a decompression bomb; make the archive again.",
                     )
     except BaseException:
         spool.close()
@@ -241,7 +241,7 @@ def _members(file: IO[bytes], description: str) -> Iterator[Entry]:
             raise InputError(
                 f"{description}: entry '{name}' is stored in parts, which is not read",
                 hint="tar -S (sparse files) and tar -M (several volumes) make such archives; make "
-                "it anew without.",
+                "it again without.",
             )
         if kind not in _FOLDERS + _NOT_FILES and not name.endswith("/"):
             symlink = link if kind == _SYMLINK else None

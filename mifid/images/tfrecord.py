@@ -39,7 +39,7 @@ _MASK = 0xA282EAD8
 _PICTURES = ("image", "image/encoded")
 _NAMES = ("image_name", "image/filename")
 _GZIP = b"\x1f\x8b"
-_HINT = "Download or write the file anew."
+_HINT = "Download or write the file again."
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TFRecordSource(Source):
     """The records of one or more TFRecord files, sorted by ``image_name``.
 
     Names without the ending of a picture get ``.jpg``; records without a name are called after
-    their file. Files are opened anew for every read, so threads may read and nothing stays open.
+    their file. Files are opened again for every read, so threads may read and nothing stays open.
     """
 
     travels = True

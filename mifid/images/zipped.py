@@ -38,7 +38,7 @@ __all__ = [
 ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
 
 OTHER_METHOD = (
-    "Make the zip anew by Deflate, or without compression: zip -0 -X -j images.zip out/*.jpg"
+    "Make the zip again by Deflate, or without compression: zip -0 -X -j images.zip out/*.jpg"
 )
 """What to do about an :func:`unread_method`."""
 
@@ -170,14 +170,14 @@ def open_zip_file(path: Path, *, otherwise: str | None = None) -> zipfile.ZipFil
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except BROKEN as error:
-        raise InputError(f"{path} is a damaged zip file: {error}", hint="Make it anew.") from error
+        raise InputError(f"{path} is a damaged zip file: {error}", hint="Make it again.") from error
 
 
 def _no_zip(path: Path, error: zipfile.BadZipFile, otherwise: str | None) -> InputError:
     """Say what a file is that zipfile cannot open."""
     with path.open("rb") as file:
         start = file.read(LENGTH)
-    hint = "Make it anew; a broken upload or download is shorter than the original."
+    hint = "Make it again; a broken upload or download is shorter than the original."
     if zipfile.is_zipfile(path):  # it has the end of one
         return InputError(f"{path} is a damaged zip file: {error}", hint=hint)
     if start.startswith(_FIRST_ENTRY):
@@ -225,6 +225,6 @@ def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     except BROKEN as error:
         raise PictureError(
             f"'{info.filename}' is damaged: {error}",
-            hint="Make the archive anew, or leave such pictures out with "
+            hint="Make the archive again, or leave such pictures out with "
             f"{setting('skip_bad', True)}.",
         ) from error

@@ -240,14 +240,13 @@ def test_a_budget_is_too_short_before_scores_are_tried(train):
 
 def test_a_run_that_goes_on_keeps_to_its_budget(train, monkeypatch):
     """It was stopped half-way, and preparing to go on takes most of the rest."""
-    import os
     import signal
 
     real = loop.Trainer._step
 
     def stopped(self):
         if self.step == 90:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return real(self)
 
     costs = {"step": 1.0, "paint": 0.01, "score": 0.01}

@@ -248,5 +248,5 @@ def test_compiled_networks_learn_the_same_and_compile_once(monkeypatch):
         Painter(compiled.painter, device=CPU, seed=0).paint(photos, first=0)
         counts.append(len(graphs))
     assert counts[0] > 0
-    assert counts[1:] == [counts[0]] * 3, "a snapshot of another size must not compile anew"
+    assert counts[1:] == [counts[0]] * 3, "a snapshot of another size must not compile again"
     assert compiled.painter.state_dict().keys() == plain.painter.state_dict().keys()

@@ -1,6 +1,5 @@
 """Signals become requests, and only within the block."""
 
-import os
 import signal
 import threading
 
@@ -14,7 +13,7 @@ def test_a_signal_is_remembered_and_handlers_restored(number):
     before = signal.getsignal(number)
     with stop_requests() as stop:
         assert not stop
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop
         assert stop.signal is number
     assert signal.getsignal(number) is before
@@ -26,9 +25,9 @@ def test_a_second_ctrl_c_interrupts_at_once(below_torchrun, monkeypatch):
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", "any")
 
     def again(stop):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         stop.since -= 16 if below_torchrun else 2
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     with stop_requests() as stop, pytest.raises(KeyboardInterrupt):
         again(stop)
@@ -38,10 +37,10 @@ def test_one_ctrl_c_that_comes_twice_is_one(monkeypatch):
     """The terminal sends it to all processes, and torchrun sends it on to them."""
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "any")
     with stop_requests() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         stop.since -= 5  # later, as the machine is loaded
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
     assert stop.signal is signal.SIGINT
 
 

@@ -1,6 +1,5 @@
 """A signal while a snapshot is scored: nothing is lost, and the run goes on with that snapshot."""
 
-import os
 import signal
 
 import pytest
@@ -45,7 +44,7 @@ def test_a_snapshot_that_a_signal_ended_is_taken_later(step, train, tmp_path, mo
 
     def interrupted(self, **given):
         if given["step"] == step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return real(self, **given)
 
     with monkeypatch.context() as patch:

@@ -209,7 +209,7 @@ def test_a_damaged_file_is_made_anew(where, cut, folder):
     path.unlink()  # the first is still mapped
     path.write_bytes(content[:where] if cut else content)
     progress = Counting()
-    with pytest.warns(MifidWarning, match="are damaged and are made anew"):
+    with pytest.warns(MifidWarning, match="are damaged and are made again"):
         again = store(folder, progress=progress)
     assert len(progress.tasks) == 1
     assert again.sha256 == first.sha256

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -37,6 +36,15 @@ RULES = replace(MONET, competition="a toy", at_least=PHOTOS, at_most=PHOTOS, siz
 
 # Untrained toys paint little else than one colour.
 pytestmark = pytest.mark.filterwarnings("ignore:generated. .*fail:mifid.errors.MifidWarning")
+
+
+@pytest.fixture(autouse=True)
+def _plotted_elsewhere(monkeypatch):
+    """Plots took two thirds of these tests' time; test_plots and test_trainingpage draw them."""
+    for name in ("plot_losses", "plot_scores"):
+        monkeypatch.setattr(
+            f"mifid.baseline.snapshots.{name}", lambda rows, path, **_: path.write_bytes(b"")
+        )
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +235,7 @@ def interrupt_at(step, monkeypatch, number=signal.SIGTERM):
     def stepping(self):
         losses = original(self)
         if self.step == step:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         return losses
 
     monkeypatch.setattr(loop_module.Trainer, "_step", stepping)

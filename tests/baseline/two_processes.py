@@ -80,7 +80,7 @@ def stop_at(step, rank):
     def stepping(self):
         losses = original(self)
         if self.step == step and self.processes.rank == rank:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return losses
 
     loop_module.Trainer._step = stepping

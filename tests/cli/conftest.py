@@ -50,8 +50,10 @@ def score(run):
 
 
 @pytest.fixture
-def own_extractor(folder):
+def own_extractor(folder, monkeypatch):
     """Write a module into the current folder; its function is named mine:f."""
+    # Python takes compiled code of the same second and size for that of another text.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def write(text):
         (folder / "mine.py").write_text(f"import torch\n{text}\n")

@@ -140,7 +140,7 @@ def test_a_history_of_scores_is_not_written_over(run, run_compare, refused, fold
     run("score", "out", "--ref", "monet", "--extractor", "toys:colours", "-o", "scores.csv")
     history = (folder / "scores.csv").read_text()
     message = refused("nowhere", "out", "--ref", "monet", "-o", "scores.csv")
-    assert "cannot write scores.csv anew: it is a history of scores" in message
+    assert "cannot replace scores.csv: it is a history of scores" in message
     assert "Give another file name, such as scores-2.csv." in message
     assert (folder / "scores.csv").read_text() == history
 

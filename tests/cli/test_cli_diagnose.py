@@ -71,7 +71,7 @@ def test_what_cannot_be_written_is_told_before_any_work(output, said, failure, n
 def test_features_hold_no_pictures_to_encode(failure, run, folder):
     run("reference", "build", "out", "-o", "out.npz", *TOY)
     message = failure("diagnose", "out.npz", "--ref", "monet", *TOY)
-    assert "generated: features in out.npz has no pictures to resize or encode anew" in message
+    assert "generated: features in out.npz has no pictures to resize or encode" in message
     assert "Give the pictures themselves." in message
 
 

@@ -263,7 +263,7 @@ def test_a_table_does_not_wipe_the_history_of_scores(option, score, failure, no_
     assert score(*PAIR, "-o", "scores.csv").exit_code == 0
     history = (folder / "scores.csv").read_text()
     message = failure("score", *PAIR, option, "scores.csv", "--extractor", no_work)
-    assert "cannot write scores.csv anew: it is a history of scores" in message
+    assert "cannot replace scores.csv: it is a history of scores" in message
     assert "Give another file name, such as scores-2.csv." in message
     assert (folder / "scores.csv").read_text() == history
     assert score(*PAIR, "-o", "scores.csv").exit_code == 0  # goes on
@@ -361,7 +361,7 @@ def make_bad(kind, folder):
         return write_zip(where, []), [f"no pictures in zip {where}; it is empty"]
     if kind == "not a zip":
         where.write_bytes(b"hello")
-        return where, [f"{where} is not a zip file: it is a text", "Make it anew"]
+        return where, [f"{where} is not a zip file: it is a text", "Make it again"]
     if kind == "encrypted zip":
         path = patch_zip(write_zip(where, pngs(3)), "1.png", flags=1)
         return path, [f"zip {where}: entry '1.png' is encrypted", "without a password"]
@@ -373,7 +373,7 @@ def make_bad(kind, folder):
         return path, ["entry '1.png' unpacks to 1,073,741,824 bytes", "decompression bomb"]
     if kind == "climbing zip":
         path = write_zip(where, [*pngs(2), ("../../etc/a.png", b"")])
-        return path, ["entry '../../etc/a.png' points outside the archive", "make it anew"]
+        return path, ["entry '../../etc/a.png' points outside the archive", "make it again"]
     if kind == "picture bomb":
         path = write_zip(where, [*pngs(2), ("bomb.png", png(9000, 9000, 8, 2, [b""]))])
         return path, ["'bomb.png' is 9000 x 9000 pixels; at most 67,108,864", "--skip-bad"]

@@ -186,7 +186,7 @@ def test_a_submission_broken_otherwise_is_1(train, monkeypatch):
 
     def strict(path, **settings):
         found = real(path, **settings)
-        bad = Finding("refused", "damaged", "1: 000.jpg", "Write these anew.")
+        bad = Finding("refused", "damaged", "1: 000.jpg", "Write these again.")
         return type(found)(found.path, found.rules, (*found.findings, bad))
 
     monkeypatch.setattr(library, "check", strict)

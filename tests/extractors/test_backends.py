@@ -111,7 +111,7 @@ def test_damage_is_noticed_and_removed(name, small):
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    with pytest.warns(MifidWarning, match="damaged and is converted anew"):
+    with pytest.warns(MifidWarning, match="damaged and converted again"):
         assert _kept(import_openvino().Core(), "a" * 64) is None
     assert not folder.exists()
 

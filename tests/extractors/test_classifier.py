@@ -108,7 +108,7 @@ def flipped(path):
 def test_damage_is_noticed_told_and_mended(damage, weights, kept):
     expected = classifier_of(weights, key=KEY)
     damage(kept)
-    with pytest.warns(MifidWarning, match="classifier .* is damaged and is read anew"):
+    with pytest.warns(MifidWarning, match="classifier .* is damaged and is read again"):
         found = classifier_of(weights, key=KEY)
     assert (found == expected).all()
     assert weights.reads == 2

@@ -168,6 +168,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(1, 2)
+    sys.dont_write_bytecode = True  # what a case imports late is not its doing
     import torch
 
     import mifid.scoring  # noqa: F401 - what is imported now is not imported by a case

@@ -17,7 +17,7 @@ from mifid.images.decode import decode
 
 @pytest.fixture
 def fresh():
-    """Whether simplejpeg is the equal of Pillow is found out anew, here and afterwards."""
+    """Whether simplejpeg is the equal of Pillow is found out again, here and afterwards."""
     jpeg.fast_decoder.cache_clear()
     yield
     jpeg.fast_decoder.cache_clear()

@@ -75,7 +75,7 @@ def test_entries_that_climb_out_are_refused(entry, tmp_path):
     with pytest.raises(InputError) as caught:
         open_images(path)
     assert f"tar {path}: entry '{entry}' points outside the archive" in caught.value.message
-    assert "make it anew" in caught.value.hint
+    assert "make it again" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am no tar" * 100])
@@ -102,7 +102,7 @@ def test_a_tar_that_is_cut_short_is_refused(compression, kept, tmp_path):
     noisy = encode(noise(0, 60, 60))
     path = tar_of(tmp_path, "a.png", "b.png", "c.png", content=noisy, compression=compression)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(InputError, match=r"a.tar is not a readable tar file(.|\n)*Make it anew"):
+    with pytest.raises(InputError, match=r"a.tar is not a readable tar file(.|\n)*Make it again"):
         open_images(path)
 
 

@@ -146,7 +146,7 @@ def test_a_wrong_checksum_names_its_picture(compression, tmp_path):
     assert source.read(0) == PICTURE
     with pytest.raises(PictureError, match=r"'b.png' is damaged: Bad CRC-32") as caught:
         source.read(1)
-    assert "Make the archive anew" in caught.value.hint
+    assert "Make the archive again" in caught.value.hint
     assert "skip_bad=True" in caught.value.hint
 
 
@@ -238,7 +238,7 @@ def test_the_compression_of_solid_bitmaps_is_no_bomb(tmp_path):
 def test_names_that_are_damaged_make_a_damaged_zip(tmp_path):
     path = zip_of(tmp_path, "é.png")
     path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
-    with pytest.raises(InputError, match=r"images.zip is a damaged zip file: (.|\n)*Make it anew"):
+    with pytest.raises(InputError, match=r"images.zip is a damaged zip file: (.|\n)*Make it again"):
         open_images(path)
 
 

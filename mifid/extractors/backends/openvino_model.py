@@ -87,7 +87,7 @@ def _kept(core: Any, key: str) -> Any | None:
         return None
     except Exception as error:  # damage can make the reader raise nearly anything
         warn(
-            f"the converted network {folder} is damaged and is converted anew: {first_line(error)}",
+            f"the converted network {folder} is damaged and converted again: {first_line(error)}",
             stacklevel=5,
         )
         shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ __all__ = ["OpenVinoBackend"]
 
 
 class OpenVinoBackend:
-    """Resize and network as two OpenVINO models: the first is made anew for each size."""
+    """Resize and network as two OpenVINO models: the first is made again for each size."""
 
     name = "openvino"
     device = "cpu"
