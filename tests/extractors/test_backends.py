@@ -77,6 +77,42 @@ def test_openvino_reports_to_nobody():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+OVERLAPPING = """
+import gc, signal
+import numpy as np
+from mifid.extractors.backends import with_openvino
+from mifid.extractors.backends.openvino_model import import_openvino
+from mifid.extractors.precision import EXACT
+from mifid.extractors.resize import PYTORCH_FID, RESIZES
+
+ops = import_openvino().opset13
+x = ops.parameter([-1, 2], np.float32)
+model = import_openvino().Model([ops.add(x, ops.constant(np.ones(2, np.float32)))], [x])
+with_openvino.obtain_model = lambda *_: model
+
+def load():
+    return with_openvino.OpenVinoBackend(
+        dict, key="", device="cpu", resize=RESIZES[PYTORCH_FID], precision=EXACT
+    )
+
+first, second = load(), load()
+del first
+gc.collect()
+del second
+gc.collect()
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+signal.raise_signal(signal.SIGTERM)
+assert heard
+"""
+
+
+def test_signals_are_heard_after_networks_that_overlapped():
+    """OpenVINO left a signal stack that was gone: Ctrl-C ended a training unsaved."""
+    pytest.importorskip("openvino")
+    subprocess.run([sys.executable, "-c", OVERLAPPING], check=True)
+
+
 def keep(model, key):
     """Put a model where a converted network is looked for."""
     folder = _folder(key)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mifid.extractors.resize import INPUT_SIZE
 from mifid.files import cache_folder, sha256_of_file
 from mifid.interpreter import can_start_python, python_environment
 
-__all__ = ["import_openvino", "obtain_model"]
+__all__ = ["import_openvino", "obtain_core", "obtain_model"]
 
 _LAYOUT = 2  # of the kept files; raise it when the conversion changes
 
@@ -47,6 +48,24 @@ def import_openvino() -> Any:
             hint=f"Install it (pip install openvino), or give {setting('backend', 'torch')}.",
         ) from error
     return openvino
+
+
+def obtain_core() -> Any:
+    """Return OpenVINO's Core: the one of this process, which is never given up.
+
+    A Core's CPU plugin gives its thread a stack for signal handlers, and unmaps it at its end. Of
+    two Cores that overlap, the second puts back the stack of the first, which may be gone by then:
+    the next Ctrl-C or SIGTERM ends Python with a segmentation fault, and a training unsaved.
+
+    Raises:
+        InputError: openvino is not installed.
+    """
+    return _core_of(import_openvino())
+
+
+@lru_cache(maxsize=1)
+def _core_of(openvino: Any) -> Any:
+    return openvino.Core()
 
 
 def obtain_model(core: Any, read_weights: ReadWeights, key: str) -> Any:

@@ -10,7 +10,11 @@ import numpy as np
 
 from mifid.errors import InputError, setting
 from mifid.extractors.backends import ReadWeights
-from mifid.extractors.backends.openvino_model import import_openvino, obtain_model
+from mifid.extractors.backends.openvino_model import (
+    import_openvino,
+    obtain_core,
+    obtain_model,
+)
 from mifid.extractors.precision import EXACT, Precision, no_bfloat16
 from mifid.extractors.resize import INPUT_SIZE, Matrix, Resize, two_taps
 from mifid.featureset import FeatureMatrix
@@ -41,7 +45,7 @@ class OpenVinoBackend:
                 f"backend openvino runs on the CPU, not on '{device}'",
                 hint=f"Give {setting('backend', 'torch')} for other devices.",
             )
-        self._core = import_openvino().Core()
+        self._core = obtain_core()
         hint = self._hint(precision)
         self._network = self._request(obtain_model(self._core, read_weights, key), hint)
         self._resize = lru_cache(maxsize=16)(
