@@ -38,7 +38,7 @@ class Comparison:
         methods: of ``"bootstrap"`` and ``"jackknife"`` (FID to first order, approximate), those
             that intervals were made by.
         replicates: how many.
-        resampled: which sides were drawn again.
+        resampled: which sides were resampled.
         seed: of the draws.
         simultaneous: how many submissions' differences are judged together; their intervals hold
             all at once from three on (see ``mifid.evidence.simultaneous``), below each alone.

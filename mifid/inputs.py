@@ -284,23 +284,23 @@ def _mixture(
         one, other = other, one  # only what was made before can be made again
     (side, maker), (other_side, other_maker) = one, other
     name, other_name = _name(maker), _name(other_maker)
-    again = _build()
+    command = _build()
     if name != other_name:
         difference, option = "", setting("extractor", name)
-        again = _build(setting("extractor", other_name))
+        command = _build(setting("extractor", other_name))
     elif maker.dtype != other_maker.dtype:
         difference, option = (
             f" in {other_maker.dtype}, not {maker.dtype}",
             f"the same {setting('precision')}",
         )
-        again = f"{again} with the same {setting('precision')}"
+        command = f"{command} with the same {setting('precision')}"
     else:
         difference, option = " with other weights", "the same weights"
     use = f"Use {option} for the {other_side.title}, or make" if _pictures(other_side) else "Make"
     return CompatibilityError(
         f"the {side.title} was made with extractor '{name}', "
         f"the {other_side.title} with '{other_name}'{difference}",
-        hint=f"{use} the {side.title} again: {again}",
+        hint=f"{use} the {side.title} again: {command}",
     )
 
 

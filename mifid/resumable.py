@@ -102,7 +102,8 @@ def resumable_archive(
     Args:
         target: where the whole archive is to be.
         names: of all entries, in order, each once.
-        fingerprint: of everything that the entries' bytes depend on; another one starts again.
+        fingerprint: of everything that the entries' bytes depend on; with another one the archive
+            is begun from the start.
         group: entries are kept by so many at a time, for those that are made together.
 
     Raises:

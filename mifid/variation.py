@@ -134,13 +134,13 @@ class Measurement:
 
     def _encoded(self, encoding: Encoding) -> Variant:
         assert self._real is not None
-        again = Reencoded(self.generated, encoding)
+        encoded = Reencoded(self.generated, encoding)
         looked_at = evenly(len(self.generated), LOOKED_AT)
-        levels = mean_change(self.generated, again, looked_at, workers=self._settings.workers)
+        levels = mean_change(self.generated, encoded, looked_at, workers=self._settings.workers)
         variant = Variant(encoding.name, "encoding", encoding.title, levels=levels)
         if encoding.lossless and levels == 0:  # the network would only repeat itself
             return variant
-        generated = self._features(self._pipeline, again, f"generated as {encoding.name}")
+        generated = self._features(self._pipeline, encoded, f"generated as {encoding.name}")
         return replace(variant, fid=frechet_distance(generated=generated, reference=self._real))
 
     def _why_no_resize(self) -> str | None:

@@ -552,7 +552,7 @@ def test_files_are_whole_or_told(tmp_path):
     comparison = found({"good": GOOD, "worse": WORSE})
     for ending in ("json", "csv", "txt"):
         comparison.save(tmp_path / f"x.{ending}")
-        comparison.save(tmp_path / f"x.{ending}")  # again, not appended
+        comparison.save(tmp_path / f"x.{ending}")  # replaced, not appended
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 3
     assert json.loads((tmp_path / "x.json").read_text()) == json.loads(comparison.to_json())
     with pytest.raises(OutputError, match=r"not one of \.json, \.csv, \.txt, \.html"):

@@ -126,7 +126,7 @@ def test_a_heading_that_a_killed_run_left_half(tmp_path):
 
 
 def test_columns_of_the_users_own_stay(tmp_path):
-    """Spreadsheets put a mark before the heading, end lines otherwise, and order columns again."""
+    """Spreadsheets put a mark before the heading, end lines otherwise, and reorder columns."""
     file = tmp_path / "s.csv"
     names = ["notes", *reversed(COLUMNS)]
     mine = {**dict.fromkeys(names, ""), "notes": "ours", "label": "a"}

@@ -77,7 +77,7 @@ class Augment:
     turns: bool = _setting(False, "turn by a random quarter")
     static: int = _setting(
         0,
-        "draw so many variants of every picture once and train on those; 0: draw again each time",
+        "draw so many variants of every picture once and train on those; 0: draw each time",
         at_least=0,
     )
 

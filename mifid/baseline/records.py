@@ -1,6 +1,6 @@
 """What a run writes down as it goes: metrics.jsonl, metrics.csv, TensorBoard if asked for.
 
-metrics.jsonl is the record; metrics.csv is the same for spreadsheets and is made from it again
+metrics.jsonl is the record; metrics.csv is the same for spreadsheets, and is made from it
 whenever a run goes on.
 """
 

@@ -119,8 +119,8 @@ def draw(
         UnavailableError: fewer than three pictures, or almost all features are zeros.
     """
 
-    def resampled(again: bool) -> _Raw:
-        rows = Features(shuffled_rows(generated.values, naming)) if again else generated
+    def resampled(shuffled: bool) -> _Raw:
+        rows = Features(shuffled_rows(generated.values, naming)) if shuffled else generated
         raw = kept(
             cache,
             "replicates 1",
@@ -130,7 +130,7 @@ def draw(
                 "resample": sorted(resampling.resample),
                 "replicates": resampling.replicates,
                 "seed": resampling.seed,
-                "shuffled": naming if again else None,
+                "shuffled": naming if shuffled else None,
             },
         )
         fid, narrowed, distance = (np.array(raw[key]) for key in ("raw", "narrowed", "distance"))

@@ -5,8 +5,8 @@ generated pictures, a sample of what the model makes, and the reference, a sampl
 that could have been asked for. What is not: the training pictures of the memorization distance.
 They are no sample of anything: the question is whether *these* were copied. Dropping 37 % of them
 would make copies look original, and the nearest neighbour is a statistic for which the bootstrap
-is known to fail (Abadie and Imbens 2008). So, with one set in both roles, a replicate counts its
-pictures again for FID, and measures distances to all of them.
+is known to fail (Abadie and Imbens 2008). So, with one set in both roles, a replicate resamples
+its pictures for FID, and measures distances to all of them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def bootstrap(
             resampled, see this module's opening.
         epsilon: MiFID's threshold.
         replicates: B.
-        resample: which of ``"generated"`` and ``"reference"`` are drawn again.
+        resample: which of ``"generated"`` and ``"reference"`` are resampled.
         seed: 0 to 2^32 - 1. The draws depend on (seed, side, number of pictures, replicate)
             alone: two submissions of one size under one seed get the same draws, so that
             differences of their replicates are paired.
@@ -144,12 +144,12 @@ def linearized(
 def counts(n: int, side: str, numbers: range, *, seed: int, drawn: bool = True) -> Matrix:
     """Return how often each of n pictures is drawn in the replicates ``numbers``: (B, n) float64.
 
-    Every row sums to n; where the side is not ``drawn`` again, each picture counts once.
+    Every row sums to n; where the side is not ``drawn``, each picture counts once.
     """
     if not drawn:
         return np.ones((len(numbers), n))
     weights = np.empty((len(numbers), n))
-    random = np.random.RandomState(0)  # seeding one again takes a tenth of making another
+    random = np.random.RandomState(0)  # seeding it again takes a tenth of making another
     for row, number in enumerate(numbers):
         random.seed([seed, SIDES.index(side), n, number])
         weights[row] = np.bincount(random.randint(0, n, size=n), minlength=n)

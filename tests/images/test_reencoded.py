@@ -65,9 +65,9 @@ def test_pixels_move_less_the_better_the_encoding(source):
 
 
 def test_contents_are_others_so_hashes_are(source, tmp_path):
-    again = Reencoded(source, ENCODINGS["jpeg-75"])
-    assert set(digests(again)).isdisjoint(digests(source))
-    assert len(set(digests(again))) == 5
+    encoded = Reencoded(source, ENCODINGS["jpeg-75"])
+    assert set(digests(encoded)).isdisjoint(digests(source))
+    assert len(set(digests(encoded))) == 5
     archive = write_zip(tmp_path / "a.zip", [("a.png", encode(smooth(0)))])
     zipped = open_images(archive)
     assert zipped.container_sha256() is not None
@@ -78,11 +78,11 @@ def test_contents_are_others_so_hashes_are(source, tmp_path):
 def test_a_bad_picture_is_bad_still(tmp_path):
     entries = [("a.png", encode(smooth(0))), ("bad.png", b"text"), ("c.png", encode(smooth(2)))]
     folder = open_images(write_folder(tmp_path, entries))
-    again = Reencoded(folder, ENCODINGS["jpeg-90"])
+    encoded = Reencoded(folder, ENCODINGS["jpeg-90"])
     with pytest.raises(PictureError, match=r"'bad\.png' is not a picture"):
-        again.read(1)
-    assert mean_change(folder, again, range(3)) == mean_change(folder, again, [0, 2])
-    assert mean_change(folder, again, [1]) is None
+        encoded.read(1)
+    assert mean_change(folder, encoded, range(3)) == mean_change(folder, encoded, [0, 2])
+    assert mean_change(folder, encoded, [1]) is None
 
 
 def test_other_modes_are_converted_first(tmp_path):

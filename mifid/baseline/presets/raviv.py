@@ -86,7 +86,7 @@ PRESETS = (
     ),
     _variant(
         "augment",
-        "rotation, flip, resize and crop, drawn again, both sides, batch 1",
+        "rotation, flip, resize and crop, drawn each time, both sides, batch 1",
         {**_GEOMETRY, "training.batch": 1, "augment.sides": "both", "augment.static": 0},
         {},
     ),
@@ -98,7 +98,7 @@ PRESETS = (
     ),
     _variant(
         "dynamic-paintings",
-        "rotation, flip, resize and crop, drawn again, paintings only",
+        "rotation, flip, resize and crop, drawn each time, paintings only",
         {**_GEOMETRY, "augment.sides": "paintings", "augment.static": 0},
         {},
     ),
