@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests run in so many processes: make test JOBS=0 for one, where a debugger can stop them.
+JOBS ?= 2
+
 # On a CPU OpenVINO runs the network fastest; beside a GPU a faster decoder feeds torch.
 EXTRA := $(if $(wildcard /dev/nvidiactl),[jpeg],[cpu])
 
@@ -54,7 +57,7 @@ docs: install-test
 	$(BIN)/python -m mifid_cli.document_presets docs/presets.md
 
 unit: install-test
-	MIFID_TEST_ORDER=$(ORDER) $(BIN)/python -m pytest
+	MIFID_TEST_ORDER=$(ORDER) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0
 
 fuzz: install-test
 	$(BIN)/python tests/fuzz/harness.py -n $(N) --seed $(SEED)
