@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 import torch
 from pictures import encode, noises, write_folder, write_zip
+from PIL import Image
 from toys import Counting, colours, write_pictures
 
 import mifid
 from mifid.errors import InputError, MifidWarning, recorded_warnings
+from mifid.extractors.callables import CallableExtractor
 from mifid.images.sampling import sampled
-from mifid.plausibility import check_numbers, check_threshold
+from mifid.inputs import open_side
+from mifid.pipeline import Pipeline
+from mifid.plausibility import check_numbers, check_submission, check_threshold
 
 ONE, OTHER = np.stack(noises(9, 24, 24)), np.stack(noises(20, 24, 24)[9:])
 QUICK = {"extractor": colours, "ci": 0}
@@ -64,6 +68,30 @@ def test_the_competition_takes_so_many(n):
     with pytest.warns(MifidWarning, match=f"7,000 to 10,000 generated pictures; these are {n:,}"):
         check_numbers(computed, competition=True, wanted={"mifid"})
     check_numbers(computed, competition=False, wanted={"mifid"})
+
+
+@pytest.mark.parametrize(
+    ("size", "form", "found"),
+    [
+        ((256, 256), "JPEG", None),
+        ((256, 256), "PNG", "these pictures are PNG."),
+        ((24, 20), "JPEG", "these pictures are of 24 x 20."),
+        ((24, 20), "PNG", "these pictures are PNG, of 24 x 20."),
+    ],
+)
+def test_the_competition_takes_jpeg_of_256_pixels(tmp_path, size, form, found):
+    pictures = [Image.fromarray(noise).resize(size) for noise in ONE[:3]]
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{number}.{form.lower()}", form)
+    side = open_side("generated", tmp_path)
+    pipeline = Pipeline(CallableExtractor(colours))
+    pipeline.features(side.input, side.label)
+    with recorded_warnings() as met, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_submission(side, pipeline)
+    assert [text.endswith(f"{found} `mifid check` looks at each.") for text in met] == (
+        [True] if found else []
+    )
 
 
 def test_few_pictures_are_told_in_every_form_of_the_report(tmp_path):
