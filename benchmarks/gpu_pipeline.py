@@ -62,7 +62,7 @@ def pipeline(plan: Plan, recorder: Recorder) -> None:
     with recorder.part("networks"), torch.inference_mode():
         _networks(plan, pixels, told)
     for device in _devices(plan):
-        for precision in ("exact", "fast"):
+        for precision in plan.sizes.extractions:
             with recorder.part(f"extraction on {device}, {precision}"):
                 _extractions(plan, archive, device, precision, told)
     _judge(plan, recorder, rates)
@@ -132,7 +132,7 @@ def _networks(plan: Plan, pixels: np.ndarray[Any, Any], told: Callable[[str, flo
         told("resize on the device", len(batch) / rate(lambda: prepared(batch)))
     for name, suffix in (("float32", ""), ("bfloat16", ", bfloat16")):
         with arithmetic(name) as dtype:
-            trunk = build_trunk(plan.device, dtype)
+            trunk = build_trunk(plan.device, dtype, layers=plan.sizes.layers)
             x = prepared(batch, dtype).contiguous(memory_format=torch.channels_last)
             work = partial(run_trunk, trunk, x)
             told(f"{BARE_WITHOUT_GRAPH}{suffix}", len(batch) / rate(work))

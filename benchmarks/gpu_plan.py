@@ -38,6 +38,7 @@ class Sizes:
         copied_mib: memory that is copied to the device at a time.
         pictures: how many go through the pipeline's stages; None: all.
         decoders: (what decodes, how many).
+        extractions: precisions of the whole extraction.
         rounds: how often whole processes run.
         submissions: how a submission is scored, of gpu_submission.WAYS.
         peers: who is compared, of gpu_peers.PEERS.
@@ -62,6 +63,7 @@ class Sizes:
     copied_mib: int
     pictures: int | None
     decoders: tuple[tuple[str, int], ...]
+    extractions: tuple[str, ...]
     rounds: int
     submissions: tuple[str, ...]
     peers: tuple[str, ...]
@@ -88,6 +90,7 @@ REAL = Sizes(
     copied_mib=256,
     pictures=None,
     decoders=(("threads", 1), ("threads", 4), ("threads", 16), ("processes", 4), ("processes", 16)),
+    extractions=("exact", "fast"),
     rounds=3,
     submissions=("exact, cold", "exact, cached", "fast, cold", "exact, cold, default interval"),
     peers=(
@@ -109,9 +112,9 @@ REAL = Sizes(
 )
 
 TOY = Sizes(
-    photos=6,
-    paintings=5,
-    parity=(3, 2),
+    photos=4,
+    paintings=4,
+    parity=(2, 2),
     parity_batches=(1, 2),
     shapes=((32, 32), (40, 48)),
     network_batches=(1, 2),
@@ -121,8 +124,9 @@ TOY = Sizes(
     seconds=0.01,
     matrix=64,
     copied_mib=1,
-    pictures=6,
+    pictures=3,
     decoders=(("threads", 1), ("processes", 2)),
+    extractions=("exact",),
     rounds=1,
     submissions=("exact, cold", "exact, cached"),
     peers=("torch-fidelity",),
