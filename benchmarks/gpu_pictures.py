@@ -43,7 +43,7 @@ def draw_photo(number: int, path: Path) -> None:
     import numpy as np
 
     from mifid.drawing import landscape
-    from mifid.submission import encode_picture
+    from mifid.submission.writer import encode_picture
 
     path.write_bytes(encode_picture(landscape(np.random.RandomState(number))))
 
@@ -53,6 +53,6 @@ def draw_painting(number: int, path: Path) -> None:
     import numpy as np
 
     from mifid.drawing import painting
-    from mifid.submission import encode_picture
+    from mifid.submission.writer import encode_picture
 
     path.write_bytes(encode_picture(painting(np.random.RandomState(100_000 + number))))

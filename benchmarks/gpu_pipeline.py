@@ -24,11 +24,11 @@ from gpu_trunk import (
     run_trunk,
 )
 
-from mifid.extraction import Extraction, Settings
 from mifid.extractors import Extractor
 from mifid.extractors.devices import exact_float32
 from mifid.images import Source, open_images
-from mifid.images.batches import BatchReader, digests
+from mifid.images.loader import BatchReader, digests
+from mifid.pipeline.inference import Extraction, Settings
 from mifid.progress import Silent
 
 __all__ = ["pipeline"]

@@ -14,8 +14,8 @@ from machine import Measured, run_measured
 __all__ = ["Scored", "import_seconds", "ran", "score"]
 
 IMPORTS = (
-    "import mifid_cli.main, mifid.scoring, mifid.evidence.assessing, torch\n"
-    "import mifid.extractors.backends.with_torch, mifid.extractors.inception\n"
+    "import mifid_cli.main, mifid.scoring, mifid.uncertainty.assessment, torch\n"
+    "import mifid.extractors.backends.torch_backend, mifid.extractors.inception\n"
     "import torch_fidelity.feature_extractor_inceptionv3\n"
 )
 """What `mifid score` imports on its way, most of it torch."""

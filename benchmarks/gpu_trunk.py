@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mifid.extractors.devices import exact_float32
-from mifid.extractors.inception_network import InceptionNetwork, build_network, resize
 from mifid.extractors.inception_random import RandomInception
+from mifid.extractors.network import InceptionNetwork, build_network, resize
 
 __all__ = [
     "ARITHMETICS",

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import Any
 
 from mifid.images import open_images
-from mifid.images.batches import digests
+from mifid.images.loader import digests
 from mifid.images.source import Source
 
 __all__ = ["make_archive", "open_archive"]

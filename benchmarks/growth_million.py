@@ -15,7 +15,7 @@ from measures import draw
 
 from mifid.metrics.frechet import Moments, frechet_distance
 from mifid.metrics.memorization import memorization_distance
-from mifid.statistics import Statistics
+from mifid.statistics.statistics import Statistics
 
 __all__ = ["RunningDistance", "blocks", "simulate"]
 

@@ -229,7 +229,7 @@ def draw(*, folder: str, count: int, painted: bool) -> int:
     import numpy as np
 
     from mifid.drawing import landscape, painting
-    from mifid.submission import encode_picture
+    from mifid.submission.writer import encode_picture
 
     Path(folder).mkdir()
     for number in range(count):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from mifid.baseline.config import Config
+from mifid.baseline.config.schema import Config
 from mifid.baseline.models.norms import InstanceNorm
 
 __all__ = ["PlainLoop", "commonly_written"]
@@ -26,7 +26,7 @@ class PlainLoop:
     """A step that passes pictures one kind after the other and reads each loss.
 
     Args:
-        networks: ours, as :class:`mifid.baseline.cyclegan.CycleGan` has them; they are rewritten.
+        networks: ours, as :class:`mifid.baseline.gan.cyclegan.CycleGan` has them; rewritten.
         config: LSGAN without a pool; weights of the losses and Adam's settings are read.
         two_backwards: else one.
     """

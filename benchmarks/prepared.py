@@ -44,7 +44,7 @@ def _draw(job: Job) -> None:
     import numpy as np
 
     from mifid.drawing import brush_strokes, landscape, painting
-    from mifid.submission import encode_picture
+    from mifid.submission.writer import encode_picture
 
     def repainted(number: int) -> Any:
         photo = landscape(np.random.RandomState(number))

@@ -167,7 +167,7 @@ def _cost(weights: str) -> float:
     from torch import nn
 
     from mifid.extractors.inception import load_state_dict
-    from mifid.extractors.inception_network import InceptionNetwork, build_network
+    from mifid.extractors.network import InceptionNetwork, build_network
 
     network = InceptionNetwork(build_network(load_state_dict(Path(weights))))
     counted: list[int] = []

@@ -67,7 +67,7 @@ def _shortest(work: Callable[[], Any], wait: Callable[[], None]) -> float:
 def own_process() -> ProcessPoolExecutor:
     """Return a fresh process that calls functions one by one; all are forked from a small one."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["mifid.baseline.cyclegan"])  # torch takes seconds to import
+    context.set_forkserver_preload(["mifid.baseline.gan.cyclegan"])  # torch takes seconds to import
     return ProcessPoolExecutor(1, mp_context=context)
 
 

@@ -51,11 +51,11 @@ def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
     """Return a job's step: photos and paintings (B, 3, S, S) -> its losses."""
     from torch import channels_last
 
-    from mifid.baseline.config import Config, Data, Generator
-    from mifid.baseline.cyclegan import CycleGan
-    from mifid.baseline.draws import Draws
-    from mifid.baseline.layout import memory_format
-    from mifid.baseline.processes import ALONE
+    from mifid.baseline.config.schema import Config, Data, Generator
+    from mifid.baseline.data.random_numbers import Draws
+    from mifid.baseline.distributed import ALONE
+    from mifid.baseline.gan.cyclegan import CycleGan
+    from mifid.baseline.models.layout import memory_format
     from mifid.extractors.devices import choose_device
 
     device = choose_device(job.device)

@@ -14,13 +14,13 @@ import click
 import numpy as np
 from machine import describe_machine, markdown_table, write_section
 
-from mifid.evidence.bias import bias
-from mifid.evidence.calibration import calibrated
-from mifid.featureset import Features
+from mifid.metrics.bootstrap import bootstrap, linearized
 from mifid.metrics.extrapolation import extrapolate
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.influence import influence
-from mifid.metrics.resampling import bootstrap, linearized
+from mifid.statistics.features import Features
+from mifid.uncertainty.bias import bias
+from mifid.uncertainty.calibration import calibrated
 
 Draw = Callable[[int, int], np.ndarray]
 

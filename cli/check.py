@@ -13,9 +13,9 @@ from .options import common, json_option, make_progress
 from .tables import print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from mifid.checking import Check
     from mifid.progress import Progress
-    from mifid.submission import Rules
+    from mifid.submission.checking import Check
+    from mifid.submission.writer import Rules
 
 __all__ = ["check", "check_json", "print_check", "print_findings"]
 
@@ -36,7 +36,7 @@ def check(
     Reads every entry of ARCHIVE: number, names, checksums, format, size, colour mode, copies,
     blank pictures. The exit code is 1 when Kaggle would refuse it.
     """
-    from mifid.checking import check as check_archive
+    from mifid.submission.checking import check as check_archive
 
     progress = make_progress(silent=quiet)
     if as_json:
@@ -62,8 +62,8 @@ def print_check(
     to_stderr: bool = False,
 ) -> Check:
     """Check an archive and print its findings."""
-    from mifid.checking import check as check_archive
-    from mifid.submission import MONET
+    from mifid.submission.checking import check as check_archive
+    from mifid.submission.writer import MONET
 
     result = check_archive(archive, rules=rules or MONET, workers=workers, progress=progress)
     print_findings(result, to_stderr=to_stderr)

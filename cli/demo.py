@@ -44,7 +44,7 @@ def demo(out: Path, quiet: bool) -> None:
     from mifid.extractors.weights import find
     from mifid.metrics.mifid import EPSILON
     from mifid.scoring import score
-    from mifid.submission import MONET
+    from mifid.submission.writer import MONET
 
     from .check import print_check
 
@@ -91,7 +91,7 @@ def demo(out: Path, quiet: bool) -> None:
 
 def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilon: float) -> None:
     """Train a tiny generator on the drawn pictures, and show what it hands in."""
-    from mifid.training import train_baseline
+    from mifid.baseline.training import train_baseline
 
     from .train import print_trained
 

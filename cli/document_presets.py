@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from mifid.baseline.config import Config
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import Setting, describe, shown
 from mifid.baseline.presets import DEFAULT, PRESETS, Preset
 from mifid.baseline.rules import idle
-from mifid.baseline.settings import Setting, describe, shown
 
 from .document import write_or_check
 from .presets import best_first

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from mifid.comparison import Comparison
-    from mifid.evidence.variants import Diagnosis
-    from mifid.report import Report
+    from mifid.comparison.comparison import Comparison
+    from mifid.diagnosis.diagnosis import Diagnosis
+    from mifid.report.report import Report
 
 __all__ = ["ELSEWHERE", "CommandGroup", "SafeGroup", "debug_option", "unshown", "writable_streams"]
 
@@ -63,7 +63,7 @@ ELSEWHERE = {
 }
 """What stands here for options of pytorch-fid, torch-fidelity, clean-fid and training scripts.
 
-What others call settings of training is in mifid.baseline.settings.
+What others call settings of training is in mifid.baseline.config.settings.
 """
 
 
@@ -231,7 +231,7 @@ def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.Us
     """Say to ``--lr 0.001`` how that is given: a setting of training is no option of its own."""
     if not any(parameter.name == "settings" for parameter in command.params):
         return error
-    from mifid.baseline.settings import setting_named
+    from mifid.baseline.config.settings import setting_named
     from mifid.registry import did_you_mean
 
     own = {f"training.{parameter.name}": parameter.opts[-1] for parameter in command.params}

@@ -80,7 +80,7 @@ def _details(metric: Metric) -> Iterator[tuple[str, str]]:
 
 def _settings(metric: Metric) -> dict[str, Any]:
     """Return what `mifid score` computes it with, unless told otherwise."""
-    from mifid.evidence.assessing import SEED
+    from mifid.uncertainty.assessment import SEED
 
     return {key: SEED if key == "seed" else value for key, value in metric.settings.items()}
 

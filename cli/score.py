@@ -124,7 +124,7 @@ def score(
     mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
     """
     from mifid.evidence.tables import check_table_output, write_table
-    from mifid.report import check_output
+    from mifid.report.report import check_output
     from mifid.scoring import score as score_images
 
     check_outputs(

@@ -142,8 +142,8 @@ def train_baseline(
     mifid train-baseline --out run/ --resume
     torchrun --nproc-per-node 2 -m mifid_cli train-baseline --photos ... --monets ...
     """
-    from mifid.baseline.processes import PeerError
-    from mifid.training import train_baseline as train
+    from mifid.baseline.distributed import PeerError
+    from mifid.baseline.training import train_baseline as train
 
     # Whoever says how long means it: a preset's own lengths no longer count.
     length = {"training.budget": budget, "training.epochs": epochs, "training.steps": steps}
@@ -195,11 +195,11 @@ def print_trained(trained: Any, *, again: str = "") -> None:
     """Print what a finished run hands in, and how to go on with it.
 
     Args:
-        trained: mifid.training.Trained.
+        trained: mifid.baseline.training.Trained.
         again: options that its config.toml does not hold.
     """
-    from mifid.baseline.runfolder import contents, disk_size
-    from mifid.trainingpage import commands
+    from mifid.baseline.run.run_folder import contents, disk_size
+    from mifid.baseline.trainingpage import commands
 
     from .check import print_findings
 

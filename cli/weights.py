@@ -58,7 +58,7 @@ def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
     del quiet
     from mifid.errors import WeightsError
     from mifid.extractors.inception import load_state_dict
-    from mifid.extractors.inception_network import build_network
+    from mifid.extractors.network import build_network
     from mifid.extractors.weights import PUBLISHED, find
 
     found = find(file)

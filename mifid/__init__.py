@@ -15,21 +15,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mifid.baseline.generate import generate
-    from mifid.checking import check
-    from mifid.comparing import compare
-    from mifid.comparison import Comparison
-    from mifid.diagnosing import diagnose
+    from mifid.baseline.generation.generating import generate
+    from mifid.baseline.training import train_baseline
+    from mifid.comparison.comparing import compare
+    from mifid.comparison.comparison import Comparison
+    from mifid.diagnosis.diagnosing import diagnose
     from mifid.errors import MifidError, MifidWarning
-    from mifid.explaining import explain
-    from mifid.featureset import Features
+    from mifid.explanation.explaining import explain
     from mifid.metrics.mifid import penalized
-    from mifid.pipeline import features
-    from mifid.reference import build_reference
-    from mifid.report import Report
+    from mifid.pipeline.pipeline import features
+    from mifid.pipeline.reference import build_reference
+    from mifid.report.report import Report
     from mifid.scoring import score
-    from mifid.statistics import Statistics
-    from mifid.training import train_baseline
+    from mifid.statistics.features import Features
+    from mifid.statistics.statistics import Statistics
+    from mifid.submission.checking import check
     from mifid.version import __version__
 
 __all__ = [
@@ -53,23 +53,23 @@ __all__ = [
 ]
 
 _HOME = {
-    "Comparison": "mifid.comparison",
-    "Features": "mifid.featureset",
+    "Comparison": "mifid.comparison.comparison",
+    "Features": "mifid.statistics.features",
     "MifidError": "mifid.errors",
     "MifidWarning": "mifid.errors",
-    "Report": "mifid.report",
-    "Statistics": "mifid.statistics",
+    "Report": "mifid.report.report",
+    "Statistics": "mifid.statistics.statistics",
     "__version__": "mifid.version",
-    "build_reference": "mifid.reference",
-    "check": "mifid.checking",
-    "compare": "mifid.comparing",
-    "diagnose": "mifid.diagnosing",
-    "explain": "mifid.explaining",
-    "features": "mifid.pipeline",
-    "generate": "mifid.baseline.generate",
+    "build_reference": "mifid.pipeline.reference",
+    "check": "mifid.submission.checking",
+    "compare": "mifid.comparison.comparing",
+    "diagnose": "mifid.diagnosis.diagnosing",
+    "explain": "mifid.explanation.explaining",
+    "features": "mifid.pipeline.pipeline",
+    "generate": "mifid.baseline.generation.generating",
     "penalized": "mifid.metrics.mifid",
     "score": "mifid.scoring",
-    "train_baseline": "mifid.training",
+    "train_baseline": "mifid.baseline.training",
 }
 
 

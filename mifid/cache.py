@@ -109,7 +109,7 @@ class Cache:
 
 
 class PixelCache:
-    """Training pictures that :mod:`mifid.baseline.pixels` decoded: only listed and removed here.
+    """Training pictures that :mod:`mifid.baseline.data.store` decoded: listed and removed here.
 
     They don't count against ``MIFID_CACHE_SIZE``: one set of them (1.4 GB for the competition)
     would push out the features of many runs, and is in use for hours.

@@ -11,7 +11,7 @@ from mifid.drawing import brush_strokes, landscape, painting
 from mifid.errors import OutputError, setting
 from mifid.files import atomic_write
 from mifid.progress import Progress
-from mifid.submission import MONET, Rules, encode_picture, write_submission
+from mifid.submission.writer import MONET, Rules, encode_picture, write_submission
 
 __all__ = ["PICTURES", "Demo", "draw_demo"]
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from mifid import formats
 from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
 from mifid.extractors.base import Identity
-from mifid.featureset import Features
 from mifid.files import given_path
 from mifid.images import Source, Stream, open_images
 from mifid.images.arrays import feature_rows
 from mifid.images.ranges import SideRanges, ValueRange, range_of
 from mifid.images.sampling import sampled, thinned
-from mifid.provenance import UNKNOWN, Provenance
-from mifid.statistics import Statistics
+from mifid.statistics import formats
+from mifid.statistics.features import Features
+from mifid.statistics.provenance import UNKNOWN, Provenance
+from mifid.statistics.statistics import Statistics
 
 __all__ = [
     "GivenSide",

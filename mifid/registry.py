@@ -5,13 +5,23 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from mifid.errors import InputError
 
-__all__ = ["Aliases", "Registry", "did_you_mean", "fold", "import_object", "meant", "suggest"]
+__all__ = [
+    "Aliases",
+    "Registry",
+    "did_you_mean",
+    "fold",
+    "import_object",
+    "lazy_names",
+    "meant",
+    "suggest",
+]
 
 
 Aliases = Mapping[str, str | tuple[str, ...]]
@@ -110,6 +120,30 @@ def import_object(path: str) -> Any:
         raise InputError(
             f"module '{module_name}' has no '{attribute}'", hint=suggest(attribute, public)
         ) from error
+
+
+def lazy_names(
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports its names on first use.
+
+    >>> __getattr__, __dir__ = lazy_names("mifid.statistics", {"Statistics": "statistics"})
+    >>> __getattr__("Statistics")
+    <class 'mifid.statistics.statistics.Statistics'>
+
+    Args:
+        package: its ``__name__``.
+        homes: name -> the submodule that defines it.
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)  # the next access does not come here
+        return value
+
+    return get, lambda: sorted(homes)
 
 
 class Registry(Mapping[str, Any]):

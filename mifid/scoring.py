@@ -13,28 +13,28 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache
-from mifid.computing import check_held_out, compute, logits_of, pipeline_for
 from mifid.errors import recorded_warnings
-from mifid.evidence.assessing import REPLICATES, SEED, Resampling, assess
-from mifid.evidence.evidence import Evidence
-from mifid.extraction import Settings
-from mifid.extractors import Extractor, open_extractor
-from mifid.extractors.precision import EXACT
-from mifid.images import Stream
-from mifid.images.ranges import SideRanges
-from mifid.inputs import open_side
-from mifid.measuring import Computed, check_metrics, check_widths, measure, measure_more
-from mifid.metrics.mifid import EPSILON, thresholded
-from mifid.plausibility import (
+from mifid.evaluation.computing import check_held_out, compute, logits_of, pipeline_for
+from mifid.evaluation.evaluation import Computed, check_metrics, check_widths, measure, measure_more
+from mifid.evaluation.plausibility import (
     check_copies,
     check_numbers,
     check_pictures,
     check_submission,
     check_threshold,
 )
+from mifid.evaluation.telling import not_comparable, protocol, told
+from mifid.evidence.evidence import Evidence
+from mifid.extractors import Extractor, open_extractor
+from mifid.extractors.precision import EXACT
+from mifid.images import Stream
+from mifid.images.ranges import SideRanges
+from mifid.inputs import open_side
+from mifid.metrics.mifid import EPSILON, thresholded
+from mifid.pipeline.inference import Settings
 from mifid.progress import Progress, choose
-from mifid.report import Report
-from mifid.telling import not_comparable, protocol, told
+from mifid.report.report import Report
+from mifid.uncertainty.assessment import REPLICATES, SEED, Resampling, assess
 
 __all__ = ["score"]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from mifid.baseline.config import Config, Data, Generator
-from mifid.baseline.exporting import save_generator
+from mifid.baseline.config.schema import Config, Data, Generator
+from mifid.baseline.generation.weights_file import save_generator
 from mifid.baseline.models import build_generator
 
 TINY = Generator(network="resnet", width=4, blocks=1)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mifid.checking import check
 from mifid.demo import draw_demo
 from mifid.errors import OutputError
 from mifid.progress import Silent
+from mifid.submission.checking import check
 
 
 def test_draws_a_competition_that_passes_its_own_check(tmp_path):

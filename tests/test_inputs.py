@@ -9,7 +9,7 @@ from mifid.errors import CompatibilityError, FeatureError, MifidWarning
 from mifid.extractors.base import Identity
 from mifid.images import open_images
 from mifid.inputs import GivenSide, open_side, refuse_mixtures
-from mifid.provenance import Provenance
+from mifid.statistics.provenance import Provenance
 
 PICTURES = np.random.RandomState(0).randint(0, 256, (6, 8, 8, 3), dtype=np.uint8)
 INCEPTION = Identity("inception", "the trained one")

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mifid.baseline.config import Config
+from mifid.baseline.config.file import Inputs, read_run_file
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import override
 from mifid.baseline.presets import DEFAULT, preset
 from mifid.baseline.rules import check
-from mifid.baseline.runfile import Inputs, read_run_file
-from mifid.baseline.runfolder import CONFIG
-from mifid.baseline.settings import override
+from mifid.baseline.run.run_folder import CONFIG
 from mifid.errors import InputError, setting
 
 __all__ = ["CODE", "NO_SCORES", "choose_config"]

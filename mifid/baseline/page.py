@@ -11,10 +11,10 @@ from pathlib import Path
 from jinja2 import Template
 from markupsafe import Markup
 
-from mifid.baseline.duration import format_duration
+from mifid.baseline.config.duration import format_duration
 from mifid.baseline.thumbnails import Picture, load_picture
-from mifid.checking import Finding
-from mifid.pages import Command, load_template, spelled_out, write_html
+from mifid.rendering.html import Command, load_template, spelled_out, write_html
+from mifid.submission.checking import Finding
 
 __all__ = ["PAGE_NAME", "Command", "Plot", "RunFacts", "Setting", "write_page"]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mifid.errors import MifidError, first_line
 from mifid.images.decode import decode
-from mifid.thumbnails import data_uri, encode_small
+from mifid.rendering.thumbnails import data_uri, encode_small
 
 __all__ = ["MAX_BYTES", "Picture", "load_picture"]
 

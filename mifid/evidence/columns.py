@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import UnavailableError
-from mifid.featureset import Features
 from mifid.metrics.memorization import Nearest
+from mifid.statistics.features import Features
 
 __all__ = [
     "Column",

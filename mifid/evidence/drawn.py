@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from mifid.errors import InputError, UnavailableError
-from mifid.evidence.bias import Bias
 from mifid.evidence.evidence import Evidence
 from mifid.evidence.exhibits import nearest_pairs
-from mifid.evidence.gallery import plot_gallery
-from mifid.evidence.map import feature_map
+from mifid.evidence.feature_map import feature_map
+from mifid.evidence.galleries import plot_gallery
 from mifid.evidence.plots import plot_bias, plot_distances, plot_map, plot_rgb
 from mifid.evidence.sheet import random_rows
 from mifid.registry import suggest
+from mifid.uncertainty.bias import Bias
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

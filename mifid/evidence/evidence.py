@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from mifid import formats
 from mifid.errors import MifidError, UnavailableError, first_line
 from mifid.evidence.album import Album
 from mifid.evidence.pictures import PictureTable, picture_table
 from mifid.evidence.training_pictures import TrainingTable, training_table
-from mifid.featureset import Features
 from mifid.images import Source, open_images
 from mifid.images.ranges import SideRanges, range_of
-from mifid.statistics import Statistics
+from mifid.statistics import formats
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
 
 __all__ = ["Evidence"]
 

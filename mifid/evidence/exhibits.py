@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mifid.evidence.album import Album
-from mifid.evidence.gallery import Card, Gallery
+from mifid.evidence.galleries import Card, Gallery
 from mifid.evidence.pictures import PictureTable
 from mifid.evidence.training_pictures import TrainingTable
 

@@ -20,9 +20,9 @@ from mifid.evidence.columns import (
     names_of,
     near_copies_of,
 )
-from mifid.featureset import Features
 from mifid.metrics.influence import Influence, influence
 from mifid.metrics.memorization import nearest_reference
+from mifid.statistics.features import Features
 
 __all__ = ["PictureTable", "picture_table"]
 

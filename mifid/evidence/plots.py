@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from mifid.errors import UnavailableError
-from mifid.evidence.bias import Bias
-from mifid.evidence.map import FeatureMap
-from mifid.figures import BLUE, GREEN, GREY, VERMILION, finish, in_own_style, new_figure
-from mifid.histograms import draw_rgb_histograms
+from mifid.evidence.feature_map import FeatureMap
 from mifid.images.source import Pixels
+from mifid.rendering.canvas import BLUE, GREEN, GREY, VERMILION, finish, in_own_style, new_figure
+from mifid.rendering.histograms import draw_rgb_histograms
+from mifid.uncertainty.bias import Bias
 
 __all__ = ["plot_bias", "plot_distances", "plot_map", "plot_rgb"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mifid.evidence.album import Album
-from mifid.evidence.gallery import Card, Gallery
+from mifid.evidence.galleries import Card, Gallery
 
 __all__ = ["random_rows", "random_sheet"]
 

@@ -19,8 +19,8 @@ from mifid.evidence.columns import (
     names_of,
     near_copies_of,
 )
-from mifid.featureset import Features
 from mifid.metrics.memorization import nearest_both_ways
+from mifid.statistics.features import Features
 
 __all__ = ["TrainingTable", "training_table"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
+from mifid.statistics.features import FeatureMatrix
 
 __all__ = ["DEFAULT_BATCH_SIZE", "Extractor", "Identity"]
 

@@ -19,8 +19,8 @@ from mifid.extractors.precision import (
     why_not_exact,
 )
 from mifid.extractors.resize import TF1_BILINEAR, choose_resize, why_not_kaggles
-from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
+from mifid.statistics.features import FeatureMatrix
 
 if TYPE_CHECKING:
     import torch

@@ -74,7 +74,7 @@ class RandomInception(InceptionExtractor):
         """
         import torch
 
-        from mifid.extractors.inception_network import parameter_shapes
+        from mifid.extractors.network import parameter_shapes
 
         drawn = random_weights(parameter_shapes())
         sha256 = weights_sha256(drawn)

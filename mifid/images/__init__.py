@@ -20,10 +20,10 @@ __all__ = ["KINDS", "Source", "Stream", "open_images"]
 KINDS = {
     "TFRecord": ("mifid.images.tfrecord:accepts", "mifid.images.tfrecord:open_tfrecords"),
     "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
-    "zip": ("mifid.images.zipped:accepts", "mifid.images.zipped:open_zip"),
+    "zip": ("mifid.images.zip:accepts", "mifid.images.zip:open_zip"),
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
     "pickled array": ("mifid.images.pickled:accepts", "mifid.images.pickled:open_pickled"),
-    "tar": ("mifid.images.tarred:accepts", "mifid.images.tarred:open_tar"),
+    "tar": ("mifid.images.tar:accepts", "mifid.images.tar:open_tar"),
     "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
     "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
     "items": ("mifid.images.items:accepts", "mifid.images.items:open_items"),

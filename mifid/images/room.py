@@ -9,9 +9,9 @@ from typing import TypeAlias
 from mifid.errors import PictureError
 from mifid.images.chunks import Outcome
 from mifid.images.decode import NoRoomError
-from mifid.images.processes import ProcessDecoder
 from mifid.images.source import Decoded
 from mifid.images.threads import ThreadDecoder
+from mifid.images.workers import ProcessDecoder
 
 __all__ = ["MOST_AHEAD", "Chunk", "Room"]
 

@@ -1,4 +1,4 @@
-"""A process that decodes: ``python -m mifid.images.worker AREA``, as mifid.images.processes does.
+"""A process that decodes: ``python -m mifid.images.worker AREA``, as mifid.images.workers does.
 
 AREA is the path of an area. Pickled objects pass its pipes. In: ``(pickled source, names of
 options)``, then (range of indices, bytes of room). Out: a :data:`mifid.images.area.Reply` to each

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError
 from mifid.metrics.base import Metric
-from mifid.metrics.factorizations import (
+from mifid.metrics.linalg import (
     cholesky_factor,
     eigenvalues,
     eigenvectors,

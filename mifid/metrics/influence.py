@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from mifid.errors import UnavailableError
 from mifid.metrics.centred import Centred, Matrix, Vector, centred_pair
-from mifid.metrics.factorizations import eigenvectors
+from mifid.metrics.linalg import eigenvectors
 
 __all__ = ["Influence", "influence"]
 

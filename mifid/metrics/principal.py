@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mifid.metrics.factorizations import eigenvectors
+from mifid.metrics.linalg import eigenvectors
 
 __all__ = ["Axes", "principal_axes"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError
 from mifid.metrics.base import Metric
-from mifid.metrics.factorizations import eigenvalues
+from mifid.metrics.linalg import eigenvalues
 from mifid.metrics.neighbours import require_pictures
 
 __all__ = ["METRIC", "vendi_score"]

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from mifid.metrics.centred import Centred, Matrix, Vector, centred_pair, inner_products
-from mifid.metrics.factorizations import eigenvalues
 from mifid.metrics.frechet import Moments, frechet_distance
+from mifid.metrics.linalg import eigenvalues
 
 __all__ = ["WeightedFrechet"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mifid.baseline.config import Config, Data, Discriminator, Generator, Score, Training
+from mifid.baseline.config.schema import Config, Data, Discriminator, Generator, Score, Training
 
 SMALL = Config(
     data=Data(size=16, fit="stretch", held_back=4),

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from small import changed
 from toys import colours, drawn, write_pictures
 
-import mifid.judging
-import mifid.training as training_module
-import mifid.trainingpage
-from mifid.baseline import loop, preflight, run, snapshots
-from mifid.baseline.clock import Clock
-from mifid.baseline.cyclegan import CycleGan
-from mifid.baseline.feed import Feed
-from mifid.baseline.painting import Painter
-from mifid.baseline.preflight import LEAST_STEPS, Costs, Scorings, check_budget, plan_scorings
-from mifid.baseline.records import read_metrics
+import mifid.baseline.scorer
+import mifid.baseline.training as training_module
+import mifid.baseline.trainingpage
+from mifid.baseline.data.batches import Feed
+from mifid.baseline.gan.cyclegan import CycleGan
+from mifid.baseline.generation.painter import Painter
+from mifid.baseline.run import loop, preflight, run, snapshots
+from mifid.baseline.run.clock import Clock
+from mifid.baseline.run.preflight import LEAST_STEPS, Costs, Scorings, check_budget, plan_scorings
+from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
-from mifid.submission import MONET
+from mifid.submission.writer import MONET
 
 RULES = replace(MONET, competition="a toy", at_least=12, at_most=12, size=(16, 16))
 
@@ -56,7 +56,7 @@ def train(tmp_path, monkeypatch):
     write_pictures(tmp_path / "held_out", drawn("painting", 4, seed=200))
     for name in ("plot_losses", "plot_scores"):
         monkeypatch.setattr(snapshots, name, lambda *_, **__: None)
-    monkeypatch.setattr(mifid.trainingpage, "show_run", lambda *_, **__: None)
+    monkeypatch.setattr(mifid.baseline.trainingpage, "show_run", lambda *_, **__: None)
     clock = Wound()
     for module in (loop, preflight, run, training_module):
         monkeypatch.setattr(module, "time", clock)
@@ -78,7 +78,7 @@ def train(tmp_path, monkeypatch):
     monkeypatch.setattr(CycleGan, "step", lambda *_, **__: losses)
     winding(CycleGan, "step", "step", lambda _: 1)
     winding(Painter, "paint", "paint", lambda arguments: len(arguments[1]))
-    winding(mifid.judging.Judge, "__call__", "scoring", lambda _: 1)
+    winding(mifid.baseline.scorer.Judge, "__call__", "scoring", lambda _: 1)
 
     def extractor(batch):
         clock.costs("score", costs["score"] * len(batch))
@@ -175,7 +175,7 @@ def test_a_score_that_takes_longer_than_the_tenth_is_left_out_and_told_of(train)
 
 
 def test_scoring_that_becomes_slow_is_done_less_often(train, monkeypatch):
-    real = mifid.judging.Judge.__call__
+    real = mifid.baseline.scorer.Judge.__call__
     calls = []
 
     def slower(self, pictures):
@@ -184,7 +184,7 @@ def test_scoring_that_becomes_slow_is_done_less_often(train, monkeypatch):
             train.clock.costs("slow", 10.0)
         return real(self, pictures)
 
-    monkeypatch.setattr(mifid.judging.Judge, "__call__", slower)
+    monkeypatch.setattr(mifid.baseline.scorer.Judge, "__call__", slower)
     with pytest.warns(MifidWarning, match="less often than planned"):
         train("400s", step=1.0, score=0.01, points=10)
     assert len({row["step"] for row in lines(train.folder, "score") if row["step"]}) < 10
@@ -219,7 +219,7 @@ def test_a_run_that_made_things_worse_says_so_first(painting, train, monkeypatch
         last.append(next(values, 14.0))
         return {"mifid": last[-1], "fid": last[-1]}
 
-    monkeypatch.setattr(mifid.judging.Judge, "__call__", scored)
+    monkeypatch.setattr(mifid.baseline.scorer.Judge, "__call__", scored)
     config = changed(training={"steps": 2, "ema": 0.0}, score={"points": 1})
     trained, _ = train("", config=config)
     if painting == "better":

@@ -4,9 +4,9 @@ import pytest
 from small import SMALL
 
 from mifid.baseline.choosing import choose_config
+from mifid.baseline.config.file import Inputs, write_run_file
 from mifid.baseline.presets import DEFAULT, preset
-from mifid.baseline.runfile import Inputs, write_run_file
-from mifid.baseline.runfolder import CONFIG, check_folder
+from mifid.baseline.run.run_folder import CONFIG, check_folder
 from mifid.errors import InputError
 
 

@@ -11,11 +11,11 @@ from markupsafe import Markup
 from pictures import noise
 from PIL import Image
 
+from mifid.baseline.figures.sheets import save_picture
 from mifid.baseline.page import Command, Plot, RunFacts, Setting, write_page
-from mifid.baseline.sheets import save_picture
 from mifid.baseline.thumbnails import MAX_BYTES, load_picture
-from mifid.checking import Finding
 from mifid.errors import OutputError
+from mifid.submission.checking import Finding
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.test/x.png>&amp;"
 

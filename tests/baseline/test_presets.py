@@ -7,13 +7,13 @@ from itertools import product
 import pytest
 import torch
 
-from mifid.baseline.config import Config
+from mifid.baseline.config.file import Inputs, read_run_file, write_run_file
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import describe, differences, override
 from mifid.baseline.models import build_discriminator, build_generator
 from mifid.baseline.presets import DEFAULT, PRESETS, preset
 from mifid.baseline.presets.preset import row
 from mifid.baseline.rules import check, idle
-from mifid.baseline.runfile import Inputs, read_run_file, write_run_file
-from mifid.baseline.settings import describe, differences, override
 from mifid.errors import InputError
 
 NAMES = list(PRESETS)

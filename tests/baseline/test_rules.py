@@ -2,9 +2,9 @@
 
 import pytest
 
-from mifid.baseline.config import Config
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import describe, override
 from mifid.baseline.rules import check, idle
-from mifid.baseline.settings import describe, override
 from mifid.errors import InputError
 
 

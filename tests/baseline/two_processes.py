@@ -14,10 +14,10 @@ import torch
 from small import changed
 from toys import colours
 
-import mifid.baseline.loop as loop_module
-import mifid.baseline.snapshots as snapshots_module
-import mifid.training as training_module
-from mifid.baseline.processes import start_processes
+import mifid.baseline.run.loop as loop_module
+import mifid.baseline.run.snapshots as snapshots_module
+import mifid.baseline.training as training_module
+from mifid.baseline.distributed import start_processes
 from mifid.errors import MifidError, MifidWarning
 
 CONFIG = changed(

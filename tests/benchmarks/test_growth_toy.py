@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance
-from mifid.statistics import Statistics
+from mifid.statistics.statistics import Statistics
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

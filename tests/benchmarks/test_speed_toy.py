@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from patience import wait_for
 
 from mifid.extractors.inception_random import RandomInception
-from mifid.images.batches import default_workers
+from mifid.images.loader import default_workers
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MODULES = ("peers", "processes", "roof", "speed", "speed_plot", "speed_report", "speed_rounds")

@@ -9,10 +9,10 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from mifid.baseline.config import Config, Data, Discriminator, Generator, Training
-from mifid.baseline.cyclegan import CycleGan
-from mifid.baseline.draws import Draws
-from mifid.baseline.processes import ALONE
+from mifid.baseline.config.schema import Config, Data, Discriminator, Generator, Training
+from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.distributed import ALONE
+from mifid.baseline.gan.cyclegan import CycleGan
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TOY = Config(

@@ -12,8 +12,8 @@ from mifid.errors import UnavailableError
 from mifid.evidence.evidence import Evidence
 from mifid.evidence.pictures import picture_table
 from mifid.evidence.training_pictures import training_table
-from mifid.featureset import Features
-from mifid.statistics import Statistics
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
 
 GENERATED, REFERENCE = repainted(7, 32), drawn("painting", 5, 32)
 

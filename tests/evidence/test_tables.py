@@ -13,7 +13,7 @@ from mifid.errors import OutputError, UnavailableError
 from mifid.evidence.pictures import picture_table
 from mifid.evidence.tables import TABLE_FORMATS, check_table_output, write_table
 from mifid.evidence.training_pictures import training_table
-from mifid.featureset import Features
+from mifid.statistics.features import Features
 
 HOSTILE = (
     "=SUM(A1:A9).jpg",

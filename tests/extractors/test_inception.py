@@ -10,8 +10,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from mifid.drawing import landscape, painting
 from mifid.extractors import open_extractor
 from mifid.extractors.backends import BACKENDS
-from mifid.extractors.inception_network import _TRUNK, resize
 from mifid.extractors.inception_random import SHA256, RandomInception, weights_sha256
+from mifid.extractors.network import _TRUNK, resize
 from mifid.metrics.frechet import frechet_distance
 
 pytestmark = pytest.mark.network

@@ -7,7 +7,7 @@ from torch_fidelity.interpolate_compat_tensorflow import (
     interpolate_bilinear_2d_like_tensorflow1x,
 )
 
-from mifid.extractors.inception_network import resize
+from mifid.extractors.network import resize
 from mifid.extractors.resize import interpolation_matrix
 
 SIZES = [(256, 256), (299, 299), (32, 32), (300, 512), (512, 100), (1, 7), (2, 1), (640, 427)]

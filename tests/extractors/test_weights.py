@@ -11,7 +11,7 @@ import torch
 from mifid.errors import InputError, MifidWarning, WeightsError
 from mifid.extractors import open_extractor, weights
 from mifid.extractors.inception import TrainedInception, load_state_dict
-from mifid.extractors.inception_network import build_network, parameter_shapes
+from mifid.extractors.network import build_network, parameter_shapes
 from mifid.files import cache_folder
 from mifid.progress import Silent
 

@@ -95,7 +95,7 @@ _GLOBALS = (
     "numpy.dtypes Float64DType",
     "numpy.dtypes ObjectDType",
     "runpy run_path",
-    "mifid.statistics Statistics",
+    "mifid.statistics.statistics Statistics",
     "numpy ndarray.__reduce__",
 )
 

@@ -71,8 +71,8 @@ def changed(value: Any, random: Random) -> Any:
 
 @cache
 def _generator() -> bytes:
-    from mifid.baseline.config import Config, Data, Generator
-    from mifid.baseline.exporting import save_generator
+    from mifid.baseline.config.schema import Config, Data, Generator
+    from mifid.baseline.generation.weights_file import save_generator
     from mifid.baseline.models import build_generator
 
     config = Config(data=Data(size=16), generator=Generator(network="resnet", width=4, blocks=1))
@@ -107,8 +107,8 @@ def generator_file(random: Random) -> bytes:
 
 @cache
 def _checkpoint() -> bytes:
-    from mifid.baseline.checkpoint import Checkpoints
-    from mifid.baseline.processes import start_processes
+    from mifid.baseline.distributed import start_processes
+    from mifid.baseline.run.checkpoint import Checkpoints
 
     state = {
         "method": {
@@ -150,8 +150,8 @@ def weights_file(random: Random) -> bytes:
 
 @cache
 def _settings() -> bytes:
-    from mifid.baseline.config import Config
-    from mifid.baseline.runfile import Inputs, write_run_file
+    from mifid.baseline.config.file import Inputs, write_run_file
+    from mifid.baseline.config.schema import Config
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.toml")

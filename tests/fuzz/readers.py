@@ -107,14 +107,14 @@ def _side(path: Path, random: Random) -> object:
 
 
 def _generator(path: Path, _: Random) -> object:
-    from mifid.baseline.exporting import load_generator
+    from mifid.baseline.generation.weights_file import load_generator
 
     return load_generator(path)
 
 
 def _checkpoint(path: Path, _: Random) -> object:
-    from mifid.baseline.checkpoint import Checkpoints
-    from mifid.baseline.processes import start_processes
+    from mifid.baseline.distributed import start_processes
+    from mifid.baseline.run.checkpoint import Checkpoints
 
     with start_processes() as processes:
         checkpoints = Checkpoints(path.parent, processes)
@@ -128,7 +128,7 @@ def _weights(path: Path, _: Random) -> object:
 
 
 def _settings(path: Path, _: Random) -> object:
-    from mifid.baseline.runfile import read_run_file, write_run_file
+    from mifid.baseline.config.file import read_run_file, write_run_file
 
     inputs, config = read_run_file(path)
     write_run_file(path, inputs, config, version="0")
@@ -147,8 +147,8 @@ def _score(path: Path, random: Random) -> object:
 
 
 def _metrics(path: Path, random: Random) -> object:
-    from mifid.baseline.metric_lines import read_metrics
-    from mifid.baseline.records import Recorder
+    from mifid.baseline.run.metric_lines import read_metrics
+    from mifid.baseline.run.records import Recorder
 
     if random.random() < 0.3:
         return Recorder.open(path.parent)
@@ -156,13 +156,13 @@ def _metrics(path: Path, random: Random) -> object:
 
 
 def _history(path: Path, _: Random) -> object:
-    from mifid.report import check_output
+    from mifid.report.report import check_output
 
     return check_output(path)
 
 
 def _selection(path: Path, _: Random) -> object:
-    from mifid.baseline.selection import select
+    from mifid.baseline.data.selection import select
 
     return select(["0.jpg", "1.jpg", "a/2.jpg"], file=os.fspath(path), setting="data.select_photos")
 

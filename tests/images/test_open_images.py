@@ -30,7 +30,7 @@ from PIL import Image
 
 from mifid.errors import InputError
 from mifid.images import KINDS, Source, Stream, open_images
-from mifid.images.batches import BatchReader, digests
+from mifid.images.loader import BatchReader, digests
 from mifid.images.source import Decoded
 from mifid.registry import import_object
 

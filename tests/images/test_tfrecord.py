@@ -21,7 +21,7 @@ from pictures import (
 
 from mifid.errors import InputError, MifidError, MifidWarning, PictureError
 from mifid.images import archive, open_images, tfrecord
-from mifid.images.batches import BatchReader
+from mifid.images.loader import BatchReader
 from mifid.images.tfexample import MalformedError, values
 
 PICTURE = encode(noise())

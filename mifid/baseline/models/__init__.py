@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mifid.baseline.config import Discriminator, Generator
+from mifid.baseline.config.schema import Discriminator, Generator
 from mifid.baseline.models.init import initialise
 from mifid.baseline.models.norms import norm_is_per_sample
 from mifid.registry import Registry

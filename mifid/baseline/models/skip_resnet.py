@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mifid.baseline.config import Generator
+from mifid.baseline.config.schema import Generator
 from mifid.baseline.models.blocks import ResidualBlock
 from mifid.baseline.models.resnet import check_residual, doubled, halved, painted, stem
 

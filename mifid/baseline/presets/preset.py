@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mifid.baseline.config import Config
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import changed, describe
 from mifid.baseline.rules import idle
-from mifid.baseline.settings import changed, describe
 
 __all__ = ["Preset", "row"]
 

@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from mifid.errors import InputError
-from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
 from mifid.registry import Registry, suggest
+from mifid.statistics.features import FeatureMatrix
 
 if TYPE_CHECKING:
     import torch
@@ -48,8 +48,8 @@ class Backend(Protocol):
 BACKENDS = Registry(
     "backend",
     {
-        "torch": "mifid.extractors.backends.with_torch:TorchBackend",
-        "openvino": "mifid.extractors.backends.with_openvino:OpenVinoBackend",
+        "torch": "mifid.extractors.backends.torch_backend:TorchBackend",
+        "openvino": "mifid.extractors.backends.openvino_backend:OpenVinoBackend",
     },
 )
 """name -> f(read_weights, *, key, device, resize, precision) -> Backend.

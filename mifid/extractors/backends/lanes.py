@@ -17,8 +17,8 @@ from torch import Tensor
 from mifid.errors import first_line, warn
 from mifid.extractors.devices import as_tensor, in_parts
 from mifid.extractors.isolation import isolated
-from mifid.featureset import FeatureMatrix
 from mifid.images.source import Pixels
+from mifid.statistics.features import FeatureMatrix
 
 __all__ = ["Lane", "Network", "Worker"]
 

@@ -24,7 +24,7 @@ from mifid.errors import InputError, first_line, setting, warn
 from mifid.extractors.backends import ReadWeights
 from mifid.extractors.resize import INPUT_SIZE
 from mifid.files import cache_folder, sha256_of_file
-from mifid.interpreter import can_start_python, python_environment
+from mifid.machine import can_start_python, python_environment
 
 __all__ = ["import_openvino", "obtain_core", "obtain_model"]
 
@@ -171,7 +171,7 @@ def _save(model: Any, folder: Path) -> None:
 def _convert(read_weights: ReadWeights) -> Any:
     import torch
 
-    from mifid.extractors.inception_network import InceptionNetwork, build_network
+    from mifid.extractors.network import InceptionNetwork, build_network
 
     openvino = import_openvino()
     trunk = InceptionNetwork(build_network(read_weights())).trunk

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mifid.baseline.config import Discriminator
+from mifid.baseline.config.schema import Discriminator
 from mifid.baseline.models import DISCRIMINATORS, build_discriminator, count_parameters
 
 SIZE = 64

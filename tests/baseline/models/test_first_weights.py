@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mifid.baseline.config import Discriminator, Generator
+from mifid.baseline.config.schema import Discriminator, Generator
 from mifid.baseline.models import (
     DISCRIMINATORS,
     GENERATORS,

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mifid.baseline.config import Generator
+from mifid.baseline.config.schema import Generator
 from mifid.baseline.models import GENERATORS, build_generator, count_parameters
 from mifid.baseline.models.blocks import ResidualBlock
 from mifid.baseline.models.layers import upsample

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from mifid.baseline.config import Discriminator, Generator
+from mifid.baseline.config.schema import Discriminator, Generator
 from mifid.baseline.models import (
     DISCRIMINATORS,
     GENERATORS,

@@ -1,0 +1,293 @@
+"""Every setting of a training run, in one place, with its meaning.
+
+A preset is a :class:`Config`; ``config.toml`` in a run folder is one, written out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+__all__ = [
+    "Augment",
+    "Config",
+    "Data",
+    "DiffAugment",
+    "Discriminator",
+    "Generator",
+    "Loss",
+    "Optimiser",
+    "Schedule",
+    "Score",
+    "Training",
+]
+
+Value = TypeVar("Value")
+
+_SIDES = ("none", "paintings", "photos", "both")
+_NORMS = ("instance", "batch", "group", "layer", "none")
+_ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
+
+
+def _setting(
+    default: Value,
+    meaning: str,
+    *,
+    choices: tuple[str, ...] = (),
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Value:
+    """Declare a setting; what may be given is checked by :mod:`mifid.baseline.config.settings`."""
+    limits = {"choices": choices, "at_least": at_least, "at_most": at_most}
+    return field(default=default, metadata={"meaning": meaning, **limits})
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which pictures are trained on, and how they are brought to one size."""
+
+    size: int = _setting(256, "pixels a side of a training picture", at_least=16, at_most=4096)
+    fit: str = _setting(
+        "exact",
+        "pictures of another size: exact refuses them; crop scales the shorter side and cuts the "
+        "middle out; stretch scales both sides",
+        choices=("exact", "crop", "stretch"),
+    )
+    held_back: int = _setting(
+        512, "photos kept out of training, to score on; at most half of them", at_least=0
+    )
+    limit_photos: int = _setting(0, "train on the first so many photos by name; 0: all", at_least=0)
+    limit_paintings: int = _setting(
+        0, "train on the first so many paintings by name; 0: all", at_least=0
+    )
+    select_photos: str = _setting("", "file that names the photos to train on, one a line")
+    select_paintings: str = _setting("", "file that names the paintings to train on, one a line")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Geometric augmentation of the training pictures."""
+
+    sides: str = _setting("both", "which pictures are augmented", choices=_SIDES)
+    enlarge: float = _setting(
+        286 / 256, "scale a picture by this, then cut a random square out; 1: no", at_least=1
+    )
+    vary: bool = _setting(False, "draw each picture's scale between 1 and enlarge")
+    flip: bool = _setting(True, "mirror every other picture left to right")
+    turns: bool = _setting(False, "turn by a random quarter")
+    static: int = _setting(
+        0,
+        "draw so many variants of every picture once and train on those; 0: draw each time",
+        at_least=0,
+    )
+
+
+@dataclass(frozen=True)
+class DiffAugment:
+    """Differentiable augmentation of what a discriminator sees (Zhao et al. 2020)."""
+
+    color: float = _setting(
+        0.0, "probability of brightness, saturation, contrast", at_least=0, at_most=1
+    )
+    translation: float = _setting(0.0, "probability of a shift by up to 1/8", at_least=0, at_most=1)
+    cutout: float = _setting(
+        0.0, "probability of a grey square of half the side", at_least=0, at_most=1
+    )
+    discriminators: str = _setting("both", "which discriminators see it", choices=_SIDES)
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The networks that paint (and, in a CycleGAN, that take paint away)."""
+
+    network: str = _setting("unet", "a name from mifid.baseline.models.GENERATORS")
+    norm: str = _setting("instance", "normalisation", choices=_NORMS)
+    activation: str = _setting(
+        "relu", "activation; a U-Net's encoder always has leaky_relu", choices=_ACTIVATIONS
+    )
+    width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
+    blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
+    depth: int = _setting(
+        0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_least=0, at_most=8
+    )
+    kernel: int = _setting(
+        0,
+        "kernel of the residual blocks or of the U-Net's layers; 0: the network's own",
+        at_least=0,
+        at_most=63,
+    )
+    upsample: str = _setting(
+        "transposed",
+        "transposed convolution, or resize and convolve",
+        choices=("transposed", "resize"),
+    )
+    dropout: float = _setting(
+        0.0,
+        "in the residual blocks, or the U-Net's three innermost decoder layers",
+        at_least=0,
+        at_most=0.9,
+    )
+    residual_activation: bool = _setting(False, "an activation before the residual addition")
+    latent: int = _setting(128, "numbers that a dcgan paints from", at_least=1, at_most=65536)
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """The networks that tell real from generated."""
+
+    network: str = _setting("patchgan", "a name from mifid.baseline.models.DISCRIMINATORS")
+    norm: str = _setting("instance", "normalisation, not on the first layer", choices=_NORMS)
+    activation: str = _setting("leaky_relu", "activation", choices=_ACTIVATIONS)
+    width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
+    layers: int = _setting(
+        3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
+    )
+    kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
+    dropout: float = _setting(0.0, "after each activation but the first", at_least=0, at_most=0.9)
+    sigmoid: bool = _setting(False, "end in a sigmoid")
+    noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)", at_least=0)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised."""
+
+    adversarial: str = _setting(
+        "lsgan",
+        "adversarial loss; log is the original minimax",
+        choices=("lsgan", "bce", "log", "hinge"),
+    )
+    weight: float = _setting(1.0, "weight of the adversarial loss", at_least=0)
+    cycle: float = _setting(10.0, "weight of the L1 cycle loss", at_least=0)
+    identity: float = _setting(5.0, "weight of the L1 identity loss; 0: not computed", at_least=0)
+    painting_weight: float = _setting(
+        1.0, "weight of all that the painting generator loses", at_least=0
+    )
+    photo_weight: float = _setting(1.0, "weight of all that the photo generator loses", at_least=0)
+    real_label: float = _setting(1.0, "what a discriminator should say of real pictures")
+    fake_label: float = _setting(0.0, "what a discriminator should say of generated ones")
+    generator_label: float = _setting(1.0, "what a generator wants to hear")
+    label_noise: float = _setting(
+        0.0,
+        "a discriminator's labels are drawn from a range so wide, inwards",
+        at_least=0,
+        at_most=0.5,
+    )
+    flip: float = _setting(
+        0.0, "probability that a pair's two labels are exchanged", at_least=0, at_most=0.5
+    )
+    discriminator_scale: float = _setting(0.5, "weight of the discriminators' loss", at_least=0)
+    input_noise: float = _setting(
+        0.0, "deviation of noise on what discriminators see, falling to 0 over the run", at_least=0
+    )
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How weights move."""
+
+    name: str = _setting(
+        "adam", "optimiser", choices=("adam", "radam", "sgd", "adam_sgd", "adabelief")
+    )
+    rate: float = _setting(2e-4, "learning rate of the generators", at_least=0)
+    discriminator_rate: float = _setting(2e-4, "learning rate of the discriminators", at_least=0)
+    beta1: float = _setting(0.5, "decay of the first moment", at_least=0, at_most=0.999999)
+    beta2: float = _setting(0.999, "decay of the second moment", at_least=0, at_most=0.999999)
+    weight_decay: float = _setting(0.0, "weight decay", at_least=0)
+    momentum: float = _setting(0.9, "momentum of SGD", at_least=0, at_most=1)
+    switch: float = _setting(
+        0.5, "part of the run after which adam_sgd goes on with SGD", at_least=0, at_most=1
+    )
+    sgd_rate: float = _setting(2e-4, "learning rate of adam_sgd's SGD, both networks", at_least=0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate's factor, by the part of the run that is over."""
+
+    name: str = _setting(
+        "linear", "shape", choices=("constant", "linear", "exponential", "stepped", "cosine")
+    )
+    start: float = _setting(
+        0.5, "linear: constant until here, then down to 0", at_least=0, at_most=1
+    )
+    final: float = _setting(0.01, "exponential: the factor at the end", at_least=0)
+    until: tuple[float, ...] = _setting(
+        (), "stepped: the parts at which the factor changes", at_least=0, at_most=1
+    )
+    factors: tuple[float, ...] = _setting(
+        (1.0,), "stepped: the factors, one more than until", at_least=0
+    )
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long, how much at a time, and in which arithmetic. It ends at whichever comes first."""
+
+    method: str = _setting(
+        "cyclegan", "cyclegan, or gan: paintings from noise", choices=("cyclegan", "gan")
+    )
+    batch: int = _setting(4, "pictures a side in a step, over all processes", at_least=1)
+    epochs: float = _setting(0.0, "length in epochs; 0: not limited by it", at_least=0)
+    steps: int = _setting(0, "length in steps; 0: not limited by it", at_least=0)
+    budget: str = _setting("", "length in time, generation and scoring included: 5h, 30m, 10s")
+    epoch: str = _setting(
+        "paintings", "what an epoch goes through", choices=("paintings", "photos")
+    )
+    steps_per_epoch: int = _setting(
+        0, "steps of an epoch; 0: as many as its pictures fill", at_least=0
+    )
+    pool: int = _setting(
+        50, "generated pictures that discriminators are shown again; 0: none", at_least=0
+    )
+    ema: float = _setting(
+        0.999,
+        "decay of the moving average of the painting generator; 0: none",
+        at_least=0,
+        at_most=0.999999,
+    )
+    pretrain: int = _setting(
+        0, "steps in which the painting generator first learns to copy paintings", at_least=0
+    )
+    submission: int = _setting(
+        0, "pictures of images.zip; 0: one for every photo that was given", at_least=0
+    )
+    precision: str = _setting("float32", "arithmetic of the networks", choices=("float32", "bf16"))
+    layout: str = _setting(
+        "auto",
+        "how pictures lie in memory; auto: what is faster for the network and device",
+        choices=("auto", "channels_first", "channels_last"),
+    )
+    compile: bool = _setting(False, "torch.compile the networks")
+    seed: int = _setting(0, "of every random draw", at_least=0, at_most=2**32 - 1)
+    log_steps: int = _setting(
+        50,
+        "steps between lines of metrics.jsonl, at most a tenth of a length in steps or epochs",
+        at_least=1,
+    )
+    checkpoint_minutes: float = _setting(10.0, "between checkpoints", at_least=0)
+
+
+@dataclass(frozen=True)
+class Score:
+    """When snapshots are scored, and what makes one the best."""
+
+    points: int = _setting(20, "scorings over the run, evenly; 0: only the end", at_least=0)
+    metric: str = _setting("mifid", "the lowest is kept", choices=("mifid", "fid"))
+    samples: int = _setting(6, "photos in each sample grid", at_least=1, at_most=64)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings. ``Config()`` is ``kaggle-5h`` without its length and its label of 0.9."""
+
+    data: Data = field(default_factory=Data)
+    augment: Augment = field(default_factory=Augment)
+    diffaugment: DiffAugment = field(default_factory=DiffAugment)
+    generator: Generator = field(default_factory=Generator)
+    discriminator: Discriminator = field(default_factory=Discriminator)
+    loss: Loss = field(default_factory=Loss)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    schedule: Schedule = field(default_factory=Schedule)
+    training: Training = field(default_factory=Training)
+    score: Score = field(default_factory=Score)

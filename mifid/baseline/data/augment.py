@@ -1,0 +1,141 @@
+"""Geometric augmentation of training pictures: resize and crop, mirror, quarter turns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mifid.baseline.config.schema import Augment
+from mifid.baseline.data.pictures import to_tensor
+from mifid.baseline.data.random_numbers import Draws
+
+__all__ = ["Augmenter"]
+
+_DRAWN = 5  # numbers a picture: side, top, left, turn, mirror
+
+
+class _Moves(NamedTuple):
+    """What is done to each of B pictures, in this order. All (B,).
+
+    Attributes:
+        transposed, upside_down, mirrored: bool; together all quarter turns and mirrorings.
+        side: float32, pixels a side after enlarging.
+        top, left: float32, whole pixels of the enlarged picture where the cut begins.
+    """
+
+    transposed: Tensor
+    upside_down: Tensor
+    mirrored: Tensor
+    side: Tensor
+    top: Tensor
+    left: Tensor
+
+
+class Augmenter:
+    """Augments one side's pictures, a batch at a time, on the device where they are.
+
+    A picture is turned and mirrored, then enlarged to a whole number of pixels a side (bilinear,
+    pixel centres at halves) and cut out at whole pixels, as "resize to 286, crop 256" does.
+
+    Args:
+        config: settings.
+        enabled: whether this side is augmented at all.
+        pictures: how many there are.
+        size: pixels a side.
+        seed: of the variants, where these are drawn once (``config.static``).
+    """
+
+    def __init__(
+        self, config: Augment, *, enabled: bool, pictures: int, size: int, seed: int
+    ) -> None:
+        self._config = config
+        self._size = size
+        self._largest = round(size * config.enlarge)
+        self._enlarges = enabled and self._largest > size
+        self._acts = self._enlarges or (enabled and (config.flip or config.turns))
+        self._variants = max(config.static, 1) if enabled else 1
+        self._pictures = pictures
+        self._fixed: Tensor | None = None
+        if config.static and self._acts:
+            generator = torch.Generator().manual_seed(seed)
+            self._fixed = torch.rand(len(self), _DRAWN, generator=generator)
+
+    def __len__(self) -> int:
+        """How many pictures there are to train on: all variants, where they are drawn once."""
+        return self._pictures * self._variants
+
+    def picture_of(self, indices: Tensor) -> Tensor:
+        """Return which picture each variant is made of, int64."""
+        return indices // self._variants
+
+    def __call__(self, pixels: Tensor, indices: Tensor, draws: Draws) -> Tensor:
+        """Augment a batch.
+
+        Args:
+            pixels: (B, S, S, 3) uint8, those that ``picture_of(indices)`` names.
+            indices: (B,) int64 on the CPU, ``0 <= i < len(self)``.
+            draws: not touched where variants are drawn once, or nothing is to be done.
+
+        Returns:
+            Tensor: (B, 3, S, S) float32 in -1..1 on the device of ``pixels``.
+        """
+        if not self._acts:
+            return to_tensor(pixels)
+        if self._fixed is not None:
+            drawn = self._fixed[indices]
+        else:
+            drawn = draws.uniform(torch.empty(len(pixels)), _DRAWN)
+        moves = self._moves(drawn, pixels.device)
+        pictures = to_tensor(_oriented(pixels, moves))
+        return _cut_out(pictures, moves) if self._enlarges else pictures
+
+    def _moves(self, drawn: Tensor, device: torch.device) -> _Moves:
+        """Turn numbers (B, 5) in 0..1 into moves; on the CPU, for one copy to the device."""
+        config, smallest = self._config, self._largest
+        if config.vary:
+            smallest = self._size
+        side = smallest + (drawn[:, 0] * (self._largest - smallest + 1)).floor()
+        top, left = ((drawn[:, i] * (side - self._size + 1)).floor() for i in (1, 2))
+        turn = (drawn[:, 3] * 4).floor() if config.turns else torch.zeros(len(drawn))
+        mirror = drawn[:, 4] < 0.5 if config.flip else torch.zeros(len(drawn), dtype=torch.bool)
+        # Counterclockwise by k quarters, then mirrored: rot90(p) = upside down of p transposed,
+        # rot90^2 = both mirrorings, rot90^3 = mirrored of p transposed.
+        transposed = turn % 2 == 1
+        upside_down = (turn == 1) | (turn == 2)
+        mirrored = (turn >= 2) ^ mirror
+        columns = [value.float() for value in (transposed, upside_down, mirrored, side, top, left)]
+        moved = torch.stack(columns).to(device, non_blocking=True)
+        return _Moves(*(moved[:3] > 0.5), *moved[3:])
+
+
+def _oriented(pixels: Tensor, moves: _Moves) -> Tensor:
+    """Turn and mirror (B, S, S, 3) uint8: exact, and a quarter of the bytes of float32."""
+    transposed, upside_down, mirrored = (chosen.view(-1, 1, 1, 1) for chosen in moves[:3])
+    pixels = torch.where(transposed, pixels.transpose(1, 2), pixels)
+    pixels = torch.where(upside_down, pixels.flip(1), pixels)
+    return torch.where(mirrored, pixels.flip(2), pixels)
+
+
+def _cut_out(pictures: Tensor, moves: _Moves) -> Tensor:
+    """Enlarge (B, 3, S, S) to ``side`` and cut S x S out: one look-up, nothing in between."""
+    batch, _, size, _ = pictures.shape
+    centres = torch.arange(size, device=pictures.device) + 0.5
+    # grid_sample's -1..1 go from edge to edge of the picture, however large it is shown.
+    down, across = (
+        (start[:, None] + centres) * (2 / moves.side[:, None]) - 1
+        for start in (moves.top, moves.left)
+    )
+    grid = torch.stack(
+        [
+            across[:, None, :].expand(batch, size, size),
+            down[:, :, None].expand(batch, size, size),
+        ],
+        dim=-1,
+    )
+    # At most half a pixel is looked up beyond the edge: reflecting and repeating are the same.
+    return F.grid_sample(
+        pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )

@@ -1,0 +1,174 @@
+"""The photos to paint: opened, looked at before the long job, loaded at the generator's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from mifid.baseline.config.schema import Data
+from mifid.baseline.data.fitting import fit_picture
+from mifid.errors import InputError, PictureError, warn
+from mifid.images import Source, open_images
+from mifid.images.decode import decode
+from mifid.images.source import Decoded, Pixels, digest
+from mifid.images.subset import Subset
+from mifid.progress import Progress
+from mifid.submission.writer import Rules, entry_names
+
+__all__ = ["Photos", "paintable"]
+
+
+class Photos:
+    """Photos as a generator takes them. What it opens itself, it closes at the block's end.
+
+    Args:
+        given: whatever :func:`mifid.images.open_images` opens, but a stream.
+        data: the size, and how pictures of another size are brought to it.
+        limit: take only so many, the first by name; None: all.
+
+    Attributes:
+        names: one a photo.
+
+    Raises:
+        InputError: no photos, or a stream.
+    """
+
+    def __init__(self, given: Any, *, data: Data, limit: int | None) -> None:
+        source = open_images(given)
+        if not isinstance(source, Source):
+            raise InputError(
+                f"photos are given as {source.description}; expected a set that can be read twice",
+                hint="Give a path, an array (N, H, W, 3), a tensor or PIL images.",
+            )
+        self._source = source
+        self._data = data
+        self._close = source is not given
+        self.names: Sequence[str] = source.names[:limit]
+
+    def __enter__(self) -> Photos:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._close:
+            self._source.close()
+
+    def load(self, index: int) -> Pixels:
+        """Return photo ``index`` (S, S, 3) uint8.
+
+        Raises:
+            PictureError: it is damaged, or of a size that the configuration refuses.
+        """
+        return self._fitted(index, self._source.read(index))
+
+    def examine(self, *, workers: int, progress: Progress) -> list[str]:
+        """Load every photo once, so that what is wrong with one is told before the long job.
+
+        Returns:
+            One SHA-256 a photo, of its content.
+
+        Raises:
+            PictureError: as :meth:`load`.
+        """
+        found = []
+        with (
+            progress.task("check photos", len(self.names), "photo") as task,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            for content in pool.map(self._examine, range(len(self.names))):
+                found.append(content)
+                task.advance()
+        return found
+
+    def damaged(self, *, workers: int, progress: Progress) -> dict[int, PictureError]:
+        """Load every photo once; return what is wrong with those that :meth:`load` refuses."""
+
+        def problem(index: int) -> PictureError | None:
+            try:
+                self.load(index)
+            except PictureError as error:
+                return error
+            return None
+
+        found = {}
+        with (
+            progress.task("check photos", len(self.names), "photo") as task,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            for index, error in enumerate(pool.map(problem, range(len(self.names)))):
+                task.advance()
+                if error is not None:
+                    found[index] = error
+        return found
+
+    def _examine(self, index: int) -> str:
+        content = self._source.read(index)
+        self._fitted(index, content)
+        return digest(content).hex()
+
+    def _fitted(self, index: int, content: bytes | Decoded) -> Pixels:
+        name = self.names[index]
+        try:
+            decoded = decode(content, name) if isinstance(content, bytes) else content
+        except PictureError as error:
+            raise PictureError(
+                f"{self._source.description}: {error.message}", hint="Mend or remove it."
+            ) from error
+        size, fit = self._data.size, self._data.fit
+        try:
+            return fit_picture(decoded.pixels, size=size, fit=fit, name=name)
+        except PictureError as error:
+            # Its own hint names settings of training, which nobody can change any more.
+            hint = "Remove it, or give a larger one."
+            if fit == "exact":
+                hint = f"The generator was trained on pictures of just this size; resize to {size}."
+            raise PictureError(f"{self._source.description}: {error.message}", hint=hint) from error
+
+
+def paintable(
+    source: Source,
+    *,
+    data: Data,
+    limit: int,
+    skip_bad: bool,
+    rules: Rules,
+    workers: int,
+    progress: Progress,
+) -> Source:
+    """Return the photos that a submission will be made of, each of which was loaded once.
+
+    Args:
+        source: all photos.
+        data: their size, and how others are brought to it.
+        limit: the first so many by name; 0: all.
+        skip_bad: leave out those that cannot be loaded, with a warning.
+        rules: of the competition, which says what the pictures are called.
+
+    Raises:
+        InputError: two photos would have one name in the submission; too few are left.
+        PictureError: one cannot be loaded.
+    """
+    with Photos(source, data=data, limit=limit or None) as given:
+        entry_names(given.names, rules=rules)
+        damaged = given.damaged(workers=workers, progress=progress)
+        if damaged and not skip_bad:
+            raise next(iter(damaged.values()))
+        kept = [index for index in range(len(given.names)) if index not in damaged]
+    if len(kept) < 2:
+        raise InputError(
+            f"{source.description}: {len(kept)} photos are left to paint; expected 2 or more",
+            hint="A submission of fewer has no FID.",
+        )
+    if damaged:
+        first = next(iter(damaged.values()))
+        warn(
+            f"{len(damaged):,} photos cannot be painted and will be missing in "
+            f"{rules.file_name}; the first: {first.message}"
+        )
+    return Subset(source, kept)

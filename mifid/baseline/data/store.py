@@ -1,0 +1,239 @@
+"""Training pictures, decoded once: pixels of one size in a file of the cache, memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from mifid.baseline.config.schema import Data
+from mifid.baseline.data import pixelfile
+from mifid.baseline.data.fitting import FittedSource
+from mifid.baseline.data.pixelfile import PixelFile
+from mifid.baseline.data.selection import select as select_names
+from mifid.errors import InputError, OutputError, first_line, setting, warn
+from mifid.files import atomic_write, cache_folder
+from mifid.images.decode import decoder_version
+from mifid.images.loader import BatchReader, digests
+from mifid.images.source import Source
+from mifid.images.subset import Subset
+from mifid.images.unchanged import Unchanged
+from mifid.progress import Progress
+
+__all__ = ["PixelStore", "store_pixels"]
+
+_BATCH = 64
+_ABANDONED_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, eq=False)
+class PixelStore:
+    """Pictures of one size.
+
+    Attributes:
+        names: N, in the order of the source.
+        pixels: (N, S, S, 3) uint8, memory-mapped, read-only.
+        sha256: of the pixels and names, wherever they came from.
+        description: what they are, for reports.
+    """
+
+    names: tuple[str, ...]
+    pixels: npt.NDArray[np.uint8]
+    sha256: str
+    description: str
+
+
+def store_pixels(
+    source: Source,
+    *,
+    label: str,
+    data: Data,
+    limit: int,
+    select: str,
+    progress: Progress,
+    workers: int | None = None,
+    skip_bad: bool = False,
+) -> PixelStore:
+    """Decode a source's pictures into the cache, or find them there.
+
+    Several processes may ask for the same pictures at once: one decodes, the others wait.
+
+    Args:
+        source: of any size; it is read whole once, and only hashed from then on.
+        label: ``"photos"`` or ``"paintings"``, as in the settings' names.
+        data: ``size`` and ``fit``.
+        limit: the first so many by name; 0: all.
+        select: path of a file that names the pictures to take, before ``limit``; ``""``: all.
+        progress: where decoding is announced.
+        workers: decoding threads; None: one a core, at least two.
+        skip_bad: leave out what cannot be decoded, with a warning.
+
+    Raises:
+        InputError: fewer than 2 pictures; sizes that ``data.fit`` refuses; names of no picture.
+        PictureError: one that cannot be decoded, or is tiny.
+        OutputError: no room on the disk, or no right to write there.
+    """
+    chosen = Subset(source, _choose(source, label=label, limit=limit, select=select))
+    _refuse_few(len(chosen), source, label, restricted=bool(limit or select))
+    found = _identify(source, chosen, workers)
+    path = _folder() / f"{_key(found, source, chosen, data)}.npy"
+    complete = 0 if skip_bad else len(chosen)
+    stored = _load(path, size=data.size, complete=complete)
+    if stored is None:
+        with _lock(path):
+            # Who waited for another process finds what that one has made.
+            stored = _load(path, size=data.size, complete=complete)
+            if stored is None:
+                _sweep(path.parent)
+                _refuse_full(path.parent, len(chosen) * data.size**2 * 3, label)
+                given = chosen if isinstance(found, bytes) else Unchanged(chosen, found)
+                fitted = FittedSource(given, size=data.size, fit=data.fit)
+                with atomic_write(path) as file:
+                    _write(file, fitted, label, progress, workers=workers, skip_bad=skip_bad)
+                    if isinstance(found, bytes) and source.container_sha256() != found:
+                        raise InputError(
+                            f"{source.description} changed while it was read",
+                            hint="Let what writes it finish first, or train on a copy.",
+                        )
+                stored = pixelfile.read(path, size=data.size)
+    _refuse_few(len(stored.names), source, label, restricted=True)
+    if missing := sorted((Counter(chosen.names) - Counter(stored.names)).elements()):
+        warn(
+            f"{len(missing):,} of {len(chosen):,} {label} cannot be decoded, or are tiny, and are "
+            f"left out; the first: '{missing[0]}'"
+        )
+    description = f"{len(stored.names):,} {label} from {source.description}"
+    return PixelStore(stored.names, stored.pixels, stored.sha256, description)
+
+
+def _choose(source: Source, *, label: str, limit: int, select: str) -> Sequence[int]:
+    indices: Sequence[int] = range(len(source))
+    if select:
+        indices = select_names(source.names, file=select, setting=f"data.select_{label}")
+    return indices[:limit] if limit else indices
+
+
+def _identify(source: Source, chosen: Subset, workers: int | None) -> bytes | list[bytes | None]:
+    """Return the hash of the one file that the pictures are in, or else of each of them."""
+    return source.container_sha256() or digests(chosen, workers=workers)
+
+
+def _key(found: bytes | list[bytes | None], source: Source, chosen: Subset, data: Data) -> str:
+    """Return what the pixels are made of: equal only if the pixels are."""
+    if isinstance(found, bytes):
+        identity = [type(source).__name__, found.hex(), list(chosen.indices)]
+    else:
+        identity = [list(chosen.names), [each.hex() if each else None for each in found]]
+    policy = ["mifid pixels 2", decoder_version(), data.size, data.fit]
+    return hashlib.sha256(json.dumps([policy, identity]).encode()).hexdigest()
+
+
+def _load(path: Path, *, size: int, complete: int) -> PixelFile | None:
+    """Return the pixels, if there are at least ``complete`` pictures of them."""
+    try:
+        stored = pixelfile.read(path, size=size)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # damage can make NumPy and json raise nearly anything
+        warn(f"cached pixels {path} are damaged and are made again: {first_line(error)}")
+        with suppress(OSError):
+            path.unlink()
+        return None
+    with suppress(OSError):  # a read-only cache is still a cache
+        os.utime(path)  # mark as used, for mifid cache show
+    return stored if len(stored.names) >= complete else None
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Let one process decode; eight of a node would fill the disk eightfold meanwhile."""
+    lock = FileLock(path.with_name(f".{path.stem}.lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="Name a folder that you may write to with MIFID_CACHE.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(
+    file: IO[bytes],
+    source: FittedSource,
+    label: str,
+    progress: Progress,
+    *,
+    workers: int | None,
+    skip_bad: bool,
+) -> None:
+    reader = BatchReader(source, batch_size=_BATCH, workers=workers, skip_bad=skip_bad)
+    names: list[str] = []
+    with progress.task(f"decode {label}", len(source), "picture") as task:
+        writer = pixelfile.Writer(file, count=len(source), size=source.size)
+        for batch in reader:
+            task.advance(len(batch.pixels))
+            names += [source.names[i] for i in batch.indices]
+            if not source.others:  # else the rest is only counted, for the message
+                writer.append(batch.pixels)
+        if source.others:
+            raise source.refusal(label, met=len(names))
+        writer.finish(names)
+
+
+def _refuse_few(count: int, source: Source, label: str, *, restricted: bool) -> None:
+    if count >= 2:
+        return
+    settings = f"data.select_{label}, data.limit_{label} and bad pictures"
+    raise InputError(
+        f"too few {label} to train on from {source.description}: {count}; expected 2 at least",
+        hint=f"{len(source):,} are there; {settings} leave some out."
+        if restricted
+        else "Both sides need pictures to learn from, the more the better.",
+    )
+
+
+def _folder() -> Path:
+    folder = cache_folder() / "pixels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {folder} for decoded pictures: {error.strerror or error}",
+            hint="Name another one with MIFID_CACHE.",
+        ) from error
+    return folder
+
+
+def _refuse_full(folder: Path, needed: int, label: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"no room for the decoded {label} in {folder}: they need {needed / 1e6:,.1f} MB, "
+            f"{free / 1e6:,.1f} MB are free",
+            hint="Name a folder on a larger disk with MIFID_CACHE, make room (mifid cache clear), "
+            f"or train on fewer: {setting(f'data.limit_{label}', 'N')}.",
+        )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left behind."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):  # another process was first
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()

@@ -1,0 +1,1 @@
+"""The pictures of a run: curves, and sheets of samples."""

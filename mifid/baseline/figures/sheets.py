@@ -1,0 +1,182 @@
+"""Pictures side by side: samples of a run, and what augmentation makes of a picture."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mifid.errors import InputError, OutputError
+from mifid.files import atomic_write
+from mifid.images.source import Pixels
+from mifid.submission.writer import encode_picture
+
+__all__ = ["augmented_sheet", "sample_grid", "save_picture", "sheet"]
+
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_PAPER = (255, 255, 255)
+_INK = (60, 60, 60)
+_MIN_CELL = 96  # px; smaller pictures are enlarged, else nobody sees a thing and no label fits
+_MAX_FONT = 20  # px
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+
+def sheet(
+    rows: Sequence[Sequence[Pixels]],
+    *,
+    labels: Sequence[str] = (),
+    gap: int = 4,
+    max_side: int = 4096,
+) -> Pixels:
+    """Lay pictures out in rows on white.
+
+    All cells are as large as the largest picture; a smaller one lies in the middle of its cell.
+    Pictures of fewer than 96 pixels are enlarged by a whole factor, so that each pixel is seen.
+
+    Args:
+        rows: pictures (h, w, 3) uint8, of any sizes; rows may be of different lengths.
+        labels: one a column, written above it; shortened where they do not fit.
+        gap: pixels between pictures and around them.
+        max_side: a larger sheet is scaled down to this many pixels on its longer side.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        InputError: there are no pictures, or one is not (h, w, 3) uint8.
+    """
+    pictures = [picture for row in rows for picture in row]
+    _check(pictures)
+    cell_height = max(len(picture) for picture in pictures)
+    cell_width = max(picture.shape[1] for picture in pictures)
+    columns = max(len(row) for row in rows)
+    factor = float(math.ceil(_MIN_CELL / max(cell_height, cell_width)))
+    # Scaled cell by cell, not as a whole: the labels stay readable and the gaps stay sharp.
+    head = _MAX_FONT * 3 // 2 + gap if labels else 0
+    factor = min(
+        factor,
+        ((max_side - gap) / columns - gap) / cell_width,
+        ((max_side - gap - head) / len(rows) - gap) / cell_height,
+    )
+    width, height = max(1, int(cell_width * factor)), max(1, int(cell_height * factor))
+    font = _font(max(10, min(_MAX_FONT, width // 8)))
+    head = _line_height(font) + gap if labels else 0
+    canvas = Image.new(
+        "RGB", (gap + columns * (width + gap), head + gap + len(rows) * (height + gap)), _PAPER
+    )
+    for i, row in enumerate(rows):
+        for j, pixels in enumerate(row):
+            picture = _scaled(pixels, factor)
+            left = gap + j * (width + gap) + (width - picture.width) // 2
+            top = head + gap + i * (height + gap) + (height - picture.height) // 2
+            canvas.paste(picture, (left, top))
+    draw = ImageDraw.Draw(canvas)
+    for j, label in enumerate(labels[:columns]):
+        middle = gap + j * (width + gap) + width // 2
+        text = _shortened(label, font, width)
+        left_edge, _, right_edge, _ = font.getbbox(text)
+        draw.text((middle - (right_edge - left_edge) // 2, gap), text, fill=_INK, font=font)
+    return np.array(canvas)
+
+
+def sample_grid(photos: Pixels | None, paintings: Pixels, restored: Pixels | None = None) -> Pixels:
+    """Show what the generators do: photo, painting, photo again; one row a photo.
+
+    Args:
+        photos: (N, H, W, 3) uint8; None for a GAN that paints from noise, whose paintings are laid
+            out in a square.
+        paintings: (N, H, W, 3) uint8, made from the photos.
+        restored: (N, H, W, 3) uint8, made from the paintings; None leaves that column out.
+
+    Raises:
+        InputError: no pictures, or different numbers of them.
+    """
+    if photos is None:
+        side = max(1, math.ceil(math.sqrt(len(paintings))))
+        return sheet([list(paintings[i : i + side]) for i in range(0, len(paintings), side)])
+    parts = {"photo": photos, "painting": paintings, "photo again": restored}
+    columns = {label: pictures for label, pictures in parts.items() if pictures is not None}
+    if len({len(pictures) for pictures in columns.values()}) > 1:
+        counts = ", ".join(f"{len(pictures)} x {label}" for label, pictures in columns.items())
+        raise InputError(
+            f"a sample grid needs one picture of each kind a row, got {counts}",
+            hint="Give the pictures that belong together, in the same order.",
+        )
+    return sheet(list(zip(*columns.values(), strict=True)), labels=list(columns))
+
+
+def augmented_sheet(originals: Iterable[Pixels], variants: Iterable[Iterable[Pixels]]) -> Pixels:
+    """Show what augmentation makes of pictures: each, and then its variants, in a row.
+
+    Args:
+        originals: N pictures (h, w, 3) uint8.
+        variants: for each of them some pictures of any size, e.g. (N, V, H, W, 3) uint8.
+
+    Raises:
+        InputError: no pictures.
+    """
+    rows = [[picture, *made] for picture, made in zip(originals, variants, strict=True)]
+    count = max((len(row) for row in rows), default=1) - 1
+    return sheet(rows, labels=["original", *(f"variant {i + 1}" for i in range(count))])
+
+
+def save_picture(path: str | os.PathLike[str], pixels: Pixels, *, quality: int = 90) -> None:
+    """Write pixels (H, W, 3) uint8 as .png, .jpg or .jpeg, whole or not at all.
+
+    Raises:
+        OutputError: another ending, or it cannot be written there.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in _FORMATS:
+        raise OutputError(
+            f"cannot write {path}: its ending is not one of {', '.join(_FORMATS)}",
+            hint="The ending says which format is written.",
+        )
+    content = encode_picture(pixels, format=_FORMATS[ending], quality=quality)
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def _check(pictures: Sequence[Pixels]) -> None:
+    if not pictures:
+        raise InputError("no pictures to lay out", hint="Give at least one row with a picture.")
+    for picture in pictures:
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise InputError(
+                f"a sheet takes pictures (h, w, 3) uint8, got {picture.shape} {picture.dtype}",
+                hint="Turn a network's output into pixels 0..255 first, channels last.",
+            )
+
+
+def _scaled(pixels: Pixels, factor: float) -> Image.Image:
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    size = (max(1, int(picture.width * factor)), max(1, int(picture.height * factor)))
+    if size == picture.size:
+        return picture
+    # Enlarged pixels stay what they are; only what is made smaller is averaged.
+    method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
+    return picture.resize(size, method)
+
+
+def _font(size: int) -> Font:
+    try:
+        return ImageFont.load_default(size)
+    except (TypeError, ImportError):  # Pillow before 10.1, or without FreeType: one fixed size
+        return ImageFont.load_default()
+
+
+def _line_height(font: Font) -> int:
+    return math.ceil(font.getbbox("Ag")[3])
+
+
+def _shortened(text: str, font: Font, width: int) -> str:
+    if font.getbbox(text)[2] <= width:
+        return text
+    while text and font.getbbox(text + "...")[2] > width:
+        text = text[:-1]
+    return text + "..." if text else ""

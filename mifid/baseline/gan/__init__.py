@@ -1,0 +1,1 @@
+"""Ways of training: losses, optimisers, and what is done to the pictures."""

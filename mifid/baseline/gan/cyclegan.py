@@ -1,0 +1,147 @@
+"""CycleGAN (Zhu et al. 2017): two generators, two discriminators, no pairs.
+
+One backward pass serves both generators: the cycle losses run through both networks, and two
+passes would go through them twice.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mifid.baseline.config.schema import Config
+from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.distributed import Processes
+from mifid.baseline.gan.discriminator import Critic
+from mifid.baseline.gan.image_pool import ImagePool
+from mifid.baseline.gan.method import Method, frozen
+from mifid.baseline.gan.optimisers import Stepper
+from mifid.baseline.models import norm_is_per_sample
+from mifid.baseline.run.metric_lines import LOSSES
+
+__all__ = ["CycleGan"]
+
+
+class CycleGan(Method):
+    """``painter`` paints photos; ``photographer`` makes photos of paintings."""
+
+    losses: ClassVar[tuple[str, ...]] = LOSSES
+
+    def __init__(
+        self, config: Config, *, device: torch.device, draws: Draws, processes: Processes
+    ) -> None:
+        super().__init__(config, device=device, draws=draws, processes=processes)
+        self.networks = {
+            "painter": self._generator(0),
+            "photographer": self._generator(1),
+            "painting_discriminator": self._discriminator(2),
+            "photo_discriminator": self._discriminator(3),
+        }
+        self._painting_critic, self._photo_critic = (
+            Critic(
+                config,
+                f"{side}s",
+                self.networks[f"{side}_discriminator"],
+                self._adversarial,
+                draws,
+                world=processes.world,
+            )
+            for side in ("painting", "photo")
+        )
+        rates = config.optimiser
+        self._generators = self._stepper(self._pair("generators"), rate=rates.rate)
+        self._discriminators = self._stepper(
+            self._pair("discriminators"), rate=rates.discriminator_rate
+        )
+        self._together = norm_is_per_sample(config.generator.norm)
+
+    def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
+        """Move the generators, then the discriminators, once."""
+        with frozen(self._pair("discriminators")), self.autocast():
+            parts, painted, photographed = self._generator_losses(photos, paintings, fraction)
+            total = self._weighted(parts)
+        self._move(total, self._generators, self._pair("generators"), (fraction, factor))
+        with self.autocast():
+            of_paintings = self._painting_critic.learn(
+                real=paintings, fake=painted, fraction=fraction
+            )
+            of_photos = self._photo_critic.learn(real=photos, fake=photographed, fraction=fraction)
+        self._move(
+            of_paintings + of_photos,
+            self._discriminators,
+            self._pair("discriminators"),
+            (fraction, factor),
+        )
+        return torch.stack(
+            [*(part.detach() for part in parts), of_paintings.detach(), of_photos.detach()]
+        )
+
+    def copy_paintings(self, paintings: Tensor) -> Tensor:
+        """Move the painter once towards copying paintings; the identity loss is all it has."""
+        painter = self.networks["painter"]
+        with self.autocast():
+            error = _l1(painter(paintings), paintings)
+        # Gradients reach the painter alone; the photographer has none, and stays.
+        self._move(error, self._generators, [painter], (0.0, 1.0))
+        losses = error.new_zeros(len(self.losses))
+        losses[self.losses.index("identity_painting")] = error.detach()
+        return losses
+
+    def _generator_losses(
+        self, photos: Tensor, paintings: Tensor, fraction: float
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Return six losses in the order of ``losses``, and what was painted and photographed."""
+        painted, same_painting = self._make("painter", photos, paintings)
+        photographed, same_photo = self._make("photographer", paintings, photos)
+        back_to_photo = self.networks["photographer"](painted)
+        back_to_painting = self.networks["painter"](photographed)
+        nothing = photos.new_zeros(())
+        parts = [
+            self._painting_critic.please(painted, fraction=fraction),
+            self._photo_critic.please(photographed, fraction=fraction),
+            _l1(back_to_painting, paintings),
+            _l1(back_to_photo, photos),
+            nothing if same_painting is None else _l1(same_painting, paintings),
+            nothing if same_photo is None else _l1(same_photo, photos),
+        ]
+        return parts, painted, photographed
+
+    def _make(self, name: str, given: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return pictures of the network's own side, made of the other's and of its own."""
+        network = self.networks[name]
+        if self.config.loss.identity == 0:
+            return network(given), None
+        if self._together:  # one pass over twice the batch keeps the hardware busier
+            made, same = network(torch.cat([given, own])).chunk(2)
+            return made, same
+        return network(given), network(own)
+
+    def _weighted(self, parts: list[Tensor]) -> Tensor:
+        loss = self.config.loss
+        kinds = (loss.weight, loss.cycle, loss.identity)
+        sides = (loss.painting_weight, loss.photo_weight)
+        weights = [kind * side for kind in kinds for side in sides]
+        return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum()
+
+    def _pair(self, kind: str) -> list[torch.nn.Module]:
+        names = {
+            "generators": ("painter", "photographer"),
+            "discriminators": ("painting_discriminator", "photo_discriminator"),
+        }
+        return [self.networks[name] for name in names[kind]]
+
+    def parts(self) -> dict[str, Stepper | ImagePool]:
+        """Return optimisers and pools."""
+        return {
+            "generators": self._generators,
+            "discriminators": self._discriminators,
+            "painting_pool": self._painting_critic.pool,
+            "photo_pool": self._photo_critic.pool,
+        }
+
+
+def _l1(made: Tensor, wanted: Tensor) -> Tensor:
+    return F.l1_loss(made.float(), wanted.float())

@@ -1,0 +1,161 @@
+"""What a way of training is to the loop: its networks, and one step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mifid.baseline.config.schema import Config
+from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.distributed import Processes
+from mifid.baseline.gan.image_pool import ImagePool
+from mifid.baseline.gan.losses import adversarial_loss
+from mifid.baseline.gan.optimisers import Stepper
+from mifid.baseline.models import build_discriminator, build_generator
+from mifid.baseline.models.layout import memory_format
+from mifid.baseline.run.checkpoint import check_state
+from mifid.registry import Registry
+
+__all__ = ["METHODS", "Method", "frozen"]
+
+METHODS = Registry(
+    "method",
+    {
+        "cyclegan": "mifid.baseline.gan.cyclegan:CycleGan",
+        "gan": "mifid.baseline.gan.plain_gan:PlainGan",
+    },
+)
+
+
+class Method(ABC):
+    """Networks, optimisers and one step over a batch.
+
+    Attributes:
+        losses: what the numbers that :meth:`step` returns are called.
+        networks: by name; ``"painter"`` is the one that paints.
+    """
+
+    losses: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        device: torch.device,
+        draws: Draws,
+        processes: Processes,
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.draws = draws
+        self.processes = processes
+        self.networks: dict[str, nn.Module] = {}
+        self._adversarial = adversarial_loss(
+            config.loss.adversarial, sigmoid=config.discriminator.sigmoid
+        )
+
+    @property
+    def painter(self) -> nn.Module:
+        """The network that paints."""
+        return self.networks["painter"]
+
+    @abstractmethod
+    def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
+        """Move all weights once.
+
+        Args:
+            photos, paintings: (B, 3, S, S) float32 in -1..1 on the device.
+            fraction: part of the run that is over.
+            factor: of the learning rates.
+
+        Returns:
+            Tensor: (len(losses),) float32 on the device, not waited for.
+        """
+
+    @abstractmethod
+    def parts(self) -> dict[str, Stepper | ImagePool]:
+        """Return what has a state beside the networks, by name."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that :meth:`load_state_dict` goes on from."""
+        networks = {name: network.state_dict() for name, network in self.networks.items()}
+        return {"networks": networks} | {n: part.state_dict() for n, part in self.parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            MifidError: it is not of these networks.
+        """
+        own = {name: network.state_dict() for name, network in self.networks.items()}
+        check_state(state["networks"], own, name="networks")
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        size = self.config.data.size
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+            if isinstance(part, ImagePool) and len(part):
+                pictures = state[name]["pictures"]
+                like = torch.empty((len(part), 3, size, size), dtype=pictures.dtype, device="meta")
+                check_state(pictures, like, name=name)
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which networks run; losses leave it as float32."""
+        return torch.autocast(
+            self.device.type,
+            dtype=torch.bfloat16,
+            enabled=self.config.training.precision == "bf16",
+        )
+
+    def _generator(self, number: int) -> nn.Module:
+        seed = self.config.training.seed * 100 + number
+        network = build_generator(self.config.generator, size=self.config.data.size, seed=seed)
+        return self._placed(network)
+
+    def _discriminator(self, number: int) -> nn.Module:
+        seed = self.config.training.seed * 100 + number
+        config = self.config.discriminator
+        return self._placed(build_discriminator(config, size=self.config.data.size, seed=seed))
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        network = network.to(self.device).train()
+        network = network.to(memory_format=memory_format(self.config, self.device))
+        if self.config.training.compile:
+            network.compile(dynamic=False)  # in place: names of weights stay as they are
+        return network
+
+    def _stepper(self, networks: Iterable[nn.Module], *, rate: float) -> Stepper:
+        return Stepper(self.config.optimiser, parameters(networks), rate=rate)
+
+    def _move(
+        self, loss: Tensor, stepper: Stepper, networks: list[nn.Module], rates: tuple[float, float]
+    ) -> None:
+        """One backward pass, averaged over the processes, and one step."""
+        stepper.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.average_gradients(parameters(networks))
+        fraction, factor = rates
+        stepper.step(fraction=fraction, factor=factor)
+
+
+def parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:
+    """Return the weights of several networks."""
+    return [weight for network in networks for weight in network.parameters()]
+
+
+@contextmanager
+def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Let gradients pass through networks, but reach none of their weights."""
+    weights = parameters(networks)
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)

@@ -1,0 +1,269 @@
+"""From a trained generator and photos to images.zip, checked. It goes on where a run was ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mifid.baseline.config.schema import Config
+from mifid.baseline.data.photos import Photos
+from mifid.baseline.generation.assembly import AssemblyLine
+from mifid.baseline.generation.generation_checks import check_output, check_settings, fingerprint_of
+from mifid.baseline.generation.painter import Painter
+from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
+from mifid.errors import InputError, setting, warn
+from mifid.extractors.devices import choose_device
+from mifid.extractors.isolation import isolated
+from mifid.images.decode import decode, decoder_version
+from mifid.images.loader import default_workers
+from mifid.images.source import Pixels
+from mifid.progress import Progress, choose
+from mifid.submission.checking import Check, check
+from mifid.submission.resumable import resumable_archive
+from mifid.submission.writer import MONET, Rules, encode_picture, entry_names
+
+__all__ = ["Generated", "as_submitted", "default_batch_size", "generate"]
+
+_CUDA_BATCH_SIZE = 32
+
+# Milliseconds a picture in batches of 1, 2, 8, on 2 cores: U-Net 80, 46, 44 (its weights are read
+# once a batch); ResNet-9 246, 281, 328 (one picture's maps just fit into the caches).
+_CPU_BATCH_SIZES = {"unet": 8}
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A submission that was written.
+
+    Attributes:
+        path: of the archive.
+        pictures: how many it holds.
+        seconds: all of it took, without what earlier runs did.
+        network_seconds: of these, those spent in the network.
+        resumed: pictures that an earlier run had finished.
+        which: weights painted, ``"raw"`` or ``"ema"``.
+        check: what a check of the archive found.
+        notes: what the user should know, all of it warned of too.
+    """
+
+    path: Path
+    pictures: int
+    seconds: float
+    network_seconds: float
+    resumed: int
+    which: str
+    check: Check
+    notes: tuple[str, ...]
+
+
+@isolated()
+def generate(
+    checkpoint: str | os.PathLike[str] | LoadedGenerator,
+    photos: Any,
+    output: str | os.PathLike[str],
+    *,
+    which: str | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    quality: int = 95,
+    rules: Rules = MONET,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Progress | bool | None = None,
+) -> Generated:
+    """Paint photos into a submission, under the photos' names.
+
+    Equal input makes an equal archive, byte for byte, on the same kind of device, with the same
+    torch, number of threads and ``batch_size``: another batch size may round the odd pixel the
+    other way. A run that was ended, even by kill -9, is gone on with by the next call with the
+    same input.
+
+    Args:
+        checkpoint: a file of a training run, such as ``best.safetensors``.
+        photos: whatever :func:`mifid.images.open_images` opens, but a stream. For a network that
+            paints from noise they give only number and names.
+        output: the archive to write.
+        which: ``"raw"`` or ``"ema"`` weights; None: the best.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+        batch_size: photos at a time; None: 32 on CUDA, on a CPU 8 for a U-Net and else 1.
+        workers: threads that decode and encode; None: one a core, at least two.
+        quality: of JPEG, 1 to 100.
+        rules: the competition's.
+        limit: take only so many photos, the first by name.
+        seed: of the noise that a ``dcgan`` paints from.
+        progress: where progress is announced.
+
+    Returns:
+        Generated: with a check of the archive, which may have been refused.
+
+    Raises:
+        InputError: photos that cannot be used, or a setting out of its range.
+        WeightsError: the checkpoint cannot be used.
+        OutputError: the archive cannot be written, or another process is writing it.
+        MifidError: the network paints NaN, or memory does not suffice for it.
+    """
+    started = time.perf_counter()
+    check_settings(batch_size=batch_size, workers=workers, limit=limit, quality=quality)
+    shown = choose(progress)
+    path = Path(output)
+    chosen = choose_device(device)
+    generator = _loaded(checkpoint, which, chosen)
+    size = batch_size or default_batch_size(generator.config, chosen)
+    threads = workers or default_workers()
+    notes = _size_notes(generator, rules)
+    with Photos(photos, data=generator.config.data, limit=limit) as given:
+        names = entry_names(given.names, rules=rules)
+        check_output(path, photos=photos, pictures=len(names), rules=rules)
+        from_noise = hasattr(generator.network, "latent")
+        contents = () if from_noise else given.examine(workers=threads, progress=shown)
+        fingerprint = fingerprint_of(
+            {
+                "generator": [generator.sha256, generator.which],
+                "photos": [names, *contents],
+                "picture": [asdict(rules), quality, seed if from_noise else None],
+                "batch": size,
+                "computed with": [str(torch.__version__), decoder_version(), chosen.type],
+                "threads": torch.get_num_threads(),
+            }
+        )
+        line = AssemblyLine(
+            Painter(generator.network, device=chosen, seed=seed),
+            load=_blank if from_noise else given.load,
+            encode=partial(_encode, rules=rules, quality=quality),
+            batch_size=size,
+            workers=threads,
+        )
+        resumed = _write(path, line, names, fingerprint=fingerprint, group=size, progress=shown)
+    notes += _memory_notes(line, size)
+    found = check(path, rules=rules, workers=threads, progress=shown)
+    return Generated(
+        path=path,
+        pictures=len(names),
+        seconds=time.perf_counter() - started,
+        network_seconds=line.network_seconds,
+        resumed=resumed,
+        which=generator.which,
+        check=found,
+        notes=notes,
+    )
+
+
+def default_batch_size(config: Config, device: torch.device) -> int:
+    """Return how many photos at a time are the fastest for a network on a kind of device."""
+    if device.type == "cuda":
+        return _CUDA_BATCH_SIZE
+    return _CPU_BATCH_SIZES.get(config.generator.network, 1)
+
+
+def as_submitted(pictures: Pixels, *, rules: Rules = MONET, quality: int = 95) -> Pixels:
+    """Return what is read from a submission that holds these: resized, compressed, decoded.
+
+    Args:
+        pictures: (B, H, W, 3) uint8.
+        rules: the competition's.
+        quality: of JPEG.
+
+    Returns:
+        (B, height, width, 3) uint8, of the rules' size.
+    """
+    files = (_encode(picture, rules=rules, quality=quality) for picture in pictures)
+    return np.stack([decode(file, "a picture").pixels for file in files])
+
+
+def _write(
+    path: Path,
+    line: AssemblyLine,
+    names: Sequence[str],
+    *,
+    fingerprint: str,
+    group: int,
+    progress: Progress,
+) -> int:
+    """Write what is missing; return how many pictures were there."""
+    with (
+        progress.task("generate", len(names), "picture") as task,
+        resumable_archive(path, names=names, fingerprint=fingerprint, group=group) as archive,
+        _repeatable(),
+    ):
+        resumed = archive.done
+        task.advance(resumed)
+        with closing(line.run(resumed, len(names))) as files:
+            for file in files:
+                archive.add(file)
+                task.advance()
+    return resumed
+
+
+def _encode(pixels: Pixels, *, rules: Rules, quality: int) -> bytes:
+    height, width = pixels.shape[:2]
+    if (width, height) != rules.size:
+        image = Image.fromarray(pixels).resize(rules.size, Image.Resampling.LANCZOS)
+        pixels = np.asarray(image)
+    return encode_picture(pixels, format=rules.format, quality=quality)
+
+
+def _blank(_index: int) -> Pixels:
+    """Stand in for a photo that nobody looks at."""
+    return np.zeros((1, 1, 3), np.uint8)
+
+
+def _loaded(
+    checkpoint: str | os.PathLike[str] | LoadedGenerator, which: str | None, device: torch.device
+) -> LoadedGenerator:
+    if not isinstance(checkpoint, LoadedGenerator):
+        return load_generator(checkpoint, which=which, device=device)
+    if which not in (None, checkpoint.which):
+        raise InputError(
+            f"the generator was loaded with its {checkpoint.which} weights; got which='{which}'",
+            hint="Load it with these, or leave `which` out.",
+        )
+    checkpoint.network.to(device)
+    return checkpoint
+
+
+def _size_notes(generator: LoadedGenerator, rules: Rules) -> tuple[str, ...]:
+    size = generator.config.data.size
+    width, height = rules.size
+    if (size, size) == rules.size:
+        return ()
+    return _noted(
+        f"the generator paints {size} x {size} pixels; its pictures are resized to "
+        f"{width} x {height}, which {rules.competition} takes"
+    )
+
+
+def _memory_notes(line: AssemblyLine, batch_size: int) -> tuple[str, ...]:
+    if line.fitting is None:
+        return ()
+    return _noted(
+        f"batches of {batch_size} did not fit into memory and were painted in parts of "
+        f"{line.fitting}: give {setting('batch_size', line.fitting)} the next time"
+    )
+
+
+def _noted(text: str) -> tuple[str, ...]:
+    warn(text, stacklevel=4)
+    return (text,)
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Let cuDNN choose only algorithms that give the same bits each time."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before

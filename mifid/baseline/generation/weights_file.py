@@ -1,0 +1,301 @@
+"""Generators in files that hold all that painting needs: weights, configuration, how they scored.
+
+The format is safetensors, which cannot hold code: a file from elsewhere is safe to open. Tensors
+are called ``raw.<weight>`` and ``ema.<weight>``; the metadata, all of it text:
+
+========  =====================================================================
+format    ``mifid-generator``
+version   of the format: ``1``
+config    the :class:`~mifid.baseline.config.Config`, as JSON
+best      ``raw`` or ``ema``: what to paint with unless told otherwise
+facts     where the weights come from (step, scores), as JSON
+========  =====================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import as_dict, from_dict
+from mifid.baseline.models import outline_generator
+from mifid.baseline.models.layout import memory_format
+from mifid.errors import InputError, WeightsError, first_line, setting
+from mifid.files import atomic_write, sha256_of_file
+
+__all__ = ["LoadedGenerator", "load_generator", "save_generator"]
+
+_FORMAT = "mifid-generator"
+_VERSION = 1
+_KINDS = {"raw": "raw", "ema": "averaged (EMA)"}
+_NAMED = 3  # of the tensors that do not fit
+_BEST = "best.safetensors"
+_HINT = f"Expected {_BEST} of a run of `mifid train-baseline`, or the run's folder."
+_FOREIGN = (
+    "mifid paints only with generators that it trained. With another program's weights, such as "
+    "latest_net_G_A.pth of the CycleGAN repository, paint with that program, put its pictures into "
+    "images.zip, and score that: mifid score images.zip --ref monet_jpg/"
+)
+
+
+@dataclass(frozen=True)
+class LoadedGenerator:
+    """A generator that is ready to paint.
+
+    Attributes:
+        network: in evaluation mode; (B, 3, S, S) in -1..1 -> the same, or, with an attribute
+            ``latent``, (B, latent) -> (B, 3, S, S).
+        config: that it was trained with.
+        which: ``"raw"`` or ``"ema"``.
+        facts: where the weights come from.
+        sha256: of its file, or whatever else tells these weights from others.
+    """
+
+    network: nn.Module
+    config: Config
+    which: str
+    facts: Mapping[str, Any]
+    sha256: str
+
+
+def save_generator(
+    path: str | os.PathLike[str],
+    *,
+    networks: Mapping[str, nn.Module],
+    config: Config,
+    best: str,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write generators of one configuration: equal weights and facts make equal files.
+
+    Args:
+        path: of the file; it is whole or absent.
+        networks: ``"raw"``, ``"ema"`` or both. Floating-point weights are written as float32.
+        config: that they were built from.
+        best: which of them to paint with unless told otherwise.
+        facts: what JSON can hold, such as the step and its scores.
+
+    Raises:
+        OutputError: it cannot be written there.
+        ValueError: a name other than these, or ``best`` is not among the networks.
+    """
+    if unknown := set(networks) - set(_KINDS):
+        raise ValueError(f"networks are called raw and ema; got {sorted(unknown)}")
+    if best not in networks:
+        raise ValueError(f"best is '{best}'; there are {sorted(networks)}")
+    tensors = {
+        f"{kind}.{name}": _as_written(tensor)
+        for kind, network in networks.items()
+        for name, tensor in _bare(network).state_dict().items()
+    }
+    metadata = {
+        "format": _FORMAT,
+        "version": str(_VERSION),
+        "config": json.dumps(as_dict(config)),
+        "best": best,
+        "facts": json.dumps(dict(facts), sort_keys=True),
+    }
+    content = memoryview(save(tensors, metadata))
+    header, tensor_bytes = _sorted_header(content)
+    with atomic_write(path) as file:
+        file.write(header)
+        file.write(tensor_bytes)
+
+
+def load_generator(
+    path: str | os.PathLike[str],
+    *,
+    which: str | None = None,
+    device: torch.device | str = "cpu",
+) -> LoadedGenerator:
+    """Read a generator that :func:`save_generator` wrote.
+
+    Args:
+        path: of the file, or of a run's folder, for its ``best.safetensors``.
+        which: ``"raw"`` or ``"ema"``; None: the one that was the best.
+        device: where the network is to be.
+
+    Raises:
+        WeightsError: no such file, no generator of this library or of a newer version, none of
+            these weights, or weights that do not fit their configuration.
+        InputError: its configuration holds what this version does not know, or ``which`` is
+            another word.
+    """
+    if which is not None and which not in _KINDS:
+        raise InputError(f"weights are called raw or ema; got '{which}'")
+    file = _file_of(Path(path))
+    metadata, chosen, tensors = _read(file, which)
+    config = from_dict(_parsed(metadata, "config", file), where=str(file))
+    try:
+        network = outline_generator(config.generator, size=config.data.size)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise WeightsError(
+            f"{file}: no network can be built by its configuration: {first_line(error)}", hint=_HINT
+        ) from error
+    _check_fit(network, tensors, file)  # before memory is taken for what a file claims to hold
+    network.to_empty(device="cpu").load_state_dict(tensors)
+    network = network.to(device).eval().requires_grad_(False)
+    network = network.to(memory_format=memory_format(config, device, training=False))
+    return LoadedGenerator(
+        network=network,
+        config=config,
+        which=chosen,
+        facts=_parsed(metadata, "facts", file),
+        sha256=sha256_of_file(file),
+    )
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file of a generator, which may be given by its run's folder."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise WeightsError(f"no such file: {path}", hint=_HINT)
+    if (path / _BEST).is_file():
+        return path / _BEST
+    if (path / "config.toml").is_file():
+        raise WeightsError(
+            f"{path} holds a run that has no {_BEST} yet",
+            hint="It is written with the first snapshot that is scored; go on with the run.",
+        )
+    raise WeightsError(f"{path} is a folder, and there is no {_BEST} in it", hint=_HINT)
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """Return what averaging and compiling have wrapped: their names are not the network's."""
+    while True:
+        if isinstance(network, AveragedModel):
+            network = network.module
+        elif isinstance(inner := getattr(network, "_orig_mod", None), nn.Module):
+            network = inner  # of torch.compile(network)
+        else:
+            return network
+
+
+def _as_written(tensor: Tensor) -> Tensor:
+    values = tensor.detach().cpu()
+    values = values.float() if values.is_floating_point() else values
+    # A copy of its own: safetensors refuses tensors that share memory.
+    return values.clone(memory_format=torch.contiguous_format)
+
+
+def _sorted_header(content: memoryview) -> tuple[bytes, memoryview]:
+    """Split a safetensors file into its header, with metadata in order, and the tensors.
+
+    safetensors writes the metadata in an order that differs from run to run, so that equal
+    generators would have different hashes. The header is a length (8 bytes, little-endian) and
+    so much JSON, padded with spaces to a multiple of 8.
+    """
+    length = int.from_bytes(content[:8], "little")
+    fields = json.loads(bytes(content[8 : 8 + length]))
+    fields["__metadata__"] = dict(sorted(fields["__metadata__"].items()))
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, content[8 + length :]
+
+
+def _read(file: Path, which: str | None) -> tuple[dict[str, str], str, dict[str, Tensor]]:
+    """Return the metadata, and which network was chosen, with its tensors under its own names."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            _check_format(metadata, file)
+            chosen = which or metadata.get("best", "")
+            names = [name.partition(".") for name in opened.keys()]  # noqa: SIM118 - no mapping
+            own = [name for kind, _, name in names if kind == chosen]
+            if not own:
+                raise _without(chosen, {kind for kind, _, _ in names}, file)
+            return metadata, chosen, {name: opened.get_tensor(f"{chosen}.{name}") for name in own}
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _check_format(metadata: Mapping[str, str], file: Path) -> None:
+    if metadata.get("format") != _FORMAT:
+        raise WeightsError(
+            f"{file} is a safetensors file, but no generator of mifid's",
+            hint=f"{_HINT} {_FOREIGN}",
+        )
+    version = metadata.get("version")
+    if version != str(_VERSION):
+        raise WeightsError(
+            f"{file} is a generator in format {version}; this mifid reads format {_VERSION}",
+            hint="Update mifid: pip install --upgrade mifid",
+        )
+
+
+def _parsed(metadata: Mapping[str, str], key: str, file: Path) -> dict[str, Any]:
+    try:
+        parsed = json.loads(metadata[key])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{file}: its {key} is missing or damaged", hint=_HINT) from error
+    if not isinstance(parsed, dict):
+        raise WeightsError(f"{file}: its {key} is {metadata[key][:40]}", hint=_HINT)
+    return parsed
+
+
+def _check_fit(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """See that there are weights for every place of a network, and no others."""
+    own = network.state_dict()
+    problems = [f"{name} is missing" for name in own if name not in tensors]
+    problems += [f"{name} is not expected" for name in tensors if name not in own]
+    problems += [
+        f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    problems += [
+        f"{name} is {str(tensors[name].dtype).removeprefix('torch.')} instead of "
+        f"{str(tensor.dtype).removeprefix('torch.')}"
+        for name, tensor in own.items()
+        if name in tensors and tensors[name].dtype != tensor.dtype
+    ]
+    if problems:
+        more = f" and {len(problems) - _NAMED:,} more" if len(problems) > _NAMED else ""
+        raise WeightsError(
+            f"{file}: the weights do not fit their configuration: "
+            f"{'; '.join(problems[:_NAMED])}{more}",
+            hint="Was it written by another version of mifid, or changed by hand?",
+        )
+
+
+def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
+    wanted = _KINDS.get(which, f"'{which}'")
+    held = [text for kind, text in _KINDS.items() if kind in kinds]
+    return WeightsError(
+        f"{file} holds no {wanted} weights; it holds: {', '.join(held) or 'none'}",
+        hint=f"Leave out {setting('which')} to paint with its best.",
+    )
+
+
+def _unreadable(file: Path, error: Exception) -> WeightsError:
+    with file.open("rb") as opened:
+        start = opened.read(2)
+    if start not in (b"PK", b"\x80\x02"):  # torch.save's zip, or its pickle of before 2020
+        return WeightsError(
+            f"{file} cannot be read as safetensors: {first_line(error)}",
+            hint=f"It is cut short or damaged. {_HINT}",
+        )
+    if re.fullmatch(r"step-\d+\.rank\d+\.pt", file.name):
+        best = file.resolve().parent.parent / _BEST
+        there = f": {best}" if best.is_file() else " of its run"
+        return WeightsError(
+            f"{file} is a checkpoint of a run, to go on training from",
+            hint=f"Paint with {_BEST}{there}.",
+        )
+    return WeightsError(
+        f"{file} is a file of torch.save's, which is not read: it may hold code",
+        hint=f"{_HINT} {_FOREIGN}",
+    )

@@ -1,0 +1,238 @@
+"""Everything that a run needs to go on as if nothing had happened, in one file a process.
+
+A file is torch.save's zip with the SHA-256 of all that stands before it as the zip's comment:
+what was damaged on the disk or in a copy is noticed, and does not train on to another end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from mifid.baseline.distributed import Processes
+from mifid.errors import InputError, OutputError, first_line, setting
+from mifid.files import atomic_write
+
+__all__ = ["KEPT", "Checkpoints", "check_state", "random_state", "restore_random_state"]
+
+KEPT = 2
+_VERSION = 2
+_SEAL = b"sha256:"
+_SEAL_BYTES = len(_SEAL) + 64
+
+
+class Checkpoints:
+    """The checkpoints of one run, the last :data:`KEPT` of them kept.
+
+    Several processes write a file each: their image pools and dropout differ.
+    """
+
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self._folder = folder
+        self._processes = processes
+
+    def save(self, step: int, state: dict[str, Any]) -> Path:
+        """Write a checkpoint, whole or not at all, then remove those that are too old.
+
+        Raises:
+            OutputError: the disk is full, or the folder cannot be written.
+        """
+        rank, world = self._processes.rank, self._processes.world
+        path = self._path(step, rank)
+        with self._processes.together():  # a step counts when every process has written it
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _write(path, {"version": _VERSION, "world": world, "step": step, **state})
+        for old in self._steps(rank)[:-KEPT]:
+            self._path(old, rank).unlink(missing_ok=True)
+        return path
+
+    def last(self) -> int | None:
+        """Return the last step that every process has written; None if there is none.
+
+        Raises:
+            InputError: another number of processes has written them.
+        """
+        world, steps = self._processes.world, self._steps(0)
+        whole = [
+            step for step in steps if all(self._path(step, rank).is_file() for rank in range(world))
+        ]
+        if steps and not whole:
+            self._read(self._path(steps[-1], 0))  # fewer processes wrote fewer files
+        return whole[-1] if whole else None
+
+    def load(self, step: int) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU; nothing but tensors and plain values is unpickled.
+
+        Raises:
+            InputError: it is damaged, of another version, or of another number of processes.
+        """
+        path = self._path(step, self._processes.rank)
+        state = self._read(path)
+        if type(state.get("step")) is not int or state["step"] != step:
+            raise self._unreadable(path, f"it is of step {state.get('step')!r}")
+        return state
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            with path.open("rb") as file:
+                _check_whole(file)
+                state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+            version, world = state["version"], state["world"]
+        except Exception as error:  # damage can make torch and zipfile raise nearly anything
+            raise self._unreadable(path, first_line(error)) from error
+        if version != _VERSION:
+            raise InputError(
+                f"{path} has checkpoint version {version}; this mifid reads version {_VERSION}",
+                hint="Go on with the version of mifid that wrote it, or train again.",
+            )
+        if world != self._processes.world:
+            written_by = "1 process" if world == 1 else f"{world} processes"
+            started = "one process" if world == 1 else f"torchrun --nproc-per-node {world}"
+            raise InputError(
+                f"{path} was written by {written_by}; there are {self._processes.world}",
+                hint=f"Go on with {started}.",
+            )
+        return state
+
+    def _unreadable(self, path: Path, why: str) -> InputError:
+        rank = self._processes.rank
+        others = [own.name for s in self._steps(rank) if (own := self._path(s, rank)) != path]
+        before = f" (there is also {others[-1]})" if others else ""
+        return InputError(
+            f"{path} is not a readable checkpoint: {why}",
+            hint=f"Remove it to go on from the one before{before}, or train again.",
+        )
+
+    def _steps(self, rank: int) -> list[int]:
+        pattern = re.compile(rf"step-(\d+)\.rank{rank}\.pt")
+        found = (pattern.fullmatch(path.name) for path in self._folder.glob("*.pt"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def _path(self, step: int, rank: int) -> Path:
+        return self._folder / f"step-{step:08}.rank{rank}.pt"
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    with atomic_write(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's own words for a write that failed
+            raise OutputError(
+                f"cannot write {path}: {first_line(error)}",
+                hint="Is there space on the disk? The checkpoint before it is kept.",
+            ) from error
+        _seal(file)
+
+
+def _seal(file: IO[bytes]) -> None:
+    """Append the SHA-256 of a zip as its comment."""
+    file.seek(-2, os.SEEK_END)
+    file.write(struct.pack("<H", _SEAL_BYTES))  # the comment's length ends the zip's directory
+    digest = _sha256(file, file.tell())
+    file.seek(0, os.SEEK_END)
+    file.write(_SEAL + digest)
+
+
+def _sha256(file: IO[bytes], size: int) -> bytes:
+    """Return the hexadecimal SHA-256 of the first ``size`` bytes."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while size and (block := file.read(min(size, 1 << 20))):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest().encode()
+
+
+def _check_whole(file: IO[bytes]) -> None:
+    """See that a file is what was written; older ones have the CRC-32s of their zip alone.
+
+    Raises:
+        ValueError: it is damaged.
+        Exception: of nearly any kind, if the zip itself is.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _SEAL_BYTES))
+    seal = file.read()
+    if seal.startswith(_SEAL):
+        if seal != _SEAL + _sha256(file, size - _SEAL_BYTES):
+            raise ValueError("its SHA-256 is another: it was damaged on the disk or in a copy")
+    else:
+        with zipfile.ZipFile(file) as archive:
+            if archive.comment:
+                raise ValueError("its end, where its SHA-256 stood, is damaged")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("its entries are compressed, which torch.save does not do")
+            if (bad := archive.testzip()) is not None:
+                raise ValueError(f"its part {bad} is damaged: the CRC-32 is another")
+    file.seek(0)
+
+
+def check_state(found: object, like: object, *, name: str) -> None:
+    """See that a part of a checkpoint is of the kinds, keys, shapes and dtypes of the run's own.
+
+    Nothing else goes on to torch: its optimisers follow shapes that do not fit beyond their memory.
+
+    Args:
+        found: of the checkpoint: tensors, numbers, text and containers of these.
+        like: the same part of the run that was built; numbers of it are at least 0.
+        name: of the part, for messages.
+
+    Raises:
+        InputError: the first difference.
+    """
+    if isinstance(like, Tensor):
+        fits = isinstance(found, Tensor) and found.layout == torch.strided
+        if fits and isinstance(found, Tensor):
+            fits = found.shape == like.shape and found.dtype == like.dtype
+    elif isinstance(like, Mapping):
+        if isinstance(found, Mapping) and found.keys() == like.keys():
+            for key in like:
+                check_state(found[key], like[key], name=f"{name}.{key}")
+            return
+        fits = False
+    else:
+        fits = type(found) is type(like)
+        if fits and isinstance(found, int | float):
+            fits = isfinite(found) and found >= 0
+    if not fits:
+        raise InputError(
+            f"the checkpoint does not fit the run: {name} is {_described(found)}; "
+            f"expected {_described(like)}",
+            hint="Was it written by another version of mifid or torch, or changed by hand? "
+            f"Remove it to go on from the one before, or train again in another {setting('out')}.",
+        )
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if isinstance(value, Mapping):
+        return f"a table of {len(value)}: {', '.join(str(key)[:40] for key in list(value)[:3])}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"the number {value:g}" if isinstance(value, float) else "a whole number"
+    return "nothing" if value is None else type(value).__name__
+
+
+def random_state() -> dict[str, Any]:
+    """Return torch's own generators' states: dropout draws from them."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Go on where :func:`random_state` was taken."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"].cpu())

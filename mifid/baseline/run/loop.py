@@ -1,0 +1,304 @@
+"""The training loop: steps, lines of losses, snapshots, checkpoints, an orderly end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from signal import Signals
+from typing import Any
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from mifid.baseline.config.schema import Config
+from mifid.baseline.data.batches import Feed
+from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.distributed import Processes
+from mifid.baseline.gan.cyclegan import CycleGan
+from mifid.baseline.gan.method import Method
+from mifid.baseline.gan.schedule import factor
+from mifid.baseline.run.checkpoint import (
+    Checkpoints,
+    check_state,
+    random_state,
+    restore_random_state,
+)
+from mifid.baseline.run.clock import Clock, due, log_interval
+from mifid.baseline.run.interrupts import StopRequest
+from mifid.baseline.run.preflight import Scorings
+from mifid.baseline.run.records import Recorder
+from mifid.baseline.run.snapshots import Snapshots
+from mifid.baseline.run.tally import HINT, DivergedError, Tally
+from mifid.errors import InputError, first_line, setting, warn
+from mifid.progress import Progress, Task
+
+__all__ = ["Trainer"]
+
+_PARTS = 1000  # of the bar: a run ends by steps or by time, so neither can be its unit
+_TALK_SECONDS = 1.0
+
+
+@dataclass
+class Trainer:
+    """One run, from the step it is at to its end.
+
+    Args:
+        scorings: of snapshots over the run.
+        steps_per_epoch: for the records.
+        recorder, snapshots: None on all processes but the first.
+        identity: what must be the same when the run goes on: the pictures, what scores them.
+    """
+
+    config: Config
+    method: Method
+    average: AveragedModel | None
+    feed: Feed
+    draws: Draws
+    clock: Clock
+    checkpoints: Checkpoints
+    processes: Processes
+    stop: StopRequest
+    scorings: Scorings
+    steps_per_epoch: int
+    recorder: Recorder | None
+    snapshots: Snapshots | None
+    progress: Progress
+    identity: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        self.step = 0
+        self.fraction = 0.0
+        self._tally = Tally(self.method.losses, self.method.device)
+        self._saved_at = self._logged_at = self._stepped_at = time.monotonic()
+        self._talked_at = 0.0
+        self._logged_step = 0
+        self._log_steps = log_interval(self.config.training.log_steps, self.clock.steps)
+        self._owed = False  # a snapshot that a signal kept from being scored
+        self._factor = 1.0  # of the learning rate, at the last step
+        self._looking = self._longest_look = 0.0  # seconds of all snapshots, and of one
+
+    def run(self) -> Signals | None:
+        """Train to the end; return the signal that ended it before, to any of the processes.
+
+        Raises:
+            DivergedError: a loss is no number any more; the last good checkpoint is kept.
+            PeerError: another process failed.
+        """
+        # What was before an interruption, and the time that preparing to go on took.
+        begun = max(self.fraction, *self.processes.from_first([self.clock.fraction(self.step)]))
+        if begun >= 1 > self.fraction:  # no time is left: what was trained is looked at
+            self._owed = True
+        self.fraction = begun
+        label = "train" if begun < 0.01 else f"train the remaining {1 - begun:.0%}"
+        with self.progress.task(label, _PARTS - int(begun * _PARTS), "%") as task:
+            return self._run(task)
+
+    def _run(self, task: Task) -> Signals | None:
+        if self._owed:
+            stopped = self._snapshot(task)
+            self.save()
+            if stopped:
+                return Signals(stopped)
+        while self.fraction < 1:
+            before = self.fraction
+            self._tally.add(self._step(), self.step)
+            self.fraction, late, stopped = self._decide()
+            task.advance(int(self.fraction * _PARTS) - int(before * _PARTS))
+            if self.step % self._log_steps == 0 or self.fraction >= 1:
+                self._log()
+            self._talk(task)
+            if due(before, self.fraction, points=self.scorings.points) and self._may_look():
+                stopped = self._snapshot(task) or stopped
+                late = late or self._improved()
+            if stopped or late or self.fraction >= 1:
+                self.save()
+            if stopped and (self.fraction < 1 or self._owed):
+                return Signals(stopped)
+        stopped = self.processes.highest(self.stop.signal or 0)  # after the last scoring
+        return Signals(stopped) if stopped else None
+
+    def _step(self) -> torch.Tensor:
+        photos, paintings = self.feed.next()
+        self.step += 1
+        if self.step <= self.config.training.pretrain and isinstance(self.method, CycleGan):
+            losses = self.method.copy_paintings(paintings)
+        else:
+            self._factor = factor(self.config.schedule, self.fraction)
+            losses = self.method.step(
+                photos, paintings, fraction=self.fraction, factor=self._factor
+            )
+        if self.average is not None:
+            self.average.update_parameters(self.method.painter)
+        return losses
+
+    def _decide(self) -> tuple[float, bool, int]:
+        """Return the part that is over, whether to save, a signal or 0: for all processes."""
+        unsaved = time.monotonic() - self._saved_at
+        late = unsaved >= 60 * self.config.training.checkpoint_minutes
+        now = time.monotonic()
+        step, self._stepped_at = now - self._stepped_at, now
+        told = [self.clock.fraction(self.step, ahead=step), float(late)]
+        fraction, saving = self.processes.from_first(told)
+        return fraction, bool(saving), self.processes.highest(self.stop.signal or 0)
+
+    def _log(self) -> None:
+        with self.processes.together():
+            losses = self._tally.read()
+        shares = self.processes.average(torch.tensor(list(losses.values())))
+        losses = dict(zip(losses, shares.tolist(), strict=True))
+        now = time.monotonic()
+        seconds, steps = now - self._logged_at, self.step - self._logged_step
+        self._logged_at, self._logged_step = now, self.step
+        if self.recorder is None:
+            return
+        images = 2 * steps * self.config.training.batch
+        row: dict[str, Any] = {
+            "step": self.step,
+            "epoch": self.step / self.steps_per_epoch,
+            "fraction": self.fraction,
+            "seconds": self.clock.elapsed(),
+            "images_per_second": images / max(seconds, 1e-9),
+            "rate": self.config.optimiser.rate * self._factor,
+        }
+        self.recorder.write("train", row | losses)
+
+    def _talk(self, task: Task) -> None:
+        """Tell the bar, at most once a second: reading losses waits for the device."""
+        now = time.monotonic()
+        if now - self._talked_at < _TALK_SECONDS:
+            return
+        self._talked_at = now
+        means = self._tally.peek()
+        sides: Mapping[str, float] = {
+            side: sum(value for name, value in means.items() if name.startswith(prefix))
+            for side, prefix in (("G", "generator"), ("cycle", "cycle"), ("D", "discriminator"))
+        }
+        told = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
+        steps, seconds = self.step - self._logged_step, now - self._logged_at
+        images = 2 * self.config.training.batch * steps / max(seconds, 1e-9)
+        speed = f"{images:.3g} images/s" if steps else ""
+        task.status(f"step {self.step:,} {told} {speed}".rstrip())
+
+    def _improved(self) -> bool:
+        """Return whether the snapshot just taken is the best: file and checkpoint shall agree."""
+        best = None if self.snapshots is None else self.snapshots.best
+        mine = best is not None and best.step == self.step
+        return bool(self.processes.highest(int(mine)))
+
+    def _may_look(self) -> bool:
+        """Return whether a snapshot and the one at the end still fit into the time for them."""
+        allowed = True
+        if self.scorings.seconds is not None and self.fraction < 1:
+            allowed = self._looking + 2 * self._longest_look <= self.scorings.seconds
+        (allowed_by_first,) = self.processes.from_first([float(allowed)])
+        if not allowed_by_first and self.recorder is not None:
+            warn(
+                "snapshots were scored less often than planned: it took longer than was measured, "
+                "and at most a tenth of the time budget is for it"
+            )
+        return bool(allowed_by_first)
+
+    def _snapshot(self, task: Task) -> int:
+        """Score; return 0, or the signal that came before all was scored."""
+        stopped, begun = 0, time.monotonic()
+        what = "paint and score" if self.scorings.photos else "paint"
+        task.status(f"step {self.step:,}: {what} a snapshot")
+        with self.processes.together():
+            self._tally.check()
+        with self.processes.together():
+            if self.snapshots is not None:
+                # Whatever the scorer draws, training goes on unchanged.
+                with torch.random.fork_rng(self._devices()):
+                    taken = self.snapshots.take(
+                        step=self.step,
+                        fraction=self.fraction,
+                        seconds=self.clock.elapsed(),
+                        stop=self.stop,
+                    )
+                stopped = 0 if taken else self.stop.signal or 0
+        stopped = self.processes.highest(stopped)
+        self._owed = stopped > 0
+        self._logged_at = self._stepped_at = time.monotonic()  # scoring is not training time
+        self._logged_step = self.step
+        self._looking += self._logged_at - begun
+        self._longest_look = max(self._longest_look, self._logged_at - begun)
+        task.status(f"step {self.step:,}")
+        return stopped
+
+    def _devices(self) -> list[torch.device]:
+        """Return whose random states are to be kept: naming none would wake every GPU."""
+        return [self.method.device] if self.method.device.type == "cuda" else []
+
+    def save(self) -> None:
+        """Write a checkpoint; not if the weights are lost, so that the one before it is good."""
+        with self.processes.together():
+            self._tally.check()
+            self._check_weights()
+        self.checkpoints.save(self.step, self.state_dict())
+        self._saved_at = self._stepped_at = time.monotonic()
+
+    def _check_weights(self) -> None:
+        for name, network in self.method.networks.items():
+            if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+                raise DivergedError(
+                    f"training diverged at step {self.step:,}: weights of the {name} are no "
+                    "numbers any more",
+                    hint=HINT,
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that :meth:`load_state_dict` goes on from."""
+        return {
+            "identity": dict(self.identity),
+            "fraction": self.fraction,
+            "owed": self._owed,
+            "elapsed": self.clock.elapsed(),
+            "prepared": self.clock.prepared,
+            "looking": {"all": self._looking, "longest": self._longest_look},
+            "scorings": {"points": self.scorings.points, "photos": self.scorings.photos},
+            "method": self.method.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "feed": self.feed.state_dict(),
+            "draws": self.draws.state_dict(),
+            "tally": self._tally.state_dict(),
+            "best": {} if self.snapshots is None else self.snapshots.state_dict(),
+            "random": random_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Raises:
+            MifidError: it is of another run, or not of one at all.
+        """
+        own = self.state_dict()
+        themselves = ("identity", "method", "best", "random")  # look at what they load
+        like = {name: part for name, part in own.items() if name not in themselves}
+        check_state({name: state.get(name) for name in like}, like, name="run")
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise InputError(
+                f"the checkpoint of step {state['step']:,} does not fit the run: "
+                f"{type(error).__name__}: {first_line(error)}",
+                hint="Was it written by another version of mifid or torch, or changed by hand? "
+                "Remove it to go on from the one before, or train again in another "
+                f"{setting('out')}.",
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.step, self.fraction = state["step"], state["fraction"]
+        self._owed = state["owed"]
+        self.clock.before, self.clock.prepared = state["elapsed"], state["prepared"]
+        self._looking, self._longest_look = state["looking"]["all"], state["looking"]["longest"]
+        self.method.load_state_dict(state["method"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.feed.load_state_dict(state["feed"])
+        self.draws.load_state_dict(state["draws"])
+        self._tally.load_state_dict(state["tally"])
+        if self.snapshots is not None:
+            self.snapshots.load_state_dict(state["best"])
+        self._logged_step = self.step
+        restore_random_state(state["random"])

@@ -1,0 +1,217 @@
+"""The folder of a run: one process at a time, one configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mifid.baseline.config.file import Inputs, read_run_file
+from mifid.baseline.config.schema import Config
+from mifid.baseline.config.settings import differences
+from mifid.errors import InputError, OutputError, setting
+
+__all__ = [
+    "CONFIG",
+    "check_folder",
+    "check_identity",
+    "contents",
+    "disk_size",
+    "has_other_length",
+    "locked",
+]
+
+CONFIG = "config.toml"
+_LOCK = ".lock"
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder if need be, and keep other runs out of it within the block.
+
+    A block that leaves no :data:`CONFIG` leaves nothing else that is made here. The system lets go
+    of the lock when the process ends, however it ends.
+
+    Raises:
+        OutputError: it cannot be made, another process is at work in it, or it holds something
+            that is no run.
+    """
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        _refuse_others(folder)  # before anything is written there
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the run folder {folder}: {error.strerror}",
+            hint=f"Give another {setting('out')}.",
+        ) from error
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(
+            f"another process is training in {folder}",
+            hint=f"Wait for it, stop it, or give another {setting('out')}.",
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot write in the run folder {folder}: {error.strerror}",
+            hint=f"Give another {setting('out')}.",
+        ) from error
+    try:
+        _sweep(folder)
+        yield
+    finally:
+        if not (folder / CONFIG).exists():
+            with suppress(OSError):  # Windows keeps files that are open
+                (folder / _LOCK).unlink()
+        lock.release()
+        if not (folder / CONFIG).exists():
+            with suppress(OSError):  # somebody put something there meanwhile
+                for path in made:
+                    path.rmdir()
+
+
+def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) -> None:
+    """See that a new run finds the folder empty, and one that goes on finds itself.
+
+    Where the pictures lie, and how long the run is, may have changed: that the pictures are the
+    same is seen by their contents (:func:`check_identity`).
+
+    Raises:
+        OutputError: a new run, but the folder holds something already.
+        InputError: it was another configuration.
+    """
+    file = folder / CONFIG
+    if resume:
+        _check_same(file, inputs, config)
+        return
+    if file.is_file():
+        raise OutputError(
+            f"{folder} holds a run already",
+            hint=f"Add {setting('resume', True)} to go on with it, or give another "
+            f"{setting('out')}.",
+        )
+    _refuse_others(folder)
+
+
+def _refuse_others(folder: Path) -> None:
+    others = sorted(p.name for p in folder.iterdir() if p.name != _LOCK and not _is_left_over(p))
+    if others:
+        raise OutputError(
+            f"{folder} is not empty: it holds {', '.join(others[:3])}"
+            + (f" and {len(others) - 3} more" if len(others) > 3 else ""),
+            hint=f"Give a new or an empty folder as {setting('out')}, so that nothing is "
+            "overwritten.",
+        )
+
+
+def _is_left_over(path: Path) -> bool:
+    """Say whether a killed process left this of a file that it was writing."""
+    found = _TEMPORARY.fullmatch(path.name)
+    # Before there is a run, CONFIG is all that one writes.
+    return found is not None and (found[1] == CONFIG or (path.parent / CONFIG).is_file())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left: no other is at work here. Checkpoints are large."""
+    checkpoints = folder / "checkpoints"
+    left = [path for path in folder.iterdir() if _is_left_over(path)]
+    if (folder / CONFIG).is_file() and checkpoints.is_dir():
+        left += [path for path in checkpoints.iterdir() if _TEMPORARY.fullmatch(path.name)]
+    for path in left:
+        with suppress(OSError):
+            path.unlink()
+
+
+def check_identity(folder: Path, *, then: object, now: Mapping[str, str]) -> None:
+    """Refuse to go on with other pictures, on another device, or with scores of another scorer.
+
+    What an earlier version did not note down is passed over.
+
+    Raises:
+        InputError: which of them differs.
+    """
+    then = then if isinstance(then, Mapping) else {}  # damage; the rest will not fit either
+    for what, value in now.items():
+        if then.get(what, value) == value:
+            continue
+        plural = what in _SIDES
+        told = f"{what} are not those" if plural else f"{what} is not the one"
+        shown = "" if plural else f": {then[what]}, now {value}"
+        given = " and ".join(setting(name) for name in _GIVEN_AS[what])
+        raise InputError(
+            f"{folder}: the {told} that the run began with{shown}",
+            hint=f"Give the same {given} as then, or train again in another {setting('out')}."
+            + (" Pixels, names and number must be the same; the path may be another." * plural),
+        )
+
+
+_SIDES = ("photos", "paintings", "held-out paintings")
+_GIVEN_AS = {
+    "photos": ("photos",),
+    "paintings": ("monets",),
+    "held-out paintings": ("held_out",),
+    "number of photos": ("photos",),
+    "number of paintings": ("monets",),
+    "kind of device": ("device",),
+    "scorer": ("extractor", "weights"),
+}
+
+
+def contents(folder: Path) -> list[tuple[str, int]]:
+    """Return what lies in a run's folder and how many bytes it takes, the largest first."""
+    found = []
+    for path in folder.iterdir():
+        files = path.rglob("*") if path.is_dir() else (path,)
+        size = sum(file.lstat().st_size for file in files if file.is_file())
+        found.append((path.name + "/" * path.is_dir(), size))
+    return sorted(found, key=lambda entry: (-entry[1], entry[0]))
+
+
+def disk_size(number: float) -> str:
+    """Return bytes in a unit that shows two digits or more.
+
+    >>> disk_size(2.6e9), disk_size(430e6), disk_size(12_345), disk_size(0)
+    ('2.6 GB', '430 MB', '12 kB', '0 kB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if number >= scale:
+            return f"{number / scale:,.{1 if number < 10 * scale else 0}f} {unit}"
+    return f"{number / 1e3:.0f} kB"
+
+
+def has_other_length(then: Config, now: Config) -> bool:
+    """Say whether a run was given another length: in steps, epochs or time."""
+    return now != _as_long(now, then)
+
+
+def _as_long(config: Config, other: Config) -> Config:
+    """Return ``config`` with the length of ``other``."""
+    length = {key: getattr(other.training, key) for key in ("steps", "epochs", "budget")}
+    return replace(config, training=replace(config.training, **length))
+
+
+def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
+    then_inputs, then = read_run_file(file)
+    lists = {key: getattr(then.data, key) for key in ("select_photos", "select_paintings")}
+    same = replace(_as_long(config, then), data=replace(config.data, **lists))
+    changes = differences(then, same)
+    changes += [
+        f"inputs.{key}: {was} -> {now}"
+        for key in ("extractor", "epsilon")
+        if (was := getattr(then_inputs, key)) != (now := getattr(inputs, key))
+    ]
+    if changes:
+        shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")
+        raise InputError(
+            f"{file.parent} holds a run with another configuration: {shown}",
+            hint="Leave the options out to go on as it began, or train again in another "
+            f"{setting('out')}.",
+        )

@@ -1,0 +1,229 @@
+"""Looking at a generator while it is trained: samples, scores, and the best one kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from mifid.baseline.config.schema import Config
+from mifid.baseline.data.bank import Bank
+from mifid.baseline.figures.curves import plot_losses, plot_scores
+from mifid.baseline.figures.sheets import sample_grid, save_picture
+from mifid.baseline.generation.generating import as_submitted
+from mifid.baseline.generation.painter import Painter
+from mifid.baseline.generation.weights_file import save_generator
+from mifid.baseline.run.checkpoint import check_state
+from mifid.baseline.run.interrupts import StopRequest
+from mifid.baseline.run.records import Recorder, read_metrics
+from mifid.errors import MifidError, warn
+from mifid.images.source import Pixels
+from mifid.submission.writer import Rules
+
+__all__ = ["Best", "Scorer", "Snapshots"]
+
+
+class Scorer(Protocol):
+    """What judges pictures: handed in, since the trainer knows no metric.
+
+    Attributes:
+        name: changes whenever the scores would.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return what two scores must have in common to be compared."""
+
+    def __call__(self, pictures: Iterable[Pixels]) -> Mapping[str, float | None]:
+        """Score batches (B, H, W, 3) uint8; the lowest value of the chosen metric is the best."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The snapshot that scored best: ``weights`` are ``"raw"`` or ``"ema"``."""
+
+    step: int
+    weights: str
+    scores: Mapping[str, float | None]
+
+
+class _StoppedError(Exception):
+    """A signal came while a snapshot was scored."""
+
+
+class Snapshots:
+    """Scores a painter's weights, raw and averaged, on photos that it was not trained on.
+
+    Args:
+        folder: of the run; ``best.safetensors`` and ``samples/`` go there.
+        networks: ``"raw"``, and ``"ema"`` if there is an average.
+        photographer: the way back, for the sample grids; None without cycles.
+        held_back: photos to score on; empty: nothing is scored, the last snapshot is the best.
+        shown: photos of the sample grids.
+        scorer: judges the painted photos; None: nothing is scored.
+        rules: of the competition: pictures are scored as they would be handed in.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        *,
+        networks: Mapping[str, nn.Module],
+        photographer: nn.Module | None,
+        held_back: Bank,
+        shown: Bank,
+        scorer: Scorer | None,
+        recorder: Recorder,
+        rules: Rules,
+        device: torch.device,
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._networks = networks
+        self._photographer = photographer
+        self._held_back, self._shown = held_back, shown
+        self._scorer = scorer if len(held_back) else None
+        self._recorder = recorder
+        self._rules = rules
+        self._device = device
+        self.best: Best | None = None
+
+    @property
+    def best_file(self) -> Path:
+        """Where the best generator lies."""
+        return self._folder / "best.safetensors"
+
+    def record_photos(self, scores: Mapping[str, float | None]) -> None:
+        """Write down what the held-back photos score as they are: what painting has to beat."""
+        self._record(scores, step=0, fraction=0.0, seconds=0.0, weights="photos")
+
+    def take(self, *, step: int, fraction: float, seconds: float, stop: StopRequest) -> bool:
+        """Write samples, score all weights, and keep them if they are the best so far.
+
+        Returns:
+            bool: False if a signal came before all was scored; nothing is kept or recorded then.
+        """
+        self._write_samples(step)
+        try:
+            scored = {name: self._score(net, stop) for name, net in self._networks.items()}
+        except _StoppedError:
+            return False
+        best = self._best_of(scored)
+        if best is not None and (self.best is None or self._value(scored[best]) < self._value()):
+            self._keep(step, best, scored[best])
+        elif self._scorer is None or (fraction >= 1 and self.best is None):
+            self._keep(step, "ema" if "ema" in self._networks else "raw", {})
+        for name, scores in scored.items():
+            if scores:
+                self._record(scores, step=step, fraction=fraction, seconds=seconds, weights=name)
+        rows = read_metrics(self._folder)
+        plot_losses(rows, self._folder / "losses.png")
+        plot_scores(rows, self._folder / "score.png", metric=self._config.score.metric)
+        return True
+
+    def _best_of(self, scored: Mapping[str, Mapping[str, float | None]]) -> str | None:
+        """Return whose score is the lowest; None if there is none, or none that is a number."""
+        values = {name: self._value(scores) for name, scores in scored.items()}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        return min(finite, key=finite.__getitem__) if finite else None
+
+    def _value(self, scores: Mapping[str, float | None] | None = None) -> float:
+        """Return the metric that counts, of the best so far if nothing is given."""
+        if scores is None:
+            scores = self.best.scores if self.best is not None else {}
+        value = scores.get(self._config.score.metric)
+        return math.inf if value is None else value
+
+    def _record(
+        self,
+        scores: Mapping[str, float | None],
+        *,
+        step: int,
+        fraction: float,
+        seconds: float,
+        weights: str,
+    ) -> None:
+        known = {name: value for name, value in scores.items() if value is not None}
+        best = self.best is not None and (step, weights) == (self.best.step, self.best.weights)
+        row: dict[str, float | int | str | None] = {
+            "step": step,
+            "fraction": fraction,
+            "seconds": seconds,
+            "weights": weights,
+            "photos": len(self._held_back),
+            "best": best,
+            **known,
+        }
+        self._recorder.write("score", row)
+
+    def _keep(self, step: int, weights: str, scores: Mapping[str, float | None]) -> None:
+        self.best = Best(step, weights, dict(scores))
+        save_generator(
+            self.best_file,
+            networks=self._networks,
+            config=self._config,
+            best=weights,
+            facts={"step": step, "scores": dict(scores)},
+        )
+
+    def _score(self, network: nn.Module, stop: StopRequest) -> Mapping[str, float | None]:
+        if self._scorer is None:
+            return {}
+        try:
+            return self._scorer(
+                as_submitted(painted, rules=self._rules) for painted in self._painted(network, stop)
+            )
+        except MifidError as error:  # hours of training must not end over one score
+            warn(f"a snapshot could not be scored: {error}")
+            return {}
+
+    def _painted(self, network: nn.Module, stop: StopRequest) -> Iterator[Pixels]:
+        painter = Painter(network, device=self._device, seed=self._config.training.seed)
+        first = 0
+        for photos in self._held_back.batches():
+            if stop:  # whoever sends SIGTERM waits half a minute, a scoring may take five
+                raise _StoppedError
+            yield painter.paint(photos, first=first)
+            first += len(photos)
+
+    def _write_samples(self, step: int) -> None:
+        photos = self._shown.take(np.arange(len(self._shown)))
+        network = self._networks.get("ema", self._networks["raw"])
+        painted = Painter(network, device=self._device, seed=self._config.training.seed).paint(
+            photos, first=0
+        )
+        restored = None
+        if self._photographer is not None:
+            back = Painter(self._photographer, device=self._device, seed=0)
+            restored = back.paint(torch.from_numpy(painted).to(self._device), first=0)
+        path = self._folder / "samples" / f"step-{step:08}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        # A painter from noise has not looked at the photos.
+        seen = None if self._config.training.method == "gan" else photos.cpu().numpy()
+        grid = sample_grid(seen, painted, restored)
+        save_picture(path, grid)
+        self._recorder.show(grid, step=step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what :meth:`load_state_dict` goes on from."""
+        best = self.best
+        return (
+            {}
+            if best is None
+            else {"step": best.step, "weights": best.weights, "scores": dict(best.scores)}
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        if state:
+            known = {name: value for name, value in state["scores"].items() if value is not None}
+            like = {"step": 0, "weights": "", "scores": dict.fromkeys(known, 0.0)}
+            check_state({**state, "scores": known}, like, name="best")
+        self.best = Best(state["step"], state["weights"], state["scores"]) if state else None

@@ -1,0 +1,232 @@
+"""What a comparison of submissions says: who leads, by how much, and whether that is noise."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mifid import files
+from mifid.comparison.standing import TITLES, Standing
+from mifid.csvfile import csv_lines, refuse_history
+from mifid.errors import terminal_safe
+from mifid.files import atomic_write, json_text
+from mifid.images.ranges import SideRanges
+from mifid.side import Side
+
+__all__ = ["FORMATS", "Comparison", "check_output"]
+
+FORMATS = (".json", ".csv", ".txt", ".html")
+
+_BESIDE = ("behind the best", "beats the best")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of :func:`mifid.compare`.
+
+    Attributes:
+        standings: the submissions, best first; those that cannot be ranked last.
+        ranked_by: ``"mifid"``, or ``"fid"`` where fewer than two have a MiFID.
+        references: ``"reference"`` and, if given, ``"memorization_reference"``.
+        epsilon: the threshold.
+        level: of the intervals, in percent; None without them.
+        methods: of ``"bootstrap"`` and ``"jackknife"`` (FID to first order, approximate), those
+            that intervals were made by.
+        replicates: how many.
+        resampled: which sides were resampled.
+        seed: of the draws.
+        simultaneous: how many submissions' differences are judged together; their intervals hold
+            all at once from three on (see ``mifid.comparison.simultaneous``), below each alone.
+        summary: the whole in a sentence or two.
+        protocol: as in :class:`mifid.Report`.
+        not_comparable: why no score can be compared with Kaggle's; None if they can.
+        seconds: wall time by stage, and in ``"total"``.
+        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
+        given: name or ``"reference"`` -> what was handed in, to show its pictures on a page.
+        value_range: of floating-point pixels in them.
+    """
+
+    standings: tuple[Standing, ...]
+    ranked_by: str
+    references: Mapping[str, Side]
+    epsilon: float
+    level: float | None
+    methods: tuple[str, ...]
+    replicates: int
+    resampled: tuple[str, ...]
+    seed: int
+    simultaneous: int
+    summary: str
+    protocol: Mapping[str, Any]
+    not_comparable: str | None
+    seconds: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    value_range: SideRanges | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def best(self) -> Standing:
+        """The submission with the lowest score."""
+        return self.standings[0]
+
+    def __getitem__(self, name: str) -> Standing:
+        """Return a submission by its name."""
+        for standing in self.standings:
+            if standing.name == name:
+                return standing
+        raise KeyError(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values. Keys are stable; later versions may add some."""
+        return {
+            "best": self.best.name,
+            "ranked_by": self.ranked_by,
+            "summary": self.summary,
+            "submissions": [standing.to_dict() for standing in self.standings],
+            "references": {label: side.to_dict() for label, side in self.references.items()},
+            "epsilon": self.epsilon,
+            "level": self.level,
+            "methods": list(self.methods),
+            "replicates": self.replicates,
+            "resampled": list(self.resampled),
+            "seed": self.seed,
+            "simultaneous": self.simultaneous,
+            "remarks": self.remarks(),
+            "comparable_with_kaggle": self.not_comparable is None,
+            "not_comparable_reason": self.not_comparable,
+            "warnings": list(self.warnings),
+            "protocol": dict(self.protocol),
+            "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
+        }
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as indented JSON."""
+        return json_text(self.to_dict())
+
+    def headings(self) -> tuple[str, ...]:
+        """Return the headings of :meth:`rows`."""
+        told = "" if self.level is None else f" ({self.level:g}% interval)"
+        scores = [TITLES[name] + told * (name == self.ranked_by) for name in ("mifid", "fid")]
+        return ("", "submission", "pictures", *scores, "memorization", *_BESIDE)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return a row of text for each submission, for tables."""
+        return [standing.cells() for standing in self.standings]
+
+    def lines(self) -> list[str]:
+        """Return what stands below the table: verdicts, the summary, and how to read it."""
+        verdicts = [f"{standing.name}: {standing.verdict}" for standing in self.standings]
+        warned = [f"Warning: {terminal_safe(warning)}" for warning in self.warnings]
+        return [*verdicts, "", self.summary, *self.remarks(), *warned, self.advice]
+
+    def _shared(self) -> str:
+        shared = []
+        if "reference" in self.resampled:
+            shared.append("the reference's are the same for all submissions")
+        if any(standing.paired for standing in self.standings):
+            shared.append("pictures of the same names are drawn together")
+        return "".join(f"; {words}" for words in shared)
+
+    def remarks(self) -> list[str]:
+        """Return what to know about the ranking and its intervals, in sentences."""
+        said = []
+        if self.ranked_by == "fid":
+            said.append("Ranked by FID: fewer than two submissions have a MiFID.")
+        if self.level is not None:
+            said.append(
+                f"Intervals ({self.level:g}%) and probabilities: {self.replicates:,} resamples of "
+                f"the {' and '.join(self.resampled)} pictures{self._shared()}."
+            )
+        said += self._equal_numbers()
+        if self.level is not None and self.simultaneous > 2:
+            said.append(
+                f"Intervals of the differences hold all at once ({self.level:g}% for all pairs of "
+                f"the {self.simultaneous} submissions together), so that no verdict is owed to "
+                "comparing many; probabilities are each pair's own."
+            )
+        if "jackknife" in self.methods:
+            said.append(
+                "With so many pictures on both sides FID is resampled to first order only (the "
+                "infinitesimal jackknife): its intervals are approximate."
+            )
+        return said
+
+    def _equal_numbers(self) -> list[str]:
+        ranked = [standing for standing in self.standings if standing.rank is not None]
+        if len({standing.side.n for standing in ranked} - {None}) < 2:
+            return []
+        uneven = (
+            "Submissions hold different numbers of pictures, and FID falls with their number: "
+            "scores and ranking are at all pictures"
+        )
+        if not any(standing.compared_at for standing in self.standings):
+            return [f"{uneven}, and the larger ones are favoured."]
+        return [
+            f"{uneven}; differences, their intervals, probabilities and verdicts are at as many as "
+            "the smaller of the two has (the larger one's score: a mean over its subsets)."
+        ]
+
+    @property
+    def advice(self) -> str:
+        """One line on how to read the scores."""
+        if self.not_comparable:
+            return f"Not comparable with Kaggle: {self.not_comparable}."
+        return "Local estimates: Kaggle's reference set for this competition was never published."
+
+    def text(self) -> str:
+        """Return a table, a verdict for each submission, and a summary."""
+        rows = [self.headings(), *self.rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        table = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        return "\n".join([*table, "", *self.lines()])
+
+    __str__ = text
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(heading)}</th>" for heading in self.headings())
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows()
+        )
+        below = "<br>".join(html.escape(line) for line in self.lines())
+        return f"<table><tr>{head}</tr>{body}</table><p>{below}</p>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a new .json, .csv (a line a submission), .txt or .html; whole or not at all.
+
+        Raises:
+            OutputError: another ending, or a place that cannot be written.
+        """
+        file = check_output(path)
+        if file.suffix.lower() == ".html":
+            from mifid.comparison.page import write_comparison_page
+
+            write_comparison_page(file, self)
+            return
+        write = {".json": self.to_json, ".csv": self._csv, ".txt": self.text}
+        content = write[file.suffix.lower()]()
+        with atomic_write(file) as out:
+            out.write((content.rstrip("\n") + "\n").encode())
+
+    def _csv(self) -> str:
+        warned = json.dumps(self.warnings, ensure_ascii=False) if self.warnings else ""
+        rows = [{**standing.flat(), "warnings": warned} for standing in self.standings]
+        return "".join(csv_lines([rows[0], *(row.values() for row in rows)]))
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """Return the path, or raise OutputError now, before the long job, if it cannot be written.
+
+    A comparison's own earlier file is written over; a history of scores is not.
+    """
+    file = files.check_output(path, FORMATS)
+    refuse_history(file)
+    return file

@@ -1,0 +1,165 @@
+"""The page of a comparison: who leads, whether it is noise, and what the pictures look like."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from mifid.comparison.standing import TITLES, Standing
+from mifid.errors import UnavailableError
+from mifid.evidence.album import Album
+from mifid.evidence.evidence import Evidence
+from mifid.evidence.galleries import Gallery, Thumbnail, encode_thumbnails
+from mifid.evidence.sheet import random_sheet
+from mifid.images.ranges import range_of
+from mifid.rendering.canvas import BLUE, GREY, VERMILION, finish, new_figure
+from mifid.rendering.html import load_template, spelled_out, write_html
+from mifid.rendering.inline_svg import inline_svg
+from mifid.version import __version__
+
+if TYPE_CHECKING:
+    from mifid.comparison.comparison import Comparison
+
+__all__ = ["plot_differences", "plot_scores", "write_comparison_page"]
+
+_MAX_BYTES = 5_000_000
+_SHEET = 8  # pictures a submission
+_WIDE = 100  # a ratio of scores that no even scale shows
+_LONGEST = 28  # characters of a name beside a plot
+
+
+def write_comparison_page(path: str | os.PathLike[str], comparison: Comparison) -> None:
+    """Write one file that needs no other; pictures are read again where they still are.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    plots = [
+        (title, caption, inline_svg(figure, label=title, prefix=prefix))
+        for prefix, title, caption, figure in _plots(comparison)
+    ]
+    sheets = list(_sheets(comparison))
+    pictures = [picture for _, sheet in sheets for card in sheet.cards for picture in card.pictures]
+
+    def rendered(thumbnails: list[Thumbnail]) -> str:
+        shown = iter(thumbnails)
+        return load_template("comparison/page.html", filters={"name": spelled_out}).render(
+            facts={"version": __version__},
+            made=time.strftime("%Y-%m-%d %H:%M"),
+            comparison=comparison,
+            plots=plots,
+            sheets=[
+                (title, sheet.note, [next(shown) for _ in sheet.cards]) for title, sheet in sheets
+            ],
+        )
+
+    # Once without a picture, to know what there is left for them.
+    bare = rendered([Thumbnail(picture.name, " ") for picture in pictures])
+    room = _MAX_BYTES - len(bare.encode(errors="backslashreplace"))
+    write_html(path, rendered(encode_thumbnails(pictures, max_bytes=room)))
+
+
+def plot_scores(comparison: Comparison) -> Figure:
+    """Draw each submission's score with its interval, the best one on top."""
+    measure = comparison.ranked_by
+    ranked = [standing for standing in comparison.standings if standing.rank is not None]
+    figure = _rows_figure(TITLES[measure], ranked)
+    (axes,) = figure.axes
+    for row, standing in enumerate(ranked):
+        value = getattr(standing, measure)
+        interval = standing.intervals.get(measure)
+        if interval is not None:
+            axes.plot([interval.low, interval.high], [row, row], color=BLUE, lw=2.2, alpha=0.7)
+        axes.plot([value], [row], "o", color=BLUE, ms=6)
+    values = [getattr(standing, measure) for standing in ranked]
+    if min(values) > 0 and max(values) > _WIDE * min(values):  # copies make scores astronomical
+        axes.set_xscale("log")
+    axes.set_xlabel(f"{TITLES[measure]} (lower is better)")
+    return figure
+
+
+def plot_differences(comparison: Comparison) -> Figure:
+    """Draw how far each submission is behind the best one, at equal numbers of pictures.
+
+    An interval that lies right of 0 belongs to a submission that is worse by more than noise.
+
+    Raises:
+        UnavailableError: no difference has an interval.
+    """
+    judged = [s for s in comparison.standings if s.difference_interval is not None]
+    if not judged:
+        raise UnavailableError("no difference has an interval")
+    figure = _rows_figure("Behind the best", judged)
+    (axes,) = figure.axes
+    axes.axvline(0, color=GREY, ls="--", lw=1.2)
+    for row, standing in enumerate(judged):
+        interval = standing.difference_interval
+        assert interval is not None
+        assert standing.equal_difference is not None
+        colour = VERMILION if standing.worse else BLUE
+        axes.plot([interval.low, interval.high], [row, row], color=colour, lw=2.2, alpha=0.7)
+        axes.plot([standing.equal_difference], [row], "o", color=colour, ms=6)
+    axes.set_xlabel(f"{TITLES[comparison.ranked_by]} minus {_short(comparison.best.name)}'s")
+    return figure
+
+
+def _plots(comparison: Comparison) -> Iterator[tuple[str, str, str, Figure]]:
+    level = "" if comparison.level is None else f" with {comparison.level:g}% intervals"
+    yield (
+        "scores",
+        f"Scores{level}",
+        "Each submission by itself. Intervals that overlap decide nothing: the differences do.",
+        plot_scores(comparison),
+    )
+    try:
+        figure = plot_differences(comparison)
+    except UnavailableError:
+        return
+    yield (
+        "differences",
+        "Differences to the best",
+        "Left and right end: the interval of the difference. One that lies wholly right of 0 is "
+        "worse by more than noise; one that reaches across 0 may be as good.",
+        figure,
+    )
+
+
+def _rows_figure(title: str, standings: list[Standing]) -> Figure:
+    figure = new_figure(title, height=0.9 + 0.34 * len(standings))
+    figure.set_size_inches(6.0, 0.9 + 0.34 * len(standings))
+    axes = figure.add_subplot()
+    finish(axes, y="")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_yticks(range(len(standings)))
+    # Names may hold what matplotlib would take for formulas.
+    for label, standing in zip(
+        axes.set_yticklabels([_short(one.name) for one in standings]), standings, strict=True
+    ):
+        label.set_parse_math(False)
+        label.set_fontsize(10 if len(standing.name) < _LONGEST else 9)
+    axes.set_ylim(len(standings) - 0.5, -0.5)
+    return figure
+
+
+def _sheets(comparison: Comparison) -> Iterator[tuple[str, Gallery]]:
+    """Yield titles and random pictures of each submission and the reference, or why none."""
+    ranked = [standing.name for standing in comparison.standings]
+    for name in [*ranked, *(label for label in comparison.given if label not in ranked)]:
+        given = comparison.given.get(name)
+        side = "generated" if name in ranked else name
+        evidence = Evidence({}, {name: given}, value_range=range_of(comparison.value_range, side))
+        try:
+            with evidence.open(name) as source:
+                yield name, random_sheet(Album.of(source), count=_SHEET)
+        except UnavailableError as error:
+            yield name, Gallery((), error.message)
+
+
+def _short(name: str) -> str:
+    name = spelled_out(name)
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}"

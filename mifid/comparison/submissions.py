@@ -1,0 +1,237 @@
+"""One reference, and submissions measured against it one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+from mifid.cache import Cache
+from mifid.comparison.differences import Draws, draw
+from mifid.comparison.naming import features_naming, naming, rows_hash
+from mifid.errors import MifidError, UnavailableError
+from mifid.evaluation.computing import compute
+from mifid.evaluation.evaluation import Computed, Numbers, measure
+from mifid.evaluation.plausibility import check_copies, check_pictures
+from mifid.evaluation.telling import not_comparable, protocol, told
+from mifid.images import Source
+from mifid.inputs import GivenSide
+from mifid.pipeline.pipeline import Pipeline
+from mifid.progress import Progress
+from mifid.side import Side
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
+from mifid.uncertainty.assessment import MOST_PICTURES, Resampling
+
+__all__ = ["Contest", "Entry", "blamed", "plain_namings"]
+
+_WANTED = frozenset({"mifid"})
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class Entry:
+    """One submission, measured by itself.
+
+    Attributes:
+        name: what it is called.
+        side: what was given.
+        numbers: its FID, distance and MiFID.
+        contents: hashes of its pictures and of its features; one in common: the same submission.
+        draws: replicates of its numbers; None where ``reason`` says why.
+        reason: why there are no draws.
+        features: only as long as FID at fewer pictures may be asked for.
+        fewer: FID at fewer pictures than it has, by their number; see equalizing.py.
+    """
+
+    name: str
+    side: Side
+    numbers: Numbers
+    contents: frozenset[str] = frozenset()
+    draws: Draws | None = None
+    reason: str | None = None
+    features: Features | None = None
+    fewer: Mapping[int, float] = field(default_factory=dict)
+
+    def value(self, name: str) -> float | None:
+        """Return ``"fid"``, ``"memorization_distance"`` or ``"mifid"``."""
+        found: float | None = getattr(self.numbers, name)
+        return found
+
+
+@dataclass(eq=False)
+class Contest:
+    """What every submission is measured against.
+
+    A submission's features are let go of once it is measured: its numbers and replicates are
+    kept, so that the memory does not grow with the number of submissions, unless these hold
+    different numbers of pictures (equalizing.py).
+
+    Attributes:
+        known: ``"reference"`` and, if given, ``"memorization_reference"``.
+        pipeline: turns pictures into features; None if there are no pictures.
+        epsilon: the threshold of the memorization distance.
+        resampling: how replicates are made.
+        plain: the namings (:func:`plain_namings`) whose pictures are drawn in the order of rows.
+        cache: None: nothing is kept.
+        progress: where work is shown.
+        seconds: wall times are added by stage.
+        sides: what ``known`` was computed from.
+        protocol: what the first submission was computed with.
+        not_comparable: why a score is not Kaggle's, the first reason met; None if all are.
+    """
+
+    known: Mapping[str, Computed]
+    pipeline: Pipeline | None
+    epsilon: float
+    resampling: Resampling
+    plain: frozenset[str]
+    cache: Cache | None
+    progress: Progress
+    seconds: MutableMapping[str, float]
+    sides: Mapping[str, GivenSide] = field(default_factory=dict)
+    protocol: Mapping[str, object] = field(init=False, default_factory=dict)
+    not_comparable: str | None = field(init=False, default=None)
+
+    def measure(self, sides: Mapping[str, GivenSide], *, keep: bool) -> list[Entry]:
+        """Measure every submission; with ``keep`` its features are held on to.
+
+        Raises:
+            InputError, FeatureError: one cannot be used; the message names it.
+        """
+        entries: list[Entry] = []
+        for name, side in sides.items():
+            with blamed(side.title):
+                entries.append(self._entry(name, side, entries, keep))
+        return entries
+
+    def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry], keep: bool) -> Entry:
+        computed = compute(side, self.pipeline)
+        shown = told(side, computed, self.pipeline)
+        self.protocol = self.protocol or protocol(computed.provenance)
+        self.not_comparable = self.not_comparable or not_comparable(
+            {**self.known, "generated": computed}, self.epsilon
+        )
+        self._check(side, computed, shown)
+        contents = _contents(shown, computed)
+        for entry in earlier:
+            if entry.contents & contents:  # the same to the last digit, whatever the order of rows
+                return replace(entry, name=name, side=shown, contents=contents)
+        spent: dict[str, float] = {}
+        numbers = measure(
+            generated=computed,
+            reference=self.known["reference"],
+            training=self._training,
+            wanted=_WANTED,
+            epsilon=self.epsilon,
+            seconds=spent,
+        )
+        start = time.perf_counter()
+        draws, reason = self._draws(computed, numbers)
+        spent["uncertainty"] = time.perf_counter() - start
+        for stage, taken in spent.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
+        features = computed if keep and isinstance(computed, Features) else None
+        return Entry(name, shown, numbers, contents, draws, reason, features)
+
+    def _check(self, side: GivenSide, computed: Computed, shown: Side) -> None:
+        """Warn of what speaks against one submission."""
+        check_pictures(side, computed, self.pipeline)
+        check_copies(
+            {**self.sides, "generated": side},
+            {**self.known, "generated": computed},
+            {label: told(of, self.known[label], self.pipeline) for label, of in self.sides.items()}
+            | {"generated": shown},
+            self.pipeline,
+            wanted=_WANTED,
+            blamed=f"{side.title}: ",
+        )
+
+    @property
+    def _training(self) -> Computed:
+        return self.known.get("memorization_reference", self.known["reference"])
+
+    def _draws(self, computed: Computed, numbers: Numbers) -> tuple[Draws | None, str | None]:
+        reason = self._no_draws(computed)
+        if reason is not None:
+            return None, reason
+        reference, training = self.known["reference"], self._training
+        assert isinstance(computed, Features)
+        assert isinstance(reference, Features)
+        called = features_naming(computed)
+        values = asdict(numbers)
+        try:
+            draws = draw(
+                generated=computed,
+                reference=reference,
+                training=training if isinstance(training, Features) else None,
+                headline={
+                    name: value for name, value in values.items() if isinstance(value, float)
+                },
+                epsilon=self.epsilon,
+                resampling=self.resampling,
+                naming=called,
+                shuffled=called not in self.plain,
+                cache=self.cache,
+                progress=self.progress,
+            )
+        except UnavailableError as error:
+            return None, error.message
+        return draws, None
+
+    def _no_draws(self, computed: Computed) -> str | None:
+        if self.resampling.ci == 0:
+            return "switched off"
+        for role, words, side in (
+            ("generated", "it", computed),
+            ("reference", "the reference", self.known["reference"]),
+        ):
+            if isinstance(side, Statistics):
+                return f"{words} is mean and covariance only; pictures cannot be drawn from it"
+            if len(side) < 3 and role in self.resampling.resample:
+                return f"{words} holds two pictures only; resampling needs at least three"
+            if self.resampling.ci is None and len(side) > MOST_PICTURES:
+                return (
+                    f"{words} holds more than {MOST_PICTURES:,} pictures; intervals are then "
+                    "computed only when a level is given"
+                )
+        return None
+
+
+@contextmanager
+def blamed(title: str) -> Iterator[None]:
+    """Name the side in an error that concerns one of many, unless it does so itself."""
+    try:
+        yield
+    except MifidError as error:
+        if title in error.message:
+            raise
+        # Sides are opened as "submission": that one word would say less than the title.
+        message = error.message.removeprefix("submission: ")
+        raise type(error)(f"{title}: {message}", hint=error.hint) from error
+
+
+def plain_namings(sides: Iterable[GivenSide]) -> frozenset[str]:
+    """Choose, for every number of pictures, whose are drawn in the order of their rows.
+
+    Draws depend on the number of pictures alone. Submissions that have as many pictures under
+    other names are shuffled for differences, lest they be paired, which costs a second resampling.
+    """
+    first: dict[int, str] = {}
+    for side in sides:
+        if isinstance(side.input, Features):
+            called = features_naming(side.input)
+        elif isinstance(side.input, Source):
+            called = naming(side.input.names)
+        else:
+            continue
+        n = len(side.input)
+        first[n] = min(called, first.get(n, called))
+    return frozenset(first.values())
+
+
+def _contents(side: Side, computed: Computed) -> frozenset[str]:
+    found = {side.sha256} if side.sha256 else set()
+    if isinstance(computed, Features):
+        found.add(rows_hash(computed))
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""How far the number depends on resizes and encodings."""

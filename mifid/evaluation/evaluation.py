@@ -1,0 +1,221 @@
+"""From the sides' features or statistics to the numbers that were asked for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import FeatureError, InputError, UnavailableError, setting, warn
+from mifid.metrics import CORE, GROUPS, METRICS
+from mifid.metrics.base import NOT_ASKED, Measured, Metric
+from mifid.metrics.frechet import Moments, frechet_distance, rounding
+from mifid.metrics.memorization import memorization_distance
+from mifid.metrics.mifid import penalized
+from mifid.progress import Progress, Silent
+from mifid.registry import suggest
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
+
+__all__ = ["Computed", "Numbers", "check_metrics", "check_widths", "measure", "measure_more"]
+
+Computed = Features | Statistics
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers; None for what was not asked for or cannot be had, and why there is no MiFID."""
+
+    fid: float | None
+    memorization_distance: float | None
+    mifid: float | None
+    mifid_reason: str | None
+
+    @property
+    def found(self) -> frozenset[str]:
+        """Names of the numbers that there are."""
+        names = ("fid", "memorization_distance", "mifid")
+        return frozenset(name for name in names if getattr(self, name) is not None)
+
+
+def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
+    """Return the metrics asked for, groups spelled out.
+
+    Raises:
+        InputError: an unknown name, with the nearest known one; none; epsilon outside 0..1.
+    """
+    given = [metrics] if isinstance(metrics, str) else list(metrics)
+    wanted: set[str] = set()
+    for name in given:
+        if name not in METRICS and name not in GROUPS:
+            raise InputError(
+                f"unknown metric '{name}'",
+                hint=suggest(name, [*METRICS, *GROUPS], aliases=METRICS.aliases),
+            )
+        wanted.update(GROUPS.get(name, (name,)))
+    if not wanted:
+        raise InputError("no metric was asked for", hint=f"There are: {', '.join(METRICS)}.")
+    if not 0 <= epsilon <= 1:
+        raise InputError(f"epsilon is {epsilon}; expected 0 to 1, as distances are")
+    return frozenset(wanted)
+
+
+def check_widths(sides: Mapping[str, Computed]) -> None:
+    """Refuse sides whose features have another width than the reference's.
+
+    Raises:
+        FeatureError: naming the side and both widths.
+    """
+    expected = _width(sides["reference"])
+    for label, side in sides.items():
+        if _width(side) != expected:
+            raise FeatureError(
+                f"{label.replace('_', ' ')} features have width {_width(side)}, "
+                f"reference features {expected}",
+                hint="They come from different extractors; make both with the same one.",
+            )
+
+
+def measure(
+    *,
+    generated: Computed,
+    reference: Computed,
+    training: Computed,
+    wanted: frozenset[str],
+    epsilon: float,
+    seconds: MutableMapping[str, float],
+) -> Numbers:
+    """Compute FID, memorization distance and MiFID, as far as they are in ``wanted``.
+
+    ``training`` is what the memorization distance is to.
+    """
+    fid = distance = score = reason = None
+    start = time.perf_counter()
+    if wanted & {"fid", "mifid"}:
+        fid = frechet_distance(generated=_arrays(generated), reference=_arrays(reference))
+        seconds["fid"] = time.perf_counter() - start
+        _check_rounding(fid, generated, reference)
+    start = time.perf_counter()
+    if wanted & {"memorization", "mifid"}:
+        name = "reference" if training is reference else "memorization reference"
+        reason = _no_distance(generated, training, name)
+        if isinstance(generated, Features) and isinstance(training, Features):
+            distance = memorization_distance(generated=generated.values, reference=training.values)
+            seconds["memorization"] = time.perf_counter() - start
+    if "mifid" not in wanted:
+        reason = reason or NOT_ASKED
+    elif fid is not None and distance is not None:
+        score = penalized(fid=fid, memorization_distance=distance, epsilon=epsilon)
+    return Numbers(fid, distance, score, reason)
+
+
+def measure_more(
+    wanted: frozenset[str],
+    *,
+    sides: Mapping[str, Computed | None],
+    logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
+    seed: int,
+    seconds: MutableMapping[str, float],
+    progress: Progress | None = None,
+) -> dict[str, Measured]:
+    """Compute all other measures in ``wanted``, in the table's order.
+
+    Args:
+        wanted: names of the table.
+        sides: ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"``, as far as given.
+        logits: computes the generated pictures' logits (N, classes); None: they cannot be had.
+        seed: for those that draw at random.
+        seconds: each one's wall time is added.
+        progress: where it is shown.
+
+    Returns:
+        name -> values, or why it was left out: one that cannot be had keeps no other from being.
+    """
+    names = [name for name in METRICS if name in wanted and name not in CORE]
+    found = {}
+    with (progress or Silent()).task("measures", len(names), "measure") as task:
+        for name in names:
+            start = time.perf_counter()
+            metric: Metric = METRICS[name]
+            task.status(metric.title)
+            settings = dict(metric.settings)
+            if "seed" in settings:
+                settings["seed"] = seed
+            try:
+                arrays = {need: _array(need, sides, logits) for need in metric.needs}
+                with np.errstate(over="ignore", invalid="ignore"):
+                    values = dict(metric.function(**arrays, **settings))
+                if not all(map(math.isfinite, values.values())):
+                    raise FeatureError("overflows: the features are too large for float64")
+                found[name] = Measured(name, values, settings)
+            except (UnavailableError, FeatureError) as error:  # FeatureError: rows of zeros
+                found[name] = Measured(name, omitted=error.message)
+            seconds[name] = time.perf_counter() - start
+            task.advance()
+    return found
+
+
+def _check_rounding(fid: float, generated: Computed, reference: Computed) -> None:
+    """Warn of an FID that is 0 but for rounding, unless the sides are equal, which is told."""
+    if fid > rounding(generated=_arrays(generated), reference=_arrays(reference)):
+        return
+    if isinstance(generated, Features) and isinstance(reference, Features):
+        equal = generated.same_set(reference)
+    else:
+        one, other = _arrays(generated), _arrays(reference)
+        both = isinstance(one, Moments) and isinstance(other, Moments)
+        equal = both and all(map(np.array_equal, one, other))
+    if not equal:
+        warn(
+            f"FID is {fid:.2g}, which is no more than rounding: the sides have the same mean and "
+            "covariance as far as float64 can say, and MiFID means nothing",
+            stacklevel=3,
+        )
+
+
+def _array(
+    need: str,
+    sides: Mapping[str, Computed | None],
+    logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
+) -> npt.NDArray[np.floating[Any]]:
+    if need == "logits":
+        found = logits()
+        if found is None:
+            raise UnavailableError(
+                "needs the network's classifier, which these features come without"
+            )
+        return found
+    side = sides.get(need)
+    if side is None:
+        assert need == "held_out"
+        raise UnavailableError(
+            f"needs pictures that nobody trained on: give them with {setting('held_out')}"
+        )
+    if isinstance(side, Statistics):
+        raise UnavailableError(
+            f"the {need.replace('_', ' ')} side is mean and covariance only; it needs features"
+        )
+    return side.values
+
+
+def _no_distance(generated: Computed, training: Computed, name: str) -> str | None:
+    for what, side in (("generated side", generated), (name, training)):
+        if isinstance(side, Statistics):
+            return (
+                f"the {what} is mean and covariance only; the memorization distance needs "
+                "pictures or their features"
+            )
+    return None
+
+
+def _width(side: Computed) -> int:
+    return side.values.shape[1] if isinstance(side, Features) else len(side.mu)
+
+
+def _arrays(side: Computed) -> Moments | npt.NDArray[np.floating[Any]]:
+    return side.values if isinstance(side, Features) else Moments(side.mu, side.sigma)

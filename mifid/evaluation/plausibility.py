@@ -1,0 +1,266 @@
+"""What speaks against a score that can be computed: each a warning of a sentence or two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mifid.errors import setting, warn
+from mifid.evaluation.evaluation import Computed
+from mifid.images import Source, Stream
+from mifid.images.encodings import count_encodings
+from mifid.images.inspection import Inspection
+from mifid.images.sampling import evenly
+from mifid.inputs import GivenSide
+from mifid.metrics import METRICS
+from mifid.metrics.mifid import EPSILON
+from mifid.pipeline.pipeline import Outcome, Pipeline
+from mifid.side import Side
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
+from mifid.submission.writer import MONET
+
+__all__ = [
+    "OF_NUMBERS",
+    "check_copies",
+    "check_numbers",
+    "check_pictures",
+    "check_submission",
+    "check_threshold",
+]
+
+OF_NUMBERS = r"Few pictures: |The competition takes [\d,]+ to"
+"""How the warnings of :func:`check_numbers` begin, as a regular expression."""
+
+_LOOKED_AT = 64
+"""Pictures whose encoding is looked at."""
+
+
+def check_numbers(
+    computed: Mapping[str, Computed],
+    *,
+    competition: bool,
+    wanted: Collection[str],
+    smallest: int | None = None,
+) -> None:
+    """Warn of fewer pictures than FID needs, and of another number than the competition takes.
+
+    A covariance of n pictures has the rank n - 1: with fewer than one more than features (2,049)
+    directions are missing in it, and FID grows by much as n falls.
+
+    Args:
+        computed: the sides.
+        competition: the score is otherwise comparable with Kaggle's.
+        wanted: names of measures; without FID among them numbers are anybody's choice.
+        smallest: of several generated sets; None: the one in ``computed``.
+    """
+    if not {"fid", "mifid"} & set(wanted):
+        return
+    numbers = {
+        "generated": smallest if "generated" not in computed else _number(computed["generated"]),
+        "reference": _number(computed["reference"]),
+    }
+    width = _width(computed["reference"])
+    few = [f"{n:,} {label}" for label, n in numbers.items() if n is not None and n <= width]
+    n = numbers["generated"]
+    asked = ""
+    if competition and n is not None and not MONET.at_least <= n <= MONET.at_most:
+        asked = f"The competition takes {MONET.at_least:,} to {MONET.at_most:,} generated pictures"
+    if few:
+        warn(
+            f"Few pictures: {' and '.join(few)} against {width:,} features. Covariances of fewer "
+            f"than {width + 1:,} are not of full rank, and FID is far above what more pictures "
+            "would give: compare it only with scores of equally many pictures."
+            + (f" {asked}." if asked else "")
+        )
+    elif asked:
+        warn(f"{asked}; these are {n:,}.")
+
+
+def check_threshold(extractor: str, distance: float | None, epsilon: float) -> None:
+    """Warn of a penalty that only comes of the network: Kaggle's threshold is for trained ones.
+
+    Args:
+        extractor: its name.
+        distance: the memorization distance; None: not computed.
+        epsilon: the threshold.
+    """
+    penalized = distance is not None and distance < epsilon
+    if penalized and epsilon == EPSILON and extractor == "inception-random":
+        warn(
+            f"The threshold {EPSILON:g} is made for the trained network. Distances of "
+            "inception-random are smaller, so pictures that copy nothing are penalized too: "
+            f"judge by FID, or give {setting('epsilon', 0.03)}."
+        )
+
+
+def check_pictures(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> None:
+    """Warn of what one side's pictures look like: all equal, of one colour, of next to no range."""
+    outcome = pipeline.outcomes.get(side.label) if pipeline else None
+    found = list(_oddities(computed, outcome))
+    if found:
+        warn(f"{side.title}: {'; '.join(found)}. Did what made or saved them fail?")
+    if isinstance(side.input, Source | Stream):
+        for doubt in side.input.doubts:
+            warn(f"{side.title}: {doubt}")
+
+
+def check_submission(side: GivenSide, pipeline: Pipeline | None) -> None:
+    """Warn of pictures that the competition would not take as they are."""
+    outcome = pipeline.outcomes.get(side.label) if pipeline else None
+    if outcome is None or outcome.inspection is None:
+        return
+    told = []
+    if isinstance(side.input, Source):
+        looked_at = count_encodings(side.input, evenly(len(side.input), _LOOKED_AT))
+        formats = {encoding.partition(" ")[0] for encoding in looked_at}
+        told += sorted(formats - {MONET.format, "pixels,", "unknown"})
+    sizes = outcome.inspection.sizes
+    if set(sizes) != {MONET.size}:
+        common = [f"{width} x {height}" for (width, height), _ in sizes.most_common(2)]
+        more = f" and {len(sizes) - 2:,} other sizes" if len(sizes) > 2 else ""
+        told.append(f"of {' and '.join(common)}{more}")
+    if told:
+        width, height = MONET.size
+        warn(
+            f"The competition takes {MONET.format} of {width} x {height} pixels; these pictures "
+            f"are {', '.join(told)}. `mifid check` looks at each."
+        )
+
+
+def check_copies(
+    sides: Mapping[str, GivenSide],
+    computed: Mapping[str, Computed],
+    told: Mapping[str, Side],
+    pipeline: Pipeline | None,
+    *,
+    wanted: Collection[str],
+    blamed: str = "",
+) -> None:
+    """Warn of generated pictures that are, some or all, those they are compared with.
+
+    Args:
+        sides, computed, told: ``"generated"``, ``"reference"`` and, if given,
+            ``"memorization_reference"``.
+        pipeline: what made features of pictures.
+        wanted: names of measures; some look at the generated pictures alone.
+        blamed: what the warning begins with, where several sets are generated.
+    """
+    if not any({"reference", "training"} & set(METRICS[name].needs) for name in wanted):
+        return
+    for label, whole in (
+        ("reference", "FID of a set to itself is 0; MiFID and intervals mean nothing"),
+        (
+            "memorization_reference",
+            "the memorization distance of a set to itself is 0; MiFID means nothing",
+        ),
+    ):
+        if label not in computed:
+            continue
+        other = label.replace("_", " ")
+        copies, of, how = _copies(sides, computed, pipeline, label)
+        if _same(computed, told, label):
+            warn(
+                f"{blamed}the generated and the {other} pictures are the same: {whole}. "
+                "Was a path given twice?",
+                stacklevel=3,
+            )
+        elif copies:
+            warn(
+                f"{blamed}{copies:,} of {of:,} generated pictures are {other} pictures, {how}"
+                f"{_nested(sides['generated'], sides[label])}: FID and the memorization distance "
+                "are smaller than without them",
+                stacklevel=3,
+            )
+
+
+def _oddities(computed: Computed, outcome: Outcome | None) -> Iterator[str]:
+    """Yield what pictures have in common that should not be."""
+    n = _number(computed)
+    digests = outcome.digests if outcome else None
+    if digests is not None:
+        different, n = len(set(digests)), len(digests)
+        if different == 1:
+            yield f"all {n:,} pictures are the same"
+        elif 2 * different <= n:
+            yield f"the {n:,} pictures are {different:,} different ones, again and again"
+    elif isinstance(computed, Features) and not np.ptp(computed.values, axis=0).any():
+        yield f"all {n:,} pictures have the same features"
+    inspection = outcome.inspection if outcome else None
+    if inspection is None:
+        return
+    if inspection.one_colour:
+        yield f"{_share(inspection)} are of one colour"
+    narrow = inspection.narrow()
+    if narrow is not None and inspection.one_colour < inspection.count:
+        yield f"the pictures {narrow}"
+
+
+def _share(inspection: Inspection) -> str:
+    if inspection.one_colour == inspection.count:
+        return f"all {inspection.count:,}"
+    return f"{inspection.one_colour:,} of {inspection.count:,}"
+
+
+def _copies(
+    sides: Mapping[str, GivenSide],
+    computed: Mapping[str, Computed],
+    pipeline: Pipeline | None,
+    label: str,
+) -> tuple[int, int, str]:
+    """Return how many generated pictures are in another side, of how many, and by what."""
+    outcomes = pipeline.outcomes if pipeline else {}
+    digests = [
+        outcomes[sides[each].label].digests if sides[each].label in outcomes else None
+        for each in ("generated", label)
+    ]
+    if digests[0] is not None and digests[1] is not None:
+        known = set(digests[1]) - {None}
+        found = sum(digest in known for digest in digests[0])
+        if found:
+            return found, len(digests[0]), "byte for byte"
+    generated, other = computed["generated"], computed[label]
+    if isinstance(generated, Features) and isinstance(other, Features):
+        rows = {row.tobytes() for row in other.values}
+        found = sum(row.tobytes() in rows for row in generated.values)
+        return found, len(generated), "by their features"
+    return 0, 0, ""
+
+
+def _same(computed: Mapping[str, Computed], told: Mapping[str, Side], label: str) -> bool:
+    """Say whether two sides hold the same pictures, or their features, in whatever order."""
+    a, b = computed["generated"], computed[label]
+    # A file of features and the pictures it was made of have different hashes.
+    if isinstance(a, Features) and isinstance(b, Features) and a.same_set(b):
+        return True
+    return told["generated"].sha256 is not None and told["generated"].sha256 == told[label].sha256
+
+
+def _nested(generated: GivenSide, other: GivenSide) -> str:
+    """Say so if the path of one side lies below the other's."""
+    pairs = [(a, b) for a in _paths(generated) for b in _paths(other)]
+    for a, b in pairs:
+        real_a, real_b = Path(os.path.realpath(a)), Path(os.path.realpath(b))
+        for inner, outer, below in (
+            (a, b, real_b in real_a.parents),
+            (b, a, real_a in real_b.parents),
+        ):
+            if below:
+                return f" ({inner} lies below {outer})"
+    return ""
+
+
+def _paths(side: GivenSide) -> Sequence[str]:
+    given = side.given if isinstance(side.given, list | tuple) else [side.given]
+    return [os.fsdecode(path) for path in given if isinstance(path, str | os.PathLike)]
+
+
+def _number(side: Computed) -> int | None:
+    return side.n if isinstance(side, Statistics) else len(side)
+
+
+def _width(side: Computed) -> int:
+    return side.values.shape[1] if isinstance(side, Features) else len(side.mu)

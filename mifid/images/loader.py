@@ -1,0 +1,216 @@
+"""Decoding ahead of the network: a source in, batches of equally large pictures out."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from contextvars import copy_context
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.cores import available_cores
+from mifid.errors import OutputError, PictureError, first_line, warn
+from mifid.images.chunks import Outcome, chunks
+from mifid.images.room import Chunk, Room
+from mifid.images.source import Decoded, Pixels, Source, digest
+from mifid.images.threads import ThreadDecoder
+from mifid.images.workers import ProcessDecoder
+
+__all__ = ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"]
+
+Decoders: TypeAlias = Literal["threads", "processes"]
+"""What decodes. Processes need a moment to start, and a source that can travel."""
+
+_CHUNK = 8
+"""Most pictures decoded in one go: handing them on one by one costs time under the lock."""
+
+_MOST_BATCH = 128 << 20
+"""Bytes of pixels in a batch, unless one picture has more: networks make floats of them."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``pixels`` (B, H, W, 3) uint8 of the source's pictures ``indices`` (B,)."""
+
+    pixels: Pixels
+    indices: npt.NDArray[np.int64]
+
+
+def default_workers() -> int:
+    """Two threads keep a CPU's network fed (0.8 ms a picture); a GPU wants all cores."""
+    return max(2, available_cores())
+
+
+class BatchReader:
+    """Iterates over a source once, in batches, decoding ahead in threads or in processes.
+
+    Pillow releases the interpreter lock while it decodes, so threads do run beside the network.
+    It holds the lock for the rest, so processes are faster where there are many cores. Pixels,
+    errors and counters are the same.
+
+    Args:
+        source: what to read; for processes, one that ``can_travel``
+            (:func:`mifid.images.workers.can_travel`).
+        batch_size: pictures at a time.
+        workers: threads or processes; None: one a core, at least two.
+        skip_bad: go on without pictures that cannot be decoded.
+        decoders: what decodes.
+
+    Attributes, complete when the iteration is:
+        converted: pictures that were not RGB, by mode.
+        bad: (index, reason) of pictures left out, with ``skip_bad``.
+        sizes: pictures by (width, height).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        batch_size: int,
+        workers: int | None,
+        skip_bad: bool,
+        decoders: Decoders = "threads",
+    ) -> None:
+        self._source = source
+        self._batch_size = batch_size
+        self._workers = workers or default_workers()
+        self._skip_bad = skip_bad
+        self._decoders = decoders
+        self.converted: Counter[str] = Counter()
+        self.bad: list[tuple[int, str]] = []
+        self.sizes: Counter[tuple[int, int]] = Counter()
+
+    def __iter__(self) -> Generator[Batch, None, None]:
+        # Closed as this generator is: threads and processes end then, not at garbage collection.
+        with closing(self._decoded()) as pictures:
+            yield from self._grouped(pictures)
+
+    def _grouped(self, pictures: Iterable[tuple[int, Decoded]]) -> Iterator[Batch]:
+        waiting: dict[tuple[int, ...], list[tuple[int, Pixels]]] = {}
+        for index, decoded in pictures:
+            shape, size = decoded.pixels.shape, decoded.pixels.nbytes
+            self._record(decoded)
+            waiting.setdefault(shape, []).append((index, decoded.pixels))
+            del decoded  # else its pixels are held while the next ones come
+            if len(waiting[shape]) == at_a_time(self._batch_size, size):
+                yield _batch(waiting.pop(shape))
+            elif sum(map(len, waiting.values())) >= 4 * self._batch_size:
+                # Many sizes: bound what waits by handing on the largest group as it is.
+                yield _batch(waiting.pop(max(waiting, key=lambda s: len(waiting[s]))))
+            elif sum(map(_bytes, waiting.values())) > _MOST_BATCH:
+                yield _batch(waiting.pop(max(waiting, key=lambda s: _bytes(waiting[s]))))
+        while waiting:
+            yield _batch(waiting.pop(next(iter(waiting))))
+
+    def _record(self, decoded: Decoded) -> None:
+        if decoded.mode != "RGB":
+            self.converted[decoded.mode] += 1
+        self.sizes[decoded.pixels.shape[1], decoded.pixels.shape[0]] += 1
+
+    def _decoded(self) -> Generator[tuple[int, Decoded], None, None]:
+        """Yield the pictures that can be decoded, in order."""
+        with closing(self._outcomes()) as outcomes:
+            for index, outcome in outcomes:
+                if isinstance(outcome, Decoded):
+                    yield index, outcome
+                elif not isinstance(outcome, PictureError):
+                    raise outcome
+                elif self._skip_bad:
+                    self.bad.append((index, outcome.message))
+                else:
+                    where = f"{self._source.description}: {outcome.message}"
+                    raise PictureError(where, hint=outcome.hint) from outcome
+
+    def _outcomes(self) -> Generator[tuple[int, Outcome], None, None]:
+        """Yield what becomes of every picture, with about two batches being decoded ahead.
+
+        Fewer, if they are large: see :class:`mifid.images.room.Room`.
+        """
+        size = _chunk_size(self._batch_size, self._workers)
+        todo = chunks(len(self._source), size)
+        with ExitStack() as stack:
+            decoder = self._started(stack, most=-(-len(self._source) // size))
+            pool = stack.enter_context(
+                ThreadPoolExecutor(decoder.calls, thread_name_prefix="mifid-decode")
+            )
+            room = Room()
+            ahead: deque[tuple[Chunk, Future[None]]] = deque()
+
+            def submit(most: int) -> None:
+                for indices in islice(todo, most):
+                    chunk = Chunk(indices)
+                    # In this call's context: warnings of a thread are warnings of the call.
+                    future = pool.submit(copy_context().run, chunk.decode, decoder, room)
+                    ahead.append((chunk, future))
+
+            try:
+                submit(2 * self._batch_size // size)
+                while ahead:
+                    chunk, _ = ahead.popleft()
+                    submit(1)
+                    room.await_chunk(chunk)
+                    while (part := chunk.parts.get()) is not None:
+                        indices, outcomes, taken = part
+                        room.give_back(taken, chunk)
+                        outcomes.reverse()
+                        for index in indices:  # each is let go of as it goes on
+                            yield index, outcomes.pop()
+            finally:
+                for _, future in ahead:
+                    future.cancel()
+                room.stop()
+                decoder.stop()
+
+    def _started(self, stack: ExitStack, *, most: int) -> ThreadDecoder | ProcessDecoder:
+        """Start what decodes: at most so many processes, and threads where none can be had."""
+        if self._decoders == "processes":
+            processes = ProcessDecoder(self._source, min(self._workers, most))
+            try:
+                return stack.enter_context(processes)
+            except (OutputError, OSError) as error:
+                warn(
+                    "pictures are decoded in threads, not in processes, which is slower beside a "
+                    f"GPU: {first_line(error)}"
+                )
+        return stack.enter_context(ThreadDecoder(self._source, self._workers))
+
+
+def _chunk_size(batch_size: int, workers: int) -> int:
+    """Return how many pictures a worker takes, so that two batches give each several turns."""
+    return max(1, min(_CHUNK, 2 * batch_size // (4 * workers)))
+
+
+def digests(source: Source, *, workers: int | None = None) -> list[bytes | None]:
+    """Return each picture's :func:`mifid.images.source.digest`, None where it is unreadable."""
+
+    def one(index: int) -> bytes | None:
+        try:
+            return digest(source.read(index))
+        except PictureError:
+            return None  # told, or skipped and counted, when it is decoded
+
+    with ThreadPoolExecutor(workers or default_workers()) as pool:
+        parts = pool.map(lambda part: [one(i) for i in part], chunks(len(source), _CHUNK))
+        return list(chain.from_iterable(parts))
+
+
+def at_a_time(batch_size: int, picture_bytes: int) -> int:
+    """Return how many pictures of a size make a batch: fewer than ``batch_size`` if it is large."""
+    return max(1, min(batch_size, _MOST_BATCH // max(1, picture_bytes)))
+
+
+def _bytes(group: list[tuple[int, Pixels]]) -> int:
+    return len(group) * group[0][1].nbytes
+
+
+def _batch(group: list[tuple[int, Pixels]]) -> Batch:
+    indices = np.array([index for index, _ in group], dtype=np.int64)
+    if len(group) == 1:  # large ones are alone, and not copied
+        return Batch(group[0][1][None], indices)
+    return Batch(np.stack([pixels for _, pixels in group]), indices)

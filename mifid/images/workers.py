@@ -1,0 +1,218 @@
+"""Decoding in processes: Pillow holds the interpreter lock for a part of every picture.
+
+Not :mod:`multiprocessing`: its ``spawn`` runs the user's script again, which must then be guarded
+by ``if __name__ == "__main__"``, and its ``fork`` breaks CUDA. The processes started here import
+this library alone.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+
+from mifid.errors import InputError, MifidError, MifidWarning, option_names, setting, warn
+from mifid.images.area import LANES, Area, Reply, make_area_file
+from mifid.images.chunks import Outcome
+from mifid.images.source import Source
+from mifid.machine import can_start_python, python_environment
+
+__all__ = ["ProcessDecoder", "can_travel"]
+
+
+def can_travel(source: Source) -> bool:
+    """Say whether other processes can decode a source's pictures.
+
+    They can where pictures are read from files, and where Python can be started: in programs
+    that are frozen or that embed it, ``sys.executable`` is another program.
+    """
+    return source.travels and can_start_python()
+
+
+class ProcessDecoder:
+    """Decodes chunks in ``workers`` processes; may be called from several threads.
+
+    A context manager: at its end no process and no file is left. Each process holds a copy of the
+    source: of its names, not of its pictures.
+
+    Attributes:
+        calls: from how many threads at a time it should be called.
+
+    Raises:
+        InputError: the source cannot travel.
+        OutputError: no space for the files that pass pixels.
+    """
+
+    def __init__(self, source: Source, workers: int) -> None:
+        if not can_travel(source):
+            raise InputError(
+                f"{source.description} cannot be decoded in other processes",
+                hint="They can read files that they open themselves; decode it in threads.",
+            )
+        self._source = source
+        self._count = workers
+        self.calls = LANES * workers
+        self._workers: list[_Worker] = []
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> ProcessDecoder:
+        pickled = pickle.dumps(self._source, protocol=pickle.HIGHEST_PROTOCOL)
+        with self._cleanup:  # if a process cannot be started, the others end
+            for _ in range(self._count):
+                worker = _Worker(self._source, pickled)
+                self._cleanup.callback(worker.close)
+                self._workers.append(worker)
+            for _ in range(LANES):
+                for worker in self._workers:
+                    self._idle.put(worker)
+            self._cleanup = self._cleanup.pop_all()
+        return self
+
+    def __call__(self, indices: range, room: int) -> list[Outcome]:
+        """Decode a chunk, as :func:`mifid.images.chunks.decode_chunk` does.
+
+        Raises:
+            MifidError: the process died.
+        """
+        worker = self._idle.get()
+        try:
+            return worker.decode(indices, room)
+        finally:
+            self._idle.put(worker)
+
+    def stop(self) -> None:
+        """Make calls that are under way end at once, with an error."""
+        for worker in self._workers:
+            worker.kill()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+
+class _Asked:
+    """A request and, once it is there, the reply to it, with pixels out of the area."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.warnings: list[tuple[type[Warning], str]] = []
+        self.answered = False
+
+
+class _Worker:
+    """One process, its pipes and its area. ``close`` after the last call of ``decode``.
+
+    ``decode`` may be called from ``LANES`` threads at a time, so that the next request is there
+    when a reply is written: the process never waits for this one.
+    """
+
+    def __init__(self, source: Source, pickled: bytes) -> None:
+        self._source = source
+        self._path = make_area_file()
+        try:
+            self._area = Area(self._path)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mifid.images.worker", self._path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=python_environment(),
+                # Ctrl-C in a terminal goes to all processes of its group.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        except BaseException:
+            self._remove_file()
+            raise
+        # Sent with the first chunk, from its thread: a large source would fill the pipe, and
+        # wait for this process to be up, before the next one is started.
+        self._greeting: tuple[bytes, Mapping[str, str]] | None = (pickled, option_names())
+        self._sending, self._receiving = threading.Lock(), threading.Lock()
+        self._asked: deque[_Asked] = deque()
+
+    def decode(self, indices: range, room: int) -> list[Outcome]:
+        try:
+            with self._sending:
+                mine = self._ask(indices, room)
+            with self._receiving:
+                while not mine.answered:
+                    self._receive()
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise self._death(indices) from error
+        for category, text in mine.warnings:
+            if issubclass(category, MifidWarning):
+                warn(text)
+            else:
+                warnings.warn(text, category, stacklevel=2)
+        return mine.outcomes
+
+    def _ask(self, indices: range, room: int) -> _Asked:
+        assert self._process.stdin is not None
+        if self._greeting is not None:
+            pickle.dump(self._greeting, self._process.stdin)
+            self._greeting = None
+        pickle.dump((indices, room), self._process.stdin)
+        self._process.stdin.flush()
+        self._asked.append(_Asked())
+        return self._asked[-1]
+
+    def _receive(self) -> None:
+        """Wait for the next reply. It is to the oldest request, be that this thread's or not."""
+        assert self._process.stdout is not None
+        reply: Reply = pickle.load(self._process.stdout)
+        asked = self._asked.popleft()
+        sent, asked.warnings = reply
+        asked.outcomes = self._area.take(sent)
+        asked.answered = True
+
+    def _death(self, indices: range) -> MifidError:
+        with suppress(subprocess.TimeoutExpired):  # its pipes break before it has quite ended
+            self._process.wait(timeout=2)
+        self.kill()
+        code = self._process.wait()
+        how = f"with exit code {code}"
+        if code < 0:
+            how = f"killed by {_signal_name(-code)}"
+        first, last = (self._source.names[i] for i in (indices[0], indices[-1]))
+        return MifidError(
+            f"{self._source.description}: a decoding process ended, {how}, at one of the "
+            f"pictures '{first}' to '{last}'",
+            hint=f"Was memory short? Use fewer {setting('workers')}.",
+        )
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def close(self) -> None:
+        self.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what could not be sent is not wanted any more
+                    pipe.close()
+        self._process.wait()
+        del self._area  # Windows removes no file that is mapped
+        self._remove_file()
+
+    def _remove_file(self) -> None:
+        Path(self._path).unlink(missing_ok=True)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

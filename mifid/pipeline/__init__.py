@@ -1,0 +1,1 @@
+"""From pictures to features: through the network, or from the cache."""

@@ -1,0 +1,258 @@
+"""Pictures + extractor -> features: the only place that runs a network over data."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.cores import available_cores
+from mifid.errors import FeatureError, InputError
+from mifid.extractors.base import Extractor
+from mifid.extractors.isolation import isolated
+from mifid.images import Source, Stream
+from mifid.images.decode import decoder_version
+from mifid.images.inspection import Inspection
+from mifid.images.loader import Batch, BatchReader, Decoders, at_a_time
+from mifid.images.workers import can_travel
+from mifid.progress import Progress
+from mifid.statistics.features import FeatureMatrix, check_finite
+from mifid.statistics.provenance import Provenance
+
+__all__ = ["Extraction", "Settings", "provenance_of"]
+
+_MANY_CORES = 4
+_MANY_PICTURES = 1000  # fewer are decoded before processes have started
+_PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are run through a network; none of it changes the features but for rounding.
+
+    Attributes:
+        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, ``"cuda:0,cuda:1"`` or
+            ``"cuda:all"``.
+        batch_size: pictures at a time; None: what suits the backend and device.
+        workers: decoding threads or processes; None: one a core, at least two.
+        decoders: ``"threads"`` or ``"processes"``; None: processes where a GPU would wait.
+        skip_bad: go on without pictures that cannot be decoded.
+    """
+
+    device: str = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    skip_bad: bool = False
+    decoders: Decoders | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; expected 1 or more")
+
+
+class Extraction:
+    """Iterates once over (indices (B,), features (B, D)) of a source, in the order of batches.
+
+    Attributes, complete when the iteration is:
+        provenance: what computed the features.
+        converted: pictures that were not RGB, by mode.
+        bad: (index, reason) of pictures that were left out.
+        inspection: what the pictures look like.
+        total: pictures met.
+    """
+
+    def __init__(
+        self,
+        source: Source | Stream,
+        extractor: Extractor,
+        settings: Settings,
+        progress: Progress,
+        label: str,
+    ) -> None:
+        self._source = source
+        self._extractor = extractor
+        self._settings = settings
+        self._progress = progress
+        self._label = label
+        self.provenance = Provenance()
+        self.converted: Counter[str] = Counter()
+        self.bad: list[tuple[int, str]] = []
+        self.inspection = Inspection()
+        self.total = 0
+
+    def __iter__(self) -> Generator[tuple[npt.NDArray[np.int64], FeatureMatrix], None, None]:
+        with isolated():
+            device = self._extractor.load(self._settings.device)
+        size = self._settings.batch_size or self._extractor.batch_size
+        self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
+        known = len(self._source) if isinstance(self._source, Source) else None
+        with (
+            # Closed with this generator: what decodes ends then, not when an error that holds a
+            # traceback, and so all of this, is forgotten.
+            closing(self._batches(size, device)) as batches,
+            self._progress.task(self._label, known, "picture") as task,
+        ):
+            for batch, features in self._computed(batches):
+                self._check(features, batch)
+                self.inspection.add(batch.pixels)
+                self.total += len(features)
+                task.advance(len(features))
+                yield batch.indices, features
+        if self.total == 0:
+            raise self._nothing()
+
+    def gather(self) -> tuple[npt.NDArray[np.int64], FeatureMatrix]:
+        """Run over all pictures; return which there are features of, in order, and the features.
+
+        Raises:
+            FeatureError: features that are not a row a picture, of several widths, or not finite.
+        """
+        rows = _Rows(len(self._source) if isinstance(self._source, Source) else None)
+        with closing(iter(self)) as parts:
+            for indices, values in parts:
+                rows.add(indices, values)
+        return rows.finish()
+
+    def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, FeatureMatrix]]:
+        """Yield batches with their features, while a device is at work on the next ones."""
+        under_way: deque[tuple[Batch, Callable[[], FeatureMatrix]]] = deque()
+        for batch in batches:
+            with isolated():
+                under_way.append((batch, self._extractor.submit(batch.pixels)))
+            if len(under_way) >= self._extractor.in_flight:
+                done, features = under_way.popleft()
+                yield done, features()
+        for done, features in under_way:
+            yield done, features()
+
+    def _batches(self, size: int, device: str) -> Generator[Batch, None, None]:
+        if isinstance(self._source, Stream):
+            self._source.skip_bad = self._settings.skip_bad
+            self.converted, self.bad = self._source.converted, self._source.bad
+            yield from _stream_batches(self._source, size)
+            return
+        reader = BatchReader(
+            self._source,
+            batch_size=size,
+            workers=self._settings.workers,
+            skip_bad=self._settings.skip_bad,
+            decoders=self._settings.decoders or _decoders(device, self._source),
+        )
+        # The reader's counters grow as it is read.
+        self.converted, self.bad = reader.converted, reader.bad
+        with closing(iter(reader)) as batches:
+            yield from batches
+
+    def _check(self, features: FeatureMatrix, batch: Batch) -> None:
+        name = self._extractor.identity.name
+        if features.ndim != 2 or len(features) != len(batch.indices):
+            raise FeatureError(
+                f"extractor {name} turned {len(batch.indices)} pictures into features of shape "
+                f"{features.shape}; expected ({len(batch.indices)}, width)"
+            )
+        try:
+            check_finite(features, f"the features of extractor {name}")
+        except FeatureError as error:
+            first = int(batch.indices[~np.isfinite(features).all(axis=1)][0])
+            raise FeatureError(
+                f"extractor {name} gives NaN or infinite features, first for picture "
+                f"'{self._source.name(first)}'",
+                hint=error.hint,
+            ) from error
+
+    def _nothing(self) -> InputError:
+        if self.bad:
+            return InputError(
+                f"{self._source.description}: all {len(self.bad)} pictures are bad; "
+                f"the first: {self.bad[0][1]}"
+            )
+        return InputError(f"{self._source.description} gave no pictures")
+
+
+def provenance_of(extractor: Extractor, *, device: str, batch_size: int | None) -> Provenance:
+    """Describe what features of this extractor are computed with."""
+    identity = extractor.identity
+    return Provenance(
+        extractor=identity.name,
+        fingerprint=identity.fingerprint,
+        not_comparable=identity.not_comparable,
+        weights_sha256=identity.weights_sha256,
+        resize=identity.resize,
+        decoder=decoder_version(),
+        dtype=identity.dtype,
+        device=device,
+        backend=extractor.backend,
+        batch_size=batch_size,
+        versions=_versions(),
+    )
+
+
+def _decoders(device: str, source: Source) -> Decoders:
+    """Threads feed any CPU's network; beside a GPU Python's lock ends what they can do."""
+    many = len(source) >= _MANY_PICTURES and available_cores() >= _MANY_CORES
+    return "processes" if device.startswith("cuda") and many and can_travel(source) else "threads"
+
+
+def _stream_batches(stream: Stream, size: int) -> Iterator[Batch]:
+    start = 0
+    for pixels in stream:
+        most = at_a_time(size, pixels[0].nbytes) if len(pixels) else size
+        for offset in range(0, len(pixels), most):
+            part = pixels[offset : offset + most]
+            yield Batch(part, np.arange(start, start + len(part)))
+            start += len(part)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # run from a checkout that is not installed
+    return found
+
+
+class _Rows:
+    """Features put in their places as they come, so that they are in memory once.
+
+    Args:
+        count: of pictures; None: not known before the last one.
+    """
+
+    def __init__(self, count: int | None) -> None:
+        self._count = count
+        self._indices: list[npt.NDArray[np.int64]] = []
+        self._parts: list[FeatureMatrix] = []
+        self._values: FeatureMatrix | None = None
+        self._width: int | None = None
+
+    def add(self, indices: npt.NDArray[np.int64], values: FeatureMatrix) -> None:
+        """Add the features (B, D) of pictures ``indices``."""
+        width = values.shape[1]
+        if self._width not in {None, width}:
+            widths = sorted({self._width, width})
+            raise FeatureError(f"the extractor's features have several widths: {widths}")
+        self._width = width
+        self._indices.append(indices)
+        if self._count is None:
+            self._parts.append(values)
+            return
+        if self._values is None:
+            self._values = np.empty((self._count, width), dtype=np.float32)
+        self._values[indices] = values
+
+    def finish(self) -> tuple[npt.NDArray[np.int64], FeatureMatrix]:
+        """Return the pictures that there are features of, in order, and their features."""
+        indices = np.sort(np.concatenate(self._indices))
+        if self._values is None:
+            return indices, np.concatenate(self._parts)  # a stream's come in order
+        complete = len(indices) == self._count
+        return indices, self._values if complete else self._values[indices]

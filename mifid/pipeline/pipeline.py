@@ -1,0 +1,297 @@
+"""Pictures -> features or statistics, through the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from mifid.cache import Cache, make_key
+from mifid.errors import warn
+from mifid.extractors import Extractor, open_extractor
+from mifid.extractors.precision import EXACT
+from mifid.images import Source, Stream, open_images
+from mifid.images.decode import decoder_version
+from mifid.images.inspection import Inspection
+from mifid.images.loader import digests
+from mifid.images.ranges import ValueRange
+from mifid.images.sampling import thinned
+from mifid.images.unchanged import Unchanged
+from mifid.pipeline.entries import (
+    Digests,
+    content_hash,
+    digests_from_entry,
+    digests_to_entry,
+    from_entry,
+    inspection_from_entry,
+    statistics_from_entry,
+    statistics_to_entry,
+    to_entry,
+)
+from mifid.pipeline.inference import Extraction, Settings
+from mifid.progress import Progress, Silent, choose
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
+from mifid.uncertainty.assessment import SEED
+
+__all__ = ["Outcome", "Pipeline", "features"]
+
+
+def features(
+    images: Any,
+    *,
+    extractor: str | Callable[..., Any] | Extractor = "inception",
+    weights: str | Path | None = None,
+    backend: str = "auto",
+    precision: str = EXACT,
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    skip_bad: bool = False,
+    value_range: ValueRange | None = None,
+    limit: int | None = None,
+    seed: int = SEED,
+    cache: bool = True,
+    progress: Progress | bool | None = None,
+) -> Features:
+    """Compute the features of pictures, or read them from the cache.
+
+    Args:
+        images: anything that holds pictures (see :func:`mifid.images.open_images`).
+        extractor: a name, ``"package.module:function"``, or a callable that turns uint8 tensors
+            (N, 3, H, W) into features (N, D).
+        weights: a weights file for ``"inception"``; None: wherever they are found.
+        backend: what runs Inception: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
+        precision: of Inception: ``"exact"``; ``"fast"`` is bfloat16: another number, and marked so.
+        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in
+            ``"cuda:0,cuda:1"``, or ``"cuda:all"``.
+        batch_size: pictures at a time; None: what suits the backend and device.
+        workers: decoding threads or processes; None: one a core, at least two.
+        skip_bad: go on without pictures that cannot be decoded (``.bad`` names them).
+        value_range: what black and white are in floating-point tensors and arrays, such as (0, 1)
+            or (-1, 1). Values clearly outside are refused.
+        limit: at most so many pictures, drawn with ``seed``, of a stream the first ones; None: all.
+        seed: of that draw.
+        cache: False neither reads nor writes features kept on disk.
+        progress: True or False; None shows a bar in notebooks.
+
+    Returns:
+        Features: ``.values`` (N, D) float32 and ``.names``, in the order of names.
+
+    Raises:
+        MifidError: bad pictures, missing weights; the message says what to do.
+
+    >>> import numpy as np
+    >>> pictures = np.random.RandomState(0).randint(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    >>> def brightness(batch):
+    ...     return batch.float().mean(dim=(2, 3))
+    >>> features(pictures, extractor=brightness).values.shape
+    (4, 3)
+    """
+    shown = choose(progress)
+    source = open_images(images, value_range=value_range)
+    if limit is not None and isinstance(source, Stream):
+        source.limit = limit
+    elif limit is not None and isinstance(source, Source):
+        source = thinned(source, limit, seed)
+    pipeline = Pipeline(
+        open_extractor(
+            extractor, weights=weights, backend=backend, precision=precision, progress=shown
+        ),
+        settings=Settings(device, batch_size, workers, skip_bad),
+        cache=Cache() if cache else None,
+        progress=shown,
+    )
+    with closing(source):
+        found = pipeline.features(source, "features")
+    for doubt in source.doubts:
+        warn(doubt)
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a source beside its features.
+
+    Attributes:
+        sha256: of the contents, whatever the names; None for streams.
+        cached: whether the features came from the cache.
+        converted: pictures that were not RGB, by mode.
+        bad: (name, reason) of pictures that were left out.
+        digests: one a picture; None for streams.
+        inspection: what the pictures look like; None: there were none.
+    """
+
+    sha256: str | None = None
+    cached: bool = False
+    converted: Mapping[str, int] = field(default_factory=dict)
+    bad: tuple[tuple[str, str], ...] = ()
+    digests: Digests | None = None
+    inspection: Inspection | None = None
+
+
+class Pipeline:
+    """One extractor and its settings, applied to any number of sources.
+
+    Attributes:
+        seconds: time spent by stage (``"hash generated"``, ``"extract generated"``, ...).
+        outcomes: what became of each source, by label.
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        *,
+        settings: Settings | None = None,
+        cache: Cache | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.extractor = extractor
+        self._settings = settings or Settings()
+        if self._settings.device not in {"auto", "cpu"}:  # also where all is kept already
+            from mifid.extractors.devices import choose_devices
+
+            choose_devices(self._settings.device)
+        # What cannot tell its fingerprint must not be mistaken for something else.
+        self._cache = cache if extractor.identity.fingerprint else None
+        self._progress = progress or Silent()
+        self.seconds: dict[str, float] = {}
+        self.outcomes: dict[str, Outcome] = {}
+
+    def features(self, source: Source | Stream, label: str) -> Features:
+        """Return a source's features, in the order of its names."""
+        if isinstance(source, Stream):
+            computed, extraction = self._extract(source, label)
+            self.outcomes[label] = _outcome(extraction, computed.bad, None)
+            return computed
+        found = self._hash(source, label)
+        kept = self._kept_features(source, found, label)
+        if kept is not None:
+            return kept
+        computed, extraction = self._extract(Unchanged(source, found), label)
+        self.outcomes[label] = _outcome(extraction, computed.bad, found)
+        entry = to_entry(computed, found, extraction.bad, extraction.inspection)
+        self._store(self._key("features", content_hash(found)), label, entry)
+        return computed
+
+    def statistics(self, source: Source | Stream, label: str) -> Statistics:
+        """Return a source's statistics without ever holding all its features."""
+        if isinstance(source, Stream):
+            return self._accumulate(source, label, None)
+        found = self._hash(source, label)
+        sha256 = content_hash(found)
+        key = self._key("statistics", sha256)
+        entry = self._load(key, label)
+        if entry is not None:
+            statistics, converted = statistics_from_entry(entry)
+            self.outcomes[label] = Outcome(
+                sha256, True, converted, (), found, inspection_from_entry(entry)
+            )
+            return statistics
+        kept = self._kept_features(source, found, label)
+        if kept is not None:
+            return Statistics.from_features(kept.values, provenance=kept.provenance)
+        statistics = self._accumulate(Unchanged(source, found), label, found)
+        outcome = self.outcomes[label]
+        if not outcome.bad:  # an entry of numbers could not name them
+            assert outcome.inspection is not None
+            entry = statistics_to_entry(statistics, outcome.converted, outcome.inspection)
+            self._store(key, label, entry)
+        return statistics
+
+    def _kept_features(self, source: Source, found: Digests, label: str) -> Features | None:
+        sha256 = content_hash(found)
+        entry = self._load(self._key("features", sha256), label)
+        if entry is None or (len(entry["bad"]) and not self._settings.skip_bad):
+            return None
+        kept = from_entry(entry, source, found)
+        self.outcomes[label] = Outcome(
+            sha256, True, kept.converted, kept.bad, found, inspection_from_entry(entry)
+        )
+        return kept
+
+    def _accumulate(self, source: Source | Stream, label: str, found: Digests | None) -> Statistics:
+        extraction = self._extraction(source, label)
+        statistics = Statistics()
+        with self._timed(f"extract {label}"), closing(iter(extraction)) as parts:
+            for _, values in parts:
+                statistics.update(values)
+        statistics.provenance = extraction.provenance
+        bad = tuple((source.name(index), reason) for index, reason in extraction.bad)
+        self.outcomes[label] = _outcome(extraction, bad, found)
+        return statistics
+
+    def _extract(self, source: Source | Stream, label: str) -> tuple[Features, Extraction]:
+        extraction = self._extraction(source, label)
+        with self._timed(f"extract {label}"):
+            kept, values = extraction.gather()
+        named = isinstance(source, Source)
+        computed = Features(
+            values=values,
+            names=tuple(source.name(i) for i in kept) if named else None,
+            provenance=extraction.provenance,
+            converted=dict(extraction.converted),
+            bad=tuple((source.name(index), reason) for index, reason in extraction.bad),
+        )
+        return computed, extraction
+
+    def _extraction(self, source: Source | Stream, label: str) -> Extraction:
+        return Extraction(source, self.extractor, self._settings, self._progress, label)
+
+    def _hash(self, source: Source, label: str) -> Digests:
+        """Digests of all pictures: of a single file, from the cache if it was read before."""
+        hashing = f"hash {label}"
+        with self._timed(hashing), self._progress.task(hashing, None, ""):
+            whole = source.container_sha256() if self._cache is not None else None
+            if self._cache is None or whole is None:
+                return digests(source, workers=self._settings.workers)
+            key = make_key("mifid digests 2", type(source).__name__, whole)
+            entry = self._cache.load(key)
+            if entry is not None and len(entry["digests"]) == len(source):
+                return digests_from_entry(entry)
+            found = digests(source, workers=self._settings.workers)
+            if source.container_sha256() == whole:  # else these may be of another file's pictures
+                self._cache.store(key, digests_to_entry(found))
+            return found
+
+    def _key(self, kind: str, sha256: str) -> str:
+        fingerprint = self.extractor.identity.fingerprint or ""
+        return make_key(f"mifid {kind} 3", fingerprint, decoder_version(), sha256)
+
+    def _load(self, key: str, label: str) -> dict[str, npt.NDArray[Any]] | None:
+        if self._cache is None:
+            return None
+        with self._timed(f"cache {label}"):
+            return self._cache.load(key)
+
+    def _store(self, key: str, label: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        if self._cache is not None:
+            with self._timed(f"cache {label}"):
+                self._cache.store(key, arrays)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _outcome(
+    extraction: Extraction, bad: tuple[tuple[str, str], ...], found: Digests | None
+) -> Outcome:
+    """Return what became of a source that was run through the network just now."""
+    return Outcome(
+        None if found is None else content_hash(found),
+        False,
+        dict(extraction.converted),
+        bad,
+        found,
+        extraction.inspection,
+    )

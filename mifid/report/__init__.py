@@ -1,0 +1,12 @@
+"""The result of a score, as text, JSON, CSV and page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.report.report import Report as Report
+
+__getattr__, __dir__ = lazy_names(__name__, {"Report": "report"})

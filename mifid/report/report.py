@@ -1,0 +1,274 @@
+"""What a score says: the numbers, what they were made of, and how to read them."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mifid import files
+from mifid.csvfile import append, check_history
+from mifid.errors import UnavailableError, terminal_safe
+from mifid.evidence.evidence import Evidence
+from mifid.evidence.pictures import PictureTable
+from mifid.evidence.training_pictures import TrainingTable
+from mifid.files import atomic_write, json_text
+from mifid.metrics.base import Measured
+from mifid.report.text import score_rows
+from mifid.side import Side
+from mifid.submission.checking import Check
+from mifid.uncertainty.assessment import SWITCHED_OFF
+from mifid.uncertainty.bias import Bias
+from mifid.uncertainty.intervals import Uncertainty
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "Report", "Side", "check_output"]
+
+FORMATS = (".json", ".csv", ".txt", ".html")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The result of :func:`mifid.score`.
+
+    Attributes:
+        fid: Fréchet Inception Distance, at least 0; None if it was not asked for.
+        memorization_distance: mean cosine distance to the nearest training picture, 0..1, or None.
+        memorization_distance_thresholded: the same below epsilon, else 1: what FID is divided by.
+        epsilon: the threshold.
+        mifid: the score; None where ``mifid_reason`` says why.
+        inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
+            ``"held_out"``.
+        protocol: version, extractor, weights_sha256, resize, decoder, ddof, dtype, device, backend,
+            batch_size, versions.
+        not_comparable: why the score cannot be compared with Kaggle's; None if it can.
+        seconds: wall time by stage, and in ``"total"``.
+        uncertainty: intervals of FID, distance and MiFID; None where ``uncertainty_reason`` says
+            why.
+        bias: what FID would be with infinitely many pictures, and its floor; None where
+            ``bias_reason`` says why.
+        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
+        metrics: all other measures that were asked for, by name.
+        check: what was found about the submission's form, if it was checked.
+        evidence: what pictures, plots and pages are made of; None: the pictures were a stream.
+        label: the user's own name for what was scored, such as that of an experiment.
+        date: when it was scored, ISO 8601 with the offset from UTC.
+    """
+
+    fid: float | None
+    memorization_distance: float | None
+    memorization_distance_thresholded: float | None
+    epsilon: float
+    mifid: float | None
+    mifid_reason: str | None
+    inputs: Mapping[str, Side]
+    protocol: Mapping[str, Any]
+    not_comparable: str | None
+    seconds: Mapping[str, float]
+    uncertainty: Uncertainty | None = None
+    uncertainty_reason: str | None = None
+    bias: Bias | None = None
+    bias_reason: str | None = None
+    warnings: tuple[str, ...] = ()
+    metrics: Mapping[str, Measured] = field(default_factory=dict)
+    check: Check | None = None
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    label: str = ""
+    date: str = field(default_factory=_now, compare=False)
+
+    @property
+    def n_generated(self) -> int | None:
+        """Number of generated pictures."""
+        return self.inputs["generated"].n
+
+    @property
+    def n_reference(self) -> int | None:
+        """Number of reference pictures, None if its statistics do not say."""
+        return self.inputs["reference"].n
+
+    @property
+    def penalized(self) -> bool:
+        """Whether the memorization distance is below the threshold."""
+        return self.memorization_distance_thresholded not in (None, 1.0)
+
+    @property
+    def pictures(self) -> PictureTable:
+        """Generated pictures one by one: nearest training picture, distance, influence on FID.
+
+        Raises:
+            UnavailableError: a side is statistics alone, or a stream that has passed.
+        """
+        return self._evidence().pictures
+
+    @property
+    def training_pictures(self) -> TrainingTable:
+        """Training pictures one by one: how often each is the nearest, and to what.
+
+        Raises:
+            UnavailableError: a side is statistics alone, or a stream that has passed.
+        """
+        return self._evidence().training_pictures
+
+    def plot(self, kind: str) -> Figure:
+        """Draw ``"distances"``, ``"pairs"``, ``"histograms"``, ``"map"`` or ``"bias"``.
+
+        Returns:
+            matplotlib.figure.Figure: notebooks show it; ``.savefig(path)`` writes it.
+
+        Raises:
+            UnavailableError: it needs pictures or features that are not at hand.
+            InputError: another kind.
+        """
+        from mifid.evidence.drawn import draw
+
+        return draw(kind, self._evidence(), bias=self.bias, bias_reason=self.bias_reason)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values. Keys are stable; later versions may add some."""
+        return {
+            "date": self.date,
+            "label": self.label,
+            "fid": self.fid,
+            "memorization_distance": self.memorization_distance,
+            "memorization_distance_thresholded": self.memorization_distance_thresholded,
+            "epsilon": self.epsilon,
+            "mifid": self.mifid,
+            "mifid_reason": self.mifid_reason,
+            "uncertainty": self.uncertainty.to_dict() if self.uncertainty else None,
+            "uncertainty_reason": self.uncertainty_reason,
+            "bias": self.bias.to_dict() if self.bias else None,
+            "bias_reason": self.bias_reason,
+            "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
+            "warnings": list(self.warnings),
+            "n_generated": self.n_generated,
+            "n_reference": self.n_reference,
+            "comparable_with_kaggle": self.not_comparable is None,
+            "not_comparable_reason": self.not_comparable,
+            "protocol": dict(self.protocol),
+            "inputs": {name: side.to_dict() for name, side in self.inputs.items()},
+            "skipped": {name: side.skipped_dict() for name, side in self.inputs.items()},
+            "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
+        }
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as indented JSON."""
+        return json_text(self.to_dict())
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return (name, value, remark) for tables: what a person wants first."""
+        named = [("label", "", terminal_safe(self.label))] if self.label else []
+        return [*named, *score_rows(self)]
+
+    @property
+    def advice(self) -> str:
+        """One line on how to read the numbers."""
+        if self.not_comparable:
+            return f"Not comparable with Kaggle: {self.not_comparable}."
+        return (
+            "A local estimate: computed as Kaggle does, but its reference set for this "
+            "competition was never published."
+        )
+
+    def text(self) -> str:
+        """Return a short table and a line on how to read it."""
+        rows = self.rows()
+        widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+        lines = [
+            f"{name:<{widths[0]}}  {value:>{widths[1]}}  {remark}".rstrip()
+            for name, value, remark in rows
+        ]
+        reason = self.uncertainty_reason
+        if self.fid is not None and reason not in (None, SWITCHED_OFF):
+            lines += ["", f"No interval: {reason}."]
+        lines += ["", *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
+        return "\n".join([*lines, self.advice])
+
+    __str__ = text
+
+    def __repr__(self) -> str:
+        names = ("mifid", "fid", "memorization_distance")
+        told = {name: getattr(self, name) for name in names}
+        told = {name: value for name, value in told.items() if value is not None}
+        for measured in self.metrics.values():
+            told |= measured.values
+        told |= {"n_generated": self.n_generated, "n_reference": self.n_reference}
+        return f"Report({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows()
+        )
+        told = "".join(f"<p>Warning: {html.escape(warning)}</p>" for warning in self.warnings)
+        return f"<table>{cells}</table>{told}<p>{html.escape(self.advice)}</p>"
+
+    def save(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
+        """Write .json, .txt or .html, or append a line to .csv; whole or not at all.
+
+        Args:
+            path: whose ending says which.
+            label: a name for what was scored; None: the report's own.
+
+        Raises:
+            OutputError: another ending, a place that cannot be written, or a CSV of other columns.
+        """
+        if label is not None:
+            replace(self, label=label).save(path)
+            return
+        file = check_output(path)
+        if file.suffix.lower() == ".html":
+            from mifid.report.page import write_score_page
+
+            write_score_page(file, self)
+            return
+        if file.suffix.lower() == ".csv":
+            append(file, self._csv_row())
+            return
+        text = self.to_json() if file.suffix.lower() == ".json" else self.text()
+        with atomic_write(file) as out:
+            out.write(f"{text}\n".encode())
+
+    def _csv_row(self) -> dict[str, Any]:
+        row = {
+            **self.to_dict(),
+            "generated": self.inputs["generated"].source,
+            "generated_sha256": self.inputs["generated"].sha256,
+            "reference": self.inputs["reference"].source,
+            "reference_sha256": self.inputs["reference"].sha256,
+            "extractor": self.protocol["extractor"],
+            "metrics": json.dumps({name: m.to_dict() for name, m in self.metrics.items()}),
+            "warnings": json.dumps(self.warnings, ensure_ascii=False) if self.warnings else "",
+        }
+        for name in ("fid", "mifid"):
+            interval = self.uncertainty.intervals.get(name) if self.uncertainty else None
+            row[f"{name}_low"] = interval.low if interval else None
+            row[f"{name}_high"] = interval.high if interval else None
+        return row
+
+    def _evidence(self) -> Evidence:
+        if self.evidence is None:
+            raise UnavailableError(
+                "this report keeps no features: its pictures were a stream, which has passed",
+                hint="Score a folder, zip, array or features file instead.",
+            )
+        return self.evidence
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
+    file = Path(path)
+    if file.suffix.lower() == ".csv" and file.is_file():
+        check_history(file)  # appended to, so that its folder need not be writable
+        return file
+    return files.check_output(file, FORMATS)

@@ -1,0 +1,287 @@
+"""Mean and covariance of features, in float64, in one pass, mergeable."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import CompatibilityError, FeatureError
+from mifid.statistics import formats
+from mifid.statistics.features import check_finite
+from mifid.statistics.provenance import Provenance
+
+__all__ = ["Statistics"]
+
+_FLUSH_ROWS = 1024  # fewer at a time make the update wait for memory; more need more of it
+
+
+class Statistics:
+    """Mean and covariance (ddof 1) of features that may be too many to keep.
+
+    Batches are added as they come; the memory does not grow with their number. Uses the pairwise
+    update of Chan, Golub and LeVeque (1979): with ``d = mean_b - mean_a``,
+    ``M = M_a + M_b + d d^T n_a n_b / (n_a + n_b)``, where M is the sum of centred outer products.
+
+    >>> import numpy as np
+    >>> statistics = Statistics()
+    >>> statistics.update(np.array([[0.0, 1.0], [2.0, 5.0]]))
+    >>> statistics.n, statistics.mu.tolist(), statistics.sigma.tolist()
+    (2, [1.0, 3.0], [[2.0, 4.0], [4.0, 8.0]])
+    """
+
+    def __init__(self, *, provenance: Provenance | None = None) -> None:
+        self.provenance = provenance or Provenance()
+        self._n = 0
+        self._unknown_n = False
+        self._mean: npt.NDArray[np.float64] = np.zeros(0)
+        self._scatter: npt.NDArray[np.float64] = np.zeros((0, 0))
+        self._pending: npt.NDArray[np.float64] = np.zeros((0, 0))
+        self._pending_rows = 0
+
+    @classmethod
+    def from_features(
+        cls, values: npt.ArrayLike, *, provenance: Provenance | None = None
+    ) -> Statistics:
+        """Compute the statistics of features (N, D)."""
+        statistics = cls(provenance=provenance)
+        statistics.update(values)
+        return statistics
+
+    @classmethod
+    def from_moments(
+        cls,
+        *,
+        mu: npt.ArrayLike,
+        sigma: npt.ArrayLike,
+        n: int | None = None,
+        provenance: Provenance | None = None,
+    ) -> Statistics:
+        """Take over a mean (D,) and a covariance (D, D) with ddof 1; ``n`` None: not known.
+
+        A covariance that is symmetric but for rounding is made symmetric.
+
+        Raises:
+            FeatureError: shapes that do not fit, NaN or infinity; a sigma that is no covariance:
+                complex, not symmetric (by more than 1e-5 of its largest entry), or with
+                eigenvalues below -1e-6 of the largest; n that is no whole number of at least 2.
+        """
+        mean = _real(mu, "mu").reshape(-1).copy()  # the caller may change his
+        covariance = _real(sigma, "sigma")
+        if covariance.shape != (len(mean), len(mean)) or not len(mean):
+            raise FeatureError(
+                f"sigma has shape {covariance.shape}; mu of width {len(mean)} "
+                f"needs {(len(mean), len(mean))}"
+            )
+        if n is not None and not (float(n).is_integer() and n >= 2):
+            raise FeatureError(f"n is {n}; expected a whole number of at least 2 pictures")
+        check_finite(mean[None], "the statistics' mu")
+        check_finite(covariance, "the statistics' sigma")
+        covariance = _covariance(covariance)
+        statistics = cls(provenance=provenance)
+        statistics._unknown_n = n is None
+        statistics._n = 2 if n is None else int(n)
+        statistics._mean = mean
+        with np.errstate(over="ignore"):
+            statistics._scatter = covariance * (statistics._n - 1)
+        if not np.isfinite(statistics._scatter).all():
+            raise FeatureError("the statistics' sigma overflows: it is too large for float64")
+        return statistics
+
+    def update(self, values: npt.ArrayLike) -> None:
+        """Add features (B, D).
+
+        Raises:
+            FeatureError: not (B, D), not finite, of another width, or onto statistics of unknown n.
+        """
+        batch = np.asarray(values)
+        if batch.dtype.kind != "f":
+            batch = batch.astype(np.float64)
+        check_finite(batch)
+        self._check_mergeable(batch.shape[1])
+        if len(self._mean) == 0:
+            self._mean = np.zeros(batch.shape[1])
+            self._scatter = np.zeros((batch.shape[1],) * 2)
+        while len(batch):
+            if not len(self._pending):
+                self._pending = np.empty((_FLUSH_ROWS + 1, batch.shape[1]))
+            first = self._pending_rows
+            part, batch = np.split(batch, [_FLUSH_ROWS - first])
+            self._pending_rows += len(part)
+            self._pending[first : self._pending_rows] = part  # the caller may reuse its buffer
+            if self._pending_rows == _FLUSH_ROWS:
+                self._flush()
+
+    def merge(self, other: Statistics) -> None:
+        """Add another set's statistics, as if its features had been added here.
+
+        Raises:
+            FeatureError: they are of another width, or of an unknown number of pictures.
+            CompatibilityError: another extractor made them, or the same in another precision.
+        """
+        other._flush()
+        if other._unknown_n:
+            raise _unknown_n()
+        if other._n:
+            self._flush()
+            self._check_mergeable(len(other._mean))
+            self.provenance = self._common_provenance(other)
+            if self._n == 0:
+                self._n, self._mean, self._scatter = other._n, other._mean, other._scatter.copy()
+                return
+            delta = other._mean - self._mean
+            self._scatter += other._scatter
+            self._scatter += np.outer(delta, delta) * (self._n * other._n / (self._n + other._n))
+            self._move_mean(other._n, other._mean)
+
+    @property
+    def n(self) -> int | None:
+        """How many pictures, None if the file that this was read from does not say."""
+        return None if self._unknown_n else self._n + self._pending_rows
+
+    @property
+    def mu(self) -> npt.NDArray[np.float64]:
+        """Mean, (D,) float64."""
+        self._flush()
+        return self._mean
+
+    @property
+    def sigma(self) -> npt.NDArray[np.float64]:
+        """Covariance with ddof 1, (D, D) float64, symmetric.
+
+        Raises:
+            FeatureError: fewer than two pictures.
+        """
+        self._flush()
+        if self._n < 2:
+            raise FeatureError(
+                f"a covariance needs at least two pictures, got {self._n}",
+                hint="FID compares sets; a single picture has no distribution.",
+            )
+        return self._scatter / (self._n - 1)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write ``mu``, ``sigma``, ``n`` and the provenance: enough for FID, not for MiFID."""
+        formats.write(path, mu=self.mu, sigma=self.sigma, n=self.n, provenance=self.provenance)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Statistics:
+        """Read statistics in any format of :mod:`~mifid.statistics.formats`; or from features."""
+        with formats.naming(path):
+            return cls.from_contents(formats.read(path))
+
+    @classmethod
+    def from_contents(cls, contents: formats.Contents) -> Statistics:
+        """Take over what a file holds."""
+        if contents.features is not None:
+            return cls.from_features(contents.features, provenance=contents.provenance)
+        assert contents.mu is not None
+        assert contents.sigma is not None
+        return cls.from_moments(
+            mu=contents.mu, sigma=contents.sigma, n=contents.n, provenance=contents.provenance
+        )
+
+    def _common_provenance(self, other: Statistics) -> Provenance:
+        mine, theirs = self.provenance, other.provenance
+        if self._n == 0 and mine.fingerprint is None:
+            return theirs
+        if mine.fingerprint and theirs.fingerprint and mine.fingerprint != theirs.fingerprint:
+            raise CompatibilityError(
+                f"statistics made by {theirs.extractor} ({theirs.dtype}, {theirs.resize}) cannot "
+                f"be added to those made by {mine.extractor} ({mine.dtype}, {mine.resize})",
+                hint="Both must come from the same extractor with the same weights, precision and "
+                "resize.",
+            )
+        # What is not known of a part is not known of the whole.
+        return mine if mine.fingerprint == theirs.fingerprint else Provenance()
+
+    def _check_mergeable(self, width: int) -> None:
+        if self._unknown_n:
+            raise _unknown_n()
+        if len(self._mean) and width != len(self._mean):
+            raise FeatureError(f"features of width {width} cannot be added to {len(self._mean)}")
+
+    def _flush(self) -> None:
+        n, before = self._pending_rows, self._n
+        if n == 0:
+            return
+        rows = self._pending[:n]
+        mean = rows.mean(axis=0)
+        rows -= mean
+        # The term of the means is one more row, so that one product adds everything: at D = 2048
+        # each temporary matrix costs 33 MB.
+        self._pending[n] = (mean - self._mean) * np.sqrt(before * n / (before + n))
+        rows = self._pending[: n + 1]
+        self._scatter += rows.T @ rows
+        self._move_mean(n, mean)
+        self._pending_rows = 0
+        if n < _FLUSH_ROWS:  # nothing more may come
+            self._pending = np.zeros((0, 0))
+
+    def _move_mean(self, n: int, mean: npt.NDArray[np.float64]) -> None:
+        self._mean = self._mean + (mean - self._mean) * (n / (self._n + n))
+        self._n += n
+
+
+_ASYMMETRY = 1e-5  # of the largest entry: float32 sums leave 1e-6
+_NEGATIVE = 1e-6  # of the largest eigenvalue
+
+
+def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise FeatureError(
+            f"the statistics' {name} is of type {array.dtype}; expected real numbers"
+        )
+    return np.asarray(array, dtype=np.float64)
+
+
+def _covariance(sigma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a covariance (D, D), symmetric to the last bit.
+
+    Raises:
+        FeatureError: it is none.
+    """
+    scale = float(np.abs(sigma).max())
+    if scale == 0:
+        return sigma
+    unit = sigma / scale  # so that nothing below overflows
+    asymmetry = float(np.abs(unit - unit.T).max())
+    if asymmetry > _ASYMMETRY:
+        raise FeatureError(
+            "the statistics' sigma is no covariance: it is not symmetric (entries differ by "
+            f"{asymmetry * scale:.3g}, the largest is {scale:.3g})"
+        )
+    if asymmetry > 0:
+        unit = (unit + unit.T) / 2
+        sigma = unit * scale
+    least = _least_eigenvalue(unit)
+    if least < -_NEGATIVE:
+        raise FeatureError(
+            "the statistics' sigma is no covariance: variances are never negative, but its "
+            f"smallest eigenvalue is {least:.3g} of the largest",
+            hint="Is it a covariance, as np.cov gives it, and not another matrix?",
+        )
+    return sigma
+
+
+def _least_eigenvalue(unit: npt.NDArray[np.float64]) -> float:
+    """Return the smallest eigenvalue as a part of the largest; 0 if it is surely not too small.
+
+    Cholesky's factorization of S + t I exists if no eigenvalue is below -t: a tenth of the time.
+    """
+    largest = float(np.diagonal(unit).max())  # at most the largest eigenvalue
+    try:
+        np.linalg.cholesky(unit + np.eye(len(unit)) * (_NEGATIVE / 2 * largest))
+    except np.linalg.LinAlgError:
+        values = np.linalg.eigvalsh(unit)
+        return float(values[0] / max(abs(values[0]), values[-1]))
+    return 0.0
+
+
+def _unknown_n() -> FeatureError:
+    return FeatureError(
+        "statistics of an unknown number of pictures cannot be added to",
+        hint="Only mu and sigma were in the file; give the pictures or their features instead.",
+    )

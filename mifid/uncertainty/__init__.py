@@ -1,0 +1,1 @@
+"""How far a score may be off: intervals, and the bias of few pictures."""

@@ -1,0 +1,237 @@
+"""How far a score can be trusted: its interval and its bias, or why there are none."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mifid.cache import Cache
+from mifid.errors import FeatureError, InputError, UnavailableError
+from mifid.kept import kept
+from mifid.progress import Progress
+from mifid.statistics.features import Features
+from mifid.statistics.statistics import Statistics
+from mifid.uncertainty.bias import Bias, bias
+from mifid.uncertainty.intervals import Uncertainty, uncertainty
+
+__all__ = [
+    "LEVEL",
+    "MOST_PICTURES",
+    "REPLICATES",
+    "SEED",
+    "SWITCHED_OFF",
+    "Assessment",
+    "Resampling",
+    "assess",
+]
+
+LEVEL = 95.0
+SWITCHED_OFF = "switched off"
+REPLICATES = 1000
+SEED = 2020
+"""torch-fidelity's, so that KID and Inception Score are its numbers."""
+_NO_LEVEL = (
+    "The held-out pictures are mean and covariance only: no level of theirs at equal numbers."
+)
+
+MOST_PICTURES = 20_000
+"""Beyond so many on a side intervals are computed only when asked for."""
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are made.
+
+    Attributes:
+        ci: level in per cent; 0: no intervals; None: 95 for up to 20,000 pictures.
+        resample: of ``"generated"``, ``"reference"``: the sides that could have been others.
+        replicates: of the bootstrap.
+        seed: of its draws.
+    """
+
+    ci: float | None = None
+    resample: Sequence[str] = ("generated", "reference")
+    replicates: int = REPLICATES
+    seed: int = SEED
+
+    def __post_init__(self) -> None:
+        if self.ci is not None and not (self.ci == 0 or 50 <= self.ci <= 99.9):
+            raise InputError(f"ci is {self.ci:g}; expected 50 to 99.9 per cent, or 0 for none")
+        unknown = sorted(set(self.resample) - {"generated", "reference"})
+        if unknown or not self.resample:
+            raise InputError(
+                f"resample is {', '.join(self.resample) or 'empty'}",
+                hint="Expected generated, reference, or both.",
+            )
+        if self.replicates < 100:
+            raise InputError(f"replicates is {self.replicates}; an interval needs at least 100")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}; expected 0 to 4294967295")
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Uncertainty and bias; None where the reason says why."""
+
+    uncertainty: Uncertainty | None = None
+    uncertainty_reason: str | None = None
+    bias: Bias | None = None
+    bias_reason: str | None = None
+
+
+def assess(
+    *,
+    generated: Features | Statistics,
+    reference: Features | Statistics,
+    training: Features | Statistics,
+    held_out: Features | Statistics | None,
+    values: AbstractSet[str],
+    epsilon: float,
+    resampling: Resampling,
+    cache: Cache | None,
+    seconds: MutableMapping[str, float],
+    progress: Progress,
+) -> Assessment:
+    """Compute intervals and bias of a score, or say why they cannot be had.
+
+    Args:
+        generated, reference, training, held_out: the sides; ``training`` may be the reference.
+        values: which of ``"fid"``, ``"memorization_distance"`` and ``"mifid"`` the score has; no
+            other gets an interval, and without ``"fid"`` there is no bias.
+        epsilon: the threshold of the memorization distance.
+        resampling: how intervals are made.
+        cache: None: nothing is kept.
+        seconds: wall times are added as ``"uncertainty"`` and ``"bias"``.
+        progress: where it is shown.
+    """
+    reason = _reason(generated, reference, resampling)
+    if not values:
+        reason = "neither FID nor memorization distance was computed"
+    if reason is not None:
+        return Assessment(uncertainty_reason=reason, bias_reason=reason)
+    assert isinstance(generated, Features)
+    assert isinstance(reference, Features)
+    sides = {
+        "generated": generated,
+        "reference": reference,
+        "training": training if isinstance(training, Features) else None,
+        "held_out": held_out if isinstance(held_out, Features) else None,
+    }
+    start = time.perf_counter()
+    found, why = _uncertainty(sides, values, epsilon, resampling, cache, progress)
+    seconds["uncertainty"] = time.perf_counter() - start
+    start = time.perf_counter()
+    drift, why_not = _bias(
+        sides, values, resampling.seed, cache, unusable=isinstance(held_out, Statistics)
+    )
+    seconds["bias"] = time.perf_counter() - start
+    return Assessment(found, why, drift, why_not)
+
+
+def _reason(
+    generated: Features | Statistics, reference: Features | Statistics, resampling: Resampling
+) -> str | None:
+    if resampling.ci == 0:
+        return SWITCHED_OFF
+    for name, side in (("generated", generated), ("reference", reference)):
+        if isinstance(side, Statistics):
+            return f"the {name} side is mean and covariance only; pictures cannot be drawn from it"
+        if resampling.ci is None and len(side) > MOST_PICTURES:
+            return f"more than {MOST_PICTURES:,} pictures: computed only when a level is given"
+    return None
+
+
+def _uncertainty(
+    sides: dict[str, Features | None],
+    wanted: AbstractSet[str],
+    epsilon: float,
+    resampling: Resampling,
+    cache: Cache | None,
+    progress: Progress,
+) -> tuple[Uncertainty | None, str | None]:
+    generated, reference, training = sides["generated"], sides["reference"], sides["training"]
+    assert generated is not None
+    assert reference is not None
+
+    def compute() -> dict[str, object]:
+        return uncertainty(
+            generated=generated,
+            reference=reference,
+            training=training,
+            epsilon=epsilon,
+            level=level,
+            resample=tuple(resampling.resample),
+            replicates=resampling.replicates,
+            seed=resampling.seed,
+            progress=progress,
+        ).to_dict()
+
+    if "memorization_distance" not in wanted:
+        epsilon = 0.0  # nothing is said of a threshold that this score does not come near
+    level = LEVEL if resampling.ci is None else resampling.ci
+    try:
+        values = _kept(
+            cache,
+            "uncertainty 3",
+            compute,
+            sides={key: sides[key] for key in ("generated", "reference", "training")},
+            settings={
+                "epsilon": epsilon,
+                "level": level,
+                "resample": sorted(resampling.resample),
+                "replicates": resampling.replicates,
+                "seed": resampling.seed,
+            },
+        )
+    except (UnavailableError, FeatureError) as error:  # FeatureError: rows of zeros
+        return None, error.message
+    found = Uncertainty.from_dict(values)
+    intervals = {name: ends for name, ends in found.intervals.items() if name in wanted}
+    return replace(found, intervals=intervals), None
+
+
+def _bias(
+    sides: dict[str, Features | None],
+    wanted: AbstractSet[str],
+    seed: int,
+    cache: Cache | None,
+    *,
+    unusable: bool,
+) -> tuple[Bias | None, str | None]:
+    if "fid" not in wanted:
+        return None, "no FID was asked for"
+    generated, reference, held_out = sides["generated"], sides["reference"], sides["held_out"]
+    assert generated is not None
+    assert reference is not None
+    try:
+        values = _kept(
+            cache,
+            "bias 2",
+            lambda: bias(
+                generated=generated, reference=reference, held_out=held_out, seed=seed
+            ).to_dict(),
+            sides={key: sides[key] for key in ("generated", "reference", "held_out")},
+            settings={"seed": seed},
+        )
+    except (UnavailableError, FeatureError) as error:
+        return None, error.message
+    found = Bias.from_dict(values)
+    if unusable:
+        found = replace(found, sentence=f"{found.sentence} {_NO_LEVEL}")
+    return found, None
+
+
+def _kept(*arguments: Any, **settings: Any) -> Mapping[str, Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = kept(*arguments, **settings)
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError as error:
+        raise FeatureError("they overflow: the features are too large for float64") from error
+    return values

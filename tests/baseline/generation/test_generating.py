@@ -1,0 +1,481 @@
+"""Photos become a checked submission: the network's own pictures, in order, after any end."""
+
+import shutil
+import threading
+import zipfile
+from collections import namedtuple
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from generators import built, config, saved
+from pictures import encode, noise, noises, write_folder, write_zip
+from PIL import Image
+from surroundings import AROUND, draws, state
+from torch import nn
+
+from mifid.baseline.config.schema import Generator
+from mifid.baseline.generation import generating as module
+from mifid.baseline.generation.generating import as_submitted, generate
+from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
+from mifid.errors import InputError, MifidError, MifidWarning, OutputError, PictureError
+from mifid.images import open_images
+from mifid.images.decode import decode
+from mifid.submission.resumable import partial_path, resumable_archive
+from mifid.submission.writer import Rules, encode_picture
+
+RULES = Rules("a small one", "images.zip", 2, 50, "PNG", (16, 16), "RGB")
+JPEG = replace(RULES, format="JPEG")
+BATCH = 3
+
+
+class Identity(nn.Module):
+    """Paints the photo itself; remembers how many came at a time."""
+
+    def __init__(self, most=99):
+        super().__init__()
+        self.batches = []
+        self.most = most
+
+    def forward(self, x):
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.batches.append(len(x))
+        return x
+
+
+def loaded(network, settings=None, sha256="abc"):
+    return LoadedGenerator(network.eval(), settings or config(), "raw", {}, sha256)
+
+
+def photos(n=8, size=16):
+    return np.stack(noises(n, size, size))
+
+
+def paint(network, pixels):
+    """The same by hand, one photo at a time."""
+    with torch.no_grad():
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).double() / 127.5 - 1
+        painted = torch.cat([network.eval()(one[None].float()) for one in x])
+    levels = ((painted.double() + 1) * 127.5).round().clamp(0, 255)
+    return levels.permute(0, 2, 3, 1).numpy()
+
+
+def run(generator, given, folder, **options):
+    folder.mkdir(exist_ok=True)
+    options = {"rules": RULES, "batch_size": BATCH, "device": "cpu", "workers": 2} | options
+    return generate(generator, given, folder / "images.zip", **options)
+
+
+def entries(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pixels_of(path):
+    return np.stack([decode(content, name).pixels for name, content in entries(path).items()])
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return saved(tmp_path / "best.safetensors")
+
+
+class Interrupting:
+    """A progress that is interrupted after so many generated pictures."""
+
+    def __init__(self, after):
+        self.left = after
+
+    @contextmanager
+    def task(self, label, total, unit):
+        yield self if label == "generate" else Interrupting(10**9)
+
+    def status(self, text):
+        pass
+
+    def advance(self, steps=1):
+        self.left -= steps
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("which", [None, "raw", "ema"])
+def test_the_pictures_are_those_of_the_network(which, checkpoint, tmp_path):
+    result = run(checkpoint, photos(), tmp_path / "out", which=which)
+    network = built(config(), {"raw": 1, "ema": 2}[which or "ema"])
+    difference = np.abs(pixels_of(result.path) - paint(network, photos()))
+    assert difference.max() <= 1  # a batch may round the odd one the other way
+    assert (difference > 0).mean() < 0.001
+    assert (result.pictures, result.resumed, result.notes) == (8, 0, ())
+    assert result.which == (which or "ema")
+    assert result.check.accepted
+    assert 0 < result.network_seconds < result.seconds
+
+
+def test_names_and_order_are_the_photos(checkpoint, tmp_path):
+    given = [(f"b/{i}.png", encode(noise(i, 16, 16))) for i in range(9, -1, -1)]
+    folder = write_folder(tmp_path / "photos", [*given, ("a/10.jpeg", encode(noise(10, 16, 16)))])
+    result = run(loaded(Identity()), folder, tmp_path / "out")
+    assert list(entries(result.path)) == ["10.png", *(f"{i}.png" for i in range(10))]
+    assert (pixels_of(result.path) == [noise(i, 16, 16) for i in (10, *range(10))]).all()
+
+
+def test_jpeg_of_the_quality_asked_for(tmp_path):
+    for quality in (30, 95):
+        result = run(loaded(Identity()), photos(2), tmp_path, rules=JPEG, quality=quality)
+        expected = [encode_picture(p, quality=quality) for p in photos(2)]
+        assert list(entries(result.path).values()) == expected
+        assert list(entries(result.path)) == ["[0].jpg", "[1].jpg"]
+
+
+def test_equal_input_makes_equal_bytes_whatever_the_workers(checkpoint, tmp_path):
+    first = run(checkpoint, photos(), tmp_path / "a", workers=1).path.read_bytes()
+    assert run(checkpoint, photos(), tmp_path / "b", workers=5).path.read_bytes() == first
+    assert run(checkpoint, photos()[::-1], tmp_path / "c").path.read_bytes() != first
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 7, 8])
+def test_an_interrupted_run_is_gone_on_with(after, checkpoint, tmp_path):
+    whole = run(checkpoint, photos(), tmp_path / "a").path.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint, photos(), tmp_path / "b", progress=Interrupting(after))
+    (left,) = (tmp_path / "b").iterdir()
+    assert left.name.startswith(".images.zip.")
+    with left.open("r+b") as file:  # as kill -9 in the middle of an entry would leave it
+        file.truncate(left.stat().st_size - 10)
+    result = run(checkpoint, photos(), tmp_path / "b")
+    assert result.path.read_bytes() == whole
+    assert result.resumed == (after - 1) // BATCH * BATCH
+    assert [p.name for p in (tmp_path / "b").iterdir()] == ["images.zip"]
+    assert not [t for t in threading.enumerate() if t.name.startswith("mifid-paint")]
+
+
+def test_only_the_missing_pictures_are_painted(tmp_path):
+    network = Identity()
+    with pytest.raises(KeyboardInterrupt):
+        run(loaded(network), photos(), tmp_path, progress=Interrupting(7))
+    network.batches.clear()
+    assert run(loaded(network), photos(), tmp_path).resumed == 6
+    assert network.batches == [2]
+
+
+CHANGES = {
+    "photos": {"given": photos()[::-1]},
+    "number": {"limit": 7},
+    "quality": {"quality": 90},
+    "batch": {"batch_size": 4},
+    "weights": {"generator": loaded(Identity(), sha256="other")},
+    "rules": {"rules": JPEG},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_another_job_starts_anew(change, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(loaded(Identity()), photos(), tmp_path, progress=Interrupting(7))
+    options = {"generator": loaded(Identity()), "given": photos(), "folder": tmp_path}
+    assert run(**(options | CHANGES[change])).resumed == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["images.zip"]
+
+
+def test_pictures_come_in_order_however_long_each_takes(tmp_path, monkeypatch):
+    waits = iter(np.random.RandomState(0).uniform(0, 0.01, 100))
+    encode_one = module.encode_picture
+
+    def slow(*arguments, **options):
+        threading.Event().wait(next(waits))
+        return encode_one(*arguments, **options)
+
+    monkeypatch.setattr(module, "encode_picture", slow)
+    result = run(loaded(Identity()), photos(30), tmp_path, workers=8, batch_size=4)
+    assert (pixels_of(result.path) == photos(30)).all()
+
+
+def test_no_more_than_four_batches_are_in_memory(tmp_path, monkeypatch):
+    """Writing is slow here, so whatever runs ahead of it would pile up."""
+    ahead, most, lock = 0, 0, threading.Lock()
+    load = module.Photos.load
+
+    def count(step):
+        nonlocal ahead, most
+        with lock:
+            ahead += step
+            most = max(most, ahead)
+
+    def loading(self, index):
+        count(1)
+        return load(self, index)
+
+    @contextmanager
+    def slow(*arguments, **options):
+        with resumable_archive(*arguments, **options) as archive:
+            add = archive.add
+
+            def adding(content):
+                threading.Event().wait(0.002)
+                add(content)
+                count(-1)
+
+            archive.add = adding
+            yield archive
+
+    monkeypatch.setattr(module.Photos, "load", loading)
+    monkeypatch.setattr(module, "resumable_archive", slow)
+    run(loaded(Identity()), photos(40), tmp_path, batch_size=4)
+    assert 4 < most <= 4 * 4
+    assert ahead == 0
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch"])
+def test_photos_of_another_size_are_fitted_as_in_training(fit, tmp_path):
+    from mifid.baseline.data.fitting import fit_picture
+
+    odd = noise(3, 20, 30)
+    folder = write_folder(tmp_path / "photos", [("a.png", encode(odd)), ("b.png", encode(odd))])
+    result = run(loaded(Identity(), config(fit=fit)), folder, tmp_path / "out")
+    expected = fit_picture(odd, size=16, fit=fit, name="a.png")
+    assert (pixels_of(result.path) == expected).all()
+
+
+def test_another_size_than_the_competitions_is_resized_and_told(tmp_path):
+    settings = config(size=8)
+    with pytest.warns(MifidWarning, match="paints 8 x 8 pixels; .* resized to 16 x 16, which a sm"):
+        result = run(loaded(Identity(), settings), photos(3, 8), tmp_path)
+    (note,) = result.notes
+    assert "8 x 8" in note
+    expected = [
+        np.asarray(Image.fromarray(p).resize((16, 16), Image.Resampling.LANCZOS))
+        for p in photos(3, 8)
+    ]
+    assert (pixels_of(result.path) == expected).all()
+    assert result.check.accepted
+
+
+class FromNoise(nn.Module):
+    """Shows its latent numbers as grey levels."""
+
+    latent = 256
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def forward(self, z):
+        self.given.append(z)
+        return (z / 4).clamp(-1, 1).reshape(-1, 1, 16, 16).expand(-1, 3, -1, -1)
+
+
+def test_from_noise_photos_give_number_and_names_alone(tmp_path):
+    broken = write_folder(tmp_path / "photos", [(f"{i}.jpg", b"no picture") for i in range(7)])
+    network = FromNoise()
+    first = run(loaded(network), broken, tmp_path / "a")
+    assert list(entries(first.path)) == [f"{i}.png" for i in range(7)]
+    latents = torch.cat(network.given)
+    assert latents.shape == (7, 256)
+    assert len(torch.unique(latents, dim=0)) == 7
+    assert abs(latents.mean()) < 0.1
+    assert abs(latents.std() - 1) < 0.1
+    # Neither the batch nor the end of a run moves them; the seed does.
+    again = run(loaded(network), broken, tmp_path / "b", batch_size=7)
+    assert again.path.read_bytes() == first.path.read_bytes()
+    other = run(loaded(network), broken, tmp_path / "c", seed=1)
+    assert other.path.read_bytes() != first.path.read_bytes()
+
+
+def test_a_dcgan_from_its_file(tmp_path):
+    settings = config(generator=Generator(network="dcgan", width=4, latent=5))
+    path = saved(tmp_path / "best.safetensors", settings)
+    result = run(path, photos(4), tmp_path / "out")
+    assert pixels_of(result.path).shape == (4, 16, 16, 3)
+
+
+def test_a_limit_takes_the_first_photos(tmp_path):
+    result = run(loaded(Identity()), photos(), tmp_path, limit=2)
+    assert (pixels_of(result.path) == photos(2)).all()
+    assert result.pictures == 2
+
+
+def test_too_few_pictures_are_refused_by_the_check_and_stay(tmp_path):
+    result = run(loaded(Identity()), photos(1), tmp_path)
+    assert not result.check.accepted
+    assert [f.rule for f in result.check.findings if f.level == "refused"] == ["number"]
+    assert result.path.exists()
+
+
+def test_memory_that_runs_out_costs_smaller_parts(tmp_path):
+    network = Identity(most=3)
+    with pytest.warns(MifidWarning, match="batches of 8 did not fit .* parts of 2"):
+        result = run(loaded(network), photos(11), tmp_path, batch_size=8)
+    assert (pixels_of(result.path) == photos(11)).all()
+    assert network.batches == [2, 2, 2, 2, 2, 1]  # 8 failed, 4 failed; then never tried again
+    assert "batch_size=2" in result.notes[0]
+
+
+def test_noise_is_the_same_in_smaller_parts(tmp_path):
+    class Small(FromNoise):
+        def forward(self, z):
+            if len(z) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(z)
+
+    first = run(loaded(FromNoise()), photos(7), tmp_path / "a", batch_size=7)
+    with pytest.warns(MifidWarning, match="parts of 2"):
+        second = run(loaded(Small()), photos(7), tmp_path / "b", batch_size=7)
+    assert second.path.read_bytes() == first.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of GPU memory.*\nbatch_size"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "out of memory with batches of 3 pictures\nLower batch_size",
+        ),
+        (RuntimeError("something else"), "something else"),
+    ],
+)
+def test_memory_that_does_not_suffice_is_told(error, said, tmp_path):
+    class Large(nn.Module):
+        def forward(self, x):
+            raise error
+
+    kind = RuntimeError if said == "something else" else MifidError
+    with pytest.raises(kind, match=said):
+        run(loaded(Large()), photos(), tmp_path)
+
+
+def test_a_network_that_paints_nan_is_told(tmp_path):
+    class Diverged(nn.Module):
+        def forward(self, x):
+            return x / (x != x[0, 0, 0, 0]).float()
+
+    with pytest.raises(MifidError, match="NaN or infinite"):
+        run(loaded(Diverged()), photos(), tmp_path)
+    assert not (tmp_path / "images.zip").exists()
+
+
+class Never(nn.Module):
+    def forward(self, x):
+        raise AssertionError("the network must not run")
+
+
+def refused(kind, folder):
+    """Return what is given, the error, and what it says."""
+    good = write_zip(folder / "good.zip", [("a.png", encode(noise(0, 16, 16)))])
+    out = folder / "images.zip"
+    if kind == "damaged":
+        given = [("a.png", encode(noise(0, 16, 16))), ("b.png", encode(noise(1, 16, 16))[:-30])]
+        write_zip(folder / "p.zip", given)
+        return folder / "p.zip", out, PictureError, ("zip .*p.zip: 'b.png'.*\nMend or remove it.$")
+    if kind == "size":
+        write_zip(folder / "p.zip", [("a.png", encode(noise(0, 15, 16)))])
+        return folder / "p.zip", out, PictureError, "p.zip: 'a.png'.*16 x 15.*\n.*just this size"
+    if kind == "tiny":
+        write_zip(folder / "p.zip", [("a.png", encode(noise(0, 3, 16)))])
+        return folder / "p.zip", out, PictureError, "'a.png' is tiny.*\nRemove it, or give a larg"
+    if kind == "names":
+        given = [(name, encode(noise(0, 16, 16))) for name in ("a/x.png", "b/x.jpg")]
+        write_zip(folder / "p.zip", given)
+        return folder / "p.zip", out, InputError, "two pictures would be called x.png"
+    if kind == "stream":
+        return iter([photos()]), out, InputError, "a stream of batches; expected a set"
+    if kind == "missing":
+        return folder / "no", out, InputError, "no such file or folder"
+    if kind == "folder":
+        return good, folder / "no" / "images.zip", OutputError, "mkdir -p"
+    assert kind == "same"
+    return good, good, OutputError, "holds the photos and would be overwritten"
+
+
+@pytest.mark.parametrize(
+    "kind", ["damaged", "size", "tiny", "names", "stream", "missing", "folder", "same"]
+)
+def test_what_can_fail_fails_before_the_network_runs(kind, tmp_path):
+    given, out, error, said = refused(kind, tmp_path)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    with pytest.raises(error, match=said):
+        generate(
+            loaded(Never(), config(fit="crop" if kind == "tiny" else "exact")),
+            given,
+            out,
+            rules=RULES,
+            device="cpu",
+        )
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_a_disk_that_is_too_small_is_told_before(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(20_000))
+    rules = replace(RULES, size=(256, 256))
+    settings = config(size=256)
+    with pytest.raises(OutputError, match=r"3 pictures need about 0 MB, and .* has 0 MB left"):
+        run(loaded(Never(), settings), photos(3, 256), tmp_path, rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),
+        ({"workers": -1}, "workers is -1; expected 1 or more"),
+        ({"limit": 0}, "limit is 0; expected 1 or more"),
+        ({"quality": 101}, "quality is 101; expected 1 to 100"),
+        ({"which": "ema"}, "was loaded with its raw weights"),
+        ({"device": "abacus"}, "device 'abacus' cannot be used"),
+    ],
+)
+def test_settings_out_of_their_range(options, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        run(loaded(Never()), photos(), tmp_path, **options)
+
+
+def test_a_source_stays_open_for_who_opened_it(tmp_path):
+    archive = write_zip(tmp_path / "p.zip", [("a.png", encode(noise(0, 16, 16)))])
+    source = open_images(archive)
+    run(loaded(Identity()), source, tmp_path / "out")
+    assert source.read(0) == encode(noise(0, 16, 16))
+    source.close()
+
+
+def test_torch_is_left_as_it_was(checkpoint, tmp_path):
+    cudnn = torch.backends.cudnn
+    before = (cudnn.deterministic, cudnn.benchmark, torch.random.get_rng_state().sum())
+    network = load_generator(checkpoint).network.train()
+    run(LoadedGenerator(network, config(), "ema", {}, "x"), photos(2), tmp_path / "out")
+    assert network.training
+    assert before == (cudnn.deterministic, cudnn.benchmark, torch.random.get_rng_state().sum())
+
+
+def test_the_partial_archive_lies_where_resumable_says(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(loaded(Identity()), photos(), tmp_path, progress=Interrupting(5))
+    (left,) = tmp_path.iterdir()
+    fingerprint = left.name.split(".")[-2]
+    assert len(fingerprint) == 12
+    assert left == partial_path(tmp_path / "images.zip", fingerprint)
+
+
+def test_as_submitted_is_what_a_submission_gives_back(tmp_path):
+    result = run(loaded(Identity()), photos(3), tmp_path, rules=JPEG, quality=80)
+    seen = as_submitted(photos(3), rules=JPEG, quality=80)
+    assert (seen == pixels_of(result.path)).all()
+    assert (seen != photos(3)).any()
+    assert as_submitted(photos(2, 8), rules=RULES).shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize("around", ["autocast on the CPU", "default type", "default device", "all"])
+def test_the_archive_is_the_same_whatever_surrounds_the_call(around, checkpoint, tmp_path):
+    expected = run(checkpoint, photos(), tmp_path / "plain").path.read_bytes()
+    moved = draws()
+    with ExitStack() as stack:
+        for name in AROUND if around == "all" else [around]:
+            stack.enter_context(AROUND[name]())
+        before = state()
+        found = run(checkpoint, photos(), tmp_path / "around").path.read_bytes()
+        assert state() == before
+    assert found == expected
+    assert draws() == moved

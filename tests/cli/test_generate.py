@@ -1,0 +1,153 @@
+"""mifid generate: what was made, whether it would be accepted, and how to go on."""
+
+import json
+import zipfile
+from dataclasses import replace
+
+import pytest
+from generators import config, saved
+from mifid_cli.generate import generate
+from mifid_cli.main import cli
+from pictures import encode, noise, write_folder
+
+from mifid.baseline.generation import generating as library
+from mifid.submission import writer as submission
+
+RULES = replace(submission.MONET, at_least=2, at_most=20, size=(16, 16))
+
+
+@pytest.fixture(autouse=True)
+def prepared(folder, monkeypatch):
+    """photos/ and best.safetensors in the current folder, and rules for few, small pictures."""
+    monkeypatch.setitem(library.generate.__wrapped__.__kwdefaults__, "rules", RULES)
+    monkeypatch.setitem(cli.commands, "generate", generate)
+    entries = [(f"{i}.png", encode(noise(i, 16, 16))) for i in range(5)]
+    write_folder(folder / "photos", entries)
+    saved(folder / "best.safetensors")
+
+
+BASIC = ["generate", "--checkpoint", "best.safetensors", "--photos", "photos", "--device", "cpu"]
+
+
+def read(path="images.zip"):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_it_writes_checks_and_says_what_next(run):
+    result = run(*BASIC)
+    assert result.exit_code == 0, result.output
+    assert list(read()) == [f"{i}.jpg" for i in range(5)]
+    assert "images.zip: 5 pictures with the averaged (EMA) weights, 5 of them in " in result.stdout
+    assert "images.zip would be accepted by 'I'm Something of a Painter Myself'." in result.stdout
+    assert "Next: mifid score images.zip --ref monet_jpg/" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(("flags", "name"), [([], "ema"), (["--ema"], "ema"), (["--raw"], "raw")])
+def test_the_weights_can_be_chosen(flags, name, run):
+    found = json.loads(run(*BASIC, *flags, "--json").stdout)
+    assert found["weights"] == name
+    pictures = read()
+    run(*BASIC, "--raw" if name == "raw" else "--ema", "-o", "images2.zip")
+    assert read("images2.zip") == pictures
+    run(*BASIC, "--ema" if name == "raw" else "--raw", "-o", "images3.zip")
+    assert read("images3.zip") != pictures
+
+
+def test_json_says_the_same(run):
+    result = run(*BASIC, "--json", "--limit", "3", "--batch-size", "2", "--workers", "1")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    found = json.loads(result.stdout)
+    seconds, network = found.pop("seconds"), found.pop("network_seconds")
+    assert 0 < network < seconds
+    assert {finding["level"] for finding in found.pop("findings")} == {"ok"}
+    assert found == {
+        "path": "images.zip",
+        "pictures": 3,
+        "resumed": 0,
+        "weights": "ema",
+        "notes": [],
+        "accepted": True,
+    }
+
+
+def test_what_kaggle_would_refuse_is_1_and_stays(run):
+    result = run(*BASIC, "--limit", "1", "-o", "other.zip")
+    assert result.exit_code == 1
+    assert len(read("other.zip")) == 1
+    words = " ".join(result.stdout.split())
+    assert "Rename it to images.zip." in words
+    assert "Hand in 2 to 20." in words
+    assert "other.zip would be refused" in words
+    assert run(*BASIC, "--limit", "1", "--json").exit_code == 1
+
+
+def test_quality_reaches_the_encoder(run):
+    run(*BASIC)
+    fine = read()
+    run(*BASIC, "--quality", "20")
+    assert all(len(read()[name]) < len(content) for name, content in fine.items())
+
+
+@pytest.mark.filterwarnings("default")
+def test_another_size_is_warned_of(run, folder):
+    saved(folder / "best.safetensors", config(size=32, fit="stretch"))
+    result = run(*BASIC)
+    assert result.exit_code == 0
+    assert "Warning: the generator paints 32 x 32 pixels" in result.stderr
+    assert json.loads(run(*BASIC, "--json").stdout)["notes"][0].startswith("the generator paints")
+
+
+def test_ctrl_c_says_how_to_go_on_and_it_does(run, monkeypatch):
+    whole = library.AssemblyLine.run
+
+    def interrupted(self, first, end):
+        for number, file in enumerate(whole(self, first, end)):
+            if number == 4:
+                raise KeyboardInterrupt
+            yield file
+
+    monkeypatch.setattr(library.AssemblyLine, "run", interrupted)
+    result = run(*BASIC, "--batch-size", "2")
+    assert result.exit_code == 130
+    assert "Give the same command again: it goes on from here." in result.stderr
+    monkeypatch.setattr(library.AssemblyLine, "run", whole)
+    result = run(*BASIC, "--batch-size", "2")
+    assert result.exit_code == 0
+    assert "5 pictures with the averaged (EMA) weights, 1 of them in" in result.stdout
+    assert "The other 4 were there from an earlier run." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--checkpoint", "no.safetensors"], "no such file: no.safetensors"),
+        (["--photos", "no"], "no such file or folder: no"),
+        (["--checkpoint", "photos/0.png"], "photos/0.png cannot be read as safetensors"),
+        (["-o", "no/images.zip"], "mkdir -p no"),
+        (["-o", "images.png"], "cannot write images.png: a submission is a .zip file"),
+        (["--checkpoint", "photos"], "photos is a folder, and there is no best.safetensors in it"),
+        (["--device", "abacus"], "device 'abacus' cannot be used here"),
+    ],
+)
+def test_what_cannot_be_is_one_message(changes, said, failure):
+    option, value = changes
+    basic = list(BASIC)
+    if option in basic:
+        del basic[basic.index(option) : basic.index(option) + 2]
+    assert said in failure(*basic, option, value)
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--photos"])
+def test_both_sides_must_be_given(option, failure):
+    without = list(BASIC)
+    del without[without.index(option) : without.index(option) + 2]
+    assert f"Missing option '{option}'" in failure(*without, code=2)
+
+
+def test_help_shows_every_option(run):
+    text = run("generate", "--help").output
+    for option in generate.params:
+        assert option.opts[-1] in text

@@ -1,0 +1,421 @@
+"""mifid train-baseline: what it prints, what it leaves, what it says to mistakes."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mifid_cli.train import train_baseline
+from patience import PATIENCE, wait_for
+from pictures import encode, noise, noises, write_folder, write_tfrecord
+from toys import drawn, write_pictures
+
+from mifid.baseline.config.file import read_run_file
+from mifid.baseline.distributed import ALONE
+from mifid.baseline.run.checkpoint import Checkpoints
+from mifid.baseline.run.records import read_metrics
+
+_SMALL = (
+    "data.size=16",
+    "data.held_back=4",
+    "generator.width=4",
+    "generator.blocks=1",
+    "discriminator.width=4",
+    "discriminator.layers=1",
+    "training.batch=2",
+    "score.points=1",
+)
+TINY = ["--preset", "tiny", *(word for setting in _SMALL for word in ("--set", setting))]
+SIDES = ["--photos", "photos", "--monets", "monet"]
+COLOURS = ["--extractor", "toys:colours"]
+
+pytestmark = pytest.mark.filterwarnings("default::mifid.MifidWarning")
+
+
+@pytest.fixture(autouse=True)
+def photos(folder):
+    """photos/ beside monet/ in the current folder; toy networks need one thread."""
+    write_pictures(folder / "photos", drawn("photo", 10))
+    np.savez(folder / "stats.npz", mu=np.zeros(2), sigma=np.eye(2))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield folder / "photos"
+    torch.set_num_threads(threads)
+
+
+def merged(options, arguments):
+    """Leave out of the options what the arguments give: each but --set is given once."""
+    given = {word for word in arguments if str(word).startswith("--")} - {"--set"}
+    kept, words = [], iter(options)
+    for word in words:
+        value = next(words)  # all of these options have one
+        if word not in given:
+            kept += [word, value]
+    return [*kept, *arguments]
+
+
+@pytest.fixture
+def train(run):
+    """Run `mifid train-baseline` with a toy network; the folder of the run is run/."""
+
+    def invoke(*arguments):
+        return run("train-baseline", *merged([*SIDES, *TINY, *COLOURS], arguments))
+
+    return invoke
+
+
+@pytest.fixture
+def refused(failure):
+    """Train what must be refused before anything is lost; return what is said."""
+
+    def invoke(*arguments, code=1, options=(*SIDES, *TINY, *COLOURS, "--steps", "2")):
+        said = failure("train-baseline", *merged(options, arguments), code=code)
+        assert not Path("run/config.toml").exists()
+        return " ".join(said.split())
+
+    return invoke
+
+
+def test_a_run_is_told_and_can_be_repeated(train, folder, run):
+    write_pictures(folder / "others", drawn("painting", 5, seed=90))
+    result = train("--steps", "4", "--limit", "8", "--held-out", "others")
+    assert result.exit_code == 0, result.output
+    warned = " ".join(result.stderr.split())
+    assert "images.zip will hold 10 pictures; 'I'm Something" in warned  # told before training
+    assert "takes 7,000 to 10,000 and would refuse it" in warned
+    words = " ".join(result.stdout.split())
+    assert "refused number 10 pictures" in words
+    assert "ok not 256x256 none" in words
+    assert "MiFID" in words
+    assert f"The submission: {Path('run/images.zip')}" in words
+    assert f"How the run went: {Path('run/report.html')}" in words
+    assert "The folder run holds" in words
+    assert "checkpoints/" in words
+    assert (folder / "run" / "report.html").is_file()
+    inputs, config = read_run_file("run/config.toml")
+    sides = tuple(str(folder / name) for name in ("photos", "monet", "others"))
+    assert (inputs.photos, inputs.monets, inputs.held_out) == sides
+    assert (config.training.steps, config.training.budget) == (4, "")
+    assert (config.data.limit_photos, config.data.limit_paintings) == (8, 8)
+
+    again = run("train-baseline", *COLOURS, "--config", "run/config.toml", "--out", "again")
+    assert again.exit_code == 0, again.output
+    first, second = (folder / name / "images.zip" for name in ("run", "again"))
+    assert first.read_bytes() == second.read_bytes()
+
+    finished = run("train-baseline", *COLOURS, "--resume")
+    assert finished.exit_code == 0, finished.output
+    assert "Nothing was left to train: the run was complete at step 4" in finished.stdout
+    other = run("train-baseline", *COLOURS, "--resume", "--set", "loss.cycle=9")
+    assert other.exit_code == 1
+    assert "loss.cycle: 10 -> 9" in other.stderr
+    longer = run("train-baseline", *COLOURS, "--resume", "--steps", "8")
+    assert longer.exit_code == 0, longer.output
+    assert "the learning rate goes on at 0.0002 (it was at 0)" in longer.stderr
+    assert "Nothing was left" not in longer.stdout
+    assert read_run_file("run/config.toml")[1].training.steps == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--lr", "--set optimiser.rate=VALUE"),
+        ("--learning-rate", "'--set optimiser.rate=VALUE' or '--set optimiser.discriminator_rate="),
+        ("--batch-size", "--set training.batch=VALUE"),
+        ("--lambda_cycle", "--set loss.cycle=VALUE"),
+        ("--n-epochs", "--epochs"),
+        ("--num-epochs", "'--epochs'"),
+    ],
+)
+def test_options_of_other_projects_are_answered_by_meaning(refused, given, meant):
+    assert meant in refused(given, "3", code=2)
+
+
+def test_each_length_says_what_it_counts(run):
+    told = " ".join(run("train-baseline", "--help").stdout.split())
+    found = {
+        option: told.partition(f"--{option} ")[2].partition(" --")[0].partition(" ")[2]
+        for option in ("budget", "epochs", "steps")
+    }
+    assert len(set(found.values())) == 3
+    for option, word in (("budget", "5h"), ("epochs", "passes"), ("steps", "training.batch")):
+        assert word in found[option]
+
+
+@pytest.mark.parametrize("name", ["run", "a run's"])
+def test_what_is_printed_at_the_end_works_as_printed(train, run, name, folder):
+    options = ("--device", "cpu", "--steps", "1", "--out", name)
+    result = train(*options)
+    assert result.exit_code == 0, result.output
+    said = result.stdout.partition("How the run went")[2].splitlines()
+    commands = [shlex.split(line)[1:] for line in said if line.startswith("  mifid ")]
+    longer, paint, score, again = commands
+    assert longer == [
+        *("train-baseline", "--out", name, "--resume", "--steps", "2"),
+        *("--extractor", "toys:colours", "--device", "cpu"),
+    ]
+    done = run(*longer)
+    assert done.exit_code == 0, done.output
+    assert read_run_file(Path(name) / "config.toml")[1].training.steps == 2
+    assert run(*paint).exit_code == 1  # ten photos are too few for the competition
+    assert Path("images.zip").read_bytes() == (Path(name) / "images.zip").read_bytes()
+    scored = run(*score)
+    assert scored.exit_code == 0, scored.output
+    assert "MiFID" in scored.stdout
+    done = run(*again)
+    assert done.exit_code == 0, done.output
+
+
+def test_what_got_worse_is_said_once_and_first(train, monkeypatch):
+    told = "training made things worse: 9"
+    monkeypatch.setattr("mifid.baseline.training._made_worse", lambda run: told)
+    said = train("--steps", "1").stdout
+    assert said.startswith("Training made things worse: 9.\n")
+    assert said.count("made things worse") == 1
+
+
+def test_a_submission_broken_otherwise_is_1(train, monkeypatch):
+    from mifid.baseline.generation import generating as library
+    from mifid.submission.checking import Finding
+
+    real = library.check
+
+    def strict(path, **settings):
+        found = real(path, **settings)
+        bad = Finding("refused", "damaged", "1: 000.jpg", "Write these again.")
+        return type(found)(found.path, found.rules, (*found.findings, bad))
+
+    monkeypatch.setattr(library, "check", strict)
+    assert train("--steps", "1", "--no-score").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "length"),
+    [
+        ([], (30, 0, "")),
+        (["--steps", "7"], (7, 0, "")),
+        (["--epochs", "1.5"], (0, 1.5, "")),
+        (["--budget", "9s"], (0, 0, "9s")),
+        (["--budget", "1h", "--steps", "5"], (5, 0, "1h")),
+        (["--set", "training.steps=5"], (5, 0, "")),  # --set adds to the preset's
+    ],
+)
+def test_a_length_that_is_given_replaces_the_presets(arguments, length, train, monkeypatch):
+    chosen = []
+
+    def stop(*, settings, preset, config, **_):
+        from mifid.baseline.choosing import choose_config
+        from mifid.baseline.training import Trained
+
+        given = {"photos": "p", "monets": "m", "held_out": None, "out": Path("run")}
+        _, found = choose_config(
+            **given, preset_name=preset, config=config, settings=settings, resume=False
+        )
+        chosen.append(found.training)
+        return Trained(Path("run"), 0)
+
+    monkeypatch.setattr("mifid.baseline.training.train_baseline", stop)
+    assert train(*arguments).exit_code == 0
+    assert (chosen[0].steps, chosen[0].epochs, chosen[0].budget) == length
+
+
+def test_paintings_can_be_selected(train, folder):
+    (folder / "names.txt").write_text("000\n002\n003.png\n")
+    assert train("--steps", "1", "--no-score", "--select", "names.txt").exit_code == 0
+    page = Path("run/report.html").read_text()
+    assert "3 from monet" in page
+    assert "10 from photos" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "tinny"], "Did you mean 'tiny'?"),
+        (["--set", "loss.cicle=5"], "Did you mean 'cycle'?"),
+        (["--set", "cycle=lots"], "loss.cycle must be a number, at least 0; got 'lots'"),
+        (["--set", "cycle"], "Expected section.key=value: loss.cycle=5."),
+        (["--config", "other.toml"], "both a preset and a configuration are given"),
+        (["--budget", "soon"], "training.budget"),
+        (["--budget", "1s"], "a budget of 1 s is too short here"),
+        (["--select", "nobody.txt"], "nobody.txt"),
+        (["--photos", "nowhere"], "no such file or folder: nowhere"),
+        (["--monets", "stats.npz"], "paintings: stats.npz holds features or statistics"),
+        (["--held-out", "nowhere"], "no such file or folder: nowhere"),
+        (["--held-out", "monet"], "all held-out pictures (folder monet) are trained on Give"),
+        (["--extractor", "toys:no"], "toys"),
+        (["--extractor", "inceptoin"], "inception"),
+        (["--weights", "no.pth", "--extractor", "inception"], "no.pth"),
+        (["--device", "abacus"], "device 'abacus' cannot be used here"),
+        (["--resume"], "nothing to resume in run: there is no such folder"),
+        (["--monets", "photos"], "--photos and --monets must be different pictures"),
+        (["--out", "monet"], "monet is not empty: it holds 000.png, 001.png, 002.png and 2 more"),
+        (["--set", "data.fit=exact"], "16 x 16"),
+        (["--set", "generator.network=unett"], "Did you mean 'unet'?"),
+    ],
+)
+def test_a_mistake_is_one_message(arguments, said, refused):
+    assert said in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (SIDES[2:], "no photos are given Give --photos (a folder, zip, tar or TFRecords)."),
+        (SIDES[:2], "no monets are given Give --monets (a folder, zip, tar or TFRecords)."),
+    ],
+)
+def test_both_sides_must_be_given(options, said, refused):
+    assert said in refused(options=[*options, *TINY, "--steps", "1"])
+
+
+@pytest.mark.parametrize("option", ["--steps=0", "--epochs=0", "--limit=1", "--workers=0"])
+def test_a_number_out_of_its_range_is_a_wrong_command_line(option, refused):
+    assert option[:7] in refused(option, code=2)
+
+
+def test_mixed_sizes_are_counted(refused, folder):
+    sizes = [noise(i, 32, 32) for i in range(3)] + [noise(9, 32, 24)]
+    entries = [(f"{i}.png", encode(pixels)) for i, pixels in enumerate(sizes)]
+    write_folder(folder / "mixed", entries)
+    said = refused("--monets", "mixed", "--set", "data.fit=exact", "--set", "data.size=32")
+    assert "1 of 4 paintings in folder mixed are not 32 x 32 pixels: 1 is 24 x 32" in said
+    assert "data.fit=crop" in said
+
+
+def test_tiny_pictures_are_named(refused, folder):
+    entries = [(f"{i}.png", encode(p)) for i, p in enumerate(noises(3, 1, 1))]
+    write_folder(folder / "specks", entries)
+    assert "0.png" in refused("--photos", "specks")
+
+
+def test_one_picture_is_too_few(refused, folder):
+    write_pictures(folder / "lone", drawn("photo", 1))
+    assert "too few photos to train on" in refused("--photos", "lone")
+
+
+def test_a_damaged_tfrecord_is_told(refused, folder):
+    path = write_tfrecord(
+        folder / "monet.tfrec", [(str(i), encode(p)) for i, p in enumerate(noises(4, 20, 20))]
+    )
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    said = refused("--monets", "monet.tfrec")
+    assert "CRC" in said
+    assert "monet.tfrec" in said
+
+
+def test_a_run_that_diverges_is_told(train):
+    result = train(
+        *("--steps", "50", "--no-score", "--set", "optimiser.name=sgd"),
+        *("--set", "optimiser.rate=1e18", "--set", "optimiser.discriminator_rate=1e18"),
+    )
+    assert result.exit_code == 1
+    words = " ".join(result.stderr.split())
+    assert "training diverged at step" in words
+    assert "Lower optimiser.rate" in words
+    assert Checkpoints(Path("run/checkpoints"), ALONE).last() is not None
+
+
+def test_a_full_disk_is_told(refused, monkeypatch):
+    from types import SimpleNamespace
+
+    from mifid.baseline.run import preflight
+
+    full = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr(preflight, "shutil", full)
+    assert "1 kB are free" in refused("--no-score")
+
+
+def test_debug_shows_where(train):
+    with pytest.raises(Exception, match="no such file or folder: nowhere"):
+        train("--photos", "nowhere", "--steps", "1", "--debug")
+
+
+def test_help_shows_every_option(run):
+    text = run("train-baseline", "--help").output
+    for option in train_baseline.params:
+        assert option.opts[-1] in text
+    assert "The exit code is 0 when the run is complete" in " ".join(text.split())
+
+
+def _rows():
+    return read_metrics(Path("run")) if Path("run/metrics.jsonl").is_file() else []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no SIGINT to send")
+def test_ctrl_c_saves_and_the_command_that_is_shown_goes_on(folder, run, failure):
+    """A real process, as only that can be interrupted."""
+    (folder / "toys.py").write_bytes(Path(drawn.__code__.co_filename).read_bytes())
+    options = [*SIDES, *TINY, *COLOURS, "--epsilon", "0.2"]
+    length = ["--steps", "200", "--set", "training.log_steps=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mifid_cli", "train-baseline", *options, *length],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    kept = Checkpoints(Path("run/checkpoints"), ALONE)
+    try:
+        wait_for(lambda: any(row["kind"] == "train" for row in _rows()), process=process)
+        in_use = failure("train-baseline", *options, *length)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert "another process is training in run" in in_use
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
+    command = "mifid train-baseline --out run --resume --extractor toys:colours"
+    assert f"Stopped at step {kept.last():,} and saved. Go on with: {command}\n" in err
+    assert run(*command.split()[1:]).exit_code == 0
+    assert kept.last() == 200
+
+
+def test_ctrl_c_before_the_first_step_says_that_nothing_was_lost(train, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mifid.baseline.scorer.features", interrupted)
+    result = train("--steps", "1")
+    assert result.exit_code == 130
+    assert "Nothing was trained yet: give the same command again." in result.stderr
+
+
+def test_ctrl_c_while_painting_says_how_to_go_on(train, run, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mifid.baseline.generation.generating.generate", interrupted)
+        result = train("--steps", "2", "--no-score")
+    assert result.exit_code == 130
+    assert "Interrupted. Go on with: mifid train-baseline --out run --resume" in result.stderr
+    command = result.stderr.partition("Go on with: mifid ")[2].split()
+    resumed = run(*command)
+    assert resumed.exit_code == 0, resumed.output
+
+
+def test_a_module_of_the_current_folder_stands_in_for_no_library(folder, run):
+    """Beside pictures from elsewhere may lie anything."""
+    (folder / "safetensors.py").write_text("raise SystemExit('run')")
+    (folder / "mine.py").write_text("from toys import colours")
+    assert run("train-baseline", *SIDES, *TINY, "--steps", "1", "--no-score").exit_code == 0
+    assert str(folder) not in sys.path
+    options = ["--steps", "1", "--out", "own", "--extractor", "mine:colours"]
+    assert run("train-baseline", *SIDES, *TINY, *options).exit_code == 0
+    assert sys.path[-1] == str(folder)
+
+
+def test_a_folder_of_pictures_is_left_as_it_was(refused, folder):
+    before = sorted(path.name for path in (folder / "monet").iterdir())
+    assert "monet is not empty" in refused("--out", "monet")
+    assert sorted(path.name for path in (folder / "monet").iterdir()) == before

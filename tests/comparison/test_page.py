@@ -1,0 +1,102 @@
+"""The page of a comparison: all of the result, pictures of each side, every text escaped."""
+
+import html
+import re
+
+import numpy as np
+import pytest
+from toys import colours, drawn, repainted, write_pictures
+
+import mifid
+from mifid.comparison.page import plot_differences, plot_scores
+from mifid.errors import OutputError, UnavailableError
+
+pytestmark = pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+
+REAL = drawn("painting", 10)
+NEAR, FAR = repainted(12), drawn("photo", 12)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return mifid.compare(
+        {"far": FAR, "near": NEAR}, REAL, extractor=colours, replicates=100, cache=False
+    )
+
+
+def page(comparison, tmp_path):
+    comparison.save(tmp_path / "compare.html")
+    source = (tmp_path / "compare.html").read_text(encoding="utf-8")
+    body = re.sub(r"<style.*?</style>|<svg.*?</svg>", " ", source, flags=re.DOTALL)
+    return source, " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+def test_all_of_a_comparison_is_on_the_page(found, tmp_path):
+    source, text = page(found, tmp_path)
+    assert found.summary in text
+    for standing in found.standings:
+        assert standing.verdict in text
+        for cell in standing.cells():
+            assert cell.partition(" (")[0] in text
+    for remark in (*found.remarks(), found.advice):
+        assert remark in text
+    assert source.count("<svg") == 2
+    assert source.count("<img ") == 8 + 8 + 8  # both submissions and the reference
+    assert "script" not in source
+    assert not re.search("https?://", source)
+    # The best one's pictures stand first, the reference's last.
+    order = [text.rindex(f"{name} 8 of") for name in (found.best.name, "reference")]
+    assert order == sorted(order)
+
+
+def test_warnings_are_on_the_page(tmp_path):
+    same = mifid.compare([REAL, NEAR], REAL, extractor=colours, replicates=100, cache=False)
+    _, text = page(same, tmp_path)
+    for warning in same.warnings:
+        assert f"Warning: {warning}" in text
+
+
+def test_plots_show_values_and_intervals(found):
+    (axes,) = plot_scores(found).axes
+    points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert points == [standing.mifid for standing in found.standings]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        standing.name for standing in found.standings
+    ]
+    (axes,) = plot_differences(found).axes
+    behind = found.standings[1]
+    spans = [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
+    interval = behind.difference_interval
+    assert [interval.low, interval.high] in spans
+
+
+def test_without_intervals_there_are_no_differences(tmp_path):
+    plain = mifid.compare([NEAR, FAR], REAL, extractor=colours, ci=0, cache=False)
+    with pytest.raises(UnavailableError, match="no difference has an interval"):
+        plot_differences(plain)
+    source, text = page(plain, tmp_path)
+    assert source.count("<svg") == 1
+    assert "Differences to the best" not in text
+
+
+def test_features_have_no_pictures_and_the_page_says_so(tmp_path):
+    sides = [mifid.features(pixels, extractor=colours) for pixels in (NEAR, FAR, REAL)]
+    source, text = page(mifid.compare(sides[:2], sides[2], ci=0), tmp_path)
+    assert source.count("<img ") == 0
+    assert text.count("features alone: its pictures cannot be shown") == 3
+
+
+def test_hostile_names_are_text(tmp_path):
+    name = "<script>alert(1)</script>\u202e$x^2$"
+    made = write_pictures(tmp_path / "a", NEAR)
+    hostile = mifid.compare({name: made, "b": FAR}, REAL, extractor=colours, ci=0)
+    source, _ = page(hostile, tmp_path)
+    assert "<script" not in source
+    assert "\u202e" not in source
+    assert "&lt;script&gt;" in source
+
+
+def test_a_page_that_cannot_be_written(found, tmp_path):
+    with pytest.raises(OutputError):
+        found.save(tmp_path / "no" / "compare.html")
+    assert np.isfinite(found.best.fid)
