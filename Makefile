@@ -49,12 +49,10 @@ imports: install-test
 
 # The references must be what --help and the tables say.
 docs-check: install-test
-	$(BIN)/python -m mifid_cli.document --check docs/cli.md
-	$(BIN)/python -m mifid_cli.document_presets --check docs/presets.md
+	$(BIN)/python -m mifid_cli.document --check docs/cli.md docs/presets.md
 
 docs: install-test
-	$(BIN)/python -m mifid_cli.document docs/cli.md
-	$(BIN)/python -m mifid_cli.document_presets docs/presets.md
+	$(BIN)/python -m mifid_cli.document docs/cli.md docs/presets.md
 
 unit: install-test
 	MIFID_TEST_ORDER=$(ORDER) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0

@@ -26,16 +26,17 @@ import torch
 from machine import describe_machine, markdown_table, write_section
 from PIL import Image
 
-from mifid.baseline.config.schema import Config, Data, Generator
-from mifid.baseline.generation.generating import default_batch_size, generate
-from mifid.baseline.generation.painter import Painter
-from mifid.baseline.generation.weights_file import load_generator, save_generator
+from mifid.baseline.config import Config, Data, Generator
+from mifid.baseline.generation import Painter, generate, save_generator
+from mifid.baseline.generation.generating import default_batch_size
+from mifid.baseline.generation.weights_file import load_generator
 from mifid.baseline.models import build_generator
-from mifid.drawing import landscape
-from mifid.extractors.devices import choose_device, exact_float32
-from mifid.images.decode import decode
+from mifid.demo import landscape
+from mifid.extractors import choose_device
+from mifid.extractors.devices import exact_float32
+from mifid.images import decode
 from mifid.images.zip import open_zip
-from mifid.submission.writer import MONET, encode_picture
+from mifid.submission import MONET, encode_picture
 
 PACKAGES = ("mifid", "torch", "numpy", "pillow")
 NETWORKS = {

@@ -17,8 +17,7 @@ from PIL import Image
 
 from mifid.extractors import Extractor
 from mifid.extractors.devices import exact_float32
-from mifid.metrics.frechet import frechet_distance
-from mifid.metrics.memorization import memorization_distance
+from mifid.metrics import frechet_distance, memorization_distance
 
 __all__ = ["STEP", "Array", "Known", "batched", "error_of", "open_on", "read_known", "through"]
 

@@ -42,8 +42,8 @@ def draw_photo(number: int, path: Path) -> None:
     """Draw one landscape, 256 x 256."""
     import numpy as np
 
-    from mifid.drawing import landscape
-    from mifid.submission.writer import encode_picture
+    from mifid.demo import landscape
+    from mifid.submission import encode_picture
 
     path.write_bytes(encode_picture(landscape(np.random.RandomState(number))))
 
@@ -52,7 +52,7 @@ def draw_painting(number: int, path: Path) -> None:
     """Paint one, of another landscape than any photo's."""
     import numpy as np
 
-    from mifid.drawing import painting
-    from mifid.submission.writer import encode_picture
+    from mifid.demo import painting
+    from mifid.submission import encode_picture
 
     path.write_bytes(encode_picture(painting(np.random.RandomState(100_000 + number))))

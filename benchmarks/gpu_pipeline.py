@@ -26,9 +26,9 @@ from gpu_trunk import (
 
 from mifid.extractors import Extractor
 from mifid.extractors.devices import exact_float32
-from mifid.images import Source, open_images
-from mifid.images.loader import BatchReader, digests
-from mifid.pipeline.inference import Extraction, Settings
+from mifid.images import BatchReader, Source, digests, open_images
+from mifid.pipeline import Settings
+from mifid.pipeline.inference import Extraction
 from mifid.progress import Silent
 
 __all__ = ["pipeline"]

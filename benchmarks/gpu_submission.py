@@ -21,7 +21,7 @@ PARTS = ("hash", "extract", "cache", "fid", "memorization")
 
 DRAW = (
     "import sys, torch\n"
-    "from mifid.extractors.inception_random import RandomInception\n"
+    "from mifid.extractors.inception import RandomInception\n"
     "torch.save(dict(RandomInception().state_dict()), sys.argv[1])\n"
 )
 

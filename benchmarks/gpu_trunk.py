@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mifid.extractors import build_network
 from mifid.extractors.devices import exact_float32
-from mifid.extractors.inception_random import RandomInception
-from mifid.extractors.network import InceptionNetwork, build_network, resize
+from mifid.extractors.inception import RandomInception
+from mifid.extractors.network import InceptionNetwork, resize
 
 __all__ = [
     "ARITHMETICS",

@@ -9,9 +9,7 @@ import zipfile
 from contextlib import closing
 from typing import Any
 
-from mifid.images import open_images
-from mifid.images.loader import digests
-from mifid.images.source import Source
+from mifid.images import Source, digests, open_images
 
 __all__ = ["make_archive", "open_archive"]
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from measures import draw
 
-from mifid.metrics.frechet import Moments, frechet_distance
-from mifid.metrics.memorization import memorization_distance
-from mifid.statistics.statistics import Statistics
+from mifid.metrics import Moments, frechet_distance, memorization_distance
+from mifid.statistics import Statistics
 
 __all__ = ["RunningDistance", "blocks", "simulate"]
 

@@ -228,8 +228,8 @@ def draw(*, folder: str, count: int, painted: bool) -> int:
     # Here, as the process that measures the others has to stay small.
     import numpy as np
 
-    from mifid.drawing import landscape, painting
-    from mifid.submission.writer import encode_picture
+    from mifid.demo import landscape, painting
+    from mifid.submission import encode_picture
 
     Path(folder).mkdir()
     for number in range(count):

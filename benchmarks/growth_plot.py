@@ -9,7 +9,7 @@ from growth_pictures import Run, lines
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from mifid.rendering.canvas import BLUE, GREEN, VERMILION, finish, new_figure, save_figure
+from mifid.rendering import BLUE, GREEN, VERMILION, finish, new_figure, save_figure
 
 __all__ = ["plot"]
 

@@ -52,14 +52,14 @@ def with_eigvals(generated: np.ndarray, reference: np.ndarray) -> float:
 
 def ours(generated: np.ndarray, reference: np.ndarray) -> float:
     """Features on both sides."""
-    from mifid.metrics.frechet import frechet_distance
+    from mifid.metrics import frechet_distance
 
     return frechet_distance(generated=generated, reference=reference)
 
 
 def ours_from_moments(generated: np.ndarray, reference: np.ndarray) -> float:
     """Statistics of the generated side, computed within the time."""
-    from mifid.metrics.frechet import Moments, frechet_distance
+    from mifid.metrics import Moments, frechet_distance
 
     return frechet_distance(generated=Moments(*moments(generated)), reference=reference)
 

@@ -38,8 +38,7 @@ def _ours(job: Job, stage: Stages, backend: str) -> Numbers:
 
         from mifid import features, penalized
         from mifid.extractors import open_extractor
-        from mifid.metrics.frechet import frechet_distance
-        from mifid.metrics.memorization import memorization_distance
+        from mifid.metrics import frechet_distance, memorization_distance
     with stage("load"):
         extractor = open_extractor("inception", weights=job.weights, backend=backend)
         extractor.load("cpu")

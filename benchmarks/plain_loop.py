@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from mifid.baseline.config.schema import Config
+from mifid.baseline.config import Config
 from mifid.baseline.models.norms import InstanceNorm
 
 __all__ = ["PlainLoop", "commonly_written"]

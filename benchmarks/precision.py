@@ -41,8 +41,7 @@ class Found:
 
     def scores(self) -> dict[str, float]:
         """FID and memorization distance."""
-        from mifid.metrics.frechet import frechet_distance
-        from mifid.metrics.memorization import memorization_distance
+        from mifid.metrics import frechet_distance, memorization_distance
 
         sides = {"generated": self.generated, "reference": self.reference}
         return {"fid": frechet_distance(**sides), "distance": memorization_distance(**sides)}
@@ -90,7 +89,7 @@ def measure(generated: Any, reference: Any, *, backend: str, device: str, rounds
 
 
 def _draw(n: int, kind: str) -> np.ndarray:
-    from mifid.drawing import landscape, painting
+    from mifid.demo import landscape, painting
 
     draw = {"photo": landscape, "painting": painting}[kind]
     return np.stack([draw(np.random.RandomState(number)) for number in range(n)])

@@ -24,7 +24,7 @@ def _prepare(job: Job) -> None:
     if not job.weights.exists():
         import torch
 
-        from mifid.extractors.inception_random import RandomInception
+        from mifid.extractors.inception import RandomInception
 
         torch.save(dict(RandomInception().state_dict()), job.weights)
     hub = job.peers / "hub" / "checkpoints"
@@ -43,8 +43,8 @@ def _convert(job: Job) -> None:
 def _draw(job: Job) -> None:
     import numpy as np
 
-    from mifid.drawing import brush_strokes, landscape, painting
-    from mifid.submission.writer import encode_picture
+    from mifid.demo import brush_strokes, landscape, painting
+    from mifid.submission import encode_picture
 
     def repainted(number: int) -> Any:
         photo = landscape(np.random.RandomState(number))

@@ -93,7 +93,7 @@ def _with_torch(size: int) -> Function:
 
 
 def _with_openvino(size: int) -> Function:
-    from mifid.extractors.backends.openvino_model import import_openvino
+    from mifid.extractors.backends.openvino_backend import import_openvino
 
     openvino = import_openvino()
     ops = openvino.opset13
@@ -166,8 +166,8 @@ def _cost(weights: str) -> float:
     import torch
     from torch import nn
 
-    from mifid.extractors.inception import load_state_dict
-    from mifid.extractors.network import InceptionNetwork, build_network
+    from mifid.extractors import build_network, load_state_dict
+    from mifid.extractors.network import InceptionNetwork
 
     network = InceptionNetwork(build_network(load_state_dict(Path(weights))))
     counted: list[int] = []

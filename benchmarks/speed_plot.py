@@ -8,7 +8,7 @@ from pathlib import Path
 from processes import COLD, FIRST
 from speed_rounds import Speed
 
-from mifid.rendering.canvas import BLUE, GREY, VERMILION, finish, new_figure, save_figure
+from mifid.rendering import BLUE, GREY, VERMILION, finish, new_figure, save_figure
 
 __all__ = ["plot_speed"]
 

@@ -33,7 +33,7 @@ def roofs(device: str, side: int) -> dict[str, Any]:
     """
     import torch
 
-    from mifid.extractors.devices import choose_device
+    from mifid.extractors import choose_device
 
     chosen = choose_device(device)
     cuda = chosen.type == "cuda"

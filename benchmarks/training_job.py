@@ -51,12 +51,12 @@ def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
     """Return a job's step: photos and paintings (B, 3, S, S) -> its losses."""
     from torch import channels_last
 
-    from mifid.baseline.config.schema import Config, Data, Generator
-    from mifid.baseline.data.random_numbers import Draws
+    from mifid.baseline.config import Config, Data, Generator
+    from mifid.baseline.data import Draws
     from mifid.baseline.distributed import ALONE
-    from mifid.baseline.gan.cyclegan import CycleGan
-    from mifid.baseline.models.layout import memory_format
-    from mifid.extractors.devices import choose_device
+    from mifid.baseline.gan import CycleGan
+    from mifid.baseline.models.layers import memory_format
+    from mifid.extractors import choose_device
 
     device = choose_device(job.device)
     config = replace(
@@ -91,7 +91,7 @@ class Bench:
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
-        from mifid.extractors.devices import choose_device
+        from mifid.extractors import choose_device
 
         device = choose_device(job.device)
         step = build(job)

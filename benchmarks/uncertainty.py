@@ -14,13 +14,10 @@ import click
 import numpy as np
 from machine import describe_machine, markdown_table, write_section
 
-from mifid.metrics.bootstrap import bootstrap, linearized
-from mifid.metrics.extrapolation import extrapolate
-from mifid.metrics.frechet import frechet_distance
-from mifid.metrics.influence import influence
-from mifid.statistics.features import Features
-from mifid.uncertainty.bias import bias
-from mifid.uncertainty.calibration import calibrated
+from mifid.metrics import bootstrap, extrapolate, frechet_distance, influence, linearized
+from mifid.statistics import Features
+from mifid.uncertainty import calibrated
+from mifid.uncertainty.bias import estimate_bias
 
 Draw = Callable[[int, int], np.ndarray]
 
@@ -53,7 +50,7 @@ def times_table(n: int, m: int, width: int, replicates: int, rounds: int) -> str
         "the same, FID to first order (jackknife)": lambda: linearized(**many),
         "influence of every generated picture": lambda: influence(**arrays),
         "FID of infinitely many, 15 subsets": lambda: extrapolate(**arrays),
-        "all of the bias section": lambda: bias(**sides),
+        "all of the bias section": lambda: estimate_bias(**sides),
     }
     seconds: dict[str, list[float]] = {name: [] for name in pieces}
     for _ in range(rounds):

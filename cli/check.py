@@ -14,8 +14,7 @@ from .tables import print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from mifid.progress import Progress
-    from mifid.submission.checking import Check
-    from mifid.submission.writer import Rules
+    from mifid.submission import Check, Rules
 
 __all__ = ["check", "check_json", "print_check", "print_findings"]
 
@@ -36,7 +35,7 @@ def check(
     Reads every entry of ARCHIVE: number, names, checksums, format, size, colour mode, copies,
     blank pictures. The exit code is 1 when Kaggle would refuse it.
     """
-    from mifid.submission.checking import check as check_archive
+    from mifid.submission import check as check_archive
 
     progress = make_progress(silent=quiet)
     if as_json:
@@ -62,8 +61,8 @@ def print_check(
     to_stderr: bool = False,
 ) -> Check:
     """Check an archive and print its findings."""
-    from mifid.submission.checking import check as check_archive
-    from mifid.submission.writer import MONET
+    from mifid.submission import MONET
+    from mifid.submission import check as check_archive
 
     result = check_archive(archive, rules=rules or MONET, workers=workers, progress=progress)
     print_findings(result, to_stderr=to_stderr)

@@ -75,8 +75,8 @@ def compare(
     mifid compare a.zip b.zip c.zip --ref monet_jpg/
     mifid compare runs/*/images.zip --ref monet.npz --ci 90 -o compare.csv
     """
-    from mifid.comparison.comparing import compare as compare_submissions
-    from mifid.comparison.comparison import check_output
+    from mifid.comparison import check_output
+    from mifid.comparison import compare as compare_submissions
 
     check_outputs({"-o": (output, check_output), "--report": (page, check_output)})
     comparison = compare_submissions(

@@ -41,10 +41,10 @@ That was all drawn here, without any download. What a real run looks like:
 def demo(out: Path, quiet: bool) -> None:
     """See it work: draw pictures, check and score a submission, train a generator. No download."""
     from mifid.demo import draw_demo
-    from mifid.extractors.weights import find
-    from mifid.metrics.mifid import EPSILON
+    from mifid.extractors import find
+    from mifid.metrics import EPSILON
     from mifid.scoring import score
-    from mifid.submission.writer import MONET
+    from mifid.submission import MONET
 
     from .check import print_check
 
@@ -91,7 +91,7 @@ def demo(out: Path, quiet: bool) -> None:
 
 def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilon: float) -> None:
     """Train a tiny generator on the drawn pictures, and show what it hands in."""
-    from mifid.baseline.training import train_baseline
+    from mifid.baseline import train_baseline
 
     from .train import print_trained
 

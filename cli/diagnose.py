@@ -64,9 +64,8 @@ def diagnose(
     mifid diagnose images.zip --ref monet_jpg/ -o diagnose.png
     mifid diagnose images.zip --ref monet_jpg/ --limit 1000
     """
-    from mifid.diagnosis.diagnosing import diagnose as diagnose_images
-    from mifid.diagnosis.diagnosis import HEADINGS
-    from mifid.diagnosis.plot import check_output, save_diagnosis
+    from mifid.diagnosis import HEADINGS, check_output, save_diagnosis
+    from mifid.diagnosis import diagnose as diagnose_images
 
     if output is not None:
         check_output(output)

@@ -26,7 +26,7 @@ def explain(a: str, b: str, as_json: bool, quiet: bool) -> None:
     mifid explain a.json b.json
     """
     del quiet
-    from mifid.explanation.explaining import explain as explain_scores
+    from mifid.explanation import explain as explain_scores
 
     explanation = explain_scores(a, b)
     if as_json:

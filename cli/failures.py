@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from mifid.comparison.comparison import Comparison
-    from mifid.diagnosis.diagnosis import Diagnosis
-    from mifid.report.report import Report
+    from mifid.comparison import Comparison
+    from mifid.diagnosis import Diagnosis
+    from mifid.report import Report
 
 __all__ = ["ELSEWHERE", "CommandGroup", "SafeGroup", "debug_option", "unshown", "writable_streams"]
 
@@ -231,7 +231,7 @@ def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.Us
     """Say to ``--lr 0.001`` how that is given: a setting of training is no option of its own."""
     if not any(parameter.name == "settings" for parameter in command.params):
         return error
-    from mifid.baseline.config.settings import setting_named
+    from mifid.baseline.config import setting_named
     from mifid.registry import did_you_mean
 
     own = {f"training.{parameter.name}": parameter.opts[-1] for parameter in command.params}
@@ -302,7 +302,7 @@ def _refuse_extra(ctx: click.Context, found: Mapping[str, Any], extra: Sequence[
 
 def _patterns(paths: Sequence[str]) -> list[str]:
     """Return the patterns that pictures were found by; none if other things are among them."""
-    from mifid.images.source import EXTENSIONS
+    from mifid.images import EXTENSIONS
 
     split = {(os.path.dirname(path), os.path.splitext(path)[1]) for path in paths}
     if any(ending.lower() not in EXTENSIONS for _, ending in split):

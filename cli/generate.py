@@ -12,7 +12,7 @@ from .options import common, json_option, make_progress
 from .tables import print_json, print_text
 
 if TYPE_CHECKING:
-    from mifid.baseline.generation.generating import Generated
+    from mifid.baseline.generation import Generated
 
 __all__ = ["generate"]
 
@@ -97,7 +97,7 @@ def generate(
     \b
     mifid generate --checkpoint run/ --photos photo_jpg/ -o images.zip
     """
-    from mifid.baseline.generation.generating import generate as generate_pictures
+    from mifid.baseline.generation import generate as generate_pictures
 
     which = None if averaged is None else ("ema" if averaged else "raw")
     try:

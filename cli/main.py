@@ -24,7 +24,7 @@ __all__ = ["cli", "main"]
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
-        from mifid.version import __version__
+        from mifid.machine import __version__
 
         click.echo(f"mifid {__version__}")
         ctx.exit()

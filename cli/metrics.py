@@ -12,7 +12,7 @@ from .options import common, json_option
 from .tables import print_json, print_table, print_text
 
 if TYPE_CHECKING:
-    from mifid.metrics.base import Metric
+    from mifid.metrics import Metric
 
 __all__ = ["metrics"]
 
@@ -80,7 +80,7 @@ def _details(metric: Metric) -> Iterator[tuple[str, str]]:
 
 def _settings(metric: Metric) -> dict[str, Any]:
     """Return what `mifid score` computes it with, unless told otherwise."""
-    from mifid.uncertainty.assessment import SEED
+    from mifid.uncertainty import SEED
 
     return {key: SEED if key == "seed" else value for key, value in metric.settings.items()}
 

@@ -64,8 +64,8 @@ def _show(preset: Preset) -> None:
 
 
 def _rows(preset: Preset) -> Iterator[tuple[str, str, str, str]]:
-    from mifid.baseline.config.settings import describe, shown
-    from mifid.baseline.rules import idle
+    from mifid.baseline import idle
+    from mifid.baseline.config import describe, shown
 
     ours = preset.ours if preset.stated else frozenset()
     without_effect = idle(preset.config)
@@ -87,7 +87,7 @@ def _summary(preset: Preset) -> dict[str, Any]:
 
 
 def _whole(preset: Preset) -> dict[str, Any]:
-    from mifid.baseline.config.settings import as_dict
+    from mifid.baseline.config import as_dict
 
     return {
         **_summary(preset),

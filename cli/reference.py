@@ -46,7 +46,7 @@ def build(
     mifid reference build monet_jpg/ -o monet.npz
     mifid score images.zip --ref monet.npz
     """
-    from mifid.pipeline.reference import build_reference, reference_file
+    from mifid.pipeline import build_reference, reference_file
 
     file = reference_file(output)
     built = build_reference(

@@ -123,8 +123,8 @@ def score(
     mifid score images.zip --ref monet.npz --submission -o scores.csv
     mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
     """
-    from mifid.evidence.tables import check_table_output, write_table
-    from mifid.report.report import check_output
+    from mifid.evidence import check_table_output, write_table
+    from mifid.report import check_output
     from mifid.scoring import score as score_images
 
     check_outputs(

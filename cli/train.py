@@ -142,8 +142,8 @@ def train_baseline(
     mifid train-baseline --out run/ --resume
     torchrun --nproc-per-node 2 -m mifid_cli train-baseline --photos ... --monets ...
     """
-    from mifid.baseline.distributed import PeerError
-    from mifid.baseline.training import train_baseline as train
+    from mifid.baseline import PeerError
+    from mifid.baseline import train_baseline as train
 
     # Whoever says how long means it: a preset's own lengths no longer count.
     length = {"training.budget": budget, "training.epochs": epochs, "training.steps": steps}
@@ -198,8 +198,8 @@ def print_trained(trained: Any, *, again: str = "") -> None:
         trained: mifid.baseline.training.Trained.
         again: options that its config.toml does not hold.
     """
-    from mifid.baseline.run.run_folder import contents, disk_size
-    from mifid.baseline.trainingpage import commands
+    from mifid.baseline import commands
+    from mifid.baseline.run import contents, disk_size
 
     from .check import print_findings
 

@@ -19,7 +19,7 @@ def weights() -> None:
 def show(quiet: bool) -> None:
     """Show where weights are looked for, in order, and which file is taken."""
     del quiet
-    from mifid.extractors.weights import find, places
+    from mifid.extractors import find, places
 
     print_table(
         ["place", "file", "found"],
@@ -40,7 +40,7 @@ def show(quiet: bool) -> None:
 @common
 def fetch(quiet: bool) -> None:
     """Download the published weights (95 MB) into mifid's cache, and check them."""
-    from mifid.extractors.weights import fetch as fetch_weights
+    from mifid.extractors import fetch as fetch_weights
 
     fetched = fetch_weights(make_progress(silent=quiet))
     print_text(f"{fetched.path}, sha256 {fetched.sha256}")
@@ -57,9 +57,7 @@ def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
     """
     del quiet
     from mifid.errors import WeightsError
-    from mifid.extractors.inception import load_state_dict
-    from mifid.extractors.network import build_network
-    from mifid.extractors.weights import PUBLISHED, find
+    from mifid.extractors import PUBLISHED, build_network, find, load_state_dict
 
     found = find(file)
     if found is None:

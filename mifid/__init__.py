@@ -15,22 +15,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mifid.baseline.generation.generating import generate
-    from mifid.baseline.training import train_baseline
-    from mifid.comparison.comparing import compare
-    from mifid.comparison.comparison import Comparison
-    from mifid.diagnosis.diagnosing import diagnose
+    from mifid.baseline import train_baseline
+    from mifid.baseline.generation import generate
+    from mifid.comparison import Comparison, compare
+    from mifid.diagnosis import diagnose
     from mifid.errors import MifidError, MifidWarning
-    from mifid.explanation.explaining import explain
-    from mifid.metrics.mifid import penalized
-    from mifid.pipeline.pipeline import features
-    from mifid.pipeline.reference import build_reference
-    from mifid.report.report import Report
+    from mifid.explanation import explain
+    from mifid.machine import __version__
+    from mifid.metrics import penalized
+    from mifid.pipeline import build_reference, features
+    from mifid.report import Report
     from mifid.scoring import score
-    from mifid.statistics.features import Features
-    from mifid.statistics.statistics import Statistics
-    from mifid.submission.checking import check
-    from mifid.version import __version__
+    from mifid.statistics import Features, Statistics
+    from mifid.submission import check
 
 __all__ = [
     "Comparison",
@@ -59,7 +56,7 @@ _HOME = {
     "MifidWarning": "mifid.errors",
     "Report": "mifid.report.report",
     "Statistics": "mifid.statistics.statistics",
-    "__version__": "mifid.version",
+    "__version__": "mifid.machine",
     "build_reference": "mifid.pipeline.reference",
     "check": "mifid.submission.checking",
     "compare": "mifid.comparison.comparing",

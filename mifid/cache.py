@@ -1,4 +1,4 @@
-"""A content-addressed store of arrays: computed once, never wrong, never in the way.
+"""The cache on disk: arrays by the hash of what they were computed from.
 
 An entry is a file named by its key. It becomes visible whole, by a rename; it carries its key and
 checksums, so that whatever damages it is noticed; whatever keeps it from being read or written
@@ -8,10 +8,11 @@ checksums, so that whatever damages it is noticed; whatever keeps it from being 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,17 @@ import numpy.typing as npt
 
 from mifid.errors import InputError, MifidError, first_line, warn
 from mifid.files import atomic_write, cache_folder
+from mifid.statistics import Features
 
-__all__ = ["Cache", "Entry", "NetworkCache", "PixelCache", "make_key", "read_arrays"]
+__all__ = [
+    "Cache",
+    "Entry",
+    "NetworkCache",
+    "PixelCache",
+    "kept",
+    "make_key",
+    "read_arrays",
+]
 
 DEFAULT_LIMIT = 4 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -133,7 +143,7 @@ class PixelCache:
 class NetworkCache:
     """Networks that were converted for OpenVINO: a folder each, 90 MB.
 
-    :mod:`mifid.extractors.backends.openvino_model` makes and reads them.
+    :mod:`mifid.extractors.backends.openvino_backend` makes and reads them.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -240,3 +250,43 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def kept(
+    cache: Cache | None,
+    what: str,
+    compute: Callable[[], Mapping[str, Any]],
+    *,
+    sides: Mapping[str, Features | None],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return plain values from the cache, or compute and keep them.
+
+    Args:
+        cache: None: nothing is kept.
+        what: names the computation and its version: ``"uncertainty 1"``.
+        compute: gives a dict that JSON can hold.
+        sides: all features that it depends on, by role.
+        settings: everything else that it depends on.
+    """
+    if cache is None:
+        return dict(compute())
+    key = make_key(
+        f"mifid kept 2 {what}",
+        json.dumps(settings, sort_keys=True),
+        *(f"{role} {_digest(side)}" for role, side in sorted(sides.items())),
+    )
+    entry = cache.load(key)
+    if entry is not None:
+        found: dict[str, Any] = json.loads(str(entry["json"]))
+        return found
+    computed = dict(compute())
+    # Floats survive JSON to the last bit: Python writes the shortest text that reads back equal.
+    cache.store(key, {"json": np.array(json.dumps(computed))})
+    return computed
+
+
+def _digest(side: Features | None) -> str:
+    if side is None:
+        return "none"
+    return f"{side.values.shape} {side.sha256}"

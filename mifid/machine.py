@@ -1,11 +1,19 @@
-"""A second Python, for what this process should not do itself."""
+"""Processor cores, a second Python, the installed version."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-__all__ = ["can_start_python", "python_environment"]
+__all__ = [
+    "__version__",
+    "available_cores",
+    "can_start_python",
+    "python_environment",
+]
 
 
 def can_start_python() -> bool:
@@ -17,3 +25,48 @@ def python_environment() -> dict[str, str]:
     """Let it import what this process can, and nothing from the working directory."""
     path = [entry or os.getcwd() for entry in sys.path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
+
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use, which in a container can be few of many.
+
+    Python's own count is the machine's. Here also count the cores that the process is bound to,
+    and the share of time that Linux grants to a container (cgroups, version 2 and 1).
+    """
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    return max(1, math.ceil(min(cores, _quota_2(), _quota_1())))
+
+
+def _quota_2() -> float:
+    return _quota(_numbers(_CGROUP / "cpu.max"))
+
+
+def _quota_1() -> float:
+    folder = _CGROUP / "cpu"
+    return _quota(_numbers(folder / "cpu.cfs_quota_us") + _numbers(folder / "cpu.cfs_period_us"))
+
+
+def _quota(found: list[float]) -> float:
+    """Return cores from (time granted, of each period), infinite where nothing limits it."""
+    if len(found) == 2 and min(found) > 0:
+        return found[0] / found[1]
+    return math.inf
+
+
+def _numbers(path: Path) -> list[float]:
+    """Return the numbers in a file; ``max`` is infinite. None where there is no such file."""
+    try:
+        return [float(word.replace("max", "inf")) for word in path.read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+try:
+    __version__ = version("mifid")
+except PackageNotFoundError:  # a checkout on PYTHONPATH
+    __version__ = "0+unknown"

@@ -123,27 +123,28 @@ def import_object(path: str) -> Any:
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str]
+    package: str, homes: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package that imports its names on first use.
 
-    >>> __getattr__, __dir__ = lazy_names("mifid.statistics", {"Statistics": "statistics"})
+    >>> __getattr__, __dir__ = lazy_names("mifid.statistics", {"statistics": ["Statistics"]})
     >>> __getattr__("Statistics")
     <class 'mifid.statistics.statistics.Statistics'>
 
     Args:
         package: its ``__name__``.
-        homes: name -> the submodule that defines it.
+        homes: submodule -> the names of it that the package hands on.
     """
+    home = {name: module for module, names in homes.items() for name in names}
 
     def get(name: str) -> Any:
-        if name not in homes:
+        if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        value = getattr(importlib.import_module(f"{package}.{home[name]}"), name)
         setattr(sys.modules[package], name, value)  # the next access does not come here
         return value
 
-    return get, lambda: sorted(homes)
+    return get, lambda: sorted(home)
 
 
 class Registry(Mapping[str, Any]):

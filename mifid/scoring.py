@@ -14,27 +14,29 @@ import numpy.typing as npt
 
 from mifid.cache import Cache
 from mifid.errors import recorded_warnings
-from mifid.evaluation.computing import check_held_out, compute, logits_of, pipeline_for
-from mifid.evaluation.evaluation import Computed, check_metrics, check_widths, measure, measure_more
-from mifid.evaluation.plausibility import (
+from mifid.evaluation import (
     check_copies,
+    check_held_out,
+    check_metrics,
     check_numbers,
     check_pictures,
     check_submission,
     check_threshold,
+    check_widths,
+    measure,
+    measure_more,
+    not_comparable,
 )
-from mifid.evaluation.telling import not_comparable, protocol, told
-from mifid.evidence.evidence import Evidence
-from mifid.extractors import Extractor, open_extractor
-from mifid.extractors.precision import EXACT
-from mifid.images import Stream
-from mifid.images.ranges import SideRanges
+from mifid.evidence import Evidence
+from mifid.extractors import EXACT, Extractor, open_extractor
+from mifid.images import SideRanges, Stream
 from mifid.inputs import open_side
-from mifid.metrics.mifid import EPSILON, thresholded
-from mifid.pipeline.inference import Settings
+from mifid.metrics import EPSILON, thresholded
+from mifid.pipeline import Settings, compute_side, describe_side, logits_of, pipeline_for
 from mifid.progress import Progress, choose
-from mifid.report.report import Report
-from mifid.uncertainty.assessment import REPLICATES, SEED, Resampling, assess
+from mifid.report import Report
+from mifid.statistics import Computed, protocol
+from mifid.uncertainty import REPLICATES, SEED, Resampling, assess
 
 __all__ = ["score"]
 
@@ -151,14 +153,14 @@ def score(
             sides, network=network, settings=settings, cache=store, progress=shown
         )
         computed = {
-            side.label: compute(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)
+            side.label: compute_side(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)
             for side in sides
         }
         seconds |= pipeline.seconds if pipeline else {}
         check_widths(computed)
         check_held_out(computed)
         inputs = {
-            side.label: told(side, computed[side.label], pipeline)
+            side.label: describe_side(side, computed[side.label], pipeline)
             for side in sorted(sides, key=lambda side: side.label)
         }
         by_label = {side.label: side for side in sides}

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from PIL import Image
 
-from mifid.images.decode import decode
+from mifid.images.decoding import decode
 from mifid.images.source import Decoded, digest
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from other_processes import store_often
 
 from mifid.cache import Cache, NetworkCache, make_key
 from mifid.errors import InputError, MifidWarning
@@ -226,16 +227,11 @@ def test_a_folder_that_cannot_be_made_costs_a_warning(tmp_path):
     assert Cache(tmp_path / "file").load(KEY) is None
 
 
-def _store_often(folder, value):
-    cache = Cache(folder)
-    for _ in range(40):
-        cache.store(KEY, {"x": np.full(20_000, value)})
-
-
 def test_two_runs_at_once(tmp_path):
     """Readers see one writer's entry or the other's, whole."""
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_store_often, args=(tmp_path, v)) for v in (1, 2)]
+    arguments = [(tmp_path, KEY, {"x": np.full(20_000, value)}) for value in (1, 2)]
+    writers = [context.Process(target=store_often, args=each) for each in arguments]
     for writer in writers:
         writer.start()
     seen = set()

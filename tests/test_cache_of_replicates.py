@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mifid.cache import Cache
-from mifid.kept import kept
+from mifid.cache import Cache, kept
 from mifid.statistics.features import Features
 
 VALUES = np.arange(12, dtype=np.float32).reshape(3, 4)

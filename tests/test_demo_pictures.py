@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mifid.drawing import brush_strokes, landscape, painting
+from mifid.demo import brush_strokes, landscape, painting
 
 Pixels = npt.NDArray[np.uint8]
 Draw = Callable[..., Pixels]

@@ -10,9 +10,9 @@ import warnings
 
 import pytest
 
-from mifid import csvfile
-from mifid.csvfile import COLUMNS, append, check_history, text_cell
+from mifid import files as csvfile
 from mifid.errors import MifidWarning, OutputError
+from mifid.files import COLUMNS, append, check_history, text_cell
 
 CUT = "is cut short, as a killed run leaves it"
 
@@ -45,7 +45,7 @@ def test_eight_processes_lose_no_line(tmp_path):
     """Each appends 25 lines as quickly as it can; they all begin at once."""
     file = tmp_path / "s.csv"
     code = (
-        "import sys; from pathlib import Path; from mifid.csvfile import COLUMNS, append\n"
+        "import sys; from pathlib import Path; from mifid.files import COLUMNS, append\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for i in range(25):\n"
         "    append(Path(sys.argv[1]), {**dict.fromkeys(COLUMNS), 'label': f'{sys.argv[2]}-{i}',"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mifid import cores
+from mifid import machine as cores
 from mifid.images.loader import default_workers
 
 

@@ -171,14 +171,14 @@ def held(monkeypatch):
 
 
 def test_many_pictures_stream_when_only_fid_is_asked_for(monkeypatch, expected, held):
-    monkeypatch.setattr("mifid.evaluation.computing._KEEP_FEATURES", 10)
+    monkeypatch.setattr("mifid.pipeline.sides._KEEP_FEATURES", 10)
     report = mifid.score(GENERATED, REFERENCE, metrics=["fid"], extractor=colours)
     assert held == ["reference"]
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
 
 
 def test_fewer_pictures_stream_when_no_interval_is_asked_for(monkeypatch, expected, held):
-    monkeypatch.setattr("mifid.evaluation.computing._FEW", 10)
+    monkeypatch.setattr("mifid.pipeline.sides._FEW", 10)
     report = mifid.score(GENERATED, REFERENCE, metrics=("fid",), ci=0, extractor=colours)
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
     assert held == ["reference"]
@@ -190,7 +190,7 @@ def test_kept_features_give_statistics_without_a_network(monkeypatch, expected):
     counting = Counting()
     whole = mifid.score(GENERATED, REFERENCE, extractor=counting)
     met = counting.pictures
-    monkeypatch.setattr("mifid.evaluation.computing._FEW", 10)
+    monkeypatch.setattr("mifid.pipeline.sides._FEW", 10)
     again = mifid.score(GENERATED, REFERENCE, metrics=("fid",), ci=0, extractor=counting)
     assert counting.pictures == met
     assert again.fid == pytest.approx(whole.fid, rel=1e-9)
@@ -466,7 +466,7 @@ def test_a_second_run_from_the_cache_says_the_same(monkeypatch):
     assert first.uncertainty is not None
     assert first.bias is not None
     monkeypatch.setattr("mifid.uncertainty.assessment.uncertainty", None)
-    monkeypatch.setattr("mifid.uncertainty.assessment.bias", None)
+    monkeypatch.setattr("mifid.uncertainty.assessment.estimate_bias", None)
     counting = Counting()
     second = mifid.score(many, REFERENCE, extractor=counting, **settings)
     assert counting.pictures == 0
@@ -585,7 +585,7 @@ def test_held_out_features_of_another_width_are_refused():
 
 
 def test_many_streamed_pictures_have_fid_and_say_why_there_is_no_interval(monkeypatch, expected):
-    monkeypatch.setattr("mifid.evaluation.computing._KEEP_FEATURES", 10)
+    monkeypatch.setattr("mifid.pipeline.sides._KEEP_FEATURES", 10)
     report = mifid.score(GENERATED, REFERENCE, metrics=["fid"], extractor=colours)
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
     assert report.uncertainty is None

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mifid.drawing import brush_strokes, landscape, painting
+from mifid.demo import brush_strokes, landscape, painting
 
 
 def colours(batch):

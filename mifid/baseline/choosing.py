@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mifid.baseline.config.file import Inputs, read_run_file
-from mifid.baseline.config.schema import Config
-from mifid.baseline.config.settings import override
+from mifid.baseline.config import Config, Inputs, override, read_run_file
 from mifid.baseline.presets import DEFAULT, preset
 from mifid.baseline.rules import check
-from mifid.baseline.run.run_folder import CONFIG
+from mifid.baseline.run import CONFIG
 from mifid.errors import InputError, setting
 
 __all__ = ["CODE", "NO_SCORES", "choose_config"]
@@ -46,9 +45,16 @@ def choose_config(
     as run folders are shared; the caller must name it.
 
     Raises:
-        InputError: no pictures are given; both a preset and a file; a setting that cannot be;
-            nothing to go on with; an extractor that only a file names.
+        InputError: pictures that are no path; no pictures at all; both a preset and a file; a
+            setting that cannot be; nothing to go on with; an extractor that only a file names.
     """
+    for name, given_path in (("photos", photos), ("monets", monets), ("held_out", held_out)):
+        if not (given_path is None or isinstance(given_path, str | os.PathLike)):
+            raise InputError(
+                f"{setting(name)} is of type {type(given_path).__name__}; expected a path",
+                hint="A run reads its pictures from files, so that it can go on another day: save "
+                "them in a folder, or as an .npy file (N, H, W, 3).",
+            )
     if preset_name is not None and config is not None:
         raise InputError(
             "both a preset and a configuration are given",

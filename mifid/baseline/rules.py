@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mifid.baseline.config.duration import parse_duration
-from mifid.baseline.config.schema import Config
-from mifid.baseline.gan.schedule import check_schedule
+from mifid.baseline.config import Config, parse_duration
+from mifid.baseline.gan import check_schedule
 from mifid.errors import InputError, setting
 
 __all__ = ["check", "idle"]

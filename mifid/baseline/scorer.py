@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mifid.errors import MifidWarning
-from mifid.evaluation.plausibility import OF_NUMBERS
+from mifid.evaluation import OF_NUMBERS
 from mifid.extractors import Extractor, open_extractor
-from mifid.images import Stream
-from mifid.images.source import Pixels
-from mifid.metrics.mifid import EPSILON
-from mifid.pipeline.pipeline import features
+from mifid.images import Pixels, Stream
+from mifid.metrics import EPSILON
+from mifid.pipeline import features
 from mifid.progress import Progress, choose
-from mifid.report.report import Report
+from mifid.report import Report
 from mifid.scoring import score
 
 __all__ = ["Judge"]

@@ -15,15 +15,14 @@ from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
 from mifid.errors import MifidWarning, setting, warn
 from mifid.extractors import Extractor
 from mifid.progress import Progress, choose
-from mifid.submission.writer import MONET, Rules
+from mifid.submission import MONET, Rules
 
 if TYPE_CHECKING:
-    from mifid.baseline.config.schema import Config
-    from mifid.baseline.run.run import Run
-    from mifid.baseline.run.snapshots import Best
+    from mifid.baseline.config import Config
+    from mifid.baseline.run import Best, Run
     from mifid.baseline.scorer import Judge
-    from mifid.report.report import Report
-    from mifid.submission.checking import Check
+    from mifid.report import Report
+    from mifid.submission import Check
 
 __all__ = ["Trained", "train_baseline"]
 
@@ -113,9 +112,8 @@ def train_baseline(
     started = time.monotonic()
     # Imported here, like torch everywhere: naming the function costs nothing.
     from mifid.baseline.distributed import start_processes
-    from mifid.baseline.run.preflight import check_prepared
-    from mifid.baseline.run.run import Run
-    from mifid.extractors.devices import choose_device
+    from mifid.baseline.run import Run, check_prepared
+    from mifid.extractors import choose_device
 
     shown = choose(progress)
     with ExitStack() as stack:
@@ -206,8 +204,7 @@ def _held_out_note(run: Run, workers: int | None) -> str:
     Raises:
         InputError: all held-out paintings are trained on.
     """
-    from mifid.baseline.data.held_out import overlap
-    from mifid.baseline.data.sides import open_side
+    from mifid.baseline.data import open_side, overlap
 
     if not run.inputs.held_out:
         warn(
@@ -241,8 +238,8 @@ def _hand_in(
     note: str,
 ) -> Trained:
     """Paint the photos with the best snapshot, check and score the archive, and tell of it all."""
-    from mifid.baseline.generation.generating import generate
-    from mifid.baseline.trainingpage import show_run
+    from mifid.baseline.generation import generate
+    from mifid.baseline.page import show_run
 
     archive = run.folder / run.rules.file_name
     painted = generate(
@@ -268,7 +265,7 @@ def _hand_in(
 
 def _made_worse(run: Run) -> str:
     """Say so, with the numbers, if the photos score better unpainted than painted; else nothing."""
-    from mifid.baseline.run.metric_lines import read_metrics
+    from mifid.baseline.run import read_metrics
 
     metric = run.config.score.metric
     unpainted = [

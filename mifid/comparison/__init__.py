@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.comparison.comparing import compare as compare
     from mifid.comparison.comparison import Comparison as Comparison
-    from mifid.comparison.standing import Standing as Standing
+    from mifid.comparison.comparison import Standing as Standing
+    from mifid.comparison.comparison import check_output as check_output
 
-__getattr__, __dir__ = lazy_names(__name__, {"Comparison": "comparison", "Standing": "standing"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "comparing": ["compare"],
+        "comparison": ["Comparison", "Standing", "check_output"],
+    },
+)

@@ -14,23 +14,17 @@ from typing import Any
 
 from mifid.cache import Cache
 from mifid.comparison.comparison import Comparison
-from mifid.comparison.equalizing import equalize, sizes_may_differ
-from mifid.comparison.ranking import judged, order, place, summarize
+from mifid.comparison.ranking import equalize, judged, order, place, sizes_may_differ, summarize
 from mifid.comparison.submissions import Contest, Entry, blamed, plain_namings
 from mifid.errors import InputError, recorded_warnings
-from mifid.evaluation.computing import compute, pipeline_for
-from mifid.evaluation.evaluation import check_metrics
-from mifid.evaluation.plausibility import check_numbers, check_pictures, check_threshold
-from mifid.evaluation.telling import told
-from mifid.extractors import Extractor, open_extractor
-from mifid.extractors.precision import EXACT
-from mifid.images.ranges import SideRanges
-from mifid.images.source import printable
+from mifid.evaluation import check_metrics, check_numbers, check_pictures, check_threshold
+from mifid.extractors import EXACT, Extractor, open_extractor
+from mifid.images import SideRanges, printable
 from mifid.inputs import GivenSide, open_side
-from mifid.metrics.mifid import EPSILON
-from mifid.pipeline.inference import Settings
+from mifid.metrics import EPSILON
+from mifid.pipeline import Settings, compute_side, describe_side, pipeline_for
 from mifid.progress import Progress, choose
-from mifid.uncertainty.assessment import LEVEL, SEED, Resampling
+from mifid.uncertainty import LEVEL, SEED, Resampling
 
 __all__ = ["compare"]
 
@@ -140,7 +134,7 @@ def compare(
             cache=store,
             progress=shown,
         )
-        known = {label: compute(side, pipeline) for label, side in references.items()}
+        known = {label: compute_side(side, pipeline) for label, side in references.items()}
         contest = Contest(
             known,
             pipeline,
@@ -170,7 +164,7 @@ def compare(
     return replace(
         comparison,
         references={
-            label: told(side, known[label], pipeline) for label, side in references.items()
+            label: describe_side(side, known[label], pipeline) for label, side in references.items()
         },
         seconds={**seconds, "total": time.perf_counter() - start},
         warnings=tuple(warned),

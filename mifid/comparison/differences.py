@@ -1,4 +1,4 @@
-"""Whether submissions differ by more than noise: replicates of each over shared draws.
+"""Paired differences and their intervals.
 
 Replicate b of every submission has the same resample of the reference, and submissions whose
 pictures have the same names the same resample of those, so what both have in common (a reference
@@ -6,7 +6,7 @@ that is by chance easy, photos that are by chance hard) cancels in their differe
 
 FID of a resample is biased upward: repeated pictures span fewer dimensions. Each submission's
 replicates are therefore moved onto its value. Where pictures are fewer than dimensions they scatter
-too widely as well, which :mod:`~mifid.uncertainty.calibration` mends for the interval of a single
+too widely as well, which :mod:`~mifid.uncertainty.intervals` mends for the interval of a single
 score. A difference needs no mending, since most of the excess is common to both and cancels;
 narrowing each first would leave it too narrow. Standard deviation of the difference of two models'
 FID by these replicates, over that of fresh draws, with pictures paired and not: 0.98 and 1.02 (300
@@ -23,24 +23,58 @@ the standard deviation over fresh draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.cache import Cache
-from mifid.comparison.naming import shuffled_rows
-from mifid.kept import kept
-from mifid.metrics.bootstrap import penalized_all
+from mifid.cache import Cache, kept
+from mifid.metrics import penalized_all
 from mifid.progress import Progress
-from mifid.statistics.features import Features
-from mifid.uncertainty.assessment import Resampling
-from mifid.uncertainty.calibration import calibrated
-from mifid.uncertainty.intervals import Interval
+from mifid.statistics import Features
+from mifid.uncertainty import Interval, Resampling, calibrated
 
-__all__ = ["Draws", "Gap", "at_fewer", "draw", "gap", "interval"]
+__all__ = [
+    "Draws",
+    "Gap",
+    "at_fewer",
+    "draw",
+    "features_naming",
+    "gap",
+    "interval",
+    "naming",
+    "rows_hash",
+    "shuffled_rows",
+]
+
+
+def naming(names: Sequence[str]) -> str:
+    """Return a hash of pictures' names, without folders and endings, in the order of rows."""
+    stems = [PurePosixPath(name).stem for name in names]
+    told = stems if len(set(stems)) == len(stems) else names
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()
+
+
+def features_naming(features: Features) -> str:
+    """Return the naming of features; without names it is their own, shared with no others."""
+    return rows_hash(features) if features.names is None else naming(features.names)
+
+
+def rows_hash(features: Features) -> str:
+    """Hash features whatever the order of their rows."""
+    rows = sorted(hashlib.sha256(row.tobytes()).digest() for row in features.values)
+    return hashlib.sha256(b"".join(rows)).hexdigest()
+
+
+def shuffled_rows(values: npt.NDArray[Any], naming: str) -> npt.NDArray[Any]:
+    """Return rows in an order that depends on the naming alone."""
+    order = np.random.RandomState(int(naming[:8], 16)).permutation(len(values))
+    return np.asarray(values[order])
+
 
 Vector = npt.NDArray[np.float64]
 

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from mifid.comparison.standing import TITLES, Standing
+from mifid.comparison.comparison import TITLES, Standing
 from mifid.errors import UnavailableError
-from mifid.evidence.album import Album
-from mifid.evidence.evidence import Evidence
-from mifid.evidence.galleries import Gallery, Thumbnail, encode_thumbnails
-from mifid.evidence.sheet import random_sheet
-from mifid.images.ranges import range_of
-from mifid.rendering.canvas import BLUE, GREY, VERMILION, finish, new_figure
-from mifid.rendering.html import load_template, spelled_out, write_html
-from mifid.rendering.inline_svg import inline_svg
-from mifid.version import __version__
+from mifid.evidence import Album, Evidence, Gallery, Thumbnail, encode_thumbnails, random_sheet
+from mifid.images import range_of
+from mifid.machine import __version__
+from mifid.rendering import (
+    BLUE,
+    GREY,
+    VERMILION,
+    finish,
+    inline_svg,
+    load_template,
+    new_figure,
+    spelled_out,
+    write_html,
+)
 
 if TYPE_CHECKING:
     from mifid.comparison.comparison import Comparison

@@ -8,21 +8,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
 from mifid.cache import Cache
-from mifid.comparison.differences import Draws, draw
-from mifid.comparison.naming import features_naming, naming, rows_hash
+from mifid.comparison.differences import Draws, draw, features_naming, naming, rows_hash
 from mifid.errors import MifidError, UnavailableError
-from mifid.evaluation.computing import compute
-from mifid.evaluation.evaluation import Computed, Numbers, measure
-from mifid.evaluation.plausibility import check_copies, check_pictures
-from mifid.evaluation.telling import not_comparable, protocol, told
+from mifid.evaluation import Numbers, check_copies, check_pictures, measure, not_comparable
 from mifid.images import Source
-from mifid.inputs import GivenSide
-from mifid.pipeline.pipeline import Pipeline
+from mifid.inputs import GivenSide, Side
+from mifid.pipeline import Pipeline, compute_side, describe_side
 from mifid.progress import Progress
-from mifid.side import Side
-from mifid.statistics.features import Features
-from mifid.statistics.statistics import Statistics
-from mifid.uncertainty.assessment import MOST_PICTURES, Resampling
+from mifid.statistics import Computed, Features, Statistics, protocol
+from mifid.uncertainty import MOST_PICTURES, Resampling
 
 __all__ = ["Contest", "Entry", "blamed", "plain_namings"]
 
@@ -106,8 +100,8 @@ class Contest:
         return entries
 
     def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry], keep: bool) -> Entry:
-        computed = compute(side, self.pipeline)
-        shown = told(side, computed, self.pipeline)
+        computed = compute_side(side, self.pipeline)
+        shown = describe_side(side, computed, self.pipeline)
         self.protocol = self.protocol or protocol(computed.provenance)
         self.not_comparable = self.not_comparable or not_comparable(
             {**self.known, "generated": computed}, self.epsilon
@@ -140,7 +134,10 @@ class Contest:
         check_copies(
             {**self.sides, "generated": side},
             {**self.known, "generated": computed},
-            {label: told(of, self.known[label], self.pipeline) for label, of in self.sides.items()}
+            {
+                label: describe_side(of, self.known[label], self.pipeline)
+                for label, of in self.sides.items()
+            }
             | {"generated": shown},
             self.pipeline,
             wanted=_WANTED,

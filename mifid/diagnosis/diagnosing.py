@@ -9,16 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mifid.cache import Cache
-from mifid.diagnosis.diagnosis import DiagnosedSide, Diagnosis
-from mifid.diagnosis.variant_advice import notes_on
+from mifid.diagnosis.diagnosis import DiagnosedSide, Diagnosis, notes_on
 from mifid.diagnosis.variants import LOOKED_AT, Measurement
 from mifid.errors import InputError, recorded_warnings, warn
-from mifid.extractors import Extractor, open_extractor
-from mifid.extractors.precision import EXACT
-from mifid.images import Source, Stream
-from mifid.images.encodings import count_encodings
-from mifid.images.ranges import SideRanges
-from mifid.images.sampling import evenly
+from mifid.extractors import EXACT, Extractor, open_extractor
+from mifid.images import SideRanges, Source, Stream, count_encodings, evenly
 from mifid.inputs import (
     GivenSide,
     Input,
@@ -27,9 +22,9 @@ from mifid.inputs import (
     open_side,
     refuse_mixtures,
 )
-from mifid.pipeline.inference import Settings
+from mifid.pipeline import Settings
 from mifid.progress import Progress, choose
-from mifid.uncertainty.assessment import SEED
+from mifid.uncertainty import SEED
 
 __all__ = ["diagnose"]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from mifid import files
 from mifid.diagnosis.diagnosis import Diagnosis, Variant
 from mifid.files import atomic_write
-from mifid.rendering.canvas import (
+from mifid.rendering import (
     BLUE,
     GREY,
     VERMILION,

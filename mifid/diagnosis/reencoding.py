@@ -12,9 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mifid.errors import PictureError
-from mifid.images.decode import decode
-from mifid.images.loader import default_workers
-from mifid.images.source import Pixels, Source
+from mifid.images import Pixels, Source, decode, default_workers
 
 __all__ = ["ENCODINGS", "Encoding", "Reencoded", "mean_change"]
 

@@ -9,21 +9,15 @@ from functools import partial
 from typing import NamedTuple
 
 from mifid.cache import Cache
-from mifid.diagnosis.diagnosis import Variant
+from mifid.diagnosis.diagnosis import NOTHING, Variant, advised
 from mifid.diagnosis.reencoding import ENCODINGS, Encoding, Reencoded, mean_change
-from mifid.diagnosis.variant_advice import NOTHING, advised
-from mifid.extractors import Extractor
-from mifid.extractors.inception_base import InceptionExtractor
-from mifid.extractors.resize import CLEAN_FID, PYTORCH_FID, RESIZES
-from mifid.images import Source
-from mifid.images.sampling import evenly
+from mifid.extractors import CLEAN_FID, PYTORCH_FID, RESIZES, Extractor, InceptionExtractor
+from mifid.images import Source, evenly
 from mifid.inputs import Input
-from mifid.metrics.frechet import Moments, frechet_distance
-from mifid.pipeline.inference import Settings
-from mifid.pipeline.pipeline import Pipeline
+from mifid.metrics import Moments, frechet_distance
+from mifid.pipeline import Pipeline, Settings
 from mifid.progress import Progress
-from mifid.statistics.features import FeatureMatrix, Features
-from mifid.statistics.statistics import Statistics
+from mifid.statistics import FeatureMatrix, Features, Statistics
 
 __all__ = ["LOOKED_AT", "Measurement"]
 

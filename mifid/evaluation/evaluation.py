@@ -12,19 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, InputError, UnavailableError, setting, warn
-from mifid.metrics import CORE, GROUPS, METRICS
-from mifid.metrics.base import NOT_ASKED, Measured, Metric
-from mifid.metrics.frechet import Moments, frechet_distance, rounding
-from mifid.metrics.memorization import memorization_distance
-from mifid.metrics.mifid import penalized
+from mifid.metrics import (
+    CORE,
+    GROUPS,
+    METRICS,
+    NOT_ASKED,
+    Measured,
+    Metric,
+    Moments,
+    frechet_distance,
+    memorization_distance,
+    penalized,
+    rounding,
+)
 from mifid.progress import Progress, Silent
 from mifid.registry import suggest
-from mifid.statistics.features import Features
-from mifid.statistics.statistics import Statistics
+from mifid.statistics import Computed, Features, Statistics
 
-__all__ = ["Computed", "Numbers", "check_metrics", "check_widths", "measure", "measure_more"]
-
-Computed = Features | Statistics
+__all__ = ["Numbers", "check_metrics", "check_widths", "measure", "measure_more"]
 
 
 @dataclass(frozen=True)

@@ -8,28 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from mifid.errors import setting, warn
-from mifid.evaluation.evaluation import Computed
-from mifid.images import Source, Stream
-from mifid.images.encodings import count_encodings
-from mifid.images.inspection import Inspection
-from mifid.images.sampling import evenly
-from mifid.inputs import GivenSide
-from mifid.metrics import METRICS
-from mifid.metrics.mifid import EPSILON
-from mifid.pipeline.pipeline import Outcome, Pipeline
-from mifid.side import Side
-from mifid.statistics.features import Features
-from mifid.statistics.statistics import Statistics
-from mifid.submission.writer import MONET
+from mifid.errors import InputError, setting, warn
+from mifid.images import Inspection, Source, Stream, count_encodings, evenly
+from mifid.inputs import GivenSide, Side
+from mifid.metrics import EPSILON, METRICS
+from mifid.pipeline import Outcome, Pipeline
+from mifid.statistics import Computed, Features, Statistics
+from mifid.submission import MONET
 
 __all__ = [
     "OF_NUMBERS",
     "check_copies",
+    "check_held_out",
     "check_numbers",
     "check_pictures",
     "check_submission",
     "check_threshold",
+    "not_comparable",
 ]
 
 OF_NUMBERS = r"Few pictures: |The competition takes [\d,]+ to"
@@ -80,6 +75,35 @@ def check_numbers(
         warn(f"{asked}; these are {n:,}.")
 
 
+def not_comparable(
+    computed: Mapping[str, Computed], epsilon: float, *, numbers: bool = True
+) -> str | None:
+    """Say why a score cannot be compared with Kaggle's; None if it can.
+
+    Without ``numbers`` it may be of another number of pictures than the competition takes.
+    """
+    reasons: dict[str, list[str]] = {}
+    for label, side in computed.items():
+        if side.provenance.not_comparable:
+            reasons.setdefault(side.provenance.not_comparable, []).append(label.replace("_", " "))
+    found = [
+        reason if len(labels) == len(computed) else f"{' and '.join(labels)}: {reason}"
+        for reason, labels in reasons.items()
+    ]
+    known = {side.provenance.fingerprint is not None for side in computed.values()}
+    if len(known) > 1:
+        found.append("so the sides may be of different networks, and FID without meaning")
+    if found:
+        return "; ".join(found)
+    if epsilon != EPSILON:
+        return f"epsilon is {epsilon:g}, not {EPSILON:g}"
+    generated = computed["generated"]
+    n = generated.n if isinstance(generated, Statistics) else len(generated)
+    if numbers and n is not None and not MONET.at_least <= n <= MONET.at_most:
+        return f"{n:,} generated pictures, not {MONET.at_least:,} to {MONET.at_most:,}"
+    return None
+
+
 def check_threshold(extractor: str, distance: float | None, epsilon: float) -> None:
     """Warn of a penalty that only comes of the network: Kaggle's threshold is for trained ones.
 
@@ -95,6 +119,45 @@ def check_threshold(extractor: str, distance: float | None, epsilon: float) -> N
             "inception-random are smaller, so pictures that copy nothing are penalized too: "
             f"judge by FID, or give {setting('epsilon', 0.03)}."
         )
+
+
+def check_held_out(computed: Mapping[str, Computed]) -> None:
+    """Held-out pictures that are in the reference or were trained on hold nothing out.
+
+    Warns of some (as far as their features are the same to the last bit), and of held-out features
+    that may be another network's.
+
+    Raises:
+        InputError: all of them are in another side, which is named.
+    """
+    held_out = computed.get("held_out")
+    if not isinstance(held_out, Features):
+        return
+    known = any(side.provenance.fingerprint is not None for side in computed.values())
+    if known and held_out.provenance.fingerprint is None:
+        warn(
+            "the held-out file does not say which network made it: what is said of held-out "
+            "pictures may be without meaning",
+            stacklevel=3,
+        )
+    unseen = _rows(held_out)
+    for label in ("reference", "memorization_reference"):
+        side = computed.get(label)
+        seen = unseen & _rows(side) if isinstance(side, Features) else set()
+        if not seen:
+            continue
+        what = f"held-out pictures are {label.replace('_', ' ')} pictures"
+        if seen == unseen:
+            raise InputError(
+                f"all {what}",
+                hint=f"Give pictures with {setting('held_out')} that nobody trained on, or leave "
+                "it out.",
+            )
+        warn(f"{len(seen):,} of {len(unseen):,} {what}", stacklevel=3)
+
+
+def _rows(features: Features) -> set[bytes]:
+    return {row.tobytes() for row in features.values}
 
 
 def check_pictures(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> None:

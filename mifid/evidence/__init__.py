@@ -2,3 +2,53 @@
 
 Everything here works on features that are already computed; nothing runs a network.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.evidence.evidence import Album as Album
+    from mifid.evidence.evidence import Evidence as Evidence
+    from mifid.evidence.galleries import Card as Card
+    from mifid.evidence.galleries import Gallery as Gallery
+    from mifid.evidence.galleries import Thumbnail as Thumbnail
+    from mifid.evidence.galleries import best_influence as best_influence
+    from mifid.evidence.galleries import encode_thumbnails as encode_thumbnails
+    from mifid.evidence.galleries import most_copied as most_copied
+    from mifid.evidence.galleries import nearest_pairs as nearest_pairs
+    from mifid.evidence.galleries import never_approached as never_approached
+    from mifid.evidence.galleries import random_sheet as random_sheet
+    from mifid.evidence.galleries import worst_influence as worst_influence
+    from mifid.evidence.plots import draw as draw
+    from mifid.evidence.plots import draw_distances as draw_distances
+    from mifid.evidence.plots import draw_histograms as draw_histograms
+    from mifid.evidence.plots import draw_map as draw_map
+    from mifid.evidence.plots import plot_bias as plot_bias
+    from mifid.evidence.tables import PictureTable as PictureTable
+    from mifid.evidence.tables import TrainingTable as TrainingTable
+    from mifid.evidence.tables import check_table_output as check_table_output
+    from mifid.evidence.tables import write_table as write_table
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "evidence": ["Album", "Evidence"],
+        "galleries": [
+            "Card",
+            "Gallery",
+            "Thumbnail",
+            "best_influence",
+            "encode_thumbnails",
+            "most_copied",
+            "nearest_pairs",
+            "never_approached",
+            "random_sheet",
+            "worst_influence",
+        ],
+        "plots": ["draw", "draw_distances", "draw_histograms", "draw_map", "plot_bias"],
+        "tables": ["PictureTable", "TrainingTable", "check_table_output", "write_table"],
+    },
+)

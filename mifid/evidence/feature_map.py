@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError
 from mifid.metrics.linalg import eigenvectors
-from mifid.statistics.features import FeatureMatrix, Features
+from mifid.statistics import FeatureMatrix, Features
 
 __all__ = ["FeatureMap", "feature_map"]
 

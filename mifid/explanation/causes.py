@@ -11,10 +11,11 @@ from mifid.explanation.changes import (
     MUCH,
     NETWORK,
     ROUNDING,
-    UNKNOWN,
+    UNKNOWN_EFFECT,
     Change,
+    InputPair,
+    NumberPair,
 )
-from mifid.explanation.pairs import InputPair, NumberPair
 from mifid.metrics import METRICS
 
 __all__ = ["Grounds", "listed", "within"]
@@ -72,7 +73,7 @@ class Grounds:
             epsilons: whether both scores tell their threshold.
         """
         told = [change for change in changes if change.told]
-        moving = [change.field for change in told if change.effect in (MUCH, UNKNOWN)]
+        moving = [change.field for change in told if change.effect in (MUCH, UNKNOWN_EFFECT)]
         sides = {pair.label: pair.same for pair in inputs}
         settings: dict[str, tuple[str, ...]] = {}
         for change in told:
@@ -141,7 +142,7 @@ def _unknown(changes: Sequence[Change]) -> list[str]:
     return [
         c.field
         for c in changes
-        if c.effect == UNKNOWN and not c.told and not c.field.startswith("version of ")
+        if c.effect == UNKNOWN_EFFECT and not c.told and not c.field.startswith("version of ")
     ]
 
 

@@ -1,17 +1,150 @@
-"""From what differs between two scores to what follows from it, in words."""
+"""The sentences, and how much may be chance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mifid.explanation.causes import Grounds, listed, within
-from mifid.explanation.chance import about_chance
-from mifid.explanation.measures import about_floor, about_measures
-from mifid.explanation.pairs import NumberPair
-from mifid.explanation.scorejson import Score, number
-from mifid.metrics import CORE
+from mifid.explanation.changes import NumberPair, Score, number, section
+from mifid.metrics import CORE, METRICS
 
-__all__ = ["conclude"]
+__all__ = [
+    "about_chance",
+    "about_floor",
+    "about_measures",
+    "conclude",
+]
+
+
+def about_chance(a: Score, b: Score, grounds: Grounds) -> Iterator[str]:
+    """Say whether the intervals overlap, and what that proves; the headline's alone."""
+    for name, title in (("mifid", "MiFID"), ("fid", "FID")):
+        pair = [section(section(section(s, "uncertainty"), "intervals"), name) for s in (a, b)]
+        low = [number(found, "low") for found in pair]
+        high = [number(found, "high") for found in pair]
+        if None in low or None in high:
+            continue
+        levels = {number(found, "level") for found in pair}
+        level = f"{next(iter(levels)):g} % " if len(levels) == 1 and None not in levels else ""
+        told = f"The {level}intervals of {title} are {_range(pair[0])} and {_range(pair[1])}. "
+        overlap = max(low[0] or 0.0, low[1] or 0.0) <= min(high[0] or 0.0, high[1] or 0.0)
+        yield told + (
+            "They overlap, which alone proves neither a difference nor its absence: both share the "
+            "reference's chance. `mifid compare` resamples the two together, and is sharper."
+            if overlap
+            else f"They do not overlap: {_apart(grounds)}"
+        )
+        return
+    yield "Not both hold an interval, so how much of the difference is chance is not known here."
+
+
+def _apart(grounds: Grounds) -> str:
+    """Intervals know of other draws of as many pictures, and of nothing else."""
+    if grounds.pictures:
+        return (
+            f"chance alone does not explain the difference, but the {listed(grounds.pictures)} "
+            "differs, and with it FID's bias, which the intervals leave out. Score equal numbers, "
+            "or compare the FIDs for infinitely many."
+        )
+    if grounds.untold or grounds.sizes_untold:
+        fields = listed([*grounds.untold, *grounds.sizes_untold])
+        return (
+            "chance alone does not explain the difference; the pictures do only if what is not "
+            f"told is equal ({fields})."
+        )
+    return "the difference is larger than resampling explains."
+
+
+def _range(interval: Mapping[str, Any]) -> str:
+    return f"{interval['low']:.6g} to {interval['high']:.6g}"
+
+
+_COUNTING = ("authpct", "ct", "dc", "pr")
+"""Measures of neighbours or cells: rounding tips single pictures, and moves them in steps."""
+
+_STEPS = 1e-2
+
+
+def about_measures(
+    pairs: Sequence[NumberPair], grounds: Grounds, *, covered: bool
+) -> Iterator[str]:
+    """Yield why they differ, those together that differ for the same reason.
+
+    Args:
+        pairs: the measures' numbers that both hold.
+        grounds: what can be behind it.
+        covered: whether it was said already what differs for all numbers.
+    """
+    by_measure: dict[str, list[NumberPair]] = {}
+    for pair in pairs:
+        by_measure.setdefault(pair.measure, []).append(pair)
+    reasons: dict[str, list[str]] = {}
+    for measure, found in by_measure.items():
+        if not within(found, _EQUAL) and (why := _reason(measure, found, grounds, covered)):
+            reasons.setdefault(why, []).append(measure)
+    for why, measures in reasons.items():
+        yield f"{listed(measures)}: {why}"
+
+
+def _reason(
+    measure: str, pairs: Sequence[NumberPair], grounds: Grounds, covered: bool
+) -> str | None:
+    settings = grounds.settings.get(measure, ())
+    different = grounds.different([measure])
+    own = [f"another {name}" for name in settings]
+    own += ["other held-out pictures"] if "held_out" in different else []
+    shared = [label for label in different if label != "held_out"]
+    common = [*grounds.protocol, *grounds.pictures]
+    if own and covered and (shared or common):
+        return f"{listed(own)} as well: what that adds cannot be told from the rest."
+    if own == ["another seed"]:
+        return "another seed, so other draws: that part is chance, not the pictures."
+    if own:
+        return f"{listed(own)}, so the two cannot be compared."
+    if shared or common:
+        return None if covered else _behind(shared, common)
+    return _without_cause(measure, pairs, grounds)
+
+
+def _behind(shared: Sequence[str], common: Sequence[str]) -> str:
+    """Say it where the numbers beside are equal, though there is something that moves numbers."""
+    return (
+        f"{listed([*common, *(f'{label} pictures (or their order)' for label in shared)])} differ."
+    )
+
+
+def _without_cause(measure: str, pairs: Sequence[NumberPair], grounds: Grounds) -> str:
+    open_ = [*grounds.untold, *grounds.sizes_untold]
+    open_ += ["its settings"] if measure in grounds.settings_untold else []
+    open_ += [f"{label} pictures" for label in grounds.unsure([measure])]
+    if open_:
+        return f"why they differ cannot be told, for want of: {listed(open_)}."
+    reason = f" ({listed(grounds.rounding)})" if grounds.rounding else ""
+    if within(pairs, _ROUNDING):
+        return f"the rest is rounding{reason}."
+    if not grounds.version:
+        return "written by different versions of mifid, which may compute them differently."
+    if measure in _COUNTING and grounds.rounding and within(pairs, _STEPS):
+        return f"they count pictures, of which rounding{reason} tips single ones."
+    order = ""
+    if grounds.pictured and measure in METRICS and "seed" in METRICS[measure].settings:
+        order = "the same pictures by other names are drawn in another order; else "
+    return (
+        f"{order}the same inputs, settings and protocol must give equal numbers but for rounding. "
+        "Look for what the JSONs do not tell (another code of an own extractor, JSONs edited by "
+        "hand), and report it if there is nothing."
+    )
+
+
+def about_floor(a: Score, b: Score, grounds: Grounds) -> Iterator[str]:
+    """Say that other held-out pictures give FID another floor."""
+    if grounds.sides.get("held_out") is not False:
+        return
+    one, other = (number(section(score, "bias"), "floor_held_out") for score in (a, b))
+    if one is not None and other is not None and one != other:
+        yield f"The floor of FID moved from {one:.4g} to {other:.4g}: other held-out pictures."
+
 
 _EQUAL = 1e-9
 _ROUNDING = 1e-4

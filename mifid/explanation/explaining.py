@@ -11,12 +11,19 @@ from typing import Any, NoReturn
 
 from mifid.errors import InputError, first_line
 from mifid.explanation.causes import Grounds
-from mifid.explanation.changes import changes, settings_untold, untold
+from mifid.explanation.changes import (
+    changes,
+    inputs,
+    known,
+    number,
+    numbers,
+    section,
+    settings_untold,
+    untold,
+)
 from mifid.explanation.conclusions import conclude
 from mifid.explanation.explanation import Explanation
-from mifid.explanation.pairs import inputs, numbers
-from mifid.explanation.scorejson import known, number, section
-from mifid.report.report import Report
+from mifid.report import Report
 
 __all__ = ["explain"]
 

@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mifid.errors import terminal_safe
-from mifid.explanation.changes import EFFECTS, Change
-from mifid.explanation.pairs import InputPair, NumberPair
-from mifid.explanation.scorejson import known
+from mifid.explanation.changes import EFFECTS, Change, InputPair, NumberPair, known
 from mifid.files import json_text
 
 __all__ = ["Explanation"]

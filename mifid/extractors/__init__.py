@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError, setting
-from mifid.extractors.base import Extractor
-from mifid.extractors.precision import EXACT, choose_precision
+from mifid.extractors.base import EXACT, Extractor, choose_precision
 from mifid.progress import Progress, Silent
-from mifid.registry import Registry, import_object
+from mifid.registry import Registry, import_object, lazy_names
 
-__all__ = ["EXTRACTORS", "Extractor", "open_extractor"]
+__all__ = ["EXACT", "EXTRACTORS", "Extractor", "open_extractor"]
 
 EXTRACTORS = Registry(
     "extractor",
     {
         "inception": "mifid.extractors.inception:open_inception",
-        "inception-random": "mifid.extractors.inception_random:open_inception_random",
+        "inception-random": "mifid.extractors.inception:open_inception_random",
     },
 )
 """name -> f(*, weights, progress, backend, precision) -> Extractor."""
@@ -77,3 +76,35 @@ def open_extractor(
     if isinstance(function, Extractor):
         return function
     return CallableExtractor(function, name=given if isinstance(given, str) else None)
+
+
+if TYPE_CHECKING:
+    from mifid.extractors.base import Identity as Identity
+    from mifid.extractors.classifier import logits as logits
+    from mifid.extractors.devices import choose_device as choose_device
+    from mifid.extractors.devices import choose_devices as choose_devices
+    from mifid.extractors.inception import InceptionExtractor as InceptionExtractor
+    from mifid.extractors.inception import load_state_dict as load_state_dict
+    from mifid.extractors.isolation import isolated as isolated
+    from mifid.extractors.network import build_network as build_network
+    from mifid.extractors.resize import CLEAN_FID as CLEAN_FID
+    from mifid.extractors.resize import PYTORCH_FID as PYTORCH_FID
+    from mifid.extractors.resize import RESIZES as RESIZES
+    from mifid.extractors.weights import PUBLISHED as PUBLISHED
+    from mifid.extractors.weights import fetch as fetch
+    from mifid.extractors.weights import find as find
+    from mifid.extractors.weights import places as places
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "base": ["Identity"],
+        "classifier": ["logits"],
+        "devices": ["choose_device", "choose_devices"],
+        "inception": ["InceptionExtractor", "load_state_dict"],
+        "isolation": ["isolated"],
+        "network": ["build_network"],
+        "resize": ["CLEAN_FID", "PYTORCH_FID", "RESIZES"],
+        "weights": ["PUBLISHED", "fetch", "find", "places"],
+    },
+)

@@ -1,4 +1,4 @@
-"""What an extractor is to the rest of the library. Imports no torch."""
+"""What an extractor is: Extractor, Identity, and its precision."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mifid.images.source import Pixels
-from mifid.statistics.features import FeatureMatrix
+from mifid.errors import InputError, setting
+from mifid.images import Pixels
+from mifid.registry import suggest
+from mifid.statistics import FeatureMatrix
 
-__all__ = ["DEFAULT_BATCH_SIZE", "Extractor", "Identity"]
+__all__ = [
+    "DEFAULT_BATCH_SIZE",
+    "EXACT",
+    "FAST",
+    "PRECISIONS",
+    "Extractor",
+    "Identity",
+    "Precision",
+    "choose_precision",
+    "no_bfloat16",
+    "why_not_exact",
+]
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -85,3 +98,39 @@ class Extractor(ABC):
     def classifier(self) -> npt.NDArray[np.float32] | None:
         """Return what turns features (N, D) into logits, (C, D) float32; None: there is none."""
         return None
+
+
+Precision = str
+
+EXACT = "exact"
+FAST = "fast"
+
+PRECISIONS = {EXACT: "float32", FAST: "bfloat16"}
+"""Name -> type of the network's weights, inputs and products. Sums, the resize before it and the
+last average after it are float32 in both."""
+
+
+def choose_precision(name: str) -> Precision:
+    """Return ``name``.
+
+    Raises:
+        InputError: there is no such precision; with the nearest known name.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"unknown precision '{name}'", hint=suggest(name, PRECISIONS))
+    return name
+
+
+def no_bfloat16(device: str) -> InputError:
+    """Return the error for a device that would have to emulate it."""
+    return InputError(
+        f"{device} has no bfloat16 arithmetic: {setting('precision', 'fast')} would not be faster",
+        hint=f"Leave out {setting('precision')}.",
+    )
+
+
+def why_not_exact(precision: Precision) -> str | None:
+    """Return why scores at this precision cannot be compared with Kaggle's; None if they can."""
+    if precision == EXACT:
+        return None
+    return f"the network ran in {PRECISIONS[precision]}, not in float32"

@@ -8,8 +8,8 @@ from typing import Any
 from mifid.errors import FeatureError, InputError, MifidError, first_line, option_names, setting
 from mifid.extractors.base import Extractor, Identity
 from mifid.extractors.isolation import isolated, own_draws
-from mifid.images.source import Pixels
-from mifid.statistics.features import FeatureMatrix
+from mifid.images import Pixels
+from mifid.statistics import FeatureMatrix
 
 __all__ = ["CallableExtractor"]
 

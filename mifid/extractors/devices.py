@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mifid.errors import InputError, first_line, setting
-from mifid.images.source import Pixels
+from mifid.images import Pixels
 
 __all__ = ["as_tensor", "choose_device", "choose_devices", "exact_float32", "in_parts"]
 

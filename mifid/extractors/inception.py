@@ -1,26 +1,161 @@
-"""``inception``: the trained network that Kaggle scores with."""
+"""Kaggle's Inception, trained or random.
+
+For tests, demonstrations and comparing tools where the trained weights cannot be had. Its scores
+mean something only next to each other.
+
+The weights are the same everywhere and always: they come from NumPy's RandomState, whose stream
+is frozen, and are made of them with integers, one multiplication and one rounding to float32.
+"""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from mifid.errors import WeightsError, first_line, warn
-from mifid.extractors.base import Identity
-from mifid.extractors.inception_base import InceptionExtractor
-from mifid.extractors.precision import EXACT, Precision
-from mifid.extractors.resize import TF1_BILINEAR
+import numpy as np
+import numpy.typing as npt
+
+from mifid.errors import InputError, WeightsError, first_line, setting, warn
+from mifid.extractors.backends import BACKENDS, Backend, choose_backend
+from mifid.extractors.base import (
+    EXACT,
+    PRECISIONS,
+    Extractor,
+    Identity,
+    Precision,
+    choose_precision,
+    why_not_exact,
+)
+from mifid.extractors.classifier import Classifier, classifier_of
+from mifid.extractors.isolation import isolated
+from mifid.extractors.resize import TF1_BILINEAR, choose_resize, why_not_kaggles
 from mifid.extractors.weights import PUBLISHED, Weights, obtain
+from mifid.images import Pixels
 from mifid.progress import Progress
+from mifid.statistics import FeatureMatrix
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["TrainedInception", "load_state_dict", "open_inception"]
+__all__ = [
+    "SHA256",
+    "InceptionExtractor",
+    "RandomInception",
+    "TrainedInception",
+    "load_state_dict",
+    "open_inception",
+    "open_inception_random",
+    "random_weights",
+]
+
+AnInception = TypeVar("AnInception", bound="InceptionExtractor")
+
+
+class InceptionExtractor(Extractor):
+    """Runs the Inception network of 2015-12-05 on one of several backends.
+
+    Attributes:
+        resize: how pictures become its input, a name of :data:`mifid.extractors.resize.RESIZES`.
+            Kaggle's scores are of TensorFlow 1's alone.
+        precision: of its arithmetic, a name of :data:`mifid.extractors.base.PRECISIONS`.
+    """
+
+    def __init__(
+        self, backend: str = "auto", *, resize: str = TF1_BILINEAR, precision: Precision = EXACT
+    ) -> None:
+        choose_backend(backend, "cpu")  # refuses unknown ones at once
+        self.resize = choose_resize(resize).name
+        self.precision = choose_precision(precision)
+        self._choice = backend
+        self._loaded: Backend | None = None
+        self._asked: tuple[str, str] | None = None
+
+    @abstractmethod
+    def state_dict(self) -> Mapping[str, torch.Tensor]:
+        """Return the network's weights."""
+
+    def with_resize(self: AnInception, resize: str) -> AnInception:
+        """Return the same network behind another resize; it is loaded on its own.
+
+        Raises:
+            InputError: an unknown resize, with the nearest known name.
+        """
+        other = copy.copy(self)
+        other.resize = choose_resize(resize).name
+        other._loaded = other._asked = None
+        return other
+
+    @property
+    def dtype(self) -> str:
+        """Type of the network's arithmetic."""
+        return PRECISIONS[self.precision]
+
+    def not_comparable(self, own: str | None) -> str | None:
+        """Join ``own`` with what else sets scores apart from Kaggle's; None: nothing does."""
+        reasons = (own, why_not_kaggles(self.resize), why_not_exact(self.precision))
+        return "; ".join(filter(None, reasons)) or None
+
+    @property
+    def backend(self) -> str:
+        """The loaded backend's name; before that, the choice."""
+        return self._loaded.name if self._loaded else self._choice
+
+    @property
+    def batch_size(self) -> int:
+        """The loaded backend's."""
+        return self._ready().batch_size
+
+    @property
+    def in_flight(self) -> int:
+        """The loaded backend's."""
+        return self._ready().in_flight
+
+    def load(self, device: str = "auto") -> str:
+        """Load the network; again only if another device is asked for."""
+        name = choose_backend(self._choice, device)
+        if self._loaded is None or self._asked != (name, device):
+            key = self.identity.weights_sha256
+            assert key is not None
+            backend: Backend = BACKENDS[name](
+                self.state_dict,
+                key=key,
+                device=device,
+                resize=choose_resize(self.resize),
+                precision=self.precision,
+            )
+            self._loaded, self._asked = backend, (name, device)
+        return self._loaded.device
+
+    def __call__(self, pixels: Pixels) -> FeatureMatrix:
+        """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
+        return self._ready()(pixels)
+
+    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
+        """Start on pictures; what is returned waits for their features."""
+        return self._ready().submit(pixels)
+
+    def _ready(self) -> Backend:
+        if self._loaded is None:
+            self.load()
+        assert self._loaded is not None
+        return self._loaded
+
+    def classifier(self) -> Classifier:
+        """The last layer's weights (1008, 2048), kept on disk.
+
+        Raises:
+            WeightsError: the weights cannot be read.
+        """
+        key = self.identity.weights_sha256
+        assert key is not None
+        with isolated():
+            return classifier_of(self.state_dict, key=key)
 
 
 def open_inception(
@@ -130,3 +265,107 @@ def _unreadable(path: Path, why: str) -> WeightsError:
         hint="Expected a .pth file that torch.save wrote, whole; `mifid weights fetch` gets the "
         "published one.",
     )
+
+
+SEED = 20151205
+SHA256 = "1e78531b9a9f218c12b2ed1ff1ebc900742b9ade038a5d6e644f2f41a2736005"
+"""Of the weights' bytes in the network's order."""
+
+_LEVELS = 1 << 20
+
+# Batch norm's bias keeps features alive on the way; that of the last block sets pictures apart.
+_BIAS = {"": 0.3, "Mixed_7c": -0.3}
+
+
+def open_inception_random(
+    *, weights: str | Path | None, progress: Progress, backend: str, precision: Precision
+) -> RandomInception:
+    """Return the extractor; it takes no weights file."""
+    del progress
+    if weights is not None:
+        raise InputError(
+            "inception-random draws its weights and takes no weights file",
+            hint=f"Leave out {setting('weights')}, or give {setting('extractor', 'inception')}.",
+        )
+    return RandomInception(backend, precision=precision)
+
+
+class RandomInception(InceptionExtractor):
+    """Inception with seeded weights."""
+
+    @property
+    def identity(self) -> Identity:
+        """Told by the pinned hash, which is checked when the weights are drawn."""
+        return Identity(
+            name="inception-random",
+            fingerprint=f"inception-random {self.resize} {self.dtype} {SHA256}",
+            weights_sha256=SHA256,
+            resize=self.resize,
+            dtype=self.dtype,
+            not_comparable=self.not_comparable("inception-random has seeded, not trained weights"),
+        )
+
+    def state_dict(self) -> Mapping[str, torch.Tensor]:
+        """Draw the weights.
+
+        Raises:
+            WeightsError: they came out otherwise than everywhere else.
+        """
+        import torch
+
+        from mifid.extractors.network import parameter_shapes
+
+        drawn = random_weights(parameter_shapes())
+        sha256 = weights_sha256(drawn)
+        if sha256 != SHA256:
+            raise WeightsError(
+                f"the seeded weights came out with sha256 {sha256}, not {SHA256}",
+                hint="This NumPy or torch-fidelity differs from all that were tested; report it.",
+            )
+        return {key: torch.from_numpy(value) for key, value in drawn.items()}
+
+
+def random_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, npt.NDArray[np.generic]]:
+    """Draw float32 weights for the parameters of these shapes, in their order.
+
+    Convolutions are uniform with He's variance, and every filter sums to zero. Without the latter
+    a deep random network passes on little but its activations' common mean: one feature in
+    sixteen is always zero, and all pictures look alike. With it, and a small bias, none is dead.
+    """
+    random = np.random.RandomState(SEED)
+    return {key: _draw(key, shape, random) for key, shape in shapes.items()}
+
+
+def weights_sha256(weights: Mapping[str, npt.NDArray[np.generic]]) -> str:
+    """Return the SHA-256 of names and little-endian values, in order."""
+    digest = hashlib.sha256()
+    for key, value in weights.items():
+        digest.update(key.encode())
+        digest.update(value.astype(value.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _draw(
+    key: str, shape: tuple[int, ...], random: np.random.RandomState
+) -> npt.NDArray[np.generic]:
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape, dtype=np.int64)
+    if key.endswith(("conv.weight", "fc.weight")):
+        return _zero_sum_filters(shape, random)
+    bias = _BIAS.get(key.partition(".")[0], _BIAS[""])
+    constants = {"bn.weight": 1.0, "bn.bias": bias, "running_var": 1.0}
+    constant = next((v for suffix, v in constants.items() if key.endswith(suffix)), 0.0)
+    return np.full(shape, constant, dtype=np.float32)
+
+
+def _zero_sum_filters(
+    shape: tuple[int, ...], random: np.random.RandomState
+) -> npt.NDArray[np.float32]:
+    inputs = int(np.prod(shape[1:]))
+    drawn = random.randint(-_LEVELS, _LEVELS + 1, size=(shape[0], inputs), dtype=np.int64)
+    # inputs * (drawn - mean), in integers: exact on every machine.
+    centred = inputs * drawn - drawn.sum(axis=1, keepdims=True)
+    # A uniform in -1..1 has variance 1/3; He's variance for ReLU is 2 / inputs.
+    scale = np.sqrt(6.0 / inputs) / (inputs * _LEVELS)
+    filters: npt.NDArray[np.float32] = (centred * scale).astype(np.float32).reshape(shape)
+    return filters

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mifid.errors import WeightsError
-from mifid.extractors.precision import EXACT, PRECISIONS, Precision
+from mifid.extractors.base import EXACT, PRECISIONS, Precision
 from mifid.extractors.resize import INPUT_SIZE, RESIZES, TF1_BILINEAR, Resize
 
 __all__ = ["InceptionNetwork", "build_network", "parameter_shapes", "resize"]

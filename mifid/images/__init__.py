@@ -6,16 +6,16 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError
 from mifid.files import given_path, no_such_file
 from mifid.images.ranges import ValueRange
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, Stream, printable
-from mifid.registry import import_object
+from mifid.registry import import_object, lazy_names
 
-__all__ = ["KINDS", "Source", "Stream", "open_images"]
+__all__ = ["KINDS", "Source", "Stream", "ValueRange", "open_images", "printable"]
 
 KINDS = {
     "TFRecord": ("mifid.images.tfrecord:accepts", "mifid.images.tfrecord:open_tfrecords"),
@@ -122,3 +122,80 @@ def _missing(path: Path) -> InputError:
             "what a pattern of * and ? names: put the pictures into one folder, zip or tar.",
         )
     return no_such_file(path, hint=_HINT)
+
+
+if TYPE_CHECKING:
+    from mifid.images.archive import BROKEN as BROKEN
+    from mifid.images.archive import Entry as Entry
+    from mifid.images.archive import climbs_out as climbs_out
+    from mifid.images.archive import refuse_bombs as refuse_bombs
+    from mifid.images.arrays import feature_rows as feature_rows
+    from mifid.images.decoding import decode as decode
+    from mifid.images.decoding import decoder_version as decoder_version
+    from mifid.images.decoding import open_header as open_header
+    from mifid.images.decoding import webp_size as webp_size
+    from mifid.images.encodings import count_encodings as count_encodings
+    from mifid.images.inspection import Inspection as Inspection
+    from mifid.images.loader import Batch as Batch
+    from mifid.images.loader import BatchReader as BatchReader
+    from mifid.images.loader import Decoders as Decoders
+    from mifid.images.loader import at_a_time as at_a_time
+    from mifid.images.loader import default_workers as default_workers
+    from mifid.images.loader import digests as digests
+    from mifid.images.pickled import pictures_in as pictures_in
+    from mifid.images.ranges import SideRanges as SideRanges
+    from mifid.images.ranges import range_of as range_of
+    from mifid.images.source import EXTENSIONS as EXTENSIONS
+    from mifid.images.source import Decoded as Decoded
+    from mifid.images.source import Pixels as Pixels
+    from mifid.images.source import Subset as Subset
+    from mifid.images.source import Unchanged as Unchanged
+    from mifid.images.source import digest as digest
+    from mifid.images.source import evenly as evenly
+    from mifid.images.source import is_picture as is_picture
+    from mifid.images.source import sampled as sampled
+    from mifid.images.source import thinned as thinned
+    from mifid.images.workers import can_travel as can_travel
+    from mifid.images.zip import ENCRYPTED as ENCRYPTED
+    from mifid.images.zip import OTHER_METHOD as OTHER_METHOD
+    from mifid.images.zip import files_of as files_of
+    from mifid.images.zip import is_symlink as is_symlink
+    from mifid.images.zip import open_zip_file as open_zip_file
+    from mifid.images.zip import read_entry as read_entry
+    from mifid.images.zip import unread_method as unread_method
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "archive": ["BROKEN", "Entry", "climbs_out", "refuse_bombs"],
+        "arrays": ["feature_rows"],
+        "decoding": ["decode", "decoder_version", "open_header", "webp_size"],
+        "encodings": ["count_encodings"],
+        "inspection": ["Inspection"],
+        "loader": ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"],
+        "pickled": ["pictures_in"],
+        "ranges": ["SideRanges", "range_of"],
+        "source": [
+            "EXTENSIONS",
+            "Decoded",
+            "Pixels",
+            "Subset",
+            "Unchanged",
+            "digest",
+            "evenly",
+            "is_picture",
+            "sampled",
+            "thinned",
+        ],
+        "workers": ["can_travel"],
+        "zip": [
+            "ENCRYPTED",
+            "OTHER_METHOD",
+            "files_of",
+            "is_symlink",
+            "open_zip_file",
+            "read_entry",
+            "unread_method",
+        ],
+    },
+)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from PIL import Image, JpegImagePlugin
 
 from mifid.errors import PictureError
-from mifid.images.decode import open_header
+from mifid.images.decoding import open_header
 from mifid.images.source import Decoded, Source
 
 __all__ = ["count_encodings", "encoding_of"]

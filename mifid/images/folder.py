@@ -11,7 +11,7 @@ from pathlib import Path
 from mifid.errors import InputError, PictureError
 from mifid.files import no_such_file
 from mifid.images.archive import MAX_ENTRY_BYTES
-from mifid.images.decode import mending
+from mifid.images.decoding import mending
 from mifid.images.source import Source, is_picture, pick_pictures
 
 __all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pattern"]

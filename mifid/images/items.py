@@ -14,7 +14,7 @@ from PIL import Image
 from mifid.errors import InputError, PictureError
 from mifid.files import given_path, no_such_file
 from mifid.images.arrays import Stacker, as_rgb, is_array, mode_of, positions
-from mifid.images.decode import decode, mending, to_rgb
+from mifid.images.decoding import decode, mending, to_rgb
 from mifid.images.folder import FolderSource
 from mifid.images.ranges import ValueRange
 from mifid.images.source import Decoded, Pixels, Source, Stream, is_picture, no_pictures

@@ -1,4 +1,4 @@
-"""Decoding ahead of the network: a source in, batches of equally large pictures out."""
+"""Batches decoded ahead, in threads or processes, within so much memory."""
 
 from __future__ import annotations
 
@@ -8,21 +8,179 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from contextvars import copy_context
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
+from queue import SimpleQueue
+from threading import Condition
+from types import TracebackType
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.cores import available_cores
 from mifid.errors import OutputError, PictureError, first_line, warn
-from mifid.images.chunks import Outcome, chunks
-from mifid.images.room import Chunk, Room
+from mifid.images.decoding import NoRoomError, Outcome, chunks, decode_chunk
 from mifid.images.source import Decoded, Pixels, Source, digest
-from mifid.images.threads import ThreadDecoder
 from mifid.images.workers import ProcessDecoder
+from mifid.machine import available_cores
 
-__all__ = ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"]
+__all__ = [
+    "MOST_AHEAD",
+    "Batch",
+    "BatchReader",
+    "Chunk",
+    "Decoders",
+    "Room",
+    "ThreadDecoder",
+    "at_a_time",
+    "default_workers",
+    "digests",
+]
+
+
+class ThreadDecoder:
+    """Decodes chunks in the threads that call it. Its counterpart is ProcessDecoder.
+
+    Attributes:
+        calls: from how many threads at a time it should be called.
+    """
+
+    def __init__(self, source: Source, workers: int) -> None:
+        self.calls = workers
+        self._source = source
+        self._stopped = False
+
+    def __enter__(self) -> ThreadDecoder:
+        return self
+
+    def __call__(self, indices: range, room: int) -> list[Outcome]:
+        """Decode a chunk, or as much of it as there is room for, and time until ``stop``."""
+        running = takewhile(lambda _: not self._stopped, decode_chunk(self._source, indices, room))
+        return list(running)
+
+    def stop(self) -> None:
+        """Make calls that are under way end after the picture they are at."""
+        self._stopped = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+
+MOST_AHEAD = 256 << 20
+"""Bytes of pixels that are decoded, or being decoded, and not taken yet; one may be more."""
+
+_FIRST_GUESS = 2 << 20  # 8 pictures of 256 x 256
+_MOST_GUESS = 32 << 20
+
+_Part: TypeAlias = tuple[range, list[Outcome], int]
+
+
+class Chunk:
+    """A few pictures that one thread or process decodes, handed on in parts: usually in one.
+
+    Attributes:
+        indices: of the pictures.
+        parts: (indices, what became of them, bytes of pixels), in order, and None at the end.
+        ready: bytes of pixels in ``parts``.
+    """
+
+    def __init__(self, indices: range) -> None:
+        self.indices = indices
+        self.parts: SimpleQueue[_Part | None] = SimpleQueue()
+        self.ready = 0
+
+    def decode(self, decoder: ThreadDecoder | ProcessDecoder, room: Room) -> None:
+        """Decode all of it, waiting for room before each part."""
+        todo = self.indices
+        try:
+            needed, total, ended = room.guess, 0, False
+            while todo and not ended and room.take(needed, self):
+                outcomes, taken, needed = decoder(todo, needed), needed, room.guess
+                ended = not outcomes  # nobody wants them any more
+                if outcomes and isinstance(outcomes[-1], NoRoomError):
+                    needed = outcomes[-1].needed
+                    del outcomes[-1]
+                size = sum(each.pixels.nbytes for each in outcomes if isinstance(each, Decoded))
+                total += size
+                room.settle(taken, size, self)
+                if outcomes:
+                    ended = _is_fatal(outcomes[-1])
+                    done, todo = todo[: len(outcomes)], todo[len(outcomes) :]
+                    self.parts.put((done, outcomes, size))
+            if total:
+                room.guess = min(total, _MOST_GUESS)
+        except BaseException as error:
+            self.parts.put((todo[:1], [error], 0))
+        finally:
+            self.parts.put(None)
+
+
+class Room:
+    """Bytes that all chunks share.
+
+    Args:
+        most: of them.
+
+    Attributes:
+        guess: bytes that a chunk is likely to need: what the last one did.
+    """
+
+    def __init__(self, most: int = MOST_AHEAD) -> None:
+        self.guess = min(_FIRST_GUESS, most)
+        self._most = most
+        self._used = 0
+        self._changed = Condition()
+        self._awaited: Chunk | None = None
+        self._stopped = False
+
+    def take(self, size: int, chunk: Chunk) -> bool:
+        """Wait until there is room for ``size`` bytes; False: nobody wants them any more.
+
+        There always is for one picture of the chunk that the network waits for.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._fits(size, chunk))
+            if not self._stopped:
+                self._used += size
+            return not self._stopped
+
+    def _fits(self, size: int, chunk: Chunk) -> bool:
+        return self._used + size <= self._most or (chunk is self._awaited and not chunk.ready)
+
+    def settle(self, taken: int, size: int, chunk: Chunk) -> None:
+        """Count the ``size`` bytes that there are in place of those that were taken."""
+        with self._changed:
+            self._used += size - taken
+            chunk.ready += size
+            self._changed.notify_all()
+
+    def give_back(self, size: int, chunk: Chunk) -> None:
+        """Say that so many bytes of a chunk have gone on to the network."""
+        with self._changed:
+            self._used -= size
+            chunk.ready -= size
+            self._changed.notify_all()
+
+    def await_chunk(self, chunk: Chunk) -> None:
+        """Say which chunk is needed next."""
+        with self._changed:
+            self._awaited = chunk
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+
+def _is_fatal(outcome: Outcome) -> bool:
+    return isinstance(outcome, BaseException) and not isinstance(outcome, PictureError)
+
 
 Decoders: TypeAlias = Literal["threads", "processes"]
 """What decodes. Processes need a moment to start, and a source that can travel."""
@@ -130,7 +288,7 @@ class BatchReader:
     def _outcomes(self) -> Generator[tuple[int, Outcome], None, None]:
         """Yield what becomes of every picture, with about two batches being decoded ahead.
 
-        Fewer, if they are large: see :class:`mifid.images.room.Room`.
+        Fewer, if they are large: see :class:`mifid.images.loader.Room`.
         """
         size = _chunk_size(self._batch_size, self._workers)
         todo = chunks(len(self._source), size)

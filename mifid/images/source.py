@@ -1,4 +1,4 @@
-"""What a set of pictures is to the rest of the library."""
+"""Source, what every set of pictures is; parts of it, and one that must not change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, warn
+from mifid.errors import InputError, PictureError, warn
 
 __all__ = [
     "EXTENSIONS",
@@ -23,12 +23,17 @@ __all__ = [
     "Pixels",
     "Source",
     "Stream",
+    "Subset",
+    "Unchanged",
     "describe_skipped",
     "digest",
+    "evenly",
     "is_picture",
     "no_pictures",
     "pick_pictures",
     "printable",
+    "sampled",
+    "thinned",
 ]
 
 Pixels = npt.NDArray[np.uint8]
@@ -311,3 +316,99 @@ def no_pictures(
     if skipped[_IN_RUN]:
         advice = [_RUN_ADVICE]
     return InputError(f"no pictures in {description}{found}", hint=" ".join([*advice[:1], hint]))
+
+
+class Subset(Source):
+    """The pictures of ``source`` at ``indices``; closing it is the source's owner's business."""
+
+    def __init__(self, source: Source, indices: Sequence[int]) -> None:
+        self._source = source
+        self.indices = indices
+        self.description, self.skipped = source.description, source.skipped
+        self.names = [source.names[i] for i in indices]
+        self.travels = source.travels
+
+    def read(self, index: int) -> bytes | Decoded:
+        """Return what the source holds at ``indices[index]``."""
+        return self._source.read(self.indices[index])
+
+
+def evenly(n: int, limit: int) -> list[int]:
+    """Choose at most ``limit`` of ``range(n)``, as evenly as can be; always the same ones."""
+    chosen = min(n, limit)
+    return [i * n // chosen for i in range(chosen)]
+
+
+def sampled(n: int, limit: int, seed: int) -> list[int]:
+    """Draw at most ``limit`` of ``range(n)``, in order; a smaller limit draws some of the same.
+
+    Not evenly: names often alternate by what they show.
+    """
+    order = np.random.RandomState(seed).permutation(n)
+    return [int(index) for index in np.sort(order[:limit])]
+
+
+def thinned(source: Source, limit: int, seed: int) -> Source:
+    """Return ``limit`` pictures of a source, or all if it holds no more; closing it closes all."""
+    if len(source) <= limit:
+        return source
+    return _Thinned(source, sampled(len(source), limit, seed))
+
+
+class _Thinned(Subset):
+    def close(self) -> None:
+        """Close what the pictures are of."""
+        self._source.close()
+
+
+class Unchanged(Source):
+    """The pictures of ``source``, each checked against its digest as it is read.
+
+    What is computed of them is then of the contents that the digests name, whatever else writes
+    to the files or arrays meanwhile. Closing it is the source's owner's business.
+
+    Args:
+        source: any.
+        digests: SHA-256 of each picture (:func:`mifid.images.source.digest`), None where it could
+            not be read.
+    """
+
+    def __init__(self, source: Source, digests: Sequence[bytes | None]) -> None:
+        self._source, self._digests = source, digests
+        self.description, self.skipped = source.description, source.skipped
+        self.names, self.travels = source.names, source.travels
+
+    def read(self, index: int) -> bytes | Decoded:
+        """Return what the source holds.
+
+        Raises:
+            PictureError: it can be read no more than before.
+            InputError: it is another picture by now, or cannot be read any more.
+        """
+        expected = self._digests[index]
+        try:
+            content = self._source.read(index)
+        except PictureError:
+            if expected is not None:
+                raise self._changed(index) from None
+            raise
+        if isinstance(content, Decoded):
+            # A copy: pixels that are hashed and decoded in place may change in between.
+            content = Decoded(np.array(content.pixels), content.mode)
+        if digest(content) != expected:
+            raise self._changed(index)
+        return content
+
+    def name(self, index: int) -> str:
+        """Return what the source calls it."""
+        return self._source.name(index)
+
+    def container_sha256(self) -> bytes | None:
+        """Return the source's."""
+        return self._source.container_sha256()
+
+    def _changed(self, index: int) -> InputError:
+        return InputError(
+            f"{self.description}: '{self.names[index]}' changed while it was read",
+            hint="Let what writes there finish first, or score a copy.",
+        )

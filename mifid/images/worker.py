@@ -1,8 +1,8 @@
 """A process that decodes: ``python -m mifid.images.worker AREA``, as mifid.images.workers does.
 
 AREA is the path of an area. Pickled objects pass its pipes. In: ``(pickled source, names of
-options)``, then (range of indices, bytes of room). Out: a :data:`mifid.images.area.Reply` to each
-of these. It imports no network, and ends when its input does.
+options)``, then (range of indices, bytes of room). Out: a :data:`~mifid.images.workers.Reply` to
+each of these. It imports no network, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from mifid.errors import MifidError, first_line, name_options
-from mifid.images.area import Area, Reply, Sent
-from mifid.images.chunks import decode_chunk
+from mifid.images.decoding import decode_chunk
 from mifid.images.source import Source
+from mifid.images.workers import Area, Reply, Sent
 
 __all__ = ["main"]
 

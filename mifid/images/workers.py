@@ -1,4 +1,4 @@
-"""Decoding in processes: Pillow holds the interpreter lock for a part of every picture.
+"""Decoding processes and the memory they share.
 
 Not :mod:`multiprocessing`: its ``spawn`` runs the user's script again, which must then be guarded
 by ``if __name__ == "__main__"``, and its ``fork`` breaks CUDA. The processes started here import
@@ -7,26 +7,139 @@ this library alone.
 
 from __future__ import annotations
 
+import mmap
+import os
 import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
+from typing import TypeAlias
 
-from mifid.errors import InputError, MifidError, MifidWarning, option_names, setting, warn
-from mifid.images.area import LANES, Area, Reply, make_area_file
-from mifid.images.chunks import Outcome
-from mifid.images.source import Source
+import numpy as np
+
+from mifid.errors import (
+    InputError,
+    MifidError,
+    MifidWarning,
+    OutputError,
+    option_names,
+    setting,
+    warn,
+)
+from mifid.images.decoding import Outcome
+from mifid.images.source import Decoded, Source
 from mifid.machine import can_start_python, python_environment
 
-__all__ = ["ProcessDecoder", "can_travel"]
+__all__ = [
+    "AREA_BYTES",
+    "LANES",
+    "Area",
+    "Placed",
+    "ProcessDecoder",
+    "Reply",
+    "Sent",
+    "can_travel",
+    "make_area_file",
+]
+
+LANES = 2
+"""Chunks that a process has before it. Each is decoded into its own part of the area."""
+
+AREA_BYTES = 16 << 20
+"""Room for LANES chunks of 8 pictures of 512 x 512. What has no room goes through the pipe."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Pixels that lie in the area: ``shape`` (H, W, 3) uint8 from byte ``offset`` on."""
+
+    offset: int
+    shape: tuple[int, ...]
+    mode: str
+
+
+Sent: TypeAlias = Outcome | Placed
+"""An :data:`Outcome` as it passes the pipe."""
+
+Reply: TypeAlias = tuple[list[Sent], list[tuple[type[Warning], str]]]
+"""What became of a chunk's pictures, and the warnings that were met."""
+
+
+class Area:
+    """A file of ``AREA_BYTES``, mapped by both processes.
+
+    A file and not POSIX shared memory, of which containers often have no more than 64 MB.
+    """
+
+    def __init__(self, path: str) -> None:
+        with open(path, "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), AREA_BYTES)
+        self._placed = 0
+
+    def place(self, outcomes: Iterable[Outcome]) -> list[Sent]:
+        """Write pixels into the next part of the area, as far as there is room."""
+        sent: list[Sent] = []
+        room = AREA_BYTES // LANES
+        used = self._placed % LANES * room
+        end = used + room
+        self._placed += 1
+        for outcome in outcomes:
+            size = outcome.pixels.nbytes if isinstance(outcome, Decoded) else 0
+            if isinstance(outcome, Decoded) and used + size <= end:
+                shape = outcome.pixels.shape
+                np.copyto(
+                    np.frombuffer(self._map, np.uint8, size, used).reshape(shape), outcome.pixels
+                )
+                sent.append(Placed(used, shape, outcome.mode))
+                used += size
+            else:
+                sent.append(outcome)
+        return sent
+
+    def take(self, sent: Iterable[Sent]) -> list[Outcome]:
+        """Return copies of the pixels in the area, which may then be written again."""
+        return [self._copied(one) if isinstance(one, Placed) else one for one in sent]
+
+    def _copied(self, placed: Placed) -> Decoded:
+        size = int(np.prod(placed.shape))
+        pixels = np.frombuffer(self._map, np.uint8, size, placed.offset).reshape(placed.shape)
+        return Decoded(pixels.copy(), placed.mode)
+
+
+def make_area_file() -> str:
+    """Return the path of a new file for an :class:`Area`; the caller removes it.
+
+    Raises:
+        OutputError: no space for it.
+    """
+    path = None
+    try:
+        handle, path = tempfile.mkstemp(prefix="mifid-decode-")
+        with open(handle, "wb") as file:
+            # Written, not only truncated to size: on a full disk, writing to a mapping of a file
+            # with holes kills the process.
+            file.write(bytes(AREA_BYTES))
+    except OSError as error:
+        if path is not None:
+            with suppress(OSError):
+                os.unlink(path)
+        folder = os.path.dirname(path) if path else "any folder for temporary files"
+        raise OutputError(
+            f"no space in {folder} for {AREA_BYTES:,} bytes that pass decoded pictures between "
+            f"processes: {error.strerror or error}",
+            hint=f"Set TMPDIR to a larger disk, or use fewer {setting('workers')}.",
+        ) from error
+    return path
 
 
 def can_travel(source: Source) -> bool:
@@ -79,7 +192,7 @@ class ProcessDecoder:
         return self
 
     def __call__(self, indices: range, room: int) -> list[Outcome]:
-        """Decode a chunk, as :func:`mifid.images.chunks.decode_chunk` does.
+        """Decode a chunk, as :func:`mifid.images.decoding.decode_chunk` does.
 
         Raises:
             MifidError: the process died.

@@ -1,6 +1,10 @@
 """The measures: pure mathematics on arrays, one file each, in float64."""
 
-from mifid.registry import Registry
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import Registry, lazy_names
 
 __all__ = ["CORE", "GROUPS", "METRICS"]
 
@@ -54,3 +58,45 @@ CORE = ("fid", "memorization", "mifid")
 
 GROUPS = {"prdc": ("pr", "dc"), "all": tuple(METRICS)}
 """Names for several at once."""
+
+
+if TYPE_CHECKING:
+    from mifid.metrics.base import NOT_ASKED as NOT_ASKED
+    from mifid.metrics.base import Measured as Measured
+    from mifid.metrics.base import Metric as Metric
+    from mifid.metrics.extrapolation import extrapolate as extrapolate
+    from mifid.metrics.frechet import Moments as Moments
+    from mifid.metrics.frechet import frechet_distance as frechet_distance
+    from mifid.metrics.frechet import rounding as rounding
+    from mifid.metrics.leave_one_out import Influence as Influence
+    from mifid.metrics.leave_one_out import influence as influence
+    from mifid.metrics.memorization import Nearest as Nearest
+    from mifid.metrics.memorization import memorization_distance as memorization_distance
+    from mifid.metrics.memorization import nearest_both_ways as nearest_both_ways
+    from mifid.metrics.memorization import nearest_reference as nearest_reference
+    from mifid.metrics.mifid import EPSILON as EPSILON
+    from mifid.metrics.mifid import penalized as penalized
+    from mifid.metrics.mifid import thresholded as thresholded
+    from mifid.metrics.resampling import SIDES as SIDES
+    from mifid.metrics.resampling import Replicates as Replicates
+    from mifid.metrics.resampling import bootstrap as bootstrap
+    from mifid.metrics.resampling import linearized as linearized
+    from mifid.metrics.resampling import penalized_all as penalized_all
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "base": ["NOT_ASKED", "Measured", "Metric"],
+        "extrapolation": ["extrapolate"],
+        "frechet": ["Moments", "frechet_distance", "rounding"],
+        "leave_one_out": ["Influence", "influence"],
+        "memorization": [
+            "Nearest",
+            "memorization_distance",
+            "nearest_both_ways",
+            "nearest_reference",
+        ],
+        "mifid": ["EPSILON", "penalized", "thresholded"],
+        "resampling": ["SIDES", "Replicates", "bootstrap", "linearized", "penalized_all"],
+    },
+)

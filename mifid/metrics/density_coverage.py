@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.metrics.base import Metric
-from mifid.metrics.distances import distance_blocks
-from mifid.metrics.neighbours import kth_distance, require_pictures
+from mifid.metrics.neighbours import distance_blocks, kth_distance, require_pictures
 
 __all__ = ["METRIC", "density_coverage"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import UnavailableError
-from mifid.metrics.weighted import WeightedFrechet
+from mifid.metrics.resampling import WeightedFrechet
 
 __all__ = ["Extrapolation", "extrapolate"]
 

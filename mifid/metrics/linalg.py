@@ -1,4 +1,4 @@
-"""NumPy's factorizations, kept from waiting for threads that have nothing to do.
+"""Factorizations, centred rows, principal directions.
 
 A small factorization makes thousands of tiny BLAS calls. With several threads each call waits for
 all of them, so that beside anything else that runs (a training loop, data loaders) a QR of
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,14 @@ from threadpoolctl import ThreadpoolController
 from mifid.errors import FeatureError
 
 __all__ = [
+    "Axes",
+    "Centred",
+    "centred_pair",
     "cholesky_factor",
     "eigenvalues",
     "eigenvectors",
+    "inner_products",
+    "principal_axes",
     "singular_values",
     "triangular_factor",
 ]
@@ -101,3 +106,134 @@ def _threads_for(size: int) -> Iterator[None]:
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looks through all loaded libraries: once
+
+
+Vector = npt.NDArray[np.float64]
+
+_BLOCK_BYTES = 32 << 20
+
+
+class Centred:
+    """Features (N, D) minus their mean. Only one block of rows is held in float64 at a time.
+
+    Attributes:
+        mu: (D,) the mean that is subtracted.
+        squares: (N,) squared length of every centred row.
+    """
+
+    def __init__(self, features: npt.ArrayLike) -> None:
+        self._features = np.asarray(features)
+        if self._features.ndim != 2 or len(self._features) < 2:
+            raise FeatureError(
+                f"features have shape {self._features.shape}; "
+                "expected (pictures, width) with at least two",
+                hint="FID compares sets; a single picture has no distribution.",
+            )
+        self.mu: Vector = self._features.mean(axis=0, dtype=np.float64)
+        self.squares: Vector = np.concatenate(
+            [np.einsum("ij,ij->i", block, block) for _, block in self.blocks()]
+        )
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return len(self.mu)
+
+    def blocks(self) -> Iterator[tuple[slice, Matrix]]:
+        """Yield (rows, centred features of these rows)."""
+        step = max(1, _BLOCK_BYTES // (8 * max(1, self.width)))
+        for start in range(0, len(self), step):
+            rows = slice(start, start + step)
+            yield rows, self._features[rows].astype(np.float64) - self.mu
+
+    def whole(self) -> Matrix:
+        """Return all centred rows, (N, D): for the smaller side only."""
+        return np.asarray(self._features.astype(np.float64) - self.mu)
+
+    def sums(self, weights: Matrix) -> Matrix:
+        """Return ``weights @ rows``: (B, N) -> (B, D)."""
+        total: Matrix = np.zeros((len(weights), self.width))
+        for rows, block in self.blocks():
+            total += weights[:, rows] @ block
+        return total
+
+    def scatter(self, weights: Vector | None = None) -> Matrix:
+        """Return the sum of ``weight * row^T row``, (D, D)."""
+        total: Matrix = np.zeros((self.width, self.width))
+        for rows, block in self.blocks():
+            scaled = block if weights is None else np.sqrt(weights[rows])[:, None] * block
+            total += scaled.T @ scaled
+        return total
+
+
+def centred_pair(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Centred, Centred]:
+    """Centre both sides, each about its own mean.
+
+    Raises:
+        FeatureError: fewer than two rows, or widths that differ.
+    """
+    one, other = Centred(generated), Centred(reference)
+    if one.width != other.width:
+        raise FeatureError(
+            f"generated features have width {one.width}, reference features {other.width}",
+            hint="They come from different extractors; make both with the same one.",
+        )
+    return one, other
+
+
+def inner_products(large: Centred, small: Centred) -> Matrix:
+    """Return ``x_i . y_j`` of all pairs of centred rows: (len(large), len(small))."""
+    y = small.whole()
+    products: Matrix = np.empty((len(large), len(small)))
+    for rows, block in large.blocks():
+        np.matmul(block, y.T, out=products[rows])
+    return products
+
+
+_BLOCK_ROWS = 1024
+
+
+class Axes(NamedTuple):
+    """A mean (D,) and K orthonormal directions (D, K), the one of most variance first."""
+
+    mean: npt.NDArray[np.float64]
+    directions: Matrix
+
+    def project(self, features: npt.NDArray[np.generic]) -> Matrix:
+        """Return coordinates (N, K) float64 of features (N, D)."""
+        projected = np.empty((len(features), self.directions.shape[1]))
+        for start in range(0, len(features), _BLOCK_ROWS):
+            block = features[start : start + _BLOCK_ROWS].astype(np.float64) - self.mean
+            projected[start : start + len(block)] = block @ self.directions
+        return projected
+
+
+def principal_axes(features: npt.NDArray[np.generic], *, count: int) -> Axes:
+    """Return up to ``count`` axes of features (N, D), from the smaller of X X^T and X^T X.
+
+    Fewer come back where the features have less dimensions: axes without variance beyond rounding
+    are left out.
+    """
+    mean = features.mean(axis=0, dtype=np.float64)
+    rows, width = features.shape
+    if rows <= width:
+        centred = features.astype(np.float64) - mean
+        values, vectors = eigenvectors(centred @ centred.T)
+        kept = _largest(values, count)
+        return Axes(mean, centred.T @ (vectors[:, kept] / np.sqrt(values[kept])))
+    scatter = np.zeros((width, width))
+    for start in range(0, rows, _BLOCK_ROWS):
+        block = features[start : start + _BLOCK_ROWS].astype(np.float64) - mean
+        scatter += block.T @ block
+    values, vectors = eigenvectors(scatter)
+    return Axes(mean, vectors[:, _largest(values, count)])
+
+
+def _largest(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
+    order = np.argsort(values)[::-1][:count]
+    noise = values.max() * len(values) * float(np.finfo(np.float64).eps)
+    kept: npt.NDArray[np.int64] = order[values[order] > noise]
+    return kept

@@ -1,17 +1,174 @@
-"""Nearest neighbours of features by Euclidean distance, and how many pictures they need."""
+"""Nearest neighbours and exact distances, in blocks.
+
+Squared distances of whole blocks come from one matrix product, |x|^2 + |y|^2 - 2 x.y, which loses
+about D eps (|x|^2 + |y|^2) to cancellation. That is nothing beside the distances of unlike
+pictures, but it decides wrongly for copies, whose distance must be 0, and for ties. Therefore
+rows that are equal bit by bit have distance 0 by definition, distances that are handed out are
+computed again from differences, and so are those that a comparison cannot decide.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics.distances import DistanceBlock, distance_blocks
 
-__all__ = ["Neighbour", "kth_distance", "nearest", "nearest_other", "require_pictures"]
+__all__ = [
+    "DistanceBlock",
+    "Neighbour",
+    "distance_blocks",
+    "kth_distance",
+    "nearest",
+    "nearest_other",
+    "require_pictures",
+]
+
+Matrix = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+_BLOCK_BYTES = 64 << 20
+_TINY = float(np.finfo(np.float64).tiny)
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceBlock:
+    """Distances of some rows of ``x`` to all rows of ``y``.
+
+    Attributes:
+        rows: which rows of ``x``.
+        squared: (b, M) float64 squared distances up to cancellation; 0 exactly where the two rows
+            are equal and nowhere else; infinite between a row and itself when ``y`` is ``x``.
+    """
+
+    rows: slice
+    squared: Matrix
+    _sides: _Sides
+
+    def exact(self, row: Rows, column: Rows) -> npt.NDArray[np.float64]:
+        """Return the distances of pairs (rows of this block, rows of ``y``) from differences."""
+        return self._sides.from_differences(row + self.rows.start, column)
+
+    def within(self, radius: npt.NDArray[np.float64], *, closed: bool) -> npt.NDArray[np.bool_]:
+        """Return (b, M): whether distance < ``radius``, or <= if ``closed``; ties are exact.
+
+        Args:
+            radius: (M,) of the rows of ``y``, or (b, 1) of this block's rows of ``x``; from
+                :func:`mifid.metrics.neighbours.kth_distance`, so that a tie is one to the bit.
+            closed: whether the border belongs to the ball.
+        """
+        radius = np.broadcast_to(radius, self.squared.shape)
+        gap = np.square(radius)
+        gap -= self.squared
+        inside = gap >= 0 if closed else gap > 0
+        np.abs(gap, out=gap)
+        undecided = (gap <= self._sides.slack(self.rows)) & (self.squared > 0)
+        row, column = np.nonzero(undecided)
+        if len(row):
+            distance = self._of_unique_pairs(row, column)
+            limit = radius[row, column]
+            inside[row, column] = distance <= limit if closed else distance < limit
+        return inside
+
+    def _of_unique_pairs(self, row: Rows, column: Rows) -> npt.NDArray[np.float64]:
+        # A collapsed generator repeats few pictures thousands of times: each pair once.
+        sides = self._sides
+        code = sides.label_x[self.rows][row] * sides.labels + sides.label_y[column]
+        _, first, back = np.unique(code, return_index=True, return_inverse=True)
+        return self.exact(row[first], column[first])[back]
+
+
+def distance_blocks(x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Iterator[DistanceBlock]:
+    """Yield the distances of ``x`` (N, D) to ``y`` (M, D), some rows of ``x`` at a time.
+
+    Without ``y``: among the rows of ``x``, leaving out each row's distance to itself. Needs about
+    64 MiB above one float64 copy of ``y``.
+
+    Raises:
+        FeatureError: the widths differ, or ``y`` is empty.
+    """
+    rows_of_x = np.asarray(x)
+    sides = _Sides(rows_of_x, rows_of_x if y is None else np.asarray(y))
+    step = max(1, _BLOCK_BYTES // (8 * (4 * len(sides.y) + 2 * sides.y.shape[1])))
+    for start in range(0, len(sides.x), step):
+        rows = slice(start, min(start + step, len(sides.x)))
+        squared = sides.squared(rows)
+        if y is None:
+            squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = np.inf
+        yield DistanceBlock(rows, squared, sides)
+
+
+class _Sides:
+    """Two sets of rows, and what all their distances share."""
+
+    def __init__(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
+        if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or len(y) == 0:
+            raise FeatureError(
+                f"features have shapes {x.shape} and {y.shape}; expected (N, D) and (M, D), "
+                "with at least one row"
+            )
+        self.x, self.y = x, y
+        # Distances do not feel a shift; smaller norms lose less to cancellation.
+        self._centre = y.mean(axis=0, dtype=np.float64)
+        self._centred_y = y.astype(np.float64) - self._centre
+        self._norm_y = np.einsum("ij,ij->i", self._centred_y, self._centred_y)
+        self._norm_x = np.empty(len(x))
+        self.label_x, self.label_y, self.labels = _labels(x, y)
+        self._any_equal = bool(np.isin(self.label_x, self.label_y).any())
+
+    def squared(self, rows: slice) -> Matrix:
+        """(b, M): up to cancellation, but 0 for equal rows and only for them."""
+        x = self.x[rows].astype(np.float64) - self._centre
+        self._norm_x[rows] = np.einsum("ij,ij->i", x, x)
+        x *= -2.0
+        squared: Matrix = x @ self._centred_y.T
+        squared += self._norm_x[rows, None]
+        squared += self._norm_y
+        np.maximum(squared, _TINY, out=squared)
+        if self._any_equal:
+            squared[self.label_x[rows, None] == self.label_y] = 0.0
+        return squared
+
+    def slack(self, rows: slice) -> Matrix:
+        """(b, M): how far :meth:`squared` may be off, by the usual bound on dot products."""
+        bound: Matrix = np.add.outer(self._norm_x[rows], self._norm_y)
+        bound *= 2.0 * _EPS * (self.y.shape[1] + 8)
+        return bound
+
+    def from_differences(self, rows_x: Rows, rows_y: Rows) -> npt.NDArray[np.float64]:
+        """Distances of pairs (n,), (n,). Symmetric to the bit, and 0 for equal rows."""
+        squared = np.empty(len(rows_x))
+        step = max(1, _BLOCK_BYTES // (32 * max(1, self.x.shape[1])))
+        for start in range(0, len(squared), step):
+            part = slice(start, start + step)
+            difference = self.x[rows_x[part]].astype(np.float64) - self.y[rows_y[part]]
+            np.square(difference, out=difference)
+            squared[part] = difference.sum(axis=1)  # in an order that the width alone decides
+        return np.sqrt(squared)
+
+
+def _labels(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Rows, Rows, int]:
+    """Number the distinct rows: two rows have one number if and only if they are equal."""
+    kind = np.result_type(x, y)
+    seen: dict[bytes, int] = {}
+
+    def number(rows: npt.NDArray[Any]) -> Rows:
+        labels = np.empty(len(rows), np.int64)
+        for index, row in enumerate(rows):
+            plain = row.astype(kind) + kind.type(0)  # -0.0 becomes 0.0
+            digest = hashlib.blake2b(plain.tobytes(), digest_size=16).digest()
+            labels[index] = seen.setdefault(digest, len(seen))
+        return labels
+
+    label_x = number(x)
+    label_y = label_x if x is y else number(y)
+    return label_x, label_y, len(seen)
 
 
 class Neighbour(NamedTuple):

@@ -11,18 +11,22 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import numpy.typing as npt
 
-from mifid.cores import available_cores
 from mifid.errors import FeatureError, InputError
-from mifid.extractors.base import Extractor
-from mifid.extractors.isolation import isolated
-from mifid.images import Source, Stream
-from mifid.images.decode import decoder_version
-from mifid.images.inspection import Inspection
-from mifid.images.loader import Batch, BatchReader, Decoders, at_a_time
-from mifid.images.workers import can_travel
+from mifid.extractors import Extractor, isolated
+from mifid.images import (
+    Batch,
+    BatchReader,
+    Decoders,
+    Inspection,
+    Source,
+    Stream,
+    at_a_time,
+    can_travel,
+    decoder_version,
+)
+from mifid.machine import available_cores
 from mifid.progress import Progress
-from mifid.statistics.features import FeatureMatrix, check_finite
-from mifid.statistics.provenance import Provenance
+from mifid.statistics import FeatureMatrix, Provenance, check_finite
 
 __all__ = ["Extraction", "Settings", "provenance_of"]
 

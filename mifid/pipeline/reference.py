@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mifid.extractors import Extractor
-from mifid.extractors.precision import EXACT
+from mifid.extractors import EXACT, Extractor
 from mifid.files import check_output
-from mifid.images.ranges import ValueRange
+from mifid.images import ValueRange
 from mifid.pipeline.pipeline import features
 from mifid.progress import Progress
-from mifid.statistics.features import Features
-from mifid.uncertainty.assessment import SEED
+from mifid.statistics import Features
+from mifid.uncertainty import SEED
 
 __all__ = ["build_reference", "reference_file"]
 

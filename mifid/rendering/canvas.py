@@ -1,14 +1,18 @@
-"""What all plots share. Canvases of their own, as pyplot's state is the user's."""
+"""Figures that share one look, as PNG, SVG or inside a page."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup, escape
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,6 +29,7 @@ __all__ = [
     "YELLOW",
     "finish",
     "in_own_style",
+    "inline_svg",
     "log_if_wide",
     "new_figure",
     "save_figure",
@@ -111,4 +116,78 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
 def _png(figure: Figure, dpi: int) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+_GRID = "#dddddd"  # of mifid.rendering.canvas.finish
+
+_COLOURS = {
+    "#000000": "ink",
+    "#ffffff": "card",
+    _GRID: "line",
+    GREY: "soft",
+    BLUE: "blue",
+    VERMILION: "vermilion",
+    GREEN: "green",
+    YELLOW: "yellow",
+}
+"""What a plot is drawn in -> the page's variable for it."""
+
+_COLOUR = re.compile("|".join(_COLOURS), re.IGNORECASE)
+_VARIABLES = {colour.lower(): f"var(--{name})" for colour, name in _COLOURS.items()}
+
+# Matplotlib's XML head, creation date and style sheet (which would reach the whole page).
+_DROPPED = re.compile(
+    r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<style.*?</style>", re.S
+)
+_SIZE = re.compile(r'<svg [^>]*?viewBox="([\d. ]+)"[^>]*>')
+_STYLE = re.compile(r'\bstyle="[^"]*"')
+_FONTS = re.compile(r"'DejaVu Sans'.*?sans-serif")
+_IDS = re.compile(r'(\bid="|href="#|url\(#)')
+
+
+def inline_svg(figure: Figure, *, label: str, prefix: str) -> Markup:
+    """Return an ``<svg>`` element of a figure, without the figure's title: the page has a heading.
+
+    Args:
+        figure: in the colours of :mod:`mifid.rendering.canvas`.
+        label: what it shows, for those who cannot see it.
+        prefix: goes before all its identifiers: several figures may share a page.
+    """
+    with _without_title(figure):
+        drawn = _svg(figure)
+    body = _DROPPED.sub("", drawn)
+    body = _IDS.sub(rf"\g<1>{prefix}-", body)
+    body = _STYLE.sub(_of_the_page, body)
+    found = _SIZE.search(body)
+    assert found is not None
+    head = f'<svg class="drawn" viewBox="{found.group(1)}" role="img" aria-label="{escape(label)}">'
+    return Markup(head + body[found.end() :].strip())
+
+
+def _of_the_page(style: re.Match[str]) -> str:
+    coloured = _COLOUR.sub(lambda match: _VARIABLES[match.group().lower()], style.group())
+    return _FONTS.sub("system-ui, sans-serif", coloured)
+
+
+@contextmanager
+def _without_title(figure: Figure) -> Iterator[None]:
+    shown = [(text, text.get_visible(), text.get_in_layout()) for text in figure.texts]
+    for text, _, _ in shown:
+        text.set_visible(False)
+        text.set_in_layout(False)  # it leaves no gap
+    try:
+        yield
+    finally:
+        for text, visible, in_layout in shown:
+            text.set_visible(visible)
+            text.set_in_layout(in_layout)
+
+
+@in_own_style
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    # Text stays text: smaller, in the page's font, and found by a search.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "mifid"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()

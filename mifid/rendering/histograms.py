@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mifid.errors import InputError
-from mifid.images.source import Pixels
+from mifid.images import Pixels
 from mifid.rendering.canvas import (
     BLUE,
     GREEN,

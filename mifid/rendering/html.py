@@ -1,7 +1,9 @@
-"""HTML pages of one file: no script, nothing loaded, every text escaped."""
+"""Pages that need no other file; thumbnails; safe names."""
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -10,11 +12,20 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from PIL import Image
 
 from mifid.files import atomic_write
-from mifid.images.source import printable
+from mifid.images import printable
 
-__all__ = ["Command", "load_template", "spelled_out", "write_html"]
+__all__ = [
+    "Command",
+    "data_uri",
+    "encode_small",
+    "load_template",
+    "size_of_uri",
+    "spelled_out",
+    "write_html",
+]
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """What turns the direction of text: a name that holds it shows another name than it is."""
@@ -29,7 +40,7 @@ class Command:
 
 
 def load_template(name: str, *, filters: Mapping[str, Callable[..., Any]]) -> Template:
-    """Return a template of this package; all of them extend page_base.html.
+    """Return a template of this package; all of them extend rendering/base.html.
 
     Args:
         name: within mifid, ``"baseline/page.html"``.
@@ -79,3 +90,35 @@ def _without_bidi(text: str) -> str:
 
 def _source(name: str) -> str:
     return files("mifid").joinpath(name).read_text(encoding="utf-8")
+
+
+def encode_small(
+    image: Image.Image, *, side: int, quality: int = 85, tallness: int = 1, kind: str = "JPEG"
+) -> tuple[bytes, tuple[int, int]]:
+    """Shrink a picture, never enlarge it, and encode it.
+
+    Args:
+        image: RGB.
+        side: the most pixels it may be wide.
+        quality: of JPEG.
+        tallness: how many times ``side`` it may be high.
+        kind: ``"JPEG"`` or ``"PNG"``.
+
+    Returns:
+        The file, and its width and height in pixels.
+    """
+    copy = image.copy()
+    copy.thumbnail((side, side * tallness), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    copy.save(buffer, kind, optimize=True, **({"quality": quality} if kind == "JPEG" else {}))
+    return buffer.getvalue(), copy.size
+
+
+def data_uri(content: bytes, *, kind: str = "JPEG") -> str:
+    """Return a picture file as a ``data:`` address, which needs no other file."""
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content).decode()}"
+
+
+def size_of_uri(content: bytes, *, kind: str = "JPEG") -> int:
+    """Return how many characters :func:`data_uri` takes."""
+    return len(f"data:image/{kind.lower()};base64,") + 4 * -(-len(content) // 3)

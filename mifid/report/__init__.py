@@ -8,5 +8,11 @@ from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
     from mifid.report.report import Report as Report
+    from mifid.report.report import check_output as check_output
 
-__getattr__, __dir__ = lazy_names(__name__, {"Report": "report"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "report": ["Report", "check_output"],
+    },
+)

@@ -1,4 +1,4 @@
-"""What a score says: the numbers, what they were made of, and how to read them."""
+"""The result of a score: its numbers, as dict, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifid import files
-from mifid.csvfile import append, check_history
 from mifid.errors import UnavailableError, terminal_safe
-from mifid.evidence.evidence import Evidence
-from mifid.evidence.pictures import PictureTable
-from mifid.evidence.training_pictures import TrainingTable
-from mifid.files import atomic_write, json_text
-from mifid.metrics.base import Measured
+from mifid.evidence import Evidence, PictureTable, TrainingTable
+from mifid.files import append, atomic_write, check_history, json_text
+from mifid.inputs import Side
+from mifid.metrics import Measured
 from mifid.report.text import score_rows
-from mifid.side import Side
-from mifid.submission.checking import Check
-from mifid.uncertainty.assessment import SWITCHED_OFF
-from mifid.uncertainty.bias import Bias
-from mifid.uncertainty.intervals import Uncertainty
+from mifid.submission import Check
+from mifid.uncertainty import SWITCHED_OFF, Bias, Uncertainty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "Report", "Side", "check_output"]
+__all__ = [
+    "FORMATS",
+    "Report",
+    "Side",
+    "check_output",
+]
 
 FORMATS = (".json", ".csv", ".txt", ".html")
 
@@ -130,7 +130,7 @@ class Report:
             UnavailableError: it needs pictures or features that are not at hand.
             InputError: another kind.
         """
-        from mifid.evidence.drawn import draw
+        from mifid.evidence import draw
 
         return draw(kind, self._evidence(), bias=self.bias, bias_reason=self.bias_reason)
 

@@ -1,18 +1,33 @@
-"""The rows of a score's table: what a person wants first."""
+"""The report in words and rows; the command that repeats it."""
 
 from __future__ import annotations
 
-from mifid.metrics import METRICS
-from mifid.metrics.base import NOT_ASKED, Measured, Metric
-from mifid.report.scored import Scored
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["HELD_OUT_USE", "score_rows"]
+from mifid.images import SideRanges
+from mifid.metrics import EPSILON, METRICS, NOT_ASKED, Measured, Metric
+from mifid.rendering import Command
+from mifid.uncertainty import REPLICATES, SEED
+
+if TYPE_CHECKING:
+    from mifid.report.report import Report
+
+__all__ = [
+    "HELD_OUT_USE",
+    "reading_aid",
+    "repeating_commands",
+    "score_rows",
+    "verdict",
+]
 
 HELD_OUT_USE = "for the floor of FID, fld and ct; not the reference of FID"
 """What held-out pictures are to a score. In training they are the reference of FID."""
 
 
-def score_rows(report: Scored) -> list[tuple[str, str, str]]:
+def score_rows(report: Report) -> list[tuple[str, str, str]]:
     """Return (name, value, remark) of sides, numbers with their intervals, and other measures."""
     rows = [
         (
@@ -44,7 +59,7 @@ def score_rows(report: Scored) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _with_interval(report: Scored, name: str, remark: str, digits: int = 2) -> str:
+def _with_interval(report: Report, name: str, remark: str, digits: int = 2) -> str:
     interval = report.uncertainty.intervals.get(name) if report.uncertainty else None
     if interval is None:
         return remark
@@ -70,3 +85,158 @@ def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
 def _number(value: float, digits: int = 6) -> str:
     """So many decimals, or an exponent where copies make the score astronomical."""
     return f"{value:.{digits}f}" if abs(value) < 1e9 else f"{value:.6e}"
+
+
+def verdict(
+    *,
+    mifid: float | None,
+    fid: float,
+    memorization_distance: float | None,
+    epsilon: float,
+    reason: str | None = None,
+) -> str:
+    """Return what the score says, in a sentence or two.
+
+    Args:
+        mifid, fid, memorization_distance: the score; None: not computed.
+        epsilon: the threshold of the memorization distance.
+        reason: why there is no MiFID; None: it was not asked for.
+    """
+    if mifid is None or memorization_distance is None:
+        return f"FID is {_short(fid)}. There is no MiFID: {reason}." if reason else ""
+    if memorization_distance >= epsilon:
+        return (
+            f"MiFID is {_short(mifid)}, the same as FID: the memorization distance "
+            f"{memorization_distance:.4f} reaches the threshold {epsilon:g}, so there is no "
+            "penalty."
+        )
+    times = f"{_short(mifid / fid, 1)} times FID" if fid > 0 else "larger than FID"
+    return (
+        f"MiFID is {_short(mifid)}, {times}, because the pictures are near the training pictures: "
+        f"FID is divided by their memorization distance, {memorization_distance:.4f}, which is "
+        f"below the threshold {epsilon:g}. From {epsilon:g} on there would be no penalty."
+    )
+
+
+def reading_aid(
+    *,
+    memorization_distance: float | None,
+    epsilon: float,
+    near_copies: int | None = None,
+    n_generated: int | None = None,
+    interval: tuple[float, float, float] | None = None,
+) -> tuple[str, ...]:
+    """Return what else the numbers say, a sentence or two each.
+
+    Args:
+        memorization_distance: of the whole set; None: not computed.
+        epsilon: the threshold of the memorization distance.
+        near_copies: generated pictures that are nearer than ``epsilon`` to a training picture.
+        n_generated: number of generated pictures.
+        interval: (low, high, level in per cent) of MiFID, or of FID where there is no MiFID.
+    """
+    sentences = []
+    if near_copies is not None and n_generated:
+        sentences.append(_copies(near_copies, n_generated, memorization_distance, epsilon))
+    if interval is not None:
+        low, high, level = interval
+        sentences.append(
+            f"The {level:g}% interval, {_short(low)} to {_short(high)}, is where other pictures "
+            "of the same kind would score, at these numbers of pictures. A model whose interval "
+            "overlaps may be as good; mifid compare decides that."
+        )
+    return tuple(sentences)
+
+
+def _short(value: float, decimals: int = 2) -> str:
+    return f"{value:,.{decimals}f}" if abs(value) < 1e6 else f"{value:.2e}"
+
+
+def _copies(near_copies: int, n: int, mean: float | None, epsilon: float) -> str:
+    if not near_copies:
+        return f"No generated picture is nearer than {epsilon:g} to a training picture."
+    verb = "is" if near_copies == 1 else "are"
+    below = mean is not None and mean < epsilon
+    counted = (
+        "they are so many, or so near, that it is below, too" if below else "a few do not count"
+    )
+    return (
+        f"{near_copies:,} of {n:,} generated pictures {verb} nearer than {epsilon:g} to a training "
+        f"picture. The penalty looks at the mean: {counted}. The nearest pairs show what they are."
+    )
+
+
+def repeating_commands(report: Report) -> tuple[Command, ...]:
+    """Return the command that repeats the score, if paths and names alone tell it."""
+    evidence = report.evidence
+    given = evidence.given if evidence else {}
+    extractor = str(report.protocol["extractor"])
+    known = extractor in ("inception", "inception-random") or ":" in extractor
+    paths = {label: _paths(value) for label, value in given.items()}
+    several = {label for label, found in paths.items() if len(found) > 1}
+    if not known or not all(paths.values()) or not several <= {"reference"}:
+        return ()
+    if evidence is None or "generated" not in given:
+        return ()
+    images = paths["generated"][0]
+    words = ["mifid", "score", f"./{images}" if images.startswith("-") else images]
+    flags = {
+        "reference": "--ref",
+        "memorization_reference": "--memorization-ref",
+        "held_out": "--held-out",
+    }
+    for label, flag in flags.items():
+        for path in paths.get(label, ()):
+            words += [flag, path]
+    if report.epsilon != EPSILON:
+        words += ["--epsilon", repr(report.epsilon)]
+    if extractor != "inception":
+        words += ["--extractor", extractor]
+    words += _settings(evidence.asked)
+    words += _ranges(evidence.value_range)
+    if report.check:
+        words.append("--submission")
+    line = " ".join(shlex.quote(str(word)) for word in words)
+    return (Command("Repeat this score, with the same weights file:", line),)
+
+
+def _paths(given: Any) -> list[str]:
+    """Return the paths of a side; none if it was given as something else."""
+    several = given if isinstance(given, list | tuple) else [given]
+    if not all(isinstance(path, str | os.PathLike) for path in several):
+        return []
+    return [os.fsdecode(path) for path in several]
+
+
+def _ranges(value_range: SideRanges | None) -> Iterator[str]:
+    if isinstance(value_range, Mapping):
+        for label, (low, high) in value_range.items():
+            yield from ("--value-range", f"{label}={low:g},{high:g}")
+    elif value_range is not None:
+        yield from ("--value-range", f"{value_range[0]:g},{value_range[1]:g}")
+
+
+def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the options that say what is not the default."""
+    metrics = ",".join(asked.get("metrics", ("mifid",)))
+    if metrics != "mifid":
+        yield from ("--metrics", metrics)
+    resample = set(asked.get("resample", ()))
+    if len(resample) == 1:
+        yield from ("--ci-over", *resample)
+    defaults = {
+        "ci": None,
+        "replicates": REPLICATES,
+        "seed": SEED,
+        "weights": None,
+        "backend": "auto",
+        "precision": "exact",
+        "device": "auto",
+        "batch_size": None,
+        "limit": None,
+    }
+    for name, default in defaults.items():
+        if asked.get(name, default) != default:
+            yield from (f"--{name.replace('_', '-')}", str(asked[name]))
+    if asked.get("skip_bad"):
+        yield "--skip-bad"

@@ -7,6 +7,24 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.statistics.features import FeatureMatrix as FeatureMatrix
+    from mifid.statistics.features import Features as Features
+    from mifid.statistics.features import check_finite as check_finite
+    from mifid.statistics.formats import holds_statistics as holds_statistics
+    from mifid.statistics.formats import read as read
+    from mifid.statistics.formats import write as write
+    from mifid.statistics.provenance import UNKNOWN as UNKNOWN
+    from mifid.statistics.provenance import Provenance as Provenance
+    from mifid.statistics.provenance import protocol as protocol
+    from mifid.statistics.statistics import Computed as Computed
     from mifid.statistics.statistics import Statistics as Statistics
 
-__getattr__, __dir__ = lazy_names(__name__, {"Statistics": "statistics"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "features": ["FeatureMatrix", "Features", "check_finite"],
+        "formats": ["holds_statistics", "read", "write"],
+        "provenance": ["UNKNOWN", "Provenance", "protocol"],
+        "statistics": ["Computed", "Statistics"],
+    },
+)

@@ -36,8 +36,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError, InputError, MifidError, first_line, terminal_safe, warn
 from mifid.files import atomic_write
-from mifid.images.archive import BROKEN
-from mifid.images.pickled import pictures_in
+from mifid.images import BROKEN, pictures_in
 from mifid.statistics.provenance import Provenance
 from mifid.unpickling import array_of, count_of, dtype_of, load, most_bytes
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from mifid.errors import InputError, first_line
+from mifid.machine import __version__
 
-__all__ = ["UNKNOWN", "Provenance"]
+__all__ = ["UNKNOWN", "Provenance", "protocol"]
 
 UNKNOWN = "unknown"
 
@@ -71,3 +73,21 @@ def _fits(key: str, value: object) -> bool:
     if value is None:
         return key in ("fingerprint", "not_comparable", "weights_sha256", "batch_size")
     return type(value) is (int if key == "batch_size" else str)
+
+
+def protocol(provenance: Provenance) -> dict[str, Any]:
+    """Say all that the numbers depend on beside the pictures."""
+    return {
+        "version": __version__,
+        "extractor": provenance.extractor,
+        "fingerprint": provenance.fingerprint,
+        "weights_sha256": provenance.weights_sha256,
+        "resize": provenance.resize,
+        "decoder": provenance.decoder,
+        "ddof": 1,
+        "dtype": provenance.dtype,
+        "device": provenance.device,
+        "backend": provenance.backend,
+        "batch_size": provenance.batch_size,
+        "versions": dict(provenance.versions),
+    }

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from mifid.errors import CompatibilityError, FeatureError
 from mifid.statistics import formats
-from mifid.statistics.features import check_finite
+from mifid.statistics.features import Features, check_finite
 from mifid.statistics.provenance import Provenance
 
-__all__ = ["Statistics"]
+__all__ = ["Computed", "Statistics"]
 
 _FLUSH_ROWS = 1024  # fewer at a time make the update wait for memory; more need more of it
 
@@ -285,3 +285,7 @@ def _unknown_n() -> FeatureError:
         "statistics of an unknown number of pictures cannot be added to",
         hint="Only mu and sigma were in the file; give the pictures or their features instead.",
     )
+
+
+Computed = Features | Statistics
+"""What a side comes to."""

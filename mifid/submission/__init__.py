@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.submission.checking import Check as Check
+    from mifid.submission.checking import Finding as Finding
+    from mifid.submission.checking import check as check
+    from mifid.submission.resumable import resumable_archive as resumable_archive
+    from mifid.submission.writer import MONET as MONET
     from mifid.submission.writer import Rules as Rules
+    from mifid.submission.writer import encode_picture as encode_picture
+    from mifid.submission.writer import entry_names as entry_names
     from mifid.submission.writer import write_submission as write_submission
 
-__getattr__, __dir__ = lazy_names(__name__, {"Rules": "writer", "write_submission": "writer"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "checking": ["Check", "Finding", "check"],
+        "resumable": ["resumable_archive"],
+        "writer": ["MONET", "Rules", "encode_picture", "entry_names", "write_submission"],
+    },
+)

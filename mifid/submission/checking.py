@@ -15,19 +15,24 @@ from typing import Literal
 
 from mifid.errors import InputError, PictureError, terminal_safe
 from mifid.files import given_path, no_such_file
-from mifid.images.archive import Entry, climbs_out, refuse_bombs
-from mifid.images.decode import decode, open_header, webp_size
-from mifid.images.inspection import Inspection
-from mifid.images.loader import default_workers
-from mifid.images.source import digest, is_picture
-from mifid.images.zip import (
+from mifid.images import (
     ENCRYPTED,
     OTHER_METHOD,
+    Entry,
+    Inspection,
+    climbs_out,
+    decode,
+    default_workers,
+    digest,
     files_of,
+    is_picture,
     is_symlink,
+    open_header,
     open_zip_file,
     read_entry,
+    refuse_bombs,
     unread_method,
+    webp_size,
 )
 from mifid.progress import Progress, choose
 from mifid.submission.writer import MONET, Rules

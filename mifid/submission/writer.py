@@ -14,7 +14,7 @@ from PIL import Image
 
 from mifid.errors import InputError
 from mifid.files import atomic_write
-from mifid.images.source import Pixels
+from mifid.images import Pixels
 from mifid.submission.resumable import stored_entry
 
 __all__ = [

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mifid.cache import Cache
+from mifid.cache import Cache, kept
 from mifid.errors import FeatureError, InputError, UnavailableError
-from mifid.kept import kept
 from mifid.progress import Progress
-from mifid.statistics.features import Features
-from mifid.statistics.statistics import Statistics
-from mifid.uncertainty.bias import Bias, bias
+from mifid.statistics import Features, Statistics
+from mifid.uncertainty.bias import Bias, estimate_bias
 from mifid.uncertainty.intervals import Uncertainty, uncertainty
 
 __all__ = [
@@ -213,7 +211,7 @@ def _bias(
         values = _kept(
             cache,
             "bias 2",
-            lambda: bias(
+            lambda: estimate_bias(
                 generated=generated, reference=reference, held_out=held_out, seed=seed
             ).to_dict(),
             sides={key: sides[key] for key in ("generated", "reference", "held_out")},

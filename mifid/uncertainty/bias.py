@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import UnavailableError
-from mifid.metrics.extrapolation import extrapolate
-from mifid.metrics.frechet import frechet_distance
-from mifid.statistics.features import Features
+from mifid.metrics import extrapolate, frechet_distance
+from mifid.statistics import Features
 
-__all__ = ["Bias", "bias"]
+__all__ = ["Bias", "estimate_bias"]
 
 _SPLITS = 10
 _COSTLY = 1024  # halves above this, at full width, take seconds each
@@ -74,7 +73,7 @@ class Bias:
         return cls(**{**values, "sizes": sizes, "fids": np.array(values["fids"], np.float64)})
 
 
-def bias(
+def estimate_bias(
     *,
     generated: Features,
     reference: Features,

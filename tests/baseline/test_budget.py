@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small import changed
 from toys import colours, drawn, write_pictures
 
+import mifid.baseline.page
 import mifid.baseline.scorer
 import mifid.baseline.training as training_module
-import mifid.baseline.trainingpage
 from mifid.baseline.data.batches import Feed
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.generation.painter import Painter
@@ -56,7 +56,7 @@ def train(tmp_path, monkeypatch):
     write_pictures(tmp_path / "held_out", drawn("painting", 4, seed=200))
     for name in ("plot_losses", "plot_scores"):
         monkeypatch.setattr(snapshots, name, lambda *_, **__: None)
-    monkeypatch.setattr(mifid.baseline.trainingpage, "show_run", lambda *_, **__: None)
+    monkeypatch.setattr(mifid.baseline.page, "show_run", lambda *_, **__: None)
     clock = Wound()
     for module in (loop, preflight, run, training_module):
         monkeypatch.setattr(module, "time", clock)

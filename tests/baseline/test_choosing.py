@@ -51,3 +51,10 @@ def test_the_presets_name_makes_no_other_run_of_it(tmp_path):
     other = choose(tmp_path, resume=True, preset_name="tiny", epsilon=0.2)
     with pytest.raises(InputError, match=r"another configuration: inputs\.epsilon: 0\.1 -> 0\.2\n"):
         check_folder(tmp_path, *other, resume=True)
+
+
+@pytest.mark.parametrize("name", ["photos", "monets", "held_out"])
+def test_pictures_that_are_no_path_are_named(name, tmp_path):
+    given = {"photos": "p", "monets": "m", name: [[1, 2], [3, 4]]}
+    with pytest.raises(InputError, match=rf"{name} is of type list; expected a path\n.*\.npy"):
+        choose(tmp_path, **given)

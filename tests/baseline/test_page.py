@@ -12,8 +12,15 @@ from pictures import noise
 from PIL import Image
 
 from mifid.baseline.figures.sheets import save_picture
-from mifid.baseline.page import Command, Plot, RunFacts, Setting, write_page
-from mifid.baseline.thumbnails import MAX_BYTES, load_picture
+from mifid.baseline.page import (
+    MAX_BYTES,
+    Command,
+    Plot,
+    RunFacts,
+    Setting,
+    load_picture,
+    write_page,
+)
 from mifid.errors import OutputError
 from mifid.submission.checking import Finding
 

@@ -11,8 +11,8 @@ from toys import colours, drawn, write_pictures
 
 from mifid.baseline.config.file import read_run_file, write_run_file
 from mifid.baseline.config.schema import Config, Data, Discriminator, Generator, Score, Training
+from mifid.baseline.page import commands
 from mifid.baseline.training import train_baseline
-from mifid.baseline.trainingpage import commands
 from mifid.submission.writer import MONET
 
 PHOTOS = 8
@@ -114,8 +114,8 @@ def test_a_run_without_scores_shows_none(trained, tmp_path):
 
 def test_many_lines_of_losses_make_no_large_page():
     from mifid.baseline.figures.curves import draw_losses
-    from mifid.baseline.run.metric_lines import LOSSES
-    from mifid.rendering.inline_svg import inline_svg
+    from mifid.baseline.run.records import LOSSES
+    from mifid.rendering.canvas import inline_svg
 
     rows = [
         {"kind": "train", "step": i, **dict.fromkeys(LOSSES, i % 7 + 1.0)} for i in range(1, 20_001)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mifid.extractors.inception_random import RandomInception
+from mifid.extractors.inception import RandomInception
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 from patience import wait_for
 
-from mifid.extractors.inception_random import RandomInception
+from mifid.extractors.inception import RandomInception
 from mifid.images.loader import default_workers
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

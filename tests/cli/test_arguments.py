@@ -143,7 +143,7 @@ def test_messages_name_what_the_command_has(command, named, run, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mifid.scoring.score", fail)
-    monkeypatch.setattr("mifid.baseline.training.train_baseline", fail)
+    monkeypatch.setattr("mifid.baseline.train_baseline", fail)
     run(*command)
     assert told == named
     assert option_names() == {}  # Python's words again, once the command is done

@@ -2,18 +2,17 @@
 
 import os
 import re
-import sys
-import types
 from pathlib import Path
 
 import pytest
 import torch
 
+from mifid import extractors
 from mifid.baseline.config.schema import Data
 from mifid.baseline.data.store import store_pixels
 from mifid.errors import WeightsError
 from mifid.extractors import weights
-from mifid.extractors.download import DownloadError
+from mifid.extractors.weights import DownloadError
 from mifid.images import open_images
 from mifid.progress import Silent
 
@@ -124,7 +123,9 @@ def test_the_weights_that_would_be_taken_are_shown(run, file):
 
 
 def test_the_published_file_is_known_by_its_hash(run, file, monkeypatch):
-    monkeypatch.setattr(weights, "PUBLISHED", weights.find().sha256)
+    sha256 = weights.find().sha256
+    for module in (extractors, weights):
+        monkeypatch.setattr(module, "PUBLISHED", sha256)
     assert "(MIFID_WEIGHTS), the published file, sha256" in run("weights", "show").stdout
 
 
@@ -157,11 +158,11 @@ def test_verifying_a_missing_file(failure):
 def test_verifying_weights_of_the_right_network(published, run, file, monkeypatch):
     torch.save({"one": torch.zeros(3)}, file)
     built = []
-    network = types.SimpleNamespace(build_network=built.append)
-    monkeypatch.setitem(sys.modules, "mifid.extractors.network", network)
+    monkeypatch.setattr(extractors, "build_network", built.append)
     sha256 = weights.find().sha256
     if published:
-        monkeypatch.setattr(weights, "PUBLISHED", sha256)
+        for module in (extractors, weights):
+            monkeypatch.setattr(module, "PUBLISHED", sha256)
     result = run("weights", "verify")
     assert [list(state) for state in built] == [["one"]]
     assert f"{file}: weights of the right network, sha256 {sha256}" in result.stdout
@@ -176,8 +177,7 @@ def test_verifying_weights_of_another_network(failure, file, monkeypatch):
     def refuse(state):
         raise WeightsError("these are another network's", hint="Expected Inception's.")
 
-    network = types.SimpleNamespace(build_network=refuse)
-    monkeypatch.setitem(sys.modules, "mifid.extractors.network", network)
+    monkeypatch.setattr(extractors, "build_network", refuse)
     message = failure("weights", "verify")
     assert "these are another network's\nExpected Inception's." in message
 

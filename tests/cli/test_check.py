@@ -5,8 +5,8 @@ import json
 import pytest
 from pictures import encode, noise, patch_zip, write_zip
 
+from mifid import submission
 from mifid.submission import checking
-from mifid.submission import writer as submission
 
 RULES = submission.Rules("small", "images.zip", 2, 4, "JPEG", (16, 16), "RGB")
 

@@ -9,7 +9,7 @@ import pytest
 from toys import colours
 
 import mifid.baseline.scorer  # noqa: F401 - binds the real score() before a test replaces it
-from mifid import demo, scoring
+from mifid import baseline, demo, scoring
 from mifid.baseline import training
 from mifid.extractors import weights
 
@@ -41,13 +41,13 @@ def small(monkeypatch):
 
     monkeypatch.setattr(demo, "draw_demo", partial(demo.draw_demo, pictures=2))
     monkeypatch.setattr(scoring, "score", score)
-    train = training.train_baseline
+    train = baseline.train_baseline
 
     def train_briefly(*args, extractor, **given):
         asked.append({"extractor": extractor, "epsilon": given["epsilon"]})
         return train(*args, settings=BRIEFLY, extractor=colours, **given)
 
-    monkeypatch.setattr(training, "train_baseline", train_briefly)
+    monkeypatch.setattr(baseline, "train_baseline", train_briefly)
     return asked
 
 
@@ -113,7 +113,7 @@ def test_an_interrupted_demo_says_how_to_go_on(run, folder, monkeypatch):
     def interrupted(*args, **given):
         return training.Trained(args[2], step=3, interrupted=signal.SIGTERM)
 
-    monkeypatch.setattr(training, "train_baseline", interrupted)
+    monkeypatch.setattr(baseline, "train_baseline", interrupted)
     result = run("demo", "--out", "shown it's")
     assert result.exit_code == 143
     command = result.stderr.partition("Go on with: ")[2]

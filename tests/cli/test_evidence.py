@@ -14,7 +14,7 @@ from PIL import Image
 from toys import colours, drawn, write_pictures
 
 import mifid
-from mifid.csvfile import text_cell
+from mifid.files import text_cell
 
 PAIR = ("out", "--ref", "monet")
 QUICK = ("--replicates", "100")
@@ -370,7 +370,7 @@ def test_a_page_of_features_alone_says_what_it_cannot_show(score, folder):
 
 
 def test_the_page_tells_the_check(score, folder, monkeypatch):
-    from mifid.submission import writer as submission
+    from mifid import submission
 
     rules = submission.Rules("small", "images.zip", 3, 9, "PNG", (32, 32), "RGB")
     monkeypatch.setattr(submission, "MONET", rules)

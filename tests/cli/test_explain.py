@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from mifid.inputs import Side
 from mifid.report.report import Report
-from mifid.side import Side
 
 PROTOCOL = {
     "version": "0.1.0",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from mifid_cli.document_presets import presets_text
+from mifid_cli.document import presets_text
 from mifid_cli.failures import SafeGroup
 from mifid_cli.presets import best_first, presets
 

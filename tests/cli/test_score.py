@@ -474,7 +474,7 @@ def test_weights_that_are_none_are_told(failure, folder):
 
 @pytest.fixture
 def rules(monkeypatch):
-    from mifid.submission import writer as submission
+    from mifid import submission
 
     monkeypatch.setattr(
         submission, "MONET", submission.Rules("small", "images.zip", 3, 9, "PNG", (32, 32), "RGB")

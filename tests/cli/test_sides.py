@@ -7,7 +7,7 @@ import pytest
 from toys import colours, drawn, write_pictures
 
 import mifid
-from mifid.images.sampling import sampled
+from mifid.images.source import sampled
 
 
 @pytest.fixture

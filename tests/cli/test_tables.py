@@ -3,7 +3,8 @@
 import doctest
 
 import pytest
-from mifid_cli import tables, widths
+from mifid_cli import tables
+from mifid_cli import tables as widths
 from mifid_cli.compare import _folded
 from rich.console import Console
 

@@ -219,7 +219,7 @@ def test_a_length_that_is_given_replaces_the_presets(arguments, length, train, m
         chosen.append(found.training)
         return Trained(Path("run"), 0)
 
-    monkeypatch.setattr("mifid.baseline.training.train_baseline", stop)
+    monkeypatch.setattr("mifid.baseline.train_baseline", stop)
     assert train(*arguments).exit_code == 0
     assert (chosen[0].steps, chosen[0].epochs, chosen[0].budget) == length
 
@@ -395,7 +395,7 @@ def test_ctrl_c_while_painting_says_how_to_go_on(train, run, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mifid.baseline.generation.generating.generate", interrupted)
+        patch.setattr("mifid.baseline.generation.generate", interrupted)
         result = train("--steps", "2", "--no-score")
     assert result.exit_code == 130
     assert "Interrupted. Go on with: mifid train-baseline --out run --resume" in result.stderr

@@ -21,7 +21,7 @@ from mifid.errors import (
 from mifid.statistics.features import Features
 from mifid.statistics.provenance import Provenance
 from mifid.statistics.statistics import Statistics
-from mifid.uncertainty.calibration import LARGEST
+from mifid.uncertainty.intervals import LARGEST
 
 REAL = drawn("painting", 30)
 GOOD = repainted(40)
@@ -311,7 +311,7 @@ def test_without_intervals():
 
 def test_two_large_sides_are_said_to_be_approximate(monkeypatch):
     assert LARGEST < 20_000
-    monkeypatch.setattr("mifid.uncertainty.calibration.LARGEST", 3)
+    monkeypatch.setattr("mifid.uncertainty.intervals.LARGEST", 3)
     comparison = found({"good": GOOD, "worse": WORSE})
     assert comparison.methods == ("jackknife",)
     assert "to first order only" in comparison.text()
@@ -575,7 +575,7 @@ def test_files_are_whole_or_told(tmp_path):
     ],
 )
 def test_numbers_have_about_five_digits(value, text):
-    from mifid.comparison.standing import number
+    from mifid.comparison.comparison import number
 
     assert number(value) == text
 

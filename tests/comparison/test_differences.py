@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from mifid.cache import Cache
-from mifid.comparison.differences import at_fewer, draw, gap, interval
-from mifid.comparison.naming import naming
-from mifid.metrics.bootstrap import counts
+from mifid.comparison.differences import at_fewer, draw, gap, interval, naming
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.metrics.mifid import penalized
+from mifid.metrics.resampling import counts
 from mifid.progress import Silent
 from mifid.statistics.features import Features
 from mifid.uncertainty.assessment import Resampling
@@ -183,7 +182,7 @@ def test_draws_are_kept(sides, monkeypatch):
 def test_two_large_sets_are_resampled_to_first_order(sides, monkeypatch):
     one, other, reference = sides
     exact = [drawn(side, reference, replicates=300) for side in (one, other)]
-    monkeypatch.setattr("mifid.uncertainty.calibration.LARGEST", 3)
+    monkeypatch.setattr("mifid.uncertainty.intervals.LARGEST", 3)
     near = [drawn(side, reference, replicates=300) for side in (one, other)]
     assert {d.method for d in exact} == {"bootstrap"}
     assert {d.method for d in near} == {"jackknife"}

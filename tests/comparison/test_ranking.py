@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mifid.cache import Cache
-from mifid.comparison import subsets
-from mifid.comparison.subsets import SUBSETS, fid_at
+from mifid.comparison import ranking as subsets
+from mifid.comparison.ranking import SUBSETS, fid_at
 from mifid.metrics.frechet import frechet_distance
 from mifid.progress import Silent
 from mifid.statistics.features import Features

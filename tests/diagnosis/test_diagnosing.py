@@ -13,17 +13,16 @@ from toys import Counting, colours, drawn, repainted, write_pictures
 
 import mifid
 from mifid.diagnosis.diagnosing import diagnose
-from mifid.diagnosis.diagnosis import DiagnosedSide, Variant
+from mifid.diagnosis.diagnosis import DiagnosedSide, Variant, advised, notes_on
 from mifid.diagnosis.plot import save_diagnosis
 from mifid.diagnosis.reencoding import ENCODINGS
-from mifid.diagnosis.variant_advice import advised, notes_on
 from mifid.errors import CompatibilityError, FeatureError, InputError, OutputError, PictureError
 from mifid.extractors import open_extractor
 from mifid.extractors.base import Identity
-from mifid.extractors.inception_base import InceptionExtractor
+from mifid.extractors.inception import InceptionExtractor
 from mifid.extractors.network import resize
 from mifid.extractors.resize import CLEAN_FID, PYTORCH_FID, RESIZES
-from mifid.images.sampling import sampled
+from mifid.images.source import sampled
 from mifid.metrics.frechet import frechet_distance
 
 GENERATED, REFERENCE = repainted(9), drawn("painting", 7)

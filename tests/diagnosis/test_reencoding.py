@@ -12,11 +12,10 @@ from PIL import Image
 from mifid.diagnosis.reencoding import ENCODINGS, Reencoded, mean_change
 from mifid.errors import PictureError
 from mifid.images import open_images
-from mifid.images.decode import decode
+from mifid.images.decoding import decode
 from mifid.images.encodings import count_encodings, encoding_of
 from mifid.images.loader import digests
-from mifid.images.sampling import evenly, sampled, thinned
-from mifid.images.source import Decoded
+from mifid.images.source import Decoded, evenly, sampled, thinned
 
 
 def smooth(seed=0, size=32):

@@ -17,7 +17,7 @@ import mifid
 from mifid.errors import InputError, MifidWarning, recorded_warnings
 from mifid.evaluation.plausibility import check_numbers, check_submission, check_threshold
 from mifid.extractors.callables import CallableExtractor
-from mifid.images.sampling import sampled
+from mifid.images.source import sampled
 from mifid.inputs import open_side
 from mifid.pipeline.pipeline import Pipeline
 

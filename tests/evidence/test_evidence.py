@@ -10,8 +10,7 @@ from toys import colours, drawn, repainted, write_pictures
 import mifid
 from mifid.errors import UnavailableError
 from mifid.evidence.evidence import Evidence
-from mifid.evidence.pictures import picture_table
-from mifid.evidence.training_pictures import training_table
+from mifid.evidence.tables import picture_table, training_table
 from mifid.statistics.features import Features
 from mifid.statistics.statistics import Statistics
 

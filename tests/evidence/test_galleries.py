@@ -11,18 +11,22 @@ from PIL import Image
 from toys import drawn, write_pictures
 
 from mifid.errors import UnavailableError
-from mifid.evidence.album import Album, Shown
-from mifid.evidence.exhibits import (
+from mifid.evidence.evidence import Album, Shown
+from mifid.evidence.galleries import (
+    NO_ROOM,
+    Card,
+    Gallery,
     best_influence,
+    encode_thumbnails,
     most_copied,
     nearest_pairs,
     never_approached,
+    plot_gallery,
+    random_rows,
+    random_sheet,
     worst_influence,
 )
-from mifid.evidence.galleries import NO_ROOM, Card, Gallery, encode_thumbnails, plot_gallery
-from mifid.evidence.pictures import picture_table
-from mifid.evidence.sheet import random_rows, random_sheet
-from mifid.evidence.training_pictures import training_table
+from mifid.evidence.tables import picture_table, training_table
 from mifid.images import open_images
 from mifid.images.source import Decoded
 from mifid.statistics.features import Features

@@ -9,7 +9,7 @@ from toys import colours, drawn, repainted, write_pictures
 
 import mifid
 from mifid.errors import InputError, UnavailableError
-from mifid.evidence.drawn import PLOTS
+from mifid.evidence.plots import PLOTS
 from mifid.statistics.features import Features
 
 # Few and equal pictures on purpose: scores warn of them.
@@ -46,7 +46,7 @@ def test_the_kinds_are_those_that_were_promised():
 def test_distances_are_those_of_the_table_and_of_its_threshold(monkeypatch):
     shown = []
     monkeypatch.setattr(
-        "mifid.evidence.drawn.plot_distances", lambda values, *, epsilon: shown.append(epsilon)
+        "mifid.evidence.plots.plot_distances", lambda values, *, epsilon: shown.append(epsilon)
     )
     mifid.score(features(5), features(4), ci=0, epsilon=0.25).plot("distances")
     assert shown == [0.25]

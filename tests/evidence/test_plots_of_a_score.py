@@ -11,9 +11,8 @@ from matplotlib._pylab_helpers import Gcf
 
 from mifid.errors import InputError, UnavailableError
 from mifid.evidence.plots import plot_bias, plot_distances, plot_map, plot_rgb
-from mifid.rendering.canvas import BLUE, VERMILION
+from mifid.rendering.canvas import BLUE, VERMILION, inline_svg
 from mifid.rendering.histograms import draw_rgb_histograms, rgb_shares
-from mifid.rendering.inline_svg import inline_svg
 
 SIZES = np.array([50, 100, 200, 400])
 

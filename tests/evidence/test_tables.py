@@ -8,11 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mifid.csvfile import COLUMNS, text_cell
 from mifid.errors import OutputError, UnavailableError
-from mifid.evidence.pictures import picture_table
-from mifid.evidence.tables import TABLE_FORMATS, check_table_output, write_table
-from mifid.evidence.training_pictures import training_table
+from mifid.evidence.tables import (
+    TABLE_FORMATS,
+    check_table_output,
+    picture_table,
+    training_table,
+    write_table,
+)
+from mifid.files import COLUMNS, text_cell
 from mifid.statistics.features import Features
 
 HOSTILE = (

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.evidence.pictures import picture_table
-from mifid.evidence.training_pictures import training_table
+from mifid.evidence.tables import picture_table, training_table
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.statistics.features import Features

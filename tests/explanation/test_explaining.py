@@ -8,9 +8,9 @@ import pytest
 
 from mifid.errors import InputError, MifidError
 from mifid.explanation.explaining import explain
+from mifid.inputs import Side
 from mifid.metrics.base import Measured
 from mifid.report.report import Report
-from mifid.side import Side
 
 SCORE = {
     "fid": 40.0,

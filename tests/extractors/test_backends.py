@@ -14,8 +14,9 @@ import torch
 
 from mifid.errors import InputError, MifidWarning, WeightsError
 from mifid.extractors import backends, open_extractor
-from mifid.extractors.backends import BACKENDS, choose_backend, openvino_model
-from mifid.extractors.backends.openvino_model import _folder, _kept, import_openvino
+from mifid.extractors.backends import BACKENDS, choose_backend
+from mifid.extractors.backends import openvino_backend as openvino_model
+from mifid.extractors.backends.openvino_backend import _folder, _kept, import_openvino
 from mifid.files import sha256_of_file
 
 
@@ -68,7 +69,7 @@ def test_openvino_reports_to_nobody():
     """Its telemetry is not imported, so that its own stub, which sends nothing, stands in."""
     pytest.importorskip("openvino")
     code = (
-        "from mifid.extractors.backends.openvino_model import import_openvino\n"
+        "from mifid.extractors.backends.openvino_backend import import_openvino\n"
         "import_openvino()\n"
         "import sys, openvino.tools.ovc.telemetry_utils as used\n"
         "assert sys.modules['openvino_telemetry'] is None\n"
@@ -80,18 +81,18 @@ def test_openvino_reports_to_nobody():
 OVERLAPPING = """
 import gc, signal
 import numpy as np
-from mifid.extractors.backends import with_openvino
-from mifid.extractors.backends.openvino_model import import_openvino
-from mifid.extractors.precision import EXACT
+from mifid.extractors.backends import openvino_backend
+from mifid.extractors.backends.openvino_backend import import_openvino
+from mifid.extractors.base import EXACT
 from mifid.extractors.resize import PYTORCH_FID, RESIZES
 
 ops = import_openvino().opset13
 x = ops.parameter([-1, 2], np.float32)
 model = import_openvino().Model([ops.add(x, ops.constant(np.ones(2, np.float32)))], [x])
-with_openvino.obtain_model = lambda *_: model
+openvino_backend.obtain_model = lambda *_: model
 
 def load():
-    return with_openvino.OpenVinoBackend(
+    return openvino_backend.OpenVinoBackend(
         dict, key="", device="cpu", resize=RESIZES[PYTORCH_FID], precision=EXACT
     )
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from mifid.drawing import landscape
+from mifid.demo import landscape
 from mifid.errors import InputError, MifidWarning
 from mifid.extractors import open_extractor
 from mifid.extractors.backends import BACKENDS
-from mifid.extractors.backends.openvino_model import obtain_core
+from mifid.extractors.backends.openvino_backend import obtain_core
 
 
 def test_identity_says_that_it_is_not_exact():

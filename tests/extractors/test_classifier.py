@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from mifid.drawing import landscape, painting
+from mifid.demo import landscape, painting
 from mifid.errors import FeatureError, MifidWarning, WeightsError
 from mifid.extractors import open_extractor
 from mifid.extractors.callables import CallableExtractor
 from mifid.extractors.classifier import classifier_of, logits
-from mifid.extractors.inception_random import SHA256, RandomInception
+from mifid.extractors.inception import SHA256, RandomInception
 from mifid.files import cache_folder
 
 KEY = "ab" * 32

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from mifid.drawing import landscape, painting
+from mifid.demo import landscape, painting
 from mifid.extractors import open_extractor
 from mifid.extractors.backends import BACKENDS
-from mifid.extractors.inception_random import SHA256, RandomInception, weights_sha256
+from mifid.extractors.inception import SHA256, RandomInception, weights_sha256
 from mifid.extractors.network import _TRUNK, resize
 from mifid.metrics.frechet import frechet_distance
 

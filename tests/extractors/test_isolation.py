@@ -17,7 +17,7 @@ from surroundings import AROUND, Counting, draws, state
 import mifid
 from mifid.errors import FeatureError
 from mifid.extractors import open_extractor
-from mifid.extractors.inception_random import RandomInception
+from mifid.extractors.inception import RandomInception
 from mifid.extractors.isolation import isolated
 
 PICTURES = np.random.RandomState(0).randint(0, 256, (5, 8, 8, 3), dtype=np.uint8)

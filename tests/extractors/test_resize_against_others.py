@@ -5,13 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from mifid.drawing import landscape, painting
+from mifid.demo import landscape, painting
 from mifid.errors import InputError
 from mifid.extractors.backends import BACKENDS
-from mifid.extractors.inception import TrainedInception
-from mifid.extractors.inception_random import SHA256, RandomInception
+from mifid.extractors.base import EXACT
+from mifid.extractors.inception import SHA256, RandomInception, TrainedInception
 from mifid.extractors.network import InceptionNetwork, build_network, resize
-from mifid.extractors.precision import EXACT
 from mifid.extractors.resize import (
     CLEAN_FID,
     PYTORCH_FID,

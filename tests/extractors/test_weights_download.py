@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from mifid.extractors.download import DownloadError, download
+from mifid.extractors.weights import DownloadError, download
 from mifid.progress import Silent
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB

@@ -274,7 +274,7 @@ def metrics_file(random: Random) -> bytes:
 
 def history_file(random: Random) -> bytes:
     """Change a history of scores as CSV."""
-    from mifid.csvfile import COLUMNS
+    from mifid.files import COLUMNS
 
     lines = [",".join(COLUMNS), ",".join(["1"] * len(COLUMNS)), ",".join(['"a,b"'] * len(COLUMNS))]
     if random.random() < 0.5:

@@ -147,8 +147,7 @@ def _score(path: Path, random: Random) -> object:
 
 
 def _metrics(path: Path, random: Random) -> object:
-    from mifid.baseline.run.metric_lines import read_metrics
-    from mifid.baseline.run.records import Recorder
+    from mifid.baseline.run.records import Recorder, read_metrics
 
     if random.random() < 0.3:
         return Recorder.open(path.parent)

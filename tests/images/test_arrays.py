@@ -16,7 +16,7 @@ from PIL import Image
 from mifid.errors import InputError, MifidError, PictureError
 from mifid.images import open_images
 from mifid.images.arrays import Stacker, as_rgb
-from mifid.images.decode import decode
+from mifid.images.decoding import decode
 from mifid.images.source import Decoded, digest
 
 STACK = np.stack(noises(4))

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mifid.errors import InputError, PictureError
 from mifid.images import Source, Stream, open_images
-from mifid.images.decode import decode
+from mifid.images.decoding import decode
 from mifid.images.source import Decoded
 
 PIXELS = noises(7)

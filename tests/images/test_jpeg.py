@@ -12,7 +12,7 @@ from PIL import Image
 
 from mifid.errors import PictureError
 from mifid.images import jpeg, open_images
-from mifid.images.decode import decode
+from mifid.images.decoding import decode
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def picture(height=61, width=47, seed=0):
 def by_pillow(content):
     """What decode() gives without simplejpeg: its pixels, or its words."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mifid.images.decode.plain_pixels", lambda content, image: None)
+        patch.setattr("mifid.images.decoding.plain_pixels", lambda content, image: None)
         return by_decode(content)
 
 

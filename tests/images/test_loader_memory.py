@@ -12,11 +12,10 @@ from PIL import Image
 from mifid.errors import MifidWarning, PictureError, recorded_warnings, warn
 from mifid.extractors import open_extractor
 from mifid.images import loader as batches
-from mifid.images import open_images, room
-from mifid.images.chunks import decode_chunk
-from mifid.images.decode import NoRoomError, decode
-from mifid.images.loader import BatchReader, at_a_time
-from mifid.images.room import Chunk, Room
+from mifid.images import loader as room
+from mifid.images import open_images
+from mifid.images.decoding import NoRoomError, decode, decode_chunk
+from mifid.images.loader import BatchReader, Chunk, Room, at_a_time
 from mifid.images.source import Decoded, Source, Stream
 from mifid.pipeline.inference import Extraction, Settings
 from mifid.progress import Silent

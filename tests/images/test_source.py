@@ -4,8 +4,8 @@ import numpy as np
 from toys import drawn, write_pictures
 
 from mifid.images import open_images
-from mifid.images.decode import decode
-from mifid.images.subset import Subset
+from mifid.images.decoding import decode
+from mifid.images.source import Subset
 
 
 def test_a_subset_is_the_chosen_pictures_under_their_names(tmp_path):

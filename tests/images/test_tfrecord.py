@@ -22,7 +22,7 @@ from pictures import (
 from mifid.errors import InputError, MifidError, MifidWarning, PictureError
 from mifid.images import archive, open_images, tfrecord
 from mifid.images.loader import BatchReader
-from mifid.images.tfexample import MalformedError, values
+from mifid.images.tfrecord import MalformedError, values
 
 PICTURE = encode(noise())
 ENTRIES = [(name, encode(noise(i))) for i, name in enumerate("cab")]

@@ -36,8 +36,7 @@ from mifid.errors import InputError, MifidError, MifidWarning, OutputError
 from mifid.images import open_images
 from mifid.images import workers as processes
 from mifid.images.loader import BatchReader
-from mifid.images.sampling import thinned
-from mifid.images.subset import Subset
+from mifid.images.source import Subset, thinned
 
 FILES = [(f"{i}.png", encode(noise(i))) for i in range(5)]
 ROOT = Path(__file__).parents[2]

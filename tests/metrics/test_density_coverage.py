@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import distances
+from mifid.metrics import neighbours as distances
 from mifid.metrics.density_coverage import METRIC, density_coverage
 
 

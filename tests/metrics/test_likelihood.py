@@ -10,9 +10,9 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import likelihood, mixture
+from mifid.metrics import likelihood
 from mifid.metrics.likelihood import feature_likelihood_divergence as fld
-from mifid.metrics.mixture import log_likelihoods
+from mifid.metrics.likelihood import log_likelihoods
 
 
 def published(*, generated, training, held_out):
@@ -163,7 +163,7 @@ def test_blocks_do_not_matter(random, monkeypatch):
     sides = some(random)
     whole = fld(**sides)
     monkeypatch.setattr(likelihood, "_BLOCK_BYTES", 1 << 13)
-    monkeypatch.setattr(mixture, "_BLOCK_BYTES", 1 << 11)
+    monkeypatch.setattr(likelihood, "_MIXTURE_BLOCK_BYTES", 1 << 11)
     assert fld(**sides) == pytest.approx(whole, rel=1e-9)
 
 
@@ -186,8 +186,8 @@ def test_large_sides_are_sampled(random, monkeypatch):
 
 def test_memory_is_the_distances_in_float32_and_blocks(random, monkeypatch):
     monkeypatch.setattr(likelihood, "_BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr(mixture, "_BLOCK_BYTES", 1 << 16)
-    monkeypatch.setattr(mixture, "_STEPS", 2)
+    monkeypatch.setattr(likelihood, "_MIXTURE_BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(likelihood, "_STEPS", 2)
     sides = {
         name: side.astype(np.float32) for name, side in some(random, 1500, 1500, 1500, 64).items()
     }

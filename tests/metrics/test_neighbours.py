@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import distances
-from mifid.metrics.distances import distance_blocks
-from mifid.metrics.neighbours import kth_distance, nearest, nearest_other, require_pictures
+from mifid.metrics import neighbours as distances
+from mifid.metrics.neighbours import (
+    distance_blocks,
+    kth_distance,
+    nearest,
+    nearest_other,
+    require_pictures,
+)
 
 
 def oracle(x, y):

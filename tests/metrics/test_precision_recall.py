@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import distances
+from mifid.metrics import neighbours as distances
 from mifid.metrics.precision_recall import METRIC, precision_recall
 
 

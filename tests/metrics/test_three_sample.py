@@ -5,9 +5,8 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics.kmeans import assign, kmeans
-from mifid.metrics.principal import principal_axes
-from mifid.metrics.three_sample import copying_z, data_copying
+from mifid.metrics.linalg import principal_axes
+from mifid.metrics.three_sample import assign, copying_z, data_copying, kmeans
 
 KMeans = pytest.importorskip("sklearn.cluster").KMeans
 PCA = pytest.importorskip("sklearn.decomposition").PCA

@@ -14,7 +14,7 @@ from mifid.cache import Cache
 from mifid.errors import InputError
 from mifid.extractors import open_extractor
 from mifid.images import open_images
-from mifid.images.unchanged import Unchanged
+from mifid.images.source import Unchanged
 from mifid.pipeline import pipeline
 from mifid.pipeline.inference import Settings
 from mifid.statistics.features import Features

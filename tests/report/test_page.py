@@ -12,9 +12,9 @@ from toys import colours, drawn, repainted, write_pictures
 import mifid
 from mifid.errors import OutputError
 from mifid.evidence.evidence import Evidence
+from mifid.inputs import Side
 from mifid.report.page import write_score_page
 from mifid.report.report import Report
-from mifid.side import Side
 from mifid.statistics.features import Features
 from mifid.statistics.provenance import Provenance
 from mifid.submission.checking import Check, Finding

@@ -18,15 +18,13 @@ from PIL import Image
 from toys import drawn, repainted
 
 from mifid.errors import OutputError
-from mifid.evidence import exhibits
-from mifid.evidence.album import Album, Shown
-from mifid.evidence.galleries import Card, Gallery
-from mifid.evidence.pictures import picture_table
+from mifid.evidence import galleries as exhibits
+from mifid.evidence.evidence import Album, Shown
+from mifid.evidence.galleries import Card, Gallery, random_sheet
 from mifid.evidence.plots import plot_bias, plot_distances, plot_map, plot_rgb
-from mifid.evidence.sheet import random_sheet
-from mifid.evidence.training_pictures import training_table
+from mifid.evidence.tables import picture_table, training_table
 from mifid.images.source import Decoded
-from mifid.report.page_facts import (
+from mifid.report.page import (
     MAX_BYTES,
     Command,
     Measure,

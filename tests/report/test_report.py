@@ -14,7 +14,7 @@ from mifid.evidence.evidence import Evidence
 from mifid.metrics.base import Measured
 from mifid.report.report import Side, check_output
 from mifid.statistics.features import Features
-from mifid.uncertainty.bias import bias
+from mifid.uncertainty.bias import estimate_bias
 from mifid.uncertainty.intervals import Interval, Uncertainty
 
 KEYS = {
@@ -241,7 +241,7 @@ def test_intervals_change_no_number():
 
 def test_json_of_intervals_and_bias():
     values = np.random.RandomState(0).rand(70, 4).astype(np.float32)
-    curve = bias(generated=Features(values[:40]), reference=Features(values[40:]))
+    curve = estimate_bias(generated=Features(values[:40]), reference=Features(values[40:]))
     data = json.loads(report(**WITH_INTERVALS, bias=curve).to_json())
     assert data["uncertainty"]["intervals"]["fid"] == {
         "low": 40.123,

@@ -1,6 +1,6 @@
 """What is said of a score is true of it."""
 
-from mifid.report.reading import reading_aid, verdict
+from mifid.report.text import reading_aid, verdict
 
 
 def said(**changes):

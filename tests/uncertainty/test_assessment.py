@@ -10,7 +10,7 @@ from mifid.statistics.features import Features
 from mifid.statistics.statistics import Statistics
 from mifid.uncertainty import assessment as assessing
 from mifid.uncertainty.assessment import Resampling, assess
-from mifid.uncertainty.bias import bias
+from mifid.uncertainty.bias import estimate_bias
 from mifid.uncertainty.intervals import uncertainty
 
 ALL = frozenset({"fid", "memorization_distance", "mifid"})
@@ -51,7 +51,10 @@ def test_it_is_what_the_two_computations_say():
     found, seconds = assessed(g, r, held_out=h)
     expected = uncertainty(generated=g, reference=r, replicates=100, seed=2020)
     assert found.uncertainty.to_dict() == expected.to_dict()
-    assert found.bias.to_dict() == bias(generated=g, reference=r, held_out=h, seed=2020).to_dict()
+    assert (
+        found.bias.to_dict()
+        == estimate_bias(generated=g, reference=r, held_out=h, seed=2020).to_dict()
+    )
     assert found.uncertainty_reason is None
     assert found.bias_reason is None
     assert set(seconds) == {"uncertainty", "bias"}
@@ -128,7 +131,7 @@ def test_nothing_computed_has_nothing_to_assess():
 
 def test_switched_off(monkeypatch):
     monkeypatch.setattr(assessing, "uncertainty", None)
-    monkeypatch.setattr(assessing, "bias", None)
+    monkeypatch.setattr(assessing, "estimate_bias", None)
     found, seconds = assessed(how=Resampling(ci=0))
     assert (found.uncertainty, found.bias) == (None, None)
     assert (found.uncertainty_reason, found.bias_reason) == ("switched off", "switched off")
@@ -217,7 +220,7 @@ def test_a_second_run_computes_nothing_and_says_the_same(tmp_path, monkeypatch):
     cache = Cache(tmp_path)
     first = assessed(cache=cache, held_out=features(10, 3))[0]
     monkeypatch.setattr(assessing, "uncertainty", None)
-    monkeypatch.setattr(assessing, "bias", None)
+    monkeypatch.setattr(assessing, "estimate_bias", None)
     second = assessed(cache=cache, held_out=features(10, 3))[0]
     assert second.uncertainty == first.uncertainty
     assert second.bias.to_dict() == first.bias.to_dict()

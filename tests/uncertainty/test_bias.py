@@ -9,7 +9,7 @@ from mifid.errors import UnavailableError
 from mifid.metrics.extrapolation import extrapolate
 from mifid.metrics.frechet import frechet_distance
 from mifid.statistics.features import Features
-from mifid.uncertainty.bias import Bias, bias
+from mifid.uncertainty.bias import Bias, estimate_bias
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def sides(random):
 
 
 def test_holds_the_line_and_the_floor(sides):
-    found = bias(**sides, seed=3)
+    found = estimate_bias(**sides, seed=3)
     values = {name: side.values for name, side in sides.items()}
     line = extrapolate(**values, seed=3)
     assert found.fid == frechet_distance(**values)
@@ -43,7 +43,7 @@ def test_holds_the_line_and_the_floor(sides):
 
 def test_the_sentence_gives_every_number_with_its_pictures(sides, random):
     held_out = Features(random.randn(60, 10).astype(np.float32))
-    found = bias(**sides, held_out=held_out)
+    found = estimate_bias(**sides, held_out=held_out)
     assert f"With 200 generated and 81 reference pictures FID is {found.fid:.4g}" in found.sentence
     assert f"would be about {found.fid_infinity:.4g}" in found.sentence
     assert f"40 real pictures each, are {found.floor_halves:.4g} apart" in found.sentence
@@ -64,7 +64,7 @@ def test_the_sentence_gives_every_number_with_its_pictures(sides, random):
 
 def test_more_held_out_pictures_than_generated_ones(sides, random):
     held_out = Features(random.randn(400, 10).astype(np.float32))
-    found = bias(**sides, held_out=held_out)
+    found = estimate_bias(**sides, held_out=held_out)
     assert found.equal_n == 200
     assert found.generated_at_equal == found.fid
     assert found.held_out_at_equal > found.floor_held_out
@@ -72,31 +72,31 @@ def test_more_held_out_pictures_than_generated_ones(sides, random):
 
 def test_generated_pictures_better_than_held_out_ones(sides, random):
     far = Features((random.randn(30, 10) + 9).astype(np.float32))
-    assert "nearer than real pictures come" in bias(**sides, held_out=far).sentence
+    assert "nearer than real pictures come" in estimate_bias(**sides, held_out=far).sentence
 
 
 def test_a_single_held_out_picture_is_told_of(sides):
-    found = bias(**sides, held_out=Features(sides["reference"].values[:1]))
+    found = estimate_bias(**sides, held_out=Features(sides["reference"].values[:1]))
     assert found.floor_held_out is None
     assert "Held-out real pictures: 1, where FID needs at least two" in found.sentence
 
 
 def test_an_intercept_below_zero_is_said_to_be_zero(random):
     same = Features(random.randn(60, 12).astype(np.float32))
-    found = bias(generated=same, reference=same)
+    found = estimate_bias(generated=same, reference=same)
     assert found.fid_infinity < 0
     assert "about 0 (the line" in found.sentence
 
 
 def test_large_references_are_halved_less_often(sides, monkeypatch):
     monkeypatch.setattr("mifid.uncertainty.bias._COSTLY", 9)
-    assert bias(**sides).splits == 2
+    assert estimate_bias(**sides).splits == 2
 
 
 def test_repeats_itself_and_survives_json(sides):
-    found = bias(**sides, seed=3)
+    found = estimate_bias(**sides, seed=3)
     again = Bias.from_dict(json.loads(json.dumps(found.to_dict())))
-    assert again.to_dict() == found.to_dict() == bias(**sides, seed=3).to_dict()
+    assert again.to_dict() == found.to_dict() == estimate_bias(**sides, seed=3).to_dict()
     assert again.sizes.dtype == np.int64
     assert again.fids.dtype == np.float64
 
@@ -104,6 +104,6 @@ def test_repeats_itself_and_survives_json(sides):
 def test_refuses_what_has_no_halves_or_no_line(sides):
     few = Features(sides["reference"].values[:3])
     with pytest.raises(UnavailableError, match="3 pictures has no halves"):
-        bias(generated=sides["generated"], reference=few)
+        estimate_bias(generated=sides["generated"], reference=few)
     with pytest.raises(UnavailableError, match="at least 20"):
-        bias(generated=few, reference=sides["reference"])
+        estimate_bias(generated=few, reference=sides["reference"])

@@ -10,8 +10,7 @@ from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.metrics.mifid import penalized
 from mifid.statistics.features import Features
-from mifid.uncertainty.calibration import calibrated
-from mifid.uncertainty.intervals import Uncertainty, uncertainty
+from mifid.uncertainty.intervals import Uncertainty, calibrated, uncertainty
 
 WIDTH = 6
 
@@ -145,7 +144,7 @@ def test_one_side_is_narrower(sides):
 
 
 def test_two_large_sets_are_taken_to_first_order(sides, monkeypatch):
-    monkeypatch.setattr("mifid.uncertainty.calibration.LARGEST", 29)
+    monkeypatch.setattr("mifid.uncertainty.intervals.LARGEST", 29)
     found = uncertainty(**sides, replicates=200)
     assert found.method == "jackknife"
     assert "first order" in found.remark

@@ -1,1 +1,35 @@
 """Pictures to train on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.baseline.data.augment import to_pixels as to_pixels
+    from mifid.baseline.data.augment import to_tensor as to_tensor
+    from mifid.baseline.data.batches import Bank as Bank
+    from mifid.baseline.data.batches import Feed as Feed
+    from mifid.baseline.data.batches import hold_back as hold_back
+    from mifid.baseline.data.photos import Photos as Photos
+    from mifid.baseline.data.photos import paintable as paintable
+    from mifid.baseline.data.random_numbers import Draws as Draws
+    from mifid.baseline.data.selection import overlap as overlap
+    from mifid.baseline.data.selection import sha256_of as sha256_of
+    from mifid.baseline.data.store import PixelStore as PixelStore
+    from mifid.baseline.data.store import open_side as open_side
+    from mifid.baseline.data.store import refuse_shared as refuse_shared
+    from mifid.baseline.data.store import store_sides as store_sides
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "augment": ["to_pixels", "to_tensor"],
+        "batches": ["Bank", "Feed", "hold_back"],
+        "photos": ["Photos", "paintable"],
+        "random_numbers": ["Draws"],
+        "selection": ["overlap", "sha256_of"],
+        "store": ["PixelStore", "open_side", "refuse_shared", "store_sides"],
+    },
+)

@@ -1,18 +1,35 @@
-"""Geometric augmentation of training pictures: resize and crop, mirror, quarter turns."""
+"""Resize and crop, mirror, quarter turns."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mifid.baseline.config.schema import Augment
-from mifid.baseline.data.pictures import to_tensor
+from mifid.baseline.config import Augment
 from mifid.baseline.data.random_numbers import Draws
+from mifid.images import Pixels
 
-__all__ = ["Augmenter"]
+__all__ = [
+    "Augmenter",
+    "to_pixels",
+    "to_tensor",
+]
+
+
+def to_tensor(pixels: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in -1..1."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pixels(pictures: Tensor) -> Pixels:
+    """(B, 3, H, W) in -1..1 -> (B, H, W, 3) uint8 on the host, rounded to the nearest."""
+    levels = ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
 
 _DRAWN = 5  # numbers a picture: side, top, left, turn, mirror
 

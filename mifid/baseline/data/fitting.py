@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mifid.errors import InputError, PictureError, setting
-from mifid.images.decode import decode
-from mifid.images.source import Decoded, Pixels, Source
+from mifid.images import Decoded, Pixels, Source, decode
 
 __all__ = ["FittedSource", "fit_picture"]
 

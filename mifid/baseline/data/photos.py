@@ -7,15 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
-from mifid.baseline.config.schema import Data
+from mifid.baseline.config import Data
 from mifid.baseline.data.fitting import fit_picture
 from mifid.errors import InputError, PictureError, warn
-from mifid.images import Source, open_images
-from mifid.images.decode import decode
-from mifid.images.source import Decoded, Pixels, digest
-from mifid.images.subset import Subset
+from mifid.images import Decoded, Pixels, Source, Subset, decode, digest, open_images
 from mifid.progress import Progress
-from mifid.submission.writer import Rules, entry_names
+from mifid.submission import Rules, entry_names
 
 __all__ = ["Photos", "paintable"]
 

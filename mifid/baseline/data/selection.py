@@ -1,16 +1,21 @@
-"""Lists of pictures to train on: a text file that names them, one a line."""
+"""Lists of pictures to train on; held-out ones kept apart."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from mifid.errors import InputError
-from mifid.images.source import EXTENSIONS
+from mifid.errors import InputError, setting
+from mifid.images import EXTENSIONS, BatchReader, Decoded, Source, Subset, digest, digests
 
-__all__ = ["select"]
+__all__ = [
+    "overlap",
+    "select",
+    "sha256_of",
+]
 
 _EXAMPLES = 3
 _BYTES = 1 << 26  # a million long names; /dev/zero never ends
@@ -109,3 +114,52 @@ def _unknown(
         f"{shown}{more}",
         hint=f"Did you mean {', '.join(near)}?" if near else f"They are called '{names[0]}', ...",
     )
+
+
+_BATCH = 64
+
+
+def overlap(
+    held_out: Source, paintings: Source, *, trained_on: Collection[str], workers: int | None
+) -> str:
+    """Return what is to be warned of: that some held-out pictures are trained on; empty: none are.
+
+    Pixels are compared, so that a copy is found in whatever file, archive or lossless format it
+    lies. What cannot be decoded is passed over: whoever scores with it tells.
+
+    Args:
+        held_out: what is scored against.
+        paintings: all that was given to train on.
+        trained_on: names of those that are trained on.
+        workers: decoding threads; None: one a core, at least two.
+
+    Raises:
+        InputError: all held-out pictures are trained on.
+    """
+    chosen = set(trained_on)
+    indices = [index for index, name in enumerate(paintings.names) if name in chosen]
+    unseen = _contents(held_out, workers)
+    seen = unseen & _contents(Subset(paintings, indices), workers)
+    if not seen:
+        return ""
+    if seen == unseen:
+        raise InputError(
+            f"all held-out pictures ({held_out.description}) are trained on",
+            hint=f"Give paintings with {setting('held_out')} that are not trained on, or leave it "
+            "out.",
+        )
+    return (
+        f"{len(seen):,} of {len(unseen):,} held-out pictures are trained on: the scores reward "
+        "copying these"
+    )
+
+
+def sha256_of(source: Source) -> str:
+    """Return a hash of the pictures as they are encoded, whatever their names, order and place."""
+    known = sorted(content for content in digests(source) if content is not None)
+    return hashlib.sha256(b"".join(known)).hexdigest()
+
+
+def _contents(source: Source, workers: int | None) -> set[bytes]:
+    reader = BatchReader(source, batch_size=_BATCH, workers=workers, skip_bad=True)
+    return {digest(Decoded(pixels)) for batch in reader for pixels in batch.pixels}

@@ -1,4 +1,4 @@
-"""Training pictures, decoded once: pixels of one size in a file of the cache, memory-mapped."""
+"""Pictures fitted once into a file of pixels, shared by runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import time
-from collections import Counter
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,21 +19,109 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from mifid.baseline.config.schema import Data
-from mifid.baseline.data import pixelfile
+from mifid.baseline.config import Data
 from mifid.baseline.data.fitting import FittedSource
-from mifid.baseline.data.pixelfile import PixelFile
 from mifid.baseline.data.selection import select as select_names
+from mifid.baseline.distributed import Processes
 from mifid.errors import InputError, OutputError, first_line, setting, warn
 from mifid.files import atomic_write, cache_folder
-from mifid.images.decode import decoder_version
-from mifid.images.loader import BatchReader, digests
-from mifid.images.source import Source
-from mifid.images.subset import Subset
-from mifid.images.unchanged import Unchanged
+from mifid.images import (
+    BatchReader,
+    Pixels,
+    Source,
+    Stream,
+    Subset,
+    Unchanged,
+    decoder_version,
+    digests,
+    open_images,
+)
 from mifid.progress import Progress
+from mifid.statistics import holds_statistics
 
-__all__ = ["PixelStore", "store_pixels"]
+__all__ = [
+    "PixelFile",
+    "PixelStore",
+    "Writer",
+    "open_side",
+    "read",
+    "refuse_shared",
+    "store_pixels",
+    "store_sides",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class PixelFile:
+    """``pixels`` (N, S, S, 3) uint8, memory-mapped; N ``names``; ``sha256`` of both."""
+
+    pixels: Pixels
+    names: tuple[str, ...]
+    sha256: str
+
+
+class Writer:
+    """Writes pictures one batch after the other.
+
+    Args:
+        file: empty, open for writing.
+        count: pictures at most.
+        size: pixels a side.
+    """
+
+    def __init__(self, file: IO[bytes], *, count: int, size: int) -> None:
+        self._file = file
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
+        np.lib.format.write_array_header_1_0(file, header)
+        self._end = file.tell() + count * size * size * 3
+        self._crc = 0
+        self._digest = hashlib.sha256(f"{size} x {size}\n".encode())
+
+    def append(self, pixels: Pixels) -> None:
+        """Write pictures (B, S, S, 3)."""
+        content = pixels.tobytes()
+        self._file.write(content)
+        self._crc = zlib.crc32(content, self._crc)
+        self._digest.update(content)
+
+    def finish(self, names: Sequence[str]) -> None:
+        """Write what belongs to the pictures; fewer than ``count`` leave a hole in the file."""
+        self._digest.update(json.dumps(list(names)).encode())
+        sha256 = self._digest.hexdigest()
+        crc = zlib.crc32(_listed(names, sha256), self._crc)
+        self._file.seek(self._end)
+        seal = {"crc32": crc, "sha256": sha256, "names": list(names)}
+        self._file.write(json.dumps(seal).encode())
+
+
+def read(path: str | os.PathLike[str], *, size: int) -> PixelFile:
+    """Map a file and check it whole (gigabytes a second).
+
+    Raises:
+        FileNotFoundError: there is none.
+        Exception: of nearly any kind, if it is damaged.
+    """
+    with Path(path).open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        if shape[1:] != (size, size, 3) or fortran or dtype != np.dtype(np.uint8):
+            raise ValueError(f"it holds {dtype} of shape {shape}")
+        start = file.tell()
+        file.seek(shape[0] * size * size * 3, os.SEEK_CUR)
+        seal = json.loads(file.read())
+        # Mapped from the open file: the path may be another file's by now.
+        mapped = np.memmap(file, dtype=np.uint8, mode="r", offset=start, shape=shape)
+    names, sha256 = tuple(seal["names"]), seal["sha256"]
+    pixels = mapped[: len(names)]
+    if zlib.crc32(_listed(names, sha256), zlib.crc32(pixels.data)) != seal["crc32"]:
+        raise ValueError("its checksum is another")
+    return PixelFile(pixels, names, sha256)
+
+
+def _listed(names: Sequence[str], sha256: str) -> bytes:
+    """What the checksum covers beside the pixels."""
+    return json.dumps([*names, sha256]).encode()
+
 
 _BATCH = 64
 _ABANDONED_SECONDS = 24 * 3600
@@ -107,7 +196,7 @@ def store_pixels(
                             f"{source.description} changed while it was read",
                             hint="Let what writes it finish first, or train on a copy.",
                         )
-                stored = pixelfile.read(path, size=data.size)
+                stored = read(path, size=data.size)
     _refuse_few(len(stored.names), source, label, restricted=True)
     if missing := sorted((Counter(chosen.names) - Counter(stored.names)).elements()):
         warn(
@@ -143,7 +232,7 @@ def _key(found: bytes | list[bytes | None], source: Source, chosen: Subset, data
 def _load(path: Path, *, size: int, complete: int) -> PixelFile | None:
     """Return the pixels, if there are at least ``complete`` pictures of them."""
     try:
-        stored = pixelfile.read(path, size=size)
+        stored = read(path, size=size)
     except FileNotFoundError:
         return None
     except Exception as error:  # damage can make NumPy and json raise nearly anything
@@ -185,7 +274,7 @@ def _write(
     reader = BatchReader(source, batch_size=_BATCH, workers=workers, skip_bad=skip_bad)
     names: list[str] = []
     with progress.task(f"decode {label}", len(source), "picture") as task:
-        writer = pixelfile.Writer(file, count=len(source), size=source.size)
+        writer = Writer(file, count=len(source), size=source.size)
         for batch in reader:
             task.advance(len(batch.pixels))
             names += [source.names[i] for i in batch.indices]
@@ -237,3 +326,110 @@ def _sweep(folder: Path) -> None:
         with suppress(OSError):  # another process was first
             if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                 path.unlink()
+
+
+_GIVEN_AS = {"photos": "photos", "paintings": "monets", "held-out paintings": "held_out"}
+
+
+def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
+    """Open pictures that can be read again and again.
+
+    Args:
+        given: their path.
+        label: what they are, for messages.
+        noted_in: the file that names the path, if the user may not have; it may have changed.
+
+    Raises:
+        InputError: they cannot be opened, or pass by only once.
+    """
+    try:
+        opened = open_images(given)
+    except InputError as error:
+        if os.path.isfile(given) and holds_statistics(given):
+            raise InputError(
+                f"{label}: {given} holds features or statistics, which no pictures can be made of",
+                hint="Give the pictures that they were computed from.",
+            ) from error
+        if not noted_in:
+            raise
+        raise InputError(
+            f"{label}: {error.message}",
+            hint=f"{noted_in} names them so. If they have moved, say where they are now with "
+            f"{setting(_GIVEN_AS[label])}: the run goes on if they are the same pictures.",
+        ) from error
+    if isinstance(opened, Stream):
+        raise InputError(
+            f"{label}: a stream cannot be trained on", hint="Write its pictures to a folder."
+        )
+    return opened
+
+
+def refuse_shared(photos: PixelStore, paintings: PixelStore) -> None:
+    """See that the two sides are two: who learns to paint paintings over learns nothing.
+
+    Raises:
+        InputError: all paintings, or all photos, are also on the other side.
+    """
+    # Some rows of each picture tell most apart; what they do not is compared whole.
+    rows = slice(None, None, max(1, photos.pixels.shape[1] // 8))
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for index, picture in enumerate(paintings.pixels):
+        places[picture[rows].tobytes()].append(index)
+    both: set[int] = set()
+    on_both = 0
+    for picture in photos.pixels:
+        near = places.get(picture[rows].tobytes(), ())
+        same = [index for index in near if np.array_equal(picture, paintings.pixels[index])]
+        on_both += bool(same)
+        both.update(same)
+    if not both:
+        return
+    if len(both) == len(paintings.names) or on_both == len(photos.names):
+        raise InputError(
+            f"{on_both:,} of {photos.description} and {len(both):,} of {paintings.description} "
+            "are the same pictures",
+            hint=f"{setting('photos')} and {setting('monets')} must be different pictures: a "
+            "painter learns to turn the one into the other.",
+        )
+    warn(
+        f"{len(both):,} of {len(paintings.names):,} paintings are also among the photos: is one "
+        "folder within the other?"
+    )
+
+
+def store_sides(
+    photos: Source,
+    paintings: Source,
+    *,
+    data: Data,
+    processes: Processes,
+    workers: int | None,
+    skip_bad: bool,
+    progress: Progress,
+) -> tuple[PixelStore, PixelStore]:
+    """Return both sides' pixels. The first process decodes; the others map what it left.
+
+    Raises:
+        MifidError: as :func:`mifid.baseline.data.store.store_pixels`.
+    """
+
+    def store(source: Source, label: str, limit: int, select: str) -> PixelStore:
+        return store_pixels(
+            source,
+            label=label,
+            data=data,
+            limit=limit,
+            select=select,
+            progress=progress,
+            workers=workers,
+            skip_bad=skip_bad,
+        )
+
+    for first in (True, False):
+        with processes.together():
+            if first is processes.is_first:
+                stores = (
+                    store(photos, "photos", data.limit_photos, data.select_photos),
+                    store(paintings, "paintings", data.limit_paintings, data.select_paintings),
+                )
+    return stores

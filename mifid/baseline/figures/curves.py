@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mifid.rendering.canvas import (
+from mifid.rendering import (
     BLUE,
     GREY,
     VERMILION,
@@ -22,10 +22,10 @@ from mifid.rendering.canvas import (
     in_own_style,
     log_if_wide,
     new_figure,
+    plot_rgb_histograms,
     save_figure,
     say,
 )
-from mifid.rendering.histograms import plot_rgb_histograms
 
 __all__ = [
     "NAMES",

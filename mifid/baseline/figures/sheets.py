@@ -1,4 +1,4 @@
-"""Pictures side by side: samples of a run, and what augmentation makes of a picture."""
+"""Sheets of pictures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mifid.baseline.data import Feed, to_pixels
 from mifid.errors import InputError, OutputError
 from mifid.files import atomic_write
-from mifid.images.source import Pixels
-from mifid.submission.writer import encode_picture
+from mifid.images import Pixels
+from mifid.submission import encode_picture
 
-__all__ = ["augmented_sheet", "sample_grid", "save_picture", "sheet"]
+__all__ = [
+    "augmented_sheet",
+    "sample_grid",
+    "save_picture",
+    "sheet",
+    "write_augmented",
+]
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _PAPER = (255, 255, 255)
@@ -180,3 +187,22 @@ def _shortened(text: str, font: Font, width: int) -> str:
     while text and font.getbbox(text + "...")[2] > width:
         text = text[:-1]
     return text + "..." if text else ""
+
+
+_PICTURES, _VARIANTS = 2, 8  # a side
+
+
+def write_augmented(folder: Path, feed: Feed) -> None:
+    """Write augmented.png into a run's folder.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    rows = [
+        row
+        for side in ("photos", "paintings")
+        for row in feed.sheet(side, pictures=_PICTURES, variants=_VARIANTS)
+    ]
+    originals = [original.cpu().numpy() for original, _ in rows]
+    made = [to_pixels(variants) for _, variants in rows]
+    save_picture(folder / "augmented.png", augmented_sheet(originals, made))

@@ -1,1 +1,29 @@
 """Ways of training: losses, optimisers, and what is done to the pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.baseline.gan.cyclegan import CycleGan as CycleGan
+    from mifid.baseline.gan.ema import average_of as average_of
+    from mifid.baseline.gan.method import LOSSES as LOSSES
+    from mifid.baseline.gan.method import METHODS as METHODS
+    from mifid.baseline.gan.method import Method as Method
+    from mifid.baseline.gan.method import parameters as parameters
+    from mifid.baseline.gan.schedule import check_schedule as check_schedule
+    from mifid.baseline.gan.schedule import factor as factor
+    from mifid.baseline.gan.states import check_state as check_state
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "cyclegan": ["CycleGan"],
+        "ema": ["average_of"],
+        "method": ["LOSSES", "METHODS", "Method", "parameters"],
+        "schedule": ["check_schedule", "factor"],
+        "states": ["check_state"],
+    },
+)

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.config import Config
+from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.discriminator import Critic
 from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.method import Method, frozen
+from mifid.baseline.gan.method import LOSSES, Method, frozen
 from mifid.baseline.gan.optimisers import Stepper
 from mifid.baseline.models import norm_is_per_sample
-from mifid.baseline.run.metric_lines import LOSSES
 
 __all__ = ["CycleGan"]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mifid.baseline.config.schema import DiffAugment
-from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.config import DiffAugment
+from mifid.baseline.data import Draws
 
 __all__ = ["diff_augment"]
 

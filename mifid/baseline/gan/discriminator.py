@@ -7,12 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.config import Config
+from mifid.baseline.data import Draws
 from mifid.baseline.gan.diffaugment import diff_augment
 from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.labels import draw_labels
-from mifid.baseline.gan.losses import Adversarial
+from mifid.baseline.gan.losses import Adversarial, draw_labels
 from mifid.baseline.models import norm_is_per_sample
 
 __all__ = ["Critic"]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.data import Draws
 from mifid.errors import InputError
 
 __all__ = ["ImagePool"]

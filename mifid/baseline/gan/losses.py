@@ -1,4 +1,4 @@
-"""What discriminators and generators lose to each other. All of it in float32.
+"""Losses and labels.
 
 ========  ==========================================  =========================
 name      a discriminator minimises                   a generator minimises
@@ -25,10 +25,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mifid.baseline.config import Loss
+from mifid.baseline.data import Draws
 from mifid.errors import InputError
 from mifid.registry import suggest
 
-__all__ = ["ADVERSARIAL", "Adversarial", "adversarial_loss"]
+__all__ = [
+    "ADVERSARIAL",
+    "Adversarial",
+    "adversarial_loss",
+    "draw_labels",
+]
 
 _SMALLEST = 1e-7
 """Probabilities are kept so far from 0 and 1; the next float32 below 1 is 6e-8 away."""
@@ -46,7 +53,7 @@ class Adversarial(Protocol):
             said_of_real, said_of_fake: scores (B, 1, h, w), any floating dtype: logits, or
                 probabilities where the network ends in a sigmoid.
             real_label, fake_label: what it should have said, (B, 1, 1, 1) float32; see
-                :func:`mifid.baseline.gan.labels.draw_labels`.
+                :func:`mifid.baseline.gan.losses.draw_labels`.
         """
 
     def generator(self, *, said_of_fake: Tensor, label: float) -> Tensor:
@@ -152,3 +159,34 @@ def adversarial_loss(name: str, *, sigmoid: bool) -> Adversarial:
             hint="Set discriminator.sigmoid=false, or another loss.adversarial.",
         )
     return chosen
+
+
+def draw_labels(loss: Loss, draws: Draws, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (real, fake): a label for each picture of a batch.
+
+    With noise n, real labels are uniform in [real_label - n, real_label] and fake ones in
+    [fake_label, fake_label + n]. With probability ``flip`` a picture pair's labels change places:
+    the real picture is called generated and the generated one real. Hinge has margins instead of
+    labels, so that nothing but the exchange is drawn for it.
+
+    Args:
+        loss: settings.
+        draws: not touched where nothing is random.
+        like: any (B, ...) tensor on the device where the labels are wanted.
+
+    Returns:
+        tuple: two tensors (B, 1, 1, 1) float32.
+
+    Source: Salimans et al. 2016, section 3.4, for one-sided smoothing; noise and exchange as in
+    the reports that the presets name.
+    """
+    shape = (len(like), 1, 1, 1)
+    real = torch.full(shape, loss.real_label, device=like.device)
+    fake = torch.full(shape, loss.fake_label, device=like.device)
+    if loss.label_noise > 0 and loss.adversarial != "hinge":
+        noise = loss.label_noise * draws.uniform(like, 2, 1, 1, 1)
+        real, fake = real - noise[:, 0], fake + noise[:, 1]
+    if loss.flip > 0:
+        exchanged = draws.chance(like, loss.flip).view(shape)
+        real, fake = torch.where(exchanged, fake, real), torch.where(exchanged, real, fake)
+    return real, fake

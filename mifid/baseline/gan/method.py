@@ -10,18 +10,29 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.config import Config
+from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.image_pool import ImagePool
 from mifid.baseline.gan.losses import adversarial_loss
 from mifid.baseline.gan.optimisers import Stepper
-from mifid.baseline.models import build_discriminator, build_generator
-from mifid.baseline.models.layout import memory_format
-from mifid.baseline.run.checkpoint import check_state
+from mifid.baseline.gan.states import check_state
+from mifid.baseline.models import build_discriminator, build_generator, memory_format
 from mifid.registry import Registry
 
-__all__ = ["METHODS", "Method", "frozen"]
+__all__ = ["LOSSES", "METHODS", "Method", "frozen"]
+
+LOSSES = (
+    "generator_adversarial_painting",
+    "generator_adversarial_photo",
+    "cycle_painting",
+    "cycle_photo",
+    "identity_painting",
+    "identity_photo",
+    "discriminator_painting",
+    "discriminator_photo",
+)
+"""Losses of a cycle, in the order of the records' columns."""
 
 METHODS = Registry(
     "method",

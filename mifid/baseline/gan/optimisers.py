@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer, RAdam
 
-from mifid.baseline.config.schema import Optimiser
-from mifid.baseline.run.checkpoint import check_state
+from mifid.baseline.config import Optimiser
+from mifid.baseline.gan.states import check_state
 from mifid.errors import CompatibilityError, InputError, UnavailableError
 from mifid.registry import suggest
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
-from mifid.baseline.config.schema import Schedule
+from mifid.baseline.config import Schedule
 from mifid.errors import InputError, setting
 from mifid.registry import suggest
 

@@ -1,1 +1,23 @@
 """Painting photos with a trained generator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.baseline.generation.generating import Generated as Generated
+    from mifid.baseline.generation.generating import as_submitted as as_submitted
+    from mifid.baseline.generation.generating import generate as generate
+    from mifid.baseline.generation.painter import Painter as Painter
+    from mifid.baseline.generation.weights_file import save_generator as save_generator
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "generating": ["Generated", "as_submitted", "generate"],
+        "painter": ["Painter"],
+        "weights_file": ["save_generator"],
+    },
+)

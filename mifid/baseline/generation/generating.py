@@ -1,10 +1,14 @@
-"""From a trained generator and photos to images.zip, checked. It goes on where a run was ended."""
+"""Generate(): photos and weights to images.zip."""
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,24 +19,90 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.photos import Photos
-from mifid.baseline.generation.assembly import AssemblyLine
-from mifid.baseline.generation.generation_checks import check_output, check_settings, fingerprint_of
-from mifid.baseline.generation.painter import Painter
+from mifid.baseline.config import Config
+from mifid.baseline.data import Photos
+from mifid.baseline.generation.painter import AssemblyLine, Painter
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
-from mifid.errors import InputError, setting, warn
-from mifid.extractors.devices import choose_device
-from mifid.extractors.isolation import isolated
-from mifid.images.decode import decode, decoder_version
-from mifid.images.loader import default_workers
-from mifid.images.source import Pixels
+from mifid.errors import InputError, OutputError, setting, warn
+from mifid.extractors import choose_device, isolated
+from mifid.files import check_writable
+from mifid.images import Pixels, decode, decoder_version, default_workers
 from mifid.progress import Progress, choose
-from mifid.submission.checking import Check, check
-from mifid.submission.resumable import resumable_archive
-from mifid.submission.writer import MONET, Rules, encode_picture, entry_names
+from mifid.submission import (
+    MONET,
+    Check,
+    Rules,
+    check,
+    encode_picture,
+    entry_names,
+    resumable_archive,
+)
 
-__all__ = ["Generated", "as_submitted", "default_batch_size", "generate"]
+__all__ = [
+    "Generated",
+    "as_submitted",
+    "check_output",
+    "check_settings",
+    "default_batch_size",
+    "fingerprint_of",
+    "generate",
+]
+
+_BYTES_PER_PIXEL = 60_000 / 256**2  # of a JPEG file of quality 95, amply
+
+
+def check_settings(
+    *, batch_size: int | None, workers: int | None, limit: int | None, quality: int
+) -> None:
+    """Raise InputError for what is out of its range; None is a default."""
+    for name, value in (("batch_size", batch_size), ("workers", workers), ("limit", limit)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}; expected 1 or more")
+    if not 1 <= quality <= 100:
+        raise InputError(f"quality is {quality}; expected 1 to 100")
+
+
+def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules) -> None:
+    """Raise OutputError now if ``pictures`` could not be written to ``path`` later.
+
+    Args:
+        path: of the archive.
+        photos: what is painted, which the archive must not overwrite.
+        pictures: their number.
+        rules: they are written by.
+    """
+    ending = Path(rules.file_name).suffix
+    if path.suffix.lower() != ending:
+        raise OutputError(
+            f"cannot write {path}: a submission is a {ending} file",
+            hint=f"Name it {rules.file_name}, as {rules.competition} takes it.",
+        )
+    check_writable(path)
+    if isinstance(photos, str | os.PathLike) and path.exists() and _is_same(path, photos):
+        raise OutputError(
+            f"{path} holds the photos and would be overwritten", hint="Name another file."
+        )
+    width, height = rules.size
+    there = sum(p.lstat().st_size for p in path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+    needed = int(pictures * width * height * _BYTES_PER_PIXEL) - there
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise OutputError(
+            f"{pictures:,} pictures need about {needed / 1e6:,.0f} MB, "
+            f"and {path.parent.absolute()} has {free / 1e6:,.0f} MB left",
+            hint="Make space, or write to another disk.",
+        )
+
+
+def fingerprint_of(parts: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits, others for other parts (of what JSON can hold)."""
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _is_same(path: Path, given: str | os.PathLike[str]) -> bool:
+    return os.path.exists(given) and path.samefile(given)  # a glob pattern is no file
+
 
 _CUDA_BATCH_SIZE = 32
 

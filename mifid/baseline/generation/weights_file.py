@@ -28,10 +28,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.config.settings import as_dict, from_dict
-from mifid.baseline.models import outline_generator
-from mifid.baseline.models.layout import memory_format
+from mifid.baseline.config import Config, as_dict, from_dict
+from mifid.baseline.models import memory_format, outline_generator
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
 

@@ -1,111 +1,33 @@
-"""The networks, by name; to add one: one new file, and one line in a table.
-
-A generator's class takes ``(config: Generator, *, size: int)``, a discriminator's
-``(config: Discriminator, *, size: int)``; what they take and give is said at
-:func:`build_generator` and :func:`build_discriminator`.
-"""
+"""Generators and discriminators, by name."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from mifid.registry import lazy_names
 
-from mifid.baseline.config.schema import Discriminator, Generator
-from mifid.baseline.models.init import initialise
-from mifid.baseline.models.norms import norm_is_per_sample
-from mifid.registry import Registry
+if TYPE_CHECKING:
+    from mifid.baseline.models.layers import memory_format as memory_format
+    from mifid.baseline.models.networks import DISCRIMINATORS as DISCRIMINATORS
+    from mifid.baseline.models.networks import GENERATORS as GENERATORS
+    from mifid.baseline.models.networks import build_discriminator as build_discriminator
+    from mifid.baseline.models.networks import build_generator as build_generator
+    from mifid.baseline.models.networks import count_parameters as count_parameters
+    from mifid.baseline.models.networks import outline_generator as outline_generator
+    from mifid.baseline.models.norms import norm_is_per_sample as norm_is_per_sample
 
-__all__ = [
-    "DISCRIMINATORS",
-    "GENERATORS",
-    "build_discriminator",
-    "build_generator",
-    "count_parameters",
-    "norm_is_per_sample",
-    "outline_generator",
-]
-
-GENERATORS = Registry(
-    "generator",
+__getattr__, __dir__ = lazy_names(
+    __name__,
     {
-        "unet": "mifid.baseline.models.unet:UNet",
-        "resnet": "mifid.baseline.models.resnet:ResNet",
-        "skip_resnet": "mifid.baseline.models.skip_resnet:SkipResNet",
-        "dcgan": "mifid.baseline.models.dcgan:DCGANGenerator",
+        "layers": ["memory_format"],
+        "networks": [
+            "DISCRIMINATORS",
+            "GENERATORS",
+            "build_discriminator",
+            "build_generator",
+            "count_parameters",
+            "outline_generator",
+        ],
+        "norms": ["norm_is_per_sample"],
     },
 )
-
-DISCRIMINATORS = Registry(
-    "discriminator",
-    {
-        "patchgan": "mifid.baseline.models.patchgan:PatchGAN",
-        "dcgan": "mifid.baseline.models.dcgan:DCGANDiscriminator",
-    },
-)
-
-
-def build_generator(config: Generator, *, size: int, seed: int) -> nn.Module:
-    """Return a generator in float32 on the CPU, in training mode, its weights drawn from ``seed``.
-
-    Its ``forward`` takes (B, 3, size, size) in -1..1 and returns the same; a ``dcgan``'s takes
-    (B, latent) standard normal numbers, and it says how many as its attribute ``latent``.
-
-    Args:
-        config: which network, and its options.
-        size: pixels a side of the pictures.
-        seed: of the first weights; torch's own random state is neither used nor changed.
-
-    Raises:
-        InputError: there is no such network, or it cannot be built with these options at this
-            size; the message names the setting.
-    """
-    return _built(GENERATORS[config.network], config, size=size, seed=seed)
-
-
-def outline_generator(config: Generator, *, size: int) -> nn.Module:
-    """Return a generator on torch's meta device: its weights have shapes, but take no memory.
-
-    Raises:
-        InputError: as :func:`build_generator`.
-    """
-    return _outlined(GENERATORS[config.network], config, size=size)
-
-
-def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Module:
-    """Return a discriminator in float32 on the CPU, in training mode.
-
-    Its ``forward`` takes (B, 3, size, size) in -1..1 and returns scores (B, 1, h, w), in 0..1 with
-    ``config.sigmoid``.
-
-    Args:
-        config: which network, and its options.
-        size: pixels a side of the pictures.
-        seed: of the first weights; torch's own random state is neither used nor changed.
-
-    Raises:
-        InputError: there is no such network, or it cannot be built with these options at this
-            size; the message names the setting.
-    """
-    return _built(DISCRIMINATORS[config.network], config, size=size, seed=seed)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return how many numbers training moves."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
-
-
-def _built(cls: Any, config: Generator | Discriminator, *, size: int, seed: int) -> nn.Module:
-    network = _outlined(cls, config, size=size)
-    network.to_empty(device="cpu")
-    initialise(network, seed=seed)
-    return network
-
-
-def _outlined(cls: Any, config: Generator | Discriminator, *, size: int) -> nn.Module:
-    # On the meta device torch's layers skip their own first weights: no time lost, and no draw
-    # from the global random state.
-    with torch.device("meta"):
-        network: nn.Module = cls(config, size=size)
-    return network

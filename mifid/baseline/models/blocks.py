@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from mifid.baseline.config.schema import Generator
+from mifid.baseline.config import Generator
 from mifid.baseline.models.layers import activation
 from mifid.baseline.models.norms import keeps_bias, norm
 

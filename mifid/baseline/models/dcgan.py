@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from mifid.baseline.config.schema import Discriminator, Generator
+from mifid.baseline.config import Discriminator, Generator
 from mifid.baseline.models.blocks import halving, stage
 from mifid.baseline.models.layers import activation, upsample
 from mifid.baseline.models.norms import keeps_bias, norm

@@ -1,16 +1,24 @@
-"""Activations by name, and the two ways to double a picture's side."""
+"""First weights, memory layout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mifid.baseline.config import Config
 from mifid.errors import InputError
 from mifid.registry import suggest
 
-__all__ = ["ResizeConv", "activation", "upsample"]
+__all__ = [
+    "ResizeConv",
+    "activation",
+    "initialise",
+    "memory_format",
+    "upsample",
+]
 
 _SLOPE = 0.2  # of leaky_relu: Radford et al. 2016, and CycleGANs since
 
@@ -79,3 +87,48 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
         output_padding=kernel % 2,  # an odd kernel alone gives 2 H - 1
         bias=bias,
     )
+
+
+_DEVIATION = 0.02  # Radford et al. 2016; CycleGAN, appendix 7.1
+
+_DRAWN = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_NORMS = (nn.GroupNorm, nn.BatchNorm2d)
+
+
+def initialise(network: nn.Module, *, seed: int) -> None:
+    """Set every weight and buffer of ``network``, on the CPU: none keeps what it held.
+
+    Convolutions and linear layers N(0, 0.02), layer after layer from one generator, so that no two
+    share a draw; biases 0; norms scale by 1, so that they begin as the papers' norms without scale.
+
+    Raises:
+        TypeError: a layer holds weights that nothing here knows how to set.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, module in network.named_modules():
+        if isinstance(module, _DRAWN):
+            nn.init.normal_(module.weight, 0.0, _DEVIATION, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, _NORMS):
+            module.reset_parameters()  # scale 1, shift 0; running mean 0, variance 1
+        elif any(True for _ in module.parameters(recurse=False)) or any(
+            True for _ in module.buffers(recurse=False)
+        ):
+            raise TypeError(f"no first weights for {type(module).__name__} ('{name}')")
+
+
+def memory_format(
+    config: Config, device: torch.device | str, *, training: bool = True
+) -> torch.memory_format:
+    """Return the memory format of networks and batches.
+
+    With ``training.layout`` auto: channels last, but first to train a U-Net on a CPU, whose deep
+    layers have large weights and small maps (docs/training.md has the measurement).
+    """
+    layout = config.training.layout
+    if layout == "auto":
+        on_cpu = training and torch.device(device).type == "cpu"
+        deep = config.generator.network == "unet"
+        layout = "channels_first" if on_cpu and deep else "channels_last"
+    return torch.channels_last if layout == "channels_last" else torch.contiguous_format

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from mifid.baseline.config.schema import Discriminator
+from mifid.baseline.config import Discriminator
 from mifid.baseline.models.blocks import halving, stage
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError

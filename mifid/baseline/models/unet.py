@@ -8,7 +8,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from mifid.baseline.config.schema import Generator
+from mifid.baseline.config import Generator
 from mifid.baseline.models.blocks import halving, stage
 from mifid.baseline.models.layers import upsample
 from mifid.baseline.models.norms import keeps_bias

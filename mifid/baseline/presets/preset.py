@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.config.settings import changed, describe
+from mifid.baseline.config import Config, changed, describe
 from mifid.baseline.rules import idle
 
 __all__ = ["Preset", "row"]

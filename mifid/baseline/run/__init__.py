@@ -1,1 +1,27 @@
 """A training run: its steps, snapshots, checkpoints and records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.baseline.run.preflight import check_prepared as check_prepared
+    from mifid.baseline.run.records import read_metrics as read_metrics
+    from mifid.baseline.run.run import Run as Run
+    from mifid.baseline.run.run_folder import CONFIG as CONFIG
+    from mifid.baseline.run.run_folder import contents as contents
+    from mifid.baseline.run.run_folder import disk_size as disk_size
+    from mifid.baseline.run.snapshots import Best as Best
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "preflight": ["check_prepared"],
+        "records": ["read_metrics"],
+        "run": ["Run"],
+        "run_folder": ["CONFIG", "contents", "disk_size"],
+        "snapshots": ["Best"],
+    },
+)

@@ -9,19 +9,14 @@ from pathlib import Path
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.bank import Bank
-from mifid.baseline.data.batches import Feed
-from mifid.baseline.data.random_numbers import Draws
-from mifid.baseline.data.sampling import hold_back
-from mifid.baseline.data.store import PixelStore
+from mifid.baseline.config import Config
+from mifid.baseline.data import Bank, Draws, Feed, PixelStore, hold_back
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan.ema import average_of
-from mifid.baseline.gan.method import METHODS, Method
+from mifid.baseline.gan import METHODS, Method, average_of
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.snapshots import Scorer, Snapshots
 from mifid.errors import InputError, warn
-from mifid.submission.writer import Rules
+from mifid.submission import Rules
 
 __all__ = ["Parts", "build", "steps_of"]
 

@@ -11,19 +11,16 @@ import os
 import re
 import struct
 import zipfile
-from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor
 
 from mifid.baseline.distributed import Processes
-from mifid.errors import InputError, OutputError, first_line, setting
+from mifid.errors import InputError, OutputError, first_line
 from mifid.files import atomic_write
 
-__all__ = ["KEPT", "Checkpoints", "check_state", "random_state", "restore_random_state"]
+__all__ = ["KEPT", "Checkpoints", "random_state", "restore_random_state"]
 
 KEPT = 2
 _VERSION = 2
@@ -175,52 +172,6 @@ def _check_whole(file: IO[bytes]) -> None:
             if (bad := archive.testzip()) is not None:
                 raise ValueError(f"its part {bad} is damaged: the CRC-32 is another")
     file.seek(0)
-
-
-def check_state(found: object, like: object, *, name: str) -> None:
-    """See that a part of a checkpoint is of the kinds, keys, shapes and dtypes of the run's own.
-
-    Nothing else goes on to torch: its optimisers follow shapes that do not fit beyond their memory.
-
-    Args:
-        found: of the checkpoint: tensors, numbers, text and containers of these.
-        like: the same part of the run that was built; numbers of it are at least 0.
-        name: of the part, for messages.
-
-    Raises:
-        InputError: the first difference.
-    """
-    if isinstance(like, Tensor):
-        fits = isinstance(found, Tensor) and found.layout == torch.strided
-        if fits and isinstance(found, Tensor):
-            fits = found.shape == like.shape and found.dtype == like.dtype
-    elif isinstance(like, Mapping):
-        if isinstance(found, Mapping) and found.keys() == like.keys():
-            for key in like:
-                check_state(found[key], like[key], name=f"{name}.{key}")
-            return
-        fits = False
-    else:
-        fits = type(found) is type(like)
-        if fits and isinstance(found, int | float):
-            fits = isfinite(found) and found >= 0
-    if not fits:
-        raise InputError(
-            f"the checkpoint does not fit the run: {name} is {_described(found)}; "
-            f"expected {_described(like)}",
-            hint="Was it written by another version of mifid or torch, or changed by hand? "
-            f"Remove it to go on from the one before, or train again in another {setting('out')}.",
-        )
-
-
-def _described(value: object) -> str:
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    if isinstance(value, Mapping):
-        return f"a table of {len(value)}: {', '.join(str(key)[:40] for key in list(value)[:3])}"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"the number {value:g}" if isinstance(value, float) else "a whole number"
-    return "nothing" if value is None else type(value).__name__
 
 
 def random_state() -> dict[str, Any]:

@@ -1,12 +1,23 @@
-"""How much of a run is over, by steps or by time."""
+"""Steps, time, and interrupts."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
-__all__ = ["Clock", "due", "log_interval"]
+__all__ = [
+    "Clock",
+    "StopRequest",
+    "due",
+    "log_interval",
+    "stop_requests",
+]
 
 
 @dataclass
@@ -77,3 +88,49 @@ def log_interval(asked: int, steps: int | None) -> int:
     (50, 2, 1, 5)
     """
     return asked if steps is None else min(asked, max(1, steps // 10))
+
+
+_SAME_SECONDS = 1.0
+"""Ctrl-C below a launcher comes twice: from the terminal, and at once again from the launcher."""
+
+_SAME_SECONDS_BELOW_TORCHRUN = 15.0
+"""Torchrun has its turn late on a loaded machine. It kills what has not ended 30 seconds later."""
+
+
+class StopRequest:
+    """Which signal asked for an end; None as long as none did."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self.since = 0.0
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Catch SIGINT and SIGTERM within the block; a later second SIGINT interrupts at once.
+
+    Python delivers signals to the main thread alone; elsewhere nothing is caught.
+    """
+    request = StopRequest()
+    below_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    same = _SAME_SECONDS_BELOW_TORCHRUN if below_torchrun else _SAME_SECONDS
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        if not request:
+            request.signal, request.since = signal.Signals(number), time.monotonic()
+        elif number == signal.SIGINT and time.monotonic() - request.since > same:
+            raise KeyboardInterrupt
+
+    caught = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, remember) for number in caught}
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -13,18 +13,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from mifid.baseline.config.duration import format_duration, parse_duration
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.bank import Bank
-from mifid.baseline.gan.method import Method, parameters
-from mifid.baseline.generation.generating import as_submitted
-from mifid.baseline.generation.painter import Painter
+from mifid.baseline.config import Config, format_duration, parse_duration
+from mifid.baseline.data import Bank
+from mifid.baseline.gan import Method, parameters
+from mifid.baseline.generation import Painter, as_submitted
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import KEPT
 from mifid.baseline.run.run_folder import disk_size
 from mifid.baseline.run.snapshots import Scorer
 from mifid.errors import InputError, OutputError, setting, warn
-from mifid.submission.writer import Rules, encode_picture
+from mifid.submission import Rules, encode_picture
 
 __all__ = [
     "LEAST_STEPS",

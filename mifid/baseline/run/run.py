@@ -1,4 +1,4 @@
-"""One training run in its folder: prepared, tried, trained, saved."""
+"""A training run: opened, trained, closed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,30 @@ from typing import Any
 
 import torch
 
-from mifid.baseline.config.duration import format_duration, parse_duration
-from mifid.baseline.config.file import Inputs, absolute, read_run_file, write_run_file
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.held_out import sha256_of
-from mifid.baseline.data.photos import paintable
-from mifid.baseline.data.sides import open_side, refuse_shared, store_sides
-from mifid.baseline.data.store import PixelStore
+from mifid.baseline.config import (
+    Config,
+    Inputs,
+    absolute,
+    format_duration,
+    parse_duration,
+    read_run_file,
+    write_run_file,
+)
+from mifid.baseline.data import (
+    PixelStore,
+    open_side,
+    paintable,
+    refuse_shared,
+    sha256_of,
+    store_sides,
+)
 from mifid.baseline.distributed import Processes
-from mifid.baseline.figures.feedsheet import write_augmented
-from mifid.baseline.gan.schedule import factor
+from mifid.baseline.figures import write_augmented
+from mifid.baseline.gan import check_state, factor
 from mifid.baseline.run.building import Parts, build, steps_of
-from mifid.baseline.run.checkpoint import Checkpoints, check_state
-from mifid.baseline.run.clock import Clock
-from mifid.baseline.run.interrupts import stop_requests
+from mifid.baseline.run.checkpoint import Checkpoints
+from mifid.baseline.run.clock import Clock, stop_requests
 from mifid.baseline.run.loop import Trainer
-from mifid.baseline.run.memory import told_memory
 from mifid.baseline.run.preflight import (
     Costs,
     Scorings,
@@ -51,14 +59,39 @@ from mifid.baseline.run.run_folder import (
     locked,
 )
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
-from mifid.errors import InputError, warn
-from mifid.images import Source
-from mifid.images.loader import default_workers
+from mifid.errors import InputError, MifidError, warn
+from mifid.images import Source, default_workers
+from mifid.machine import __version__
 from mifid.progress import Progress
-from mifid.submission.writer import Rules
-from mifid.version import __version__
+from mifid.submission import Rules
 
-__all__ = ["Run"]
+__all__ = [
+    "Run",
+    "told_memory",
+]
+
+
+@contextmanager
+def told_memory(config: Config) -> Iterator[None]:
+    """Turn what torch raises within the block, on a GPU or a CPU, into an error with advice.
+
+    Raises:
+        MifidError: there was too little memory.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        where = "GPU memory"
+        if not isinstance(error, torch.OutOfMemoryError):
+            if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
+                raise
+            where = "memory"
+        batch, size = config.training.batch, config.data.size
+        raise MifidError(
+            f"out of {where} with batches of {batch} at {size} x {size}",
+            hint="Lower training.batch, data.size or generator.width, or set training.precision "
+            "bf16. The last checkpoint, if there is one, is kept.",
+        ) from error
 
 
 _HEAD = {

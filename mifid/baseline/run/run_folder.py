@@ -10,9 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mifid.baseline.config.file import Inputs, read_run_file
-from mifid.baseline.config.schema import Config
-from mifid.baseline.config.settings import differences
+from mifid.baseline.config import Config, Inputs, differences, read_run_file
 from mifid.errors import InputError, OutputError, setting
 
 __all__ = [

@@ -12,19 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from mifid.baseline.config.schema import Config
-from mifid.baseline.data.bank import Bank
-from mifid.baseline.figures.curves import plot_losses, plot_scores
-from mifid.baseline.figures.sheets import sample_grid, save_picture
-from mifid.baseline.generation.generating import as_submitted
-from mifid.baseline.generation.painter import Painter
-from mifid.baseline.generation.weights_file import save_generator
-from mifid.baseline.run.checkpoint import check_state
-from mifid.baseline.run.interrupts import StopRequest
+from mifid.baseline.config import Config
+from mifid.baseline.data import Bank
+from mifid.baseline.figures import plot_losses, plot_scores, sample_grid, save_picture
+from mifid.baseline.gan import check_state
+from mifid.baseline.generation import Painter, as_submitted, save_generator
+from mifid.baseline.run.clock import StopRequest
 from mifid.baseline.run.records import Recorder, read_metrics
 from mifid.errors import MifidError, warn
-from mifid.images.source import Pixels
-from mifid.submission.writer import Rules
+from mifid.images import Pixels
+from mifid.submission import Rules
 
 __all__ = ["Best", "Scorer", "Snapshots"]
 

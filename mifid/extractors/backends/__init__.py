@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from mifid.errors import InputError
-from mifid.images.source import Pixels
+from mifid.images import Pixels
 from mifid.registry import Registry, suggest
-from mifid.statistics.features import FeatureMatrix
+from mifid.statistics import FeatureMatrix
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ BACKENDS = Registry(
 """name -> f(read_weights, *, key, device, resize, precision) -> Backend.
 
 ``key`` is the SHA-256 of the weights, ``resize`` a :class:`mifid.extractors.resize.Resize`,
-``precision`` a name of :data:`mifid.extractors.precision.PRECISIONS`.
+``precision`` a name of :data:`mifid.extractors.base.PRECISIONS`.
 """
 
 

@@ -1,26 +1,196 @@
-"""The network in OpenVINO: on the CPU faster than torch, and without importing torch."""
+"""Runs the network in OpenVINO on a CPU.
+
+Converting needs torch (half a GiB of memory, seconds to import), so a process of its own does it
+where this one has not imported torch anyway: what scores stays small.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mifid.errors import InputError, setting
+from mifid.cache import NetworkCache
+from mifid.errors import InputError, first_line, setting, warn
 from mifid.extractors.backends import ReadWeights
-from mifid.extractors.backends.openvino_model import (
-    import_openvino,
-    obtain_core,
-    obtain_model,
-)
-from mifid.extractors.precision import EXACT, Precision, no_bfloat16
+from mifid.extractors.base import EXACT, Precision, no_bfloat16
 from mifid.extractors.resize import INPUT_SIZE, Matrix, Resize, two_taps
-from mifid.images.source import Pixels
-from mifid.statistics.features import FeatureMatrix
+from mifid.files import cache_folder, sha256_of_file
+from mifid.images import Pixels
+from mifid.machine import can_start_python, python_environment
+from mifid.statistics import FeatureMatrix
 
-__all__ = ["OpenVinoBackend"]
+__all__ = [
+    "OpenVinoBackend",
+    "import_openvino",
+    "obtain_core",
+    "obtain_model",
+]
+
+_LAYOUT = 2  # of the kept files; raise it when the conversion changes
+
+
+def import_openvino() -> Any:
+    """Import openvino without its telemetry, which would report that to its makers.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if "openvino" not in sys.modules:
+        # With its reporter missing OpenVINO uses a stub that sends nothing.
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        raise InputError(
+            f"backend openvino cannot be used: {error}",
+            hint=f"Install it (pip install openvino), or give {setting('backend', 'torch')}.",
+        ) from error
+    return openvino
+
+
+def obtain_core() -> Any:
+    """Return OpenVINO's Core: the one of this process, which is never given up.
+
+    A Core's CPU plugin gives its thread a stack for signal handlers, and unmaps it at its end. Of
+    two Cores that overlap, the second puts back the stack of the first, which may be gone by then:
+    the next Ctrl-C or SIGTERM ends Python with a segmentation fault, and a training unsaved.
+
+    Raises:
+        InputError: openvino is not installed.
+    """
+    return _core_of(import_openvino())
+
+
+@lru_cache(maxsize=1)
+def _core_of(openvino: Any) -> Any:
+    return openvino.Core()
+
+
+def obtain_model(core: Any, read_weights: ReadWeights, key: str) -> Any:
+    """Return the network from its normalised input to its pooled features.
+
+    Args:
+        core: OpenVINO's.
+        read_weights: reads the state dict; called only where there is nothing on disk.
+        key: SHA-256 of the weights.
+
+    Raises:
+        WeightsError: the weights cannot be read, or are another network's.
+    """
+    return _kept(core, key) or _converted(core, read_weights, key)
+
+
+def _folder(key: str) -> Path:
+    version = import_openvino().__version__.partition("-")[0]
+    return cache_folder() / "openvino" / f"{key[:32]}-{version}-{_LAYOUT}"
+
+
+def _kept(core: Any, key: str) -> Any | None:
+    """Load a converted network, if it is there and whole."""
+    folder = _folder(key)
+    try:
+        expected: Mapping[str, str] = json.loads((folder / "sha256.json").read_text())
+        actual = {name: sha256_of_file(folder / name) for name in ("model.xml", "model.bin")}
+        if expected != actual:
+            raise ValueError("its contents have changed")
+        return core.read_model(folder / "model.xml")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        warn(
+            f"the converted network {folder} cannot be read: {error.strerror or error}",
+            stacklevel=5,
+        )
+        return None
+    except Exception as error:  # damage can make the reader raise nearly anything
+        warn(
+            f"the converted network {folder} is damaged and converted again: {first_line(error)}",
+            stacklevel=5,
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
+    """Convert the network, and keep it where that is possible."""
+    model = None
+    folder = _folder(key)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        NetworkCache().tidy()
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=folder.parent) as temporary:
+            new = Path(temporary, "new")
+            new.mkdir()
+            if not _converted_apart(read_weights, new):
+                model = _convert(read_weights)
+                _save(model, new)
+            os.rename(new, folder)
+    except (OSError, RuntimeError) as error:
+        if not os.path.isdir(folder):  # else another run was quicker
+            warn(f"the converted network could not be kept: {first_line(error)}", stacklevel=5)
+    # What was kept and what was not must be the same network to the last bit: load it back.
+    return _kept(core, key) or model or _convert(read_weights)
+
+
+def _converted_apart(read_weights: ReadWeights, folder: Path) -> bool:
+    """Convert in a process of its own; False: it could not, and this one is to find out why."""
+    if "torch" in sys.modules or not can_start_python():
+        return False
+    code = f"from {__name__} import _be_converter; _be_converter()"
+    try:
+        task = pickle.dumps((read_weights, str(folder), os.getpid()))
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            input=task,
+            env=python_environment(),
+            capture_output=True,
+            check=False,
+        )
+    except (OSError, pickle.PicklingError, AttributeError, TypeError):
+        return False  # weights that only this process can read, or no second process to be had
+    return done.returncode == 0
+
+
+def _be_converter() -> None:
+    read_weights, folder, parent = pickle.load(sys.stdin.buffer)
+    model = _convert(read_weights)
+    if os.getppid() == parent:
+        _save(model, Path(folder))
+    else:  # it was killed, and nobody will want this, nor remove the folder for it
+        shutil.rmtree(Path(folder).parent, ignore_errors=True)
+
+
+def _save(model: Any, folder: Path) -> None:
+    import_openvino().save_model(model, folder / "model.xml", compress_to_fp16=False)
+    hashes = {name: sha256_of_file(folder / name) for name in ("model.xml", "model.bin")}
+    (folder / "sha256.json").write_text(json.dumps(hashes))
+
+
+def _convert(read_weights: ReadWeights) -> Any:
+    import torch
+
+    from mifid.extractors.network import InceptionNetwork, build_network
+
+    openvino = import_openvino()
+    trunk = InceptionNetwork(build_network(read_weights())).trunk
+    example = torch.zeros(2, 3, INPUT_SIZE, INPUT_SIZE)
+    batch = torch.export.Dim("batch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's and OpenVINO's about each other's versions
+        exported = torch.export.export(trunk, (example,), dynamic_shapes=({0: batch},))
+        return openvino.convert_model(exported)
 
 
 class OpenVinoBackend:

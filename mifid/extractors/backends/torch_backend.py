@@ -1,26 +1,200 @@
-"""The network in torch: on the CPU, one CUDA device or several, or MPS."""
+"""Runs the network in torch; overlaps copies and compute on a GPU.
+
+On CUDA: copies from and to pinned memory run beside the computation, and the network's hundreds of
+launches are recorded once for each size of a batch and replayed as one (a CUDA graph). Elsewhere
+the same steps are done one after the other.
+"""
 
 from __future__ import annotations
 
 import copy
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import cycle
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
-from mifid.errors import warn
+from mifid.errors import first_line, warn
 from mifid.extractors.backends import ReadWeights
-from mifid.extractors.backends.lanes import Lane, Worker
-from mifid.extractors.base import DEFAULT_BATCH_SIZE
-from mifid.extractors.devices import choose_devices
+from mifid.extractors.base import DEFAULT_BATCH_SIZE, EXACT, Precision, no_bfloat16
+from mifid.extractors.devices import as_tensor, choose_devices, in_parts
+from mifid.extractors.isolation import isolated
 from mifid.extractors.network import InceptionNetwork, build_network
-from mifid.extractors.precision import EXACT, Precision, no_bfloat16
 from mifid.extractors.resize import Resize
-from mifid.images.source import Pixels
-from mifid.statistics.features import FeatureMatrix
+from mifid.images import Pixels
+from mifid.statistics import FeatureMatrix
 
-__all__ = ["TorchBackend"]
+__all__ = [
+    "Lane",
+    "Network",
+    "TorchBackend",
+    "Worker",
+]
+
+_MOST_GRAPHS = 4  # each holds the memory of all that the network computes for one batch
+
+
+class Network(Protocol):
+    """On one device, row by row independent."""
+
+    def prepare(self, pixels: Tensor) -> Tensor:
+        """uint8 (N, 3, H, W) -> input of one size, whatever that of the pictures."""
+
+    def compute(self, x: Tensor) -> Tensor:
+        """Input (N, ...) -> float32 features (N, D)."""
+
+
+class Worker:
+    """A network on one device.
+
+    Args:
+        network: what computes features.
+        device: where it is.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self.device = device
+        self._network = network
+        self._limit: int | None = None  # rows that fit in memory, once that is known
+        self._met: set[torch.Size] = set()
+        self._most_graphs = _MOST_GRAPHS
+        self._graphs: dict[torch.Size, _Graph] = {}
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """(N, 3, H, W) on the device -> (N, D) on the device, which may not be there yet."""
+        features, self._limit = in_parts(self._run, batch, self._limit)
+        return features
+
+    def _run(self, batch: Tensor) -> Tensor:
+        try:
+            # Pictures come in many sizes, the network's input in one: only its work is recorded.
+            x = self._network.prepare(batch)
+            return self._on_cuda(x) if self.device.type == "cuda" else self._network.compute(x)
+        except torch.OutOfMemoryError:
+            self._graphs.clear()  # they hold memory for batches that will not come any more
+            raise
+
+    def _on_cuda(self, x: Tensor) -> Tensor:
+        if x.shape in self._graphs:
+            return self._graphs[x.shape](x)
+        if x.shape in self._met and len(self._graphs) < self._most_graphs:
+            graph = self._recorded(x)
+            if graph is not None:
+                self._graphs[x.shape] = graph
+                return graph(x)
+        # The first batch of a size warms up what a recording must not do: choose algorithms,
+        # allocate workspaces. Many sizes come only once.
+        self._met.add(x.shape)
+        return self._network.compute(x)
+
+    def _recorded(self, x: Tensor) -> _Graph | None:
+        try:
+            return _Graph(self._network, x)
+        except torch.OutOfMemoryError:
+            raise  # parts of the batch may fit
+        except RuntimeError as error:
+            # What was recorded before is whole; the features are the same without.
+            self._most_graphs = len(self._graphs)
+            warn(
+                f"{self.device}: launches could not be recorded ({first_line(error)}); they are "
+                "made one by one, which is slower"
+            )
+            return None
+
+
+class _Graph:
+    """A network's work on batches of one size, recorded."""
+
+    def __init__(self, network: Network, x: Tensor) -> None:
+        self._input = x.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        # A stream of the input's device: torch's own for this belongs to the first device that
+        # recorded. Thread-local: what other threads do on the GPU does not break the recording.
+        stream = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]
+        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+            self._output = network.compute(self._input)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self._input.copy_(x)
+        self._graph.replay()
+        # A copy: the next replay writes into the same memory.
+        return self._output.clone()
+
+
+class Lane:
+    """Buffers of one batch under way on a worker's device."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._copies = torch.cuda.Stream(worker.device) if self._on_cuda else None  # type: ignore[no-untyped-call]
+        self._pinned: dict[str, Tensor] = {}
+        self._under_way: _UnderWay | None = None
+
+    @property
+    def _on_cuda(self) -> bool:
+        return self._worker.device.type == "cuda"
+
+    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
+        """Start on uint8 (N, H, W, 3); the call of what is returned waits for (N, D) float32."""
+        if self._under_way:
+            self._under_way.take()  # its buffers are needed
+        with self._context(), isolated(), torch.inference_mode():
+            batch = self._upload(as_tensor(pixels))
+            features = self._worker(batch.permute(0, 3, 1, 2))
+            self._under_way = self._download(features)
+        return self._under_way.take
+
+    def _context(self) -> AbstractContextManager[object]:
+        return torch.cuda.device(self._worker.device) if self._on_cuda else nullcontext()
+
+    def _upload(self, pixels: Tensor) -> Tensor:
+        if self._copies is None:
+            return pixels.to(self._worker.device)
+        pinned = self._buffer("pixels", pixels)
+        pinned.copy_(pixels)
+        computing = torch.cuda.current_stream()
+        with torch.cuda.stream(self._copies):
+            batch = pinned.to(self._worker.device, non_blocking=True)
+        computing.wait_stream(self._copies)
+        batch.record_stream(computing)
+        return batch
+
+    def _download(self, features: Tensor) -> _UnderWay:
+        if not self._on_cuda:
+            return _UnderWay(features.cpu(), lambda: None)
+        pinned = self._buffer("features", features)
+        pinned.copy_(features, non_blocking=True)
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record()
+        return _UnderWay(pinned, done.synchronize)
+
+    def _buffer(self, name: str, like: Tensor) -> Tensor:
+        """Return pinned memory of this shape, the same as before if it was."""
+        kept = self._pinned.get(name)
+        if kept is None or kept.shape != like.shape:
+            kept = torch.empty(like.shape, dtype=like.dtype, device="cpu", pin_memory=True)
+            self._pinned[name] = kept
+        return kept
+
+
+class _UnderWay:
+    """Features that are being computed into a buffer that others will use again."""
+
+    def __init__(self, buffer: Tensor, wait: Callable[[], object]) -> None:
+        self._buffer = buffer
+        self._wait = wait
+        self._found: FeatureMatrix | None = None
+
+    def take(self) -> FeatureMatrix:
+        """Wait for them and copy them."""
+        if self._found is None:
+            self._wait()
+            self._found = self._buffer.numpy().copy()
+        return self._found
+
 
 # On a CPU a quarter faster than 32: what layers pass on stays in the cache.
 _BATCH_SIZES = {"cpu": 8, "cuda": 128}

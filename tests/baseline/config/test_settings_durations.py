@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mifid.baseline.config.duration import format_duration, parse_duration
+from mifid.baseline.config.settings import format_duration, parse_duration
 from mifid.errors import InputError
 
 

@@ -6,8 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from mifid.baseline.config.schema import Augment
-from mifid.baseline.data.augment import Augmenter
-from mifid.baseline.data.pictures import to_tensor
+from mifid.baseline.data.augment import Augmenter, to_tensor
 from mifid.baseline.data.random_numbers import Draws
 
 SIZE = 16

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mifid.baseline.data.sampling import Shuffle, hold_back
+from mifid.baseline.data.batches import Shuffle, hold_back
 
 
 def test_each_epoch_goes_through_everything_once():

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mifid.baseline.data.bank import Bank
+from mifid.baseline.data.batches import Bank
 
 
 def test_indices_count_the_kept_pictures(random):

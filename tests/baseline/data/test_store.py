@@ -5,17 +5,17 @@ import os
 import shutil
 import time
 from collections import namedtuple
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from other_processes import Counting, store_counting
 from patience import PATIENCE
 from pictures import decoding_threads, encode, noise, write_folder, write_tfrecord, write_zip
 
 from mifid.baseline.config.schema import Data
-from mifid.baseline.data import pixelfile
 from mifid.baseline.data import store as module
+from mifid.baseline.data import store as pixelfile
 from mifid.baseline.data.fitting import fit_picture
 from mifid.baseline.data.store import store_pixels
 from mifid.errors import InputError, MifidWarning, OutputError, PictureError
@@ -42,21 +42,6 @@ def store(given, *, fit="exact", label="photos", limit=0, select="", progress=No
 
 def stored():
     return sorted(Path(os.environ["MIFID_CACHE"]).glob("pixels/*.npy"))
-
-
-class Counting:
-    """Counts what is decoded."""
-
-    def __init__(self):
-        self.tasks = []
-
-    @contextmanager
-    def task(self, label, total, unit):
-        self.tasks.append([label, total, unit, 0])
-        yield self
-
-    def advance(self, steps=1):
-        self.tasks[-1][-1] += steps
 
 
 @pytest.fixture
@@ -251,17 +236,11 @@ def test_what_killed_runs_left_is_swept_after_a_day(folder):
     assert not old.exists()
 
 
-def _store_in_another_process(given, queue):
-    progress = Counting()
-    found = store(given, progress=progress)
-    queue.put((found.sha256, int(found.pixels.sum()), len(progress.tasks)))
-
-
 def test_several_processes_at_once_decode_once(folder):
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     processes = [
-        context.Process(target=_store_in_another_process, args=(folder, queue)) for _ in range(3)
+        context.Process(target=store_counting, args=(folder, SIZE, queue)) for _ in range(3)
     ]
     for process in processes:
         process.start()

@@ -15,7 +15,7 @@ from mifid.baseline.figures.curves import (
     plot_scores,
     running_mean,
 )
-from mifid.baseline.run.metric_lines import LOSSES
+from mifid.baseline.run.records import LOSSES
 from mifid.errors import InputError, OutputError
 from mifid.rendering import histograms
 from mifid.rendering.histograms import rgb_shares

@@ -5,7 +5,7 @@ import torch
 
 from mifid.baseline.config.schema import Loss
 from mifid.baseline.data.random_numbers import Draws
-from mifid.baseline.gan.labels import draw_labels
+from mifid.baseline.gan.losses import draw_labels
 
 MANY = torch.empty(4000, 1)
 

@@ -22,7 +22,7 @@ from mifid.baseline.generation.generating import as_submitted, generate
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
 from mifid.errors import InputError, MifidError, MifidWarning, OutputError, PictureError
 from mifid.images import open_images
-from mifid.images.decode import decode
+from mifid.images.decoding import decode
 from mifid.submission.resumable import partial_path, resumable_archive
 from mifid.submission.writer import Rules, encode_picture
 

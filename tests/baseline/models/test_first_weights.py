@@ -11,7 +11,7 @@ from mifid.baseline.models import (
     build_discriminator,
     build_generator,
 )
-from mifid.baseline.models.init import initialise
+from mifid.baseline.models.layers import initialise
 
 NETWORKS = [
     *((build_generator, Generator(network=name, width=16, blocks=2)) for name in GENERATORS),

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mifid.baseline.distributed import ALONE, Processes
+from mifid.baseline.gan.states import check_state
 from mifid.baseline.run.checkpoint import (
     Checkpoints,
-    check_state,
     random_state,
     restore_random_state,
 )

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mifid.baseline.run.interrupts import stop_requests
+from mifid.baseline.run.clock import stop_requests
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

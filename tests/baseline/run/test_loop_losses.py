@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mifid.baseline.run.tally import DivergedError, Tally
+from mifid.baseline.run.loop import DivergedError, Tally
 
 
 def tally():

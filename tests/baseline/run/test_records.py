@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from mifid.baseline.figures.curves import plot_losses, plot_scores
-from mifid.baseline.run.metric_lines import COLUMNS, LOSSES
-from mifid.baseline.run.records import Recorder, read_metrics
+from mifid.baseline.run.records import COLUMNS, LOSSES, Recorder, read_metrics
 from mifid.errors import InputError, OutputError, UnavailableError
 
 NAMES = ("metrics.jsonl", "metrics.csv")

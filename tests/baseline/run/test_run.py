@@ -24,8 +24,8 @@ from mifid.baseline.distributed import ALONE
 from mifid.baseline.figures.sheets import save_picture
 from mifid.baseline.run import preflight
 from mifid.baseline.run.checkpoint import Checkpoints
+from mifid.baseline.run.loop import DivergedError
 from mifid.baseline.run.records import read_metrics
-from mifid.baseline.run.tally import DivergedError
 from mifid.baseline.training import train_baseline
 from mifid.errors import InputError, MifidError, MifidWarning, OutputError
 from mifid.submission.writer import MONET

@@ -8,8 +8,8 @@ import torch
 
 from mifid.errors import InputError, MifidWarning
 from mifid.extractors import devices, open_extractor
-from mifid.extractors.backends import lanes
-from mifid.extractors.backends.lanes import Lane, Worker
+from mifid.extractors.backends import torch_backend as lanes
+from mifid.extractors.backends.torch_backend import Lane, Worker
 from mifid.extractors.devices import choose_devices
 
 CPU = torch.device("cpu")
