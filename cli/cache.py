@@ -13,8 +13,8 @@ from .tables import print_table, print_text, size_text
 def cache() -> None:
     """What is kept on disk, so that a second run takes a second.
 
-    Features of pictures that were scored, decoded pictures of training, and networks that were
-    converted for OpenVINO.
+    Features of pictures that were scored, with the last layer of their network; decoded pictures of
+    training; networks that were converted for OpenVINO.
     """
 
 

@@ -1,23 +1,20 @@
 """The last layer of Inception: from features to classes, without another pass over pictures.
 
-The layer is linear, so logits follow from features that are at hand. Its matrix (8 MB) is kept on
-disk under the hash of the weights: runs from cached features then need neither the whole weights
-file nor torch.
+The layer is linear, so logits follow from features that are at hand. Its matrix (8 MB) is kept in
+the cache under the hash of the weights: runs from cached features then need neither the whole
+weights file nor torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.cache import read_arrays
-from mifid.errors import FeatureError, MifidError, WeightsError, first_line, warn
-from mifid.files import atomic_write, cache_folder
+from mifid.cache import Cache, make_key
+from mifid.errors import FeatureError, WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -52,19 +49,19 @@ def logits(features: npt.NDArray[Any], classifier: Classifier) -> npt.NDArray[np
 def classifier_of(
     read_weights: Callable[[], Mapping[str, torch.Tensor]], *, key: str
 ) -> Classifier:
-    """Return the network's last layer, from disk or from its weights.
+    """Return the network's last layer, from the cache or from its weights.
 
     Args:
-        read_weights: reads the network's state dict; called only where the layer is not on disk.
+        read_weights: reads the network's state dict; called only where the cache has no such layer.
         key: SHA-256 of the weights.
 
     Raises:
         WeightsError: the weights cannot be read, or have no such layer.
     """
-    path = cache_folder() / "classifiers" / f"{key}.npz"
-    kept = _kept(path, key)
+    cache, entry = Cache(), make_key("mifid classifier 1", key)
+    kept = cache.load(entry)
     if kept is not None:
-        return kept
+        return np.asarray(kept["weight"], np.float32)
     layer = read_weights().get(_LAYER)
     if layer is None or layer.ndim != 2:
         raise WeightsError(
@@ -72,34 +69,5 @@ def classifier_of(
             hint="Needed is pt_inception-2015-12-05-6726825d.pth.",
         )
     weight: Classifier = layer.detach().cpu().numpy().astype(np.float32)
-    _keep(path, key, weight)
+    cache.store(entry, {"weight": weight})
     return weight
-
-
-def _kept(path: Path, key: str) -> Classifier | None:
-    """Read a kept layer, if there is one and it is whole."""
-    try:
-        arrays = read_arrays(path)
-        weight, owner = arrays["weight"], str(arrays["key"])
-        if owner != key or weight.ndim != 2 or weight.dtype != np.float32:
-            raise ValueError("it is another network's")
-        return np.asarray(weight, np.float32)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        warn(f"the kept classifier {path} cannot be read: {error.strerror or error}")
-        return None
-    except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
-        warn(f"the kept classifier {path} is damaged and is read again: {first_line(error)}")
-        with suppress(OSError):
-            path.unlink()
-        return None
-
-
-def _keep(path: Path, key: str, weight: Classifier) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as file:
-            np.savez(file, weight=weight, key=np.array(key))
-    except (MifidError, OSError) as error:
-        warn(f"the classifier could not be kept for the next run: {first_line(error)}")
