@@ -14,12 +14,18 @@ EXTRA := $(if $(wildcard /dev/nvidiactl),[jpeg],[cpu])
 N ?= 10000
 SEED ?= 1
 
-.PHONY: demo test fuzz install install-test lint types imports unit docs-check docs clean
+# The tests of one package and the quick checks: make check PACKAGE=metrics
+PACKAGE ?= metrics
+
+.PHONY: demo test check fuzz install install-test lint types imports unit docs-check docs clean
 
 demo: install
 	$(BIN)/mifid demo
 
 test: lint types imports docs-check unit
+
+check: lint types imports
+	$(BIN)/python -m pytest -x tests/$(PACKAGE)
 
 # A stamp a kind of installation, renewed when what is to be installed changes.
 install: $(VENV)/.installed

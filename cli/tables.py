@@ -1,4 +1,4 @@
-"""Tables on the terminal.
+"""Tables on the terminal, as wide as it is.
 
 Left to itself rich breaks headings within words, and with minimal widths, where they are tight, it
 cuts text off.

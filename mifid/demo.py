@@ -1,4 +1,4 @@
-"""The demonstration's own small pictures."""
+"""The demonstration's own pictures: landscapes and paintings, drawn by numbers."""
 
 from __future__ import annotations
 

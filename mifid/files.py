@@ -1,4 +1,4 @@
-"""Files that are whole or not there; endings; CSV."""
+"""Files that are written whole or not at all; endings of outputs; CSV histories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long work tells that it goes on. Silent by default; the library itself never prints."""
+"""Progress of long work: bars, lines, or nothing. The library itself never prints."""
 
 from __future__ import annotations
 

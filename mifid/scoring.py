@@ -1,4 +1,4 @@
-"""score(): from whatever holds pictures to the number. The one orchestrator."""
+"""score(): from whatever holds pictures to the number, top to bottom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report.html of a run."""
+"""report.html of a run: one file, which needs no other, no network and no script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores pictures again and again against the same paintings: what a training loop needs."""
+"""The scorer that the training loop is handed: many scores against the same paintings."""
 
 from __future__ import annotations
 

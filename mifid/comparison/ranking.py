@@ -1,11 +1,9 @@
-"""Order and ties; submissions of different sizes made equal.
+"""Order and ties of submissions; those of different sizes judged at equal numbers.
 
-FID falls with the number of pictures. So the best submission and each other one are compared at as
-many pictures as the smaller of the two has; scores and ranking stay those of all pictures.
-
-FID falls with the number of pictures, without the model getting better. So, beside a submission of
-n pictures, a larger one is measured on n of its own, over and over: every subset is a sample of n
-from its model, and the mean over subsets has the expectation of FID at n.
+FID falls with the number of pictures, without the model getting better. So the best submission and
+each other one are compared at as many pictures as the smaller of the two has: n pictures of the
+larger one are drawn again and again. Every subset is a sample of n from its model, and the mean
+over subsets has the expectation of FID at n. Scores and ranking stay those of all pictures.
 """
 
 from __future__ import annotations

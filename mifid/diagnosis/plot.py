@@ -1,4 +1,4 @@
-"""What a diagnosis leaves behind: bars of how far FID moves, or all its numbers."""
+"""The bars of a diagnosis, and the files that it is saved in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set of pictures as it would be, had it been saved in another encoding."""
+"""A set of pictures as it would be if it had been saved in another encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pictures are worth a look, and sheets of them."""
+"""Galleries: which pictures are worth a look, and sheets of them."""
 
 from __future__ import annotations
 

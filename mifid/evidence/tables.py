@@ -1,4 +1,4 @@
-"""A row per picture: distances, neighbours, influence."""
+"""A row per picture: distances, nearest pictures, influence on FID; training pictures too."""
 
 from __future__ import annotations
 

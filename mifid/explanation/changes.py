@@ -1,4 +1,4 @@
-"""Reading two scores' JSON; what differs between them."""
+"""Two scores' JSON, read, and what differs between them."""
 
 from __future__ import annotations
 

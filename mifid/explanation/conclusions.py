@@ -1,4 +1,4 @@
-"""The sentences, and how much may be chance."""
+"""What an explanation concludes, in sentences, and how much may be chance."""
 
 from __future__ import annotations
 

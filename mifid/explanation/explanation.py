@@ -1,4 +1,4 @@
-"""Why two scores differ: the differences side by side, and what remains unexplained."""
+"""The result of an explanation: the differences side by side, and what they leave open."""
 
 from __future__ import annotations
 

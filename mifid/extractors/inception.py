@@ -1,10 +1,9 @@
-"""Kaggle's Inception, trained or random.
+"""Kaggle's Inception as an extractor: with its trained weights, or with random ones.
 
-For tests, demonstrations and comparing tools where the trained weights cannot be had. Its scores
-mean something only next to each other.
-
-The weights are the same everywhere and always: they come from NumPy's RandomState, whose stream
-is frozen, and are made of them with integers, one multiplication and one rounding to float32.
+``inception-random`` is for tests, demonstrations and comparisons of tools where there are no
+trained weights. Its scores mean something only next to each other. Its weights are the same
+everywhere and always: they come from NumPy's RandomState, whose stream is frozen, and are made of
+them with integers, one multiplication and one rounding to float32.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finding, fetching and checking the weights."""
+"""The trained weights: where they are found, how they are fetched, and what they are checked by."""
 
 from __future__ import annotations
 

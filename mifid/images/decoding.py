@@ -1,4 +1,4 @@
-"""One picture's bytes -> pixels; a run of them.
+"""One picture's bytes to pixels, exactly as Kaggle's code decodes it; and runs of pictures.
 
 Rotation tags are ignored, nothing is resized, no colour profile is applied.
 """

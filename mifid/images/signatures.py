@@ -1,4 +1,4 @@
-"""What a file is that is no picture: told by its first bytes, in words and with what to do."""
+"""What a file is, if it is no picture, by its first bytes; and what to do about it."""
 
 from __future__ import annotations
 

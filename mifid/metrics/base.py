@@ -1,4 +1,4 @@
-"""What a measure is to the rest of the library."""
+"""Metric: what a measure is to the rest of the library."""
 
 from __future__ import annotations
 

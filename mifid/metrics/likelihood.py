@@ -1,4 +1,4 @@
-"""FLD, and its mixture.
+"""Feature Likelihood Divergence (FLD): how likely unseen pictures are under generated ones.
 
 A Gaussian sits on every generated picture, each with a variance of its own, and the variances are
 fitted to the training pictures. Held-out pictures are then likely if the generated ones are good

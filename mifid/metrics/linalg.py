@@ -1,4 +1,4 @@
-"""Factorizations, centred rows, principal directions.
+"""Linear algebra that several metrics share: factorizations, centred rows, principal axes.
 
 A small factorization makes thousands of tiny BLAS calls. With several threads each call waits for
 all of them, so that beside anything else that runs (a training loop, data loaders) a QR of

@@ -1,4 +1,4 @@
-"""Resampling, and weighted metrics.
+"""Bootstrap of FID, memorization distance and MiFID: metrics of weighted pictures.
 
 Pictures are drawn with replacement, as many as there are (Efron 1979). What is resampled: the
 generated pictures, a sample of what the model makes, and the reference, a sample of the pictures

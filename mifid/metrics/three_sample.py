@@ -1,4 +1,4 @@
-"""C_T, and its k-means."""
+"""C_T, the three-sample test of data copying, and the k-means that cuts its cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipeline: a side -> its features, through the cache; features()."""
+"""Pipeline: pictures to features or statistics, through the cache; and features()."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference files: a set of real pictures, computed once, scored against ever after."""
+"""Reference files: features and statistics of real pictures, computed once."""
 
 from __future__ import annotations
 

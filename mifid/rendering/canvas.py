@@ -1,4 +1,4 @@
-"""Figures that share one look, as PNG, SVG or inside a page."""
+"""Figures that share one look; saved as PNG, or as SVG within a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that need no other file; thumbnails; safe names."""
+"""HTML pages that need no other file, and what they show: thumbnails, safe names, commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report as a page."""
+"""The page of a score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report in words and rows; the command that repeats it."""
+"""A score in words: rows of the table, verdict, reading aid, the command that repeats it."""
 
 from __future__ import annotations
 

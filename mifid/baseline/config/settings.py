@@ -1,4 +1,4 @@
-"""Names, text and dict forms of settings; durations.
+"""Settings by name: as text, as dict, with their meanings; and durations such as 5h.
 
 A setting's name is ``section.key``, as in :class:`mifid.baseline.config.Config`. What must hold
 between several settings is in :mod:`mifid.baseline.rules`.

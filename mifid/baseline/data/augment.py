@@ -1,4 +1,4 @@
-"""Resize and crop, mirror, quarter turns."""
+"""Augmentation: resize and crop, mirror, quarter turns; tensors from pixels and back."""
 
 from __future__ import annotations
 

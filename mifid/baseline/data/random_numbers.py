@@ -1,4 +1,4 @@
-"""Random numbers of a training run.
+"""Random numbers of a training run: drawn for all processes, of which each takes its part.
 
 Every draw is made for the whole batch of all processes, from generators that all processes seed
 alike, and each takes its own part: so two processes see what one would have seen.

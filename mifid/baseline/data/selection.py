@@ -1,4 +1,4 @@
-"""Lists of pictures to train on; held-out ones kept apart."""
+"""Lists of pictures to train on, and held-out pictures, which must not be among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sheets of pictures."""
+"""Sheets of a run's pictures: samples beside their photos, and what augmentation makes."""
 
 from __future__ import annotations
 

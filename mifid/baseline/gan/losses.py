@@ -1,4 +1,4 @@
-"""Losses and labels.
+"""Adversarial losses by name, and the labels that they are computed with.
 
 ========  ==========================================  =========================
 name      a discriminator minimises                   a generator minimises

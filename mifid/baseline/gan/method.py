@@ -1,4 +1,4 @@
-"""What a way of training is to the loop: its networks, and one step."""
+"""Method: what a way of training is to the loop; its networks, and one step."""
 
 from __future__ import annotations
 

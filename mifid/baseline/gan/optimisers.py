@@ -1,4 +1,4 @@
-"""How weights move: optimisers by name, behind one face."""
+"""Optimisers by name, with one interface."""
 
 from __future__ import annotations
 

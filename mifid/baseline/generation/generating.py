@@ -1,4 +1,4 @@
-"""Generate(): photos and weights to images.zip."""
+"""generate(): photos and a generator's weights to images.zip, checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A generator from its file, run over batches."""
+"""A generator that paints: batches of photos in, encoded pictures out, while it computes."""
 
 from __future__ import annotations
 

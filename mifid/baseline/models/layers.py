@@ -1,4 +1,4 @@
-"""First weights, memory layout."""
+"""What all networks share: small layers, first weights, memory layout."""
 
 from __future__ import annotations
 

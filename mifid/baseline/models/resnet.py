@@ -1,4 +1,4 @@
-"""The residual generators: CycleGAN's, and with skip connections."""
+"""The residual generators: CycleGAN's, and one with skip connections."""
 
 from __future__ import annotations
 

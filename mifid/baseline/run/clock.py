@@ -1,4 +1,4 @@
-"""Steps, time, and interrupts."""
+"""How much of a run is over, in steps and time; and requests to stop it (Ctrl-C, SIGTERM)."""
 
 from __future__ import annotations
 

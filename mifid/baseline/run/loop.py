@@ -1,4 +1,4 @@
-"""The steps, and the losses since the last line."""
+"""The training loop: steps, and the mean losses since the last line."""
 
 from __future__ import annotations
 

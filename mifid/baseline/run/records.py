@@ -1,4 +1,4 @@
-"""Metrics.jsonl, metrics.csv, TensorBoard.
+"""What a run writes while it trains: metrics.jsonl, metrics.csv, TensorBoard's events.
 
 metrics.jsonl is the record; metrics.csv is the same for spreadsheets, and is made from it
 whenever a run goes on.
