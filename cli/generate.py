@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import common, json_option, make_progress
+from .options import common, force, json_option, make_progress
 from .tables import print_json, print_text
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ __all__ = ["generate"]
     metavar="N",
     help="Of the noise that a dcgan paints from.",
 )
+@force
 @json_option
 @common
 @click.pass_context
@@ -92,7 +94,7 @@ def generate(
     """Paint photos with a trained generator into a submission, and check it.
 
     Pictures get the photos' names. A run that was ended goes on where it was when the same command
-    is given again. The exit code is 1 when Kaggle would refuse the submission.
+    is given again. An archive that is there is replaced only if the same job made it. The exit code is 1 when Kaggle would refuse the submission.
 
     \b
     mifid generate --checkpoint run/ --photos photo_jpg/ -o images.zip
@@ -132,10 +134,11 @@ def _print(made: Generated) -> None:
     painted = made.pictures - made.resumed
     weights = "averaged (EMA)" if made.which == "ema" else "raw"
     print_text(
-        f"{made.path}: {made.pictures:,} pictures with the {weights} weights, "
+        f"{made.path}: {made.pictures:,} picture{'s' * (made.pictures != 1)} with the {weights} weights, "
         f"{painted:,} of them in {made.seconds:.1f} s ({painted / made.seconds:.1f} a second)"
     )
     if made.resumed:
         print_text(f"The other {made.resumed:,} were there from an earlier run.")
     print_findings(made.check)
-    print_text(f"Next: mifid score {made.path} --ref monet_jpg/")
+    if made.check.accepted:
+        print_text(f"Next: mifid score {shlex.quote(str(made.path))} --ref monet_jpg/")

@@ -18,6 +18,7 @@ __all__ = [
     "check_outputs",
     "common",
     "extraction",
+    "force",
     "intervals",
     "json_option",
     "limit",
@@ -27,6 +28,10 @@ __all__ = [
     "prepare_intervals",
     "seed",
 ]
+
+force = click.option(
+    "--force", is_flag=True, help="Replace FILE, even if it is not what this command made before."
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

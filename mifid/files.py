@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from mifid.errors import InputError, OutputError, warn
+from mifid.errors import InputError, OutputError, setting, warn
 
 __all__ = [
     "COLUMNS",
@@ -37,6 +37,7 @@ __all__ = [
     "given_path",
     "json_text",
     "no_such_file",
+    "occupied",
     "refuse_history",
     "sha256_of_file",
     "text_cell",
@@ -176,6 +177,21 @@ def check_output(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
         )
     check_writable(file)
     return file
+
+
+def occupied(path: str | os.PathLike[str], why: str) -> OutputError:
+    """Return the error for an output where something else lies, which nobody said to replace.
+
+    Long jobs replace only what the same job has made; everything else with ``force``.
+
+    Args:
+        path: of the output.
+        why: what lies there, as the end of a sentence.
+    """
+    return OutputError(
+        f"cannot write {path}: there is one already, {why}",
+        hint=f"Name another file, or replace this one: {setting('force', True)}.",
+    )
 
 
 def json_text(result: Mapping[str, Any]) -> str:

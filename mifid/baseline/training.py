@@ -249,6 +249,7 @@ def _hand_in(
         device=str(run.device),
         workers=workers,
         rules=run.rules,
+        force=True,  # what a run has painted before it went on is its own
         progress=run.progress,
     )
     if note:

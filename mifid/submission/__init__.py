@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mifid.submission.checking import Check as Check
     from mifid.submission.checking import Finding as Finding
     from mifid.submission.checking import check as check
+    from mifid.submission.resumable import comment_of as comment_of
     from mifid.submission.resumable import resumable_archive as resumable_archive
     from mifid.submission.writer import MONET as MONET
     from mifid.submission.writer import Rules as Rules
@@ -21,7 +22,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "checking": ["Check", "Finding", "check"],
-        "resumable": ["resumable_archive"],
+        "resumable": ["comment_of", "resumable_archive"],
         "writer": ["MONET", "Rules", "encode_picture", "entry_names", "write_submission"],
     },
 )

@@ -23,7 +23,13 @@ from filelock import FileLock, Timeout
 from mifid.errors import OutputError
 from mifid.files import check_writable
 
-__all__ = ["ResumableArchive", "partial_path", "resumable_archive", "stored_entry"]
+__all__ = [
+    "ResumableArchive",
+    "comment_of",
+    "partial_path",
+    "resumable_archive",
+    "stored_entry",
+]
 
 _CRC_AND_SIZES = struct.Struct("<III")  # CRC-32, size as stored, size unpacked
 _CRC_AT = 14
@@ -40,11 +46,13 @@ class ResumableArchive:
         names: Sequence[str],
         found: Sequence[zipfile.ZipInfo],
         target: Path,
+        comment: str,
     ) -> None:
         self._file = file
         self._names = names
         self._written = list(found)
         self._target = target
+        self._comment = comment
 
     @property
     def done(self) -> int:
@@ -84,6 +92,7 @@ class ResumableArchive:
             # Opened for writing behind the entries, ZipFile adds the directory alone.
             with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:
                 archive.filelist.extend(self._written)
+                archive.comment = self._comment.encode()
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -92,7 +101,12 @@ class ResumableArchive:
 
 @contextmanager
 def resumable_archive(
-    target: str | os.PathLike[str], *, names: Sequence[str], fingerprint: str, group: int = 1
+    target: str | os.PathLike[str],
+    *,
+    names: Sequence[str],
+    fingerprint: str,
+    group: int = 1,
+    comment: str = "",
 ) -> Iterator[ResumableArchive]:
     """Yield an archive of entries ``names``, with those that an earlier run has finished.
 
@@ -105,6 +119,7 @@ def resumable_archive(
         fingerprint: of everything that the entries' bytes depend on; with another one the archive
             is begun from the start.
         group: entries are kept by so many at a time, for those that are made together.
+        comment: of the whole archive; :func:`comment_of` reads it.
 
     Raises:
         OutputError: it cannot be written there, or another process is writing it.
@@ -117,7 +132,7 @@ def resumable_archive(
         file = _open_partial(partial, path)
         try:
             found = _recover(file, names, group=group)
-            archive = ResumableArchive(file, names=names, found=found, target=path)
+            archive = ResumableArchive(file, names=names, found=found, target=path, comment=comment)
             yield archive
             archive.close_directory()
         finally:
@@ -129,6 +144,15 @@ def resumable_archive(
         except OSError as error:
             raise _cannot_write(path, error) from error
         _remove_partials(path)
+
+
+def comment_of(path: str | os.PathLike[str]) -> str:
+    """Return the comment of an archive; empty if it has none, or if the file is no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment.decode(errors="replace")
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return ""
 
 
 def partial_path(target: str | os.PathLike[str], fingerprint: str) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from generators import config, saved
 from mifid_cli.generate import generate
 from mifid_cli.main import cli
-from pictures import encode, noise, write_folder
+from pictures import encode, noise, write_folder, write_zip
 
 from mifid.baseline.generation import generating as library
 from mifid.submission import writer as submission
@@ -81,14 +81,36 @@ def test_what_kaggle_would_refuse_is_1_and_stays(run):
     assert "Rename it to images.zip." in words
     assert "Hand in 2 to 20." in words
     assert "other.zip would be refused" in words
+    assert "other.zip: 1 picture with" in words
+    assert "Next:" not in words
     assert run(*BASIC, "--limit", "1", "--json").exit_code == 1
 
 
 def test_quality_reaches_the_encoder(run):
     run(*BASIC)
     fine = read()
-    run(*BASIC, "--quality", "20")
+    run(*BASIC, "--quality", "20", "--force")
     assert all(len(read()[name]) < len(content) for name, content in fine.items())
+
+
+def test_what_another_job_made_is_replaced_only_by_force(run, failure):
+    run(*BASIC)
+    first = read()
+    assert run(*BASIC).exit_code == 0
+    message = failure(*BASIC, "--limit", "2")
+    assert "cannot write images.zip: there is one already, made with other weights" in message
+    assert "replace this one: --force" in message
+    assert read() == first
+    assert run(*BASIC, "--limit", "2", "--force").exit_code == 0
+    assert len(read()) == 2
+
+
+def test_what_generate_did_not_make_is_kept(run, failure, folder):
+    given = write_zip(folder / "images.zip", [("a.png", encode(noise(0, 16, 16)))]).read_bytes()
+    assert "which mifid generate did not make" in failure(*BASIC)
+    assert (folder / "images.zip").read_bytes() == given
+    assert run(*BASIC, "--force").exit_code == 0
+    assert len(read()) == 5
 
 
 @pytest.mark.filterwarnings("default")

@@ -25,7 +25,7 @@ from mifid.baseline.generation.painter import AssemblyLine, Painter
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
 from mifid.errors import InputError, OutputError, setting, warn
 from mifid.extractors import choose_device, isolated
-from mifid.files import check_writable
+from mifid.files import check_writable, occupied
 from mifid.images import Pixels, decode, decoder_version, default_workers
 from mifid.progress import Progress, choose
 from mifid.submission import (
@@ -33,6 +33,7 @@ from mifid.submission import (
     Check,
     Rules,
     check,
+    comment_of,
     encode_picture,
     entry_names,
     resumable_archive,
@@ -48,6 +49,7 @@ __all__ = [
     "generate",
 ]
 
+_MADE = "mifid generate "  # begins the comment of an archive; the job follows
 _BYTES_PER_PIXEL = 60_000 / 256**2  # of a JPEG file of quality 95, amply
 
 
@@ -62,7 +64,7 @@ def check_settings(
         raise InputError(f"quality is {quality}; expected 1 to 100")
 
 
-def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules) -> None:
+def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules, force: bool) -> None:
     """Raise OutputError now if ``pictures`` could not be written to ``path`` later.
 
     Args:
@@ -70,6 +72,7 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules) -> Non
         photos: what is painted, which the archive must not overwrite.
         pictures: their number.
         rules: they are written by.
+        force: replace whatever lies there.
     """
     ending = Path(rules.file_name).suffix
     if path.suffix.lower() != ending:
@@ -82,6 +85,8 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules) -> Non
         raise OutputError(
             f"{path} holds the photos and would be overwritten", hint="Name another file."
         )
+    if not force:
+        _refuse_others(path)
     width, height = rules.size
     there = sum(p.lstat().st_size for p in path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
     needed = int(pictures * width * height * _BYTES_PER_PIXEL) - there
@@ -92,6 +97,22 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules) -> Non
             f"and {path.parent.absolute()} has {free / 1e6:,.0f} MB left",
             hint="Make space, or write to another disk.",
         )
+
+
+def _refuse_others(path: Path, job: str = "") -> None:
+    """Raise OutputError if an archive lies there that another job has made, or none of ours.
+
+    Args:
+        path: of the archive to write.
+        job: this one; empty: not known yet.
+    """
+    if not path.exists():
+        return
+    made = comment_of(path)
+    if not made.startswith(_MADE):
+        raise occupied(path, "which mifid generate did not make")
+    if job and made != f"{_MADE}{job}":
+        raise occupied(path, "made with other weights, of other photos, or with other settings")
 
 
 def fingerprint_of(parts: Mapping[str, Any]) -> str:
@@ -150,6 +171,7 @@ def generate(
     rules: Rules = MONET,
     limit: int | None = None,
     seed: int = 0,
+    force: bool = False,
     progress: Progress | bool | None = None,
 ) -> Generated:
     """Paint photos into a submission, under the photos' names.
@@ -172,6 +194,8 @@ def generate(
         rules: the competition's.
         limit: take only so many photos, the first by name.
         seed: of the noise that a ``dcgan`` paints from.
+        force: replace an archive that is there, even if something else made it; False: only one
+            that is of the same weights, photos and settings.
         progress: where progress is announced.
 
     Returns:
@@ -180,7 +204,8 @@ def generate(
     Raises:
         InputError: photos that cannot be used, or a setting out of its range.
         WeightsError: the checkpoint cannot be used.
-        OutputError: the archive cannot be written, or another process is writing it.
+        OutputError: the archive cannot be written, another process is writing it, or another one
+            is there.
         MifidError: the network paints NaN, or memory does not suffice for it.
     """
     started = time.perf_counter()
@@ -194,14 +219,20 @@ def generate(
     notes = _size_notes(generator, rules)
     with Photos(photos, data=generator.config.data, limit=limit) as given:
         names = entry_names(given.names, rules=rules)
-        check_output(path, photos=photos, pictures=len(names), rules=rules)
+        check_output(path, photos=photos, pictures=len(names), rules=rules, force=force)
         from_noise = hasattr(generator.network, "latent")
         contents = () if from_noise else given.examine(workers=threads, progress=shown)
+        wanted = {
+            "generator": [generator.sha256, generator.which],
+            "photos": [names, *contents],
+            "picture": [asdict(rules), quality, seed if from_noise else None],
+        }
+        job = fingerprint_of(wanted)
+        if not force:
+            _refuse_others(path, job)
         fingerprint = fingerprint_of(
             {
-                "generator": [generator.sha256, generator.which],
-                "photos": [names, *contents],
-                "picture": [asdict(rules), quality, seed if from_noise else None],
+                **wanted,
                 "batch": size,
                 "computed with": [str(torch.__version__), decoder_version(), chosen.type],
                 "threads": torch.get_num_threads(),
@@ -214,7 +245,9 @@ def generate(
             batch_size=size,
             workers=threads,
         )
-        resumed = _write(path, line, names, fingerprint=fingerprint, group=size, progress=shown)
+        resumed = _write(
+            path, line, names, fingerprint=fingerprint, job=job, group=size, progress=shown
+        )
     notes += _memory_notes(line, size)
     found = check(path, rules=rules, workers=threads, progress=shown)
     return Generated(
@@ -257,13 +290,16 @@ def _write(
     names: Sequence[str],
     *,
     fingerprint: str,
+    job: str,
     group: int,
     progress: Progress,
 ) -> int:
     """Write what is missing; return how many pictures were there."""
     with (
         progress.task("generate", len(names), "picture") as task,
-        resumable_archive(path, names=names, fingerprint=fingerprint, group=group) as archive,
+        resumable_archive(
+            path, names=names, fingerprint=fingerprint, group=group, comment=f"{_MADE}{job}"
+        ) as archive,
         _repeatable(),
     ):
         resumed = archive.done

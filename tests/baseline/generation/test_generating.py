@@ -125,7 +125,7 @@ def test_names_and_order_are_the_photos(checkpoint, tmp_path):
 
 def test_jpeg_of_the_quality_asked_for(tmp_path):
     for quality in (30, 95):
-        result = run(loaded(Identity()), photos(2), tmp_path, rules=JPEG, quality=quality)
+        result = run(loaded(Identity()), photos(2), tmp_path / str(quality), rules=JPEG, quality=quality)
         expected = [encode_picture(p, quality=quality) for p in photos(2)]
         assert list(entries(result.path).values()) == expected
         assert list(entries(result.path)) == ["[0].jpg", "[1].jpg"]
@@ -179,6 +179,19 @@ def test_another_job_starts_anew(change, tmp_path):
     options = {"generator": loaded(Identity()), "given": photos(), "folder": tmp_path}
     assert run(**(options | CHANGES[change])).resumed == 0
     assert [p.name for p in tmp_path.iterdir()] == ["images.zip"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_whole_archive_of_another_job_is_replaced_only_by_force(change, tmp_path):
+    first = run(loaded(Identity()), photos(), tmp_path).path.read_bytes()
+    job = {"generator": loaded(Identity()), "given": photos(), "folder": tmp_path} | CHANGES[change]
+    if change == "batch":  # the same pictures, but for rounding
+        assert run(**job).path.read_bytes() == first
+        return
+    with pytest.raises(OutputError, match=r"images.zip: there is one already(.|\n)*force=True"):
+        run(**job)
+    assert (tmp_path / "images.zip").read_bytes() == first
+    assert run(**job, force=True).path.read_bytes() != first
 
 
 def test_pictures_come_in_order_however_long_each_takes(tmp_path, monkeypatch):
