@@ -94,7 +94,8 @@ def generate(
     """Paint photos with a trained generator into a submission, and check it.
 
     Pictures get the photos' names. A run that was ended goes on where it was when the same command
-    is given again. An archive that is there is replaced only if the same job made it. The exit code is 1 when Kaggle would refuse the submission.
+    is given again. An archive that is there is replaced only if the same job made it. The exit code
+    is 1 when Kaggle would refuse the submission.
 
     \b
     mifid generate --checkpoint run/ --photos photo_jpg/ -o images.zip
@@ -132,9 +133,10 @@ def _print(made: Generated) -> None:
     from .check import print_findings
 
     painted = made.pictures - made.resumed
+    noun = "picture" if made.pictures == 1 else "pictures"
     weights = "averaged (EMA)" if made.which == "ema" else "raw"
     print_text(
-        f"{made.path}: {made.pictures:,} picture{'s' * (made.pictures != 1)} with the {weights} weights, "
+        f"{made.path}: {made.pictures:,} {noun} with the {weights} weights, "
         f"{painted:,} of them in {made.seconds:.1f} s ({painted / made.seconds:.1f} a second)"
     )
     if made.resumed:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .failures import CommandGroup
-from .options import common, extraction, limit, make_progress, prepare_extractor, seed
+from .options import common, extraction, force, limit, make_progress, prepare_extractor, seed
 from .tables import print_text
 
 
@@ -29,6 +29,7 @@ def reference() -> None:
 @limit
 @seed
 @extraction
+@force
 @common
 def build(
     images: str,
@@ -40,7 +41,8 @@ def build(
 ) -> None:
     """Compute the features and statistics of IMAGES and keep them in a file.
 
-    pytorch-fid and clean-fid read the file's mu and sigma.
+    pytorch-fid and clean-fid read the file's mu and sigma. A file that is there is replaced only by
+    the same features.
 
     \b
     mifid reference build monet_jpg/ -o monet.npz
@@ -57,8 +59,9 @@ def build(
         progress=make_progress(silent=quiet),
         **settings,
     )
+    drawn = f" drawn from {built.available:,}" if built.available else ""
     left_out = f", {len(built.bad)} bad left out" if built.bad else ""
     print_text(
-        f"{file}: {len(built):,} pictures{left_out}, {built.values.shape[1]} features each, "
+        f"{file}: {len(built):,} pictures{drawn}{left_out}, {built.values.shape[1]} features each, "
         f"extractor {built.provenance.extractor}"
     )

@@ -181,7 +181,7 @@ def open_side(
                 argument = "images" if label == "generated" else label
                 raise InputError(f"{argument} is None", hint="Did a function return nothing?")
             opened = open_input(given, value_range=own_range)
-    available = None
+    available = opened.available if isinstance(opened, Features) else None
     if limit is not None:
         check_limit(limit)
         if isinstance(opened, Statistics):
@@ -190,7 +190,7 @@ def open_side(
                 f"pictures: {setting('limit')} takes none out of it"
             )
         elif not isinstance(opened, Stream) and len(opened) > limit:
-            available = len(opened)
+            available = available or len(opened)
         opened = limited(opened, limit, seed)
     if isinstance(opened, Source | Stream):
         description = opened.description

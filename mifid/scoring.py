@@ -185,8 +185,10 @@ def score(
             check_threshold(scorer, report.memorization_distance, epsilon)
         if kaggle:
             check_submission(by_label["generated"], pipeline)
-    if any(side.available for side in sides):
-        report = replace(report, not_comparable=report.not_comparable or f"limit is {limit:,}")
+    drawn = [f"{side.title} drawn from {side.available:,}" for side in sides if side.available]
+    if drawn:
+        why = f"not all pictures: {', '.join(drawn)}"
+        report = replace(report, not_comparable=report.not_comparable or why)
     asked = {
         "metrics": names,
         "ci": ci,

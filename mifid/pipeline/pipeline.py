@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +201,11 @@ def features(
     """
     shown = choose(progress)
     source = open_images(images, value_range=value_range)
+    available = None
     if limit is not None and isinstance(source, Stream):
         source.limit = limit
     elif limit is not None and isinstance(source, Source):
+        available = len(source) if len(source) > limit else None
         source = thinned(source, limit, seed)
     pipeline = Pipeline(
         open_extractor(
@@ -217,7 +219,7 @@ def features(
         found = pipeline.features(source, "features")
     for doubt in source.doubts:
         warn(doubt)
-    return found
+    return replace(found, available=available)
 
 
 @dataclass(frozen=True)

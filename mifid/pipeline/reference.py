@@ -7,15 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mifid.errors import MifidError
 from mifid.extractors import EXACT, Extractor
-from mifid.files import check_output
+from mifid.files import check_output, occupied
 from mifid.images import ValueRange
 from mifid.pipeline.pipeline import features
 from mifid.progress import Progress
-from mifid.statistics import Features
+from mifid.statistics import UNKNOWN, Features, formats
 from mifid.uncertainty import SEED
 
 __all__ = ["build_reference", "reference_file"]
+
+_ROUNDING = 1e-3
+"""Of features, as a part of their size: devices differ by less, other pictures by more."""
 
 
 def build_reference(
@@ -34,19 +40,24 @@ def build_reference(
     limit: int | None = None,
     seed: int = SEED,
     cache: bool = True,
+    force: bool = False,
     progress: Progress | bool | None = None,
 ) -> Features:
     """Compute a reference and write it as .npz: mu, sigma, features, names, n, provenance.
 
     ``mu`` and ``sigma`` are float64 with ddof 1 under the names that pytorch-fid and clean-fid
-    read; ``features`` makes MiFID possible. Arguments are those of :func:`mifid.features`.
+    read; ``features`` makes MiFID possible. Arguments are those of :func:`mifid.features`, and
+    ``force``: replace a file that is there, whatever it holds; False: only one of the same
+    features.
 
     Raises:
         OutputError: ``out`` cannot be written, or has an ending that is not ``.npz`` (none: it is
-            added); found out before any picture is read.
+            added), or is no reference of ours; found out before any picture is read. Or it is the
+            reference of other pictures.
         MifidError: as :func:`mifid.features`.
     """
     target = reference_file(out)
+    there = None if force or not target.exists() else _reference_in(target)
     computed = features(
         images,
         extractor=extractor,
@@ -63,8 +74,33 @@ def build_reference(
         cache=cache,
         progress=progress,
     )
+    if there is not None and not _same(there, computed):
+        raise occupied(target, "of other pictures, or made by another extractor")
     computed.save(target)
     return computed
+
+
+def _reference_in(file: Path) -> Features:
+    """Return the features of a reference that :func:`build_reference` made.
+
+    Raises:
+        OutputError: it is something else.
+    """
+    try:
+        contents = formats.read(file)
+    except MifidError as error:
+        raise occupied(file, "which mifid reference build did not make") from error
+    if contents.features is None or contents.provenance.extractor == UNKNOWN:
+        raise occupied(file, "which mifid reference build did not make")
+    return Features.from_contents(contents)
+
+
+def _same(one: Features, other: Features) -> bool:
+    """Say whether both are features of the same pictures, but for the rounding of devices."""
+    facts = [(found.names, found.available, found.provenance.fingerprint) for found in (one, other)]
+    if facts[0] != facts[1] or one.values.shape != other.values.shape:
+        return False
+    return bool(np.linalg.norm(one.values - other.values) <= _ROUNDING * np.linalg.norm(one.values))
 
 
 def reference_file(out: str | os.PathLike[str]) -> Path:

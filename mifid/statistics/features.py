@@ -33,6 +33,7 @@ class Features:
         provenance: what computed them.
         converted: how many pictures were not RGB, by mode.
         bad: (name, reason) of pictures that were left out.
+        available: pictures that there were before a limit; None: it took all, or cannot count them.
     """
 
     values: FeatureMatrix
@@ -40,6 +41,7 @@ class Features:
     provenance: Provenance = field(default_factory=Provenance)
     converted: Mapping[str, int] = field(default_factory=dict)
     bad: tuple[tuple[str, str], ...] = ()
+    available: int | None = None
 
     def __post_init__(self) -> None:
         check_finite(self.values)
@@ -93,6 +95,7 @@ class Features:
             provenance=self.provenance,
             features=self.values,
             names=self.names,
+            available=self.available,
         )
 
     @classmethod
@@ -103,7 +106,12 @@ class Features:
             FeatureError: not finite, or whole numbers that float64 cannot hold.
         """
         assert contents.features is not None
-        return cls(_held(contents.features), contents.names, contents.provenance)
+        return cls(
+            _held(contents.features),
+            contents.names,
+            contents.provenance,
+            available=contents.available,
+        )
 
 
 def _held(values: npt.NDArray[Any]) -> FeatureMatrix:

@@ -15,6 +15,7 @@
 | dgm-eval | npz ``model, reps, hparams`` (``hparams`` is pickled and never loaded) |
 | anybody | (N, D) in ``.npy``, npz ``arr_0, act``; (N, D), rows or (mu, sigma) in ``.pt, .pkl`` |
 
+Ours holds ``available``, too, if a limit drew its n pictures: of how many.
 None of the others records what made it: their provenance is "unknown", and the report says so.
 """
 
@@ -66,6 +67,7 @@ class Contents:
         sigma: (D, D) with ddof 1.
         n: number of pictures behind mu and sigma, where known; at least 2.
         provenance: what computed them.
+        available: pictures that there were before a limit drew these; None: it took all.
     """
 
     features: Array | None = None
@@ -74,6 +76,7 @@ class Contents:
     sigma: Array | None = None
     n: int | None = None
     provenance: Provenance = field(default_factory=Provenance)
+    available: int | None = None
 
 
 def holds_statistics(path: str | os.PathLike[str]) -> bool:
@@ -139,6 +142,7 @@ def write(
     provenance: Provenance,
     features: npt.NDArray[np.floating[Any]] | None = None,
     names: Sequence[str] | None = None,
+    available: int | None = None,
 ) -> None:
     """Write our own file, whole or not at all; pytorch-fid and clean-fid read its mu and sigma.
 
@@ -158,6 +162,8 @@ def write(
         arrays["features"] = features
     if names is not None:
         arrays["names"] = np.array(names, dtype=np.str_)
+    if available is not None:
+        arrays["available"] = np.int64(available)
     with atomic_write(path) as file:
         np.savez(file, **arrays)
 
@@ -358,7 +364,8 @@ def _of_known_keys(data: Mapping[str, Any]) -> Contents | None:
         if key in data:
             names = _names(data["names"]) if "names" in data else None
             rows = _features(data[key], f"'{key}'")
-            return Contents(features=rows, names=names, provenance=provenance)
+            drawn_from = _count(data["available"], "available") if "available" in data else None
+            return Contents(rows, names, provenance=provenance, available=drawn_from)
     for mu, sigma in _MOMENT_KEYS:
         if mu in data and sigma in data:
             return Contents(

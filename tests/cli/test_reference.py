@@ -48,6 +48,18 @@ def test_the_ending_is_added_and_the_file_is_called_by_its_name(run, folder):
     assert (folder / "reference.npz").is_file()
 
 
+def test_a_limit_is_told_and_another_reference_is_kept(run, failure, score):
+    result = run(*BUILD, "monet", "-o", "monet.npz", *TOY, "--limit", "3")
+    assert result.stdout.startswith("monet.npz: 3 pictures drawn from 5, ")
+    assert "features in monet.npz; drawn from 5" in score("out", "--ref", "monet.npz").stdout
+    found = json.loads(score("out", "--ref", "monet.npz", "--json").stdout)
+    assert found["inputs"]["reference"]["available"] == 5
+    message = failure(*BUILD, "monet", "-o", "monet.npz", *TOY)
+    assert "cannot write monet.npz: there is one already, of other pictures" in message
+    assert "replace this one: --force" in message
+    assert run(*BUILD, "monet", "-o", "monet.npz", *TOY, "--force").exit_code == 0
+
+
 @pytest.fixture
 def no_work(own_extractor, folder):
     """An extractor that leaves a mark if it is ever run."""

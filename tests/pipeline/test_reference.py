@@ -66,6 +66,55 @@ def test_one_picture_makes_no_reference(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_lies_there_is_replaced_only_by_the_same_features_or_by_force(tmp_path):
+    out, counting = tmp_path / "r.npz", Counting()
+    mifid.build_reference(drawn("painting", 8), out, extractor=counting)
+    mifid.build_reference(drawn("painting", 8), out, extractor=counting)  # as a script does
+    first = out.read_bytes()
+    for given, options in (
+        (drawn("painting", 8)[::-1], {}),
+        (drawn("painting", 8), {"limit": 3}),
+    ):
+        with pytest.raises(OutputError, match=r"r.npz: there is one already(.|\n)*force=True"):
+            mifid.build_reference(given, out, extractor=counting, **options)
+    assert out.read_bytes() == first
+    mifid.build_reference(drawn("painting", 8), out, extractor=counting, limit=3, force=True)
+    assert len(open_input(out)) == 3
+
+
+@pytest.mark.parametrize("kind", ["rubbish", "pictures", "statistics", "another tool's"])
+def test_what_is_no_reference_of_ours_is_kept_before_any_work(kind, tmp_path):
+    out, counting = tmp_path / "r.npz", Counting()
+    if kind == "rubbish":
+        out.write_bytes(b"no array")
+    elif kind == "pictures":
+        np.savez(out, images=np.stack(drawn("painting", 2)))
+    elif kind == "statistics":
+        np.savez(out, mu=np.zeros(3), sigma=np.eye(3))
+    else:
+        np.savez(out, features=np.ones((4, 3), np.float32))
+    before = out.read_bytes()
+    with pytest.raises(OutputError, match="which mifid reference build did not make"):
+        mifid.build_reference(drawn("painting", 3), out, extractor=counting)
+    assert counting.pictures == 0
+    assert out.read_bytes() == before
+
+
+def test_a_file_of_some_pictures_says_of_how_many(tmp_path):
+    pictures, extractor = drawn("painting", 8), Counting()
+    built = mifid.build_reference(pictures, tmp_path / "r.npz", extractor=extractor, limit=6)
+    assert built.available == 8
+    for limit, n in ((None, 6), (4, 4)):
+        report = mifid.score(repainted(10), tmp_path / "r.npz", extractor=extractor, limit=limit)
+        side = report.inputs["reference"]
+        assert (side.n, side.available) == (n, 8)
+        assert "r.npz; drawn from 8" in side.remark
+    whole = mifid.build_reference(pictures, tmp_path / "w.npz", extractor=extractor, limit=8)
+    assert whole.available is None
+    with np.load(tmp_path / "w.npz") as file:
+        assert "available" not in file
+
+
 def tfrecord_monets(path):
     """name -> JPEG file, of a TFRecord (length, CRC, record, CRC); names are ten hex digits."""
     content, at, found = path.read_bytes(), 0, {}

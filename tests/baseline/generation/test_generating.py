@@ -125,7 +125,9 @@ def test_names_and_order_are_the_photos(checkpoint, tmp_path):
 
 def test_jpeg_of_the_quality_asked_for(tmp_path):
     for quality in (30, 95):
-        result = run(loaded(Identity()), photos(2), tmp_path / str(quality), rules=JPEG, quality=quality)
+        result = run(
+            loaded(Identity()), photos(2), tmp_path / str(quality), rules=JPEG, quality=quality
+        )
         expected = [encode_picture(p, quality=quality) for p in photos(2)]
         assert list(entries(result.path).values()) == expected
         assert list(entries(result.path)) == ["[0].jpg", "[1].jpg"]
