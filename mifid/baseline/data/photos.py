@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -62,7 +63,7 @@ class Photos:
         Raises:
             PictureError: it is damaged, or of a size that the configuration refuses.
         """
-        return self._fitted(index, self._source.read(index))
+        return self._fitted(index, self._read(index))
 
     def examine(self, *, workers: int, progress: Progress) -> list[str]:
         """Load every photo once, so that what is wrong with one is told before the long job.
@@ -105,18 +106,28 @@ class Photos:
         return found
 
     def _examine(self, index: int) -> str:
-        content = self._source.read(index)
+        content = self._read(index)
         self._fitted(index, content)
         return digest(content).hex()
 
-    def _fitted(self, index: int, content: bytes | Decoded) -> Pixels:
-        name = self.names[index]
+    def _read(self, index: int) -> bytes | Decoded:
+        with self._blamed():
+            return self._source.read(index)
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Name what holds the photo, and how to mend it: whoever paints leaves none out."""
         try:
-            decoded = decode(content, name) if isinstance(content, bytes) else content
+            yield
         except PictureError as error:
             raise PictureError(
                 f"{self._source.description}: {error.message}", hint="Mend or remove it."
             ) from error
+
+    def _fitted(self, index: int, content: bytes | Decoded) -> Pixels:
+        name = self.names[index]
+        with self._blamed():
+            decoded = decode(content, name) if isinstance(content, bytes) else content
         size, fit = self._data.size, self._data.fit
         try:
             return fit_picture(decoded.pixels, size=size, fit=fit, name=name)

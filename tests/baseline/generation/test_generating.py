@@ -386,6 +386,13 @@ def refused(kind, folder):
         given = [("a.png", encode(noise(0, 16, 16))), ("b.png", encode(noise(1, 16, 16))[:-30])]
         write_zip(folder / "p.zip", given)
         return folder / "p.zip", out, PictureError, ("zip .*p.zip: 'b.png'.*\nMend or remove it.$")
+    if kind == "checksum":
+        entries = [("a.png", encode(noise(0, 16, 16))), ("b.png", encode(noise(1, 16, 16)))]
+        path = write_zip(folder / "p.zip", entries)
+        content = bytearray(path.read_bytes())
+        content[content.index(b"b.png") + 60] ^= 1  # in the data behind the name
+        path.write_bytes(content)
+        return path, out, PictureError, "zip .*p.zip: 'b.png' is damaged.*\nMend or remove it.$"
     if kind == "size":
         write_zip(folder / "p.zip", [("a.png", encode(noise(0, 15, 16)))])
         return folder / "p.zip", out, PictureError, "p.zip: 'a.png'.*16 x 15.*\n.*just this size"
@@ -407,7 +414,7 @@ def refused(kind, folder):
 
 
 @pytest.mark.parametrize(
-    "kind", ["damaged", "size", "tiny", "names", "stream", "missing", "folder", "same"]
+    "kind", ["damaged", "checksum", "size", "tiny", "names", "stream", "missing", "folder", "same"]
 )
 def test_what_can_fail_fails_before_the_network_runs(kind, tmp_path):
     given, out, error, said = refused(kind, tmp_path)
