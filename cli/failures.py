@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from mifid.diagnosis import Diagnosis
     from mifid.report import Report
 
-__all__ = ["ELSEWHERE", "CommandGroup", "SafeGroup", "debug_option", "unshown", "writable_streams"]
+__all__ = [
+    "ELSEWHERE",
+    "SHORTHANDS",
+    "CommandGroup",
+    "SafeGroup",
+    "debug_option",
+    "unshown",
+    "writable_streams",
+]
 
 Result = TypeVar("Result", "Report", "Comparison", "Diagnosis")
 
@@ -65,6 +73,17 @@ ELSEWHERE = {
 
 What others call settings of training is in mifid.baseline.config.settings.
 """
+
+
+SHORTHANDS = {
+    "training.budget": "--budget",
+    "training.epochs": "--epochs",
+    "training.steps": "--steps",
+    "data.limit_photos": "--limit",
+    "data.limit_paintings": "--limit",
+    "data.select_paintings": "--select",
+}
+"""Settings of training that have an option of their own; all others are given with --set."""
 
 
 class CommandGroup(click.Group):
@@ -234,8 +253,9 @@ def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.Us
     from mifid.baseline.config import setting_named
     from mifid.registry import did_you_mean
 
-    own = {f"training.{parameter.name}": parameter.opts[-1] for parameter in command.params}
-    meant = [own.get(name, f"--set {name}=VALUE") for name in setting_named(error.option_name)]
+    meant = [
+        SHORTHANDS.get(name, f"--set {name}=VALUE") for name in setting_named(error.option_name)
+    ]
     if not meant:
         return error
     asked = did_you_mean(meant).strip()
@@ -250,7 +270,8 @@ def _option_names(command: click.Command) -> dict[str, str]:
     """
     if isinstance(command, click.Group):
         return {k: v for each in command.commands.values() for k, v in _option_names(each).items()}
-    return {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
+    names = {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
+    return names | SHORTHANDS if "settings" in names else names
 
 
 def _refuse_empty(ctx: click.Context, found: Mapping[str, Any]) -> None:

@@ -144,13 +144,16 @@ def train_baseline(
     """
     from mifid.baseline import PeerError
     from mifid.baseline import train_baseline as train
+    from mifid.baseline.config import assigned
 
     # Whoever says how long means it: a preset's own lengths no longer count.
     length = {"training.budget": budget, "training.epochs": epochs, "training.steps": steps}
     if any(value is not None for value in length.values()):
+        by_set = {assigned(assignment) for assignment in settings}
         length = {
             name: value or (0 if name != "training.budget" else "")
             for name, value in length.items()
+            if value is not None or name not in by_set
         }
     shorthands = {
         **length,

@@ -103,6 +103,8 @@ def terminal_safe(text: str) -> str:
 _OPTIONS: Mapping[str, str] = {}
 """Argument of the library -> option of the running command; empty: the reader writes Python.
 
+A setting of training that has an option of its own is in it by its full name, ``training.budget``.
+
 Of the process and not of the context: errors are raised in threads, too.
 """
 
@@ -128,22 +130,22 @@ def setting(name: str, value: Any = None) -> str:
 
     >>> setting("held_out"), setting("skip_bad", True), setting("value_range", (0, 1))
     ('held_out', 'skip_bad=True', 'value_range=(0, 1)')
-    >>> setting("data.fit", "crop")
-    "settings=['data.fit=crop']"
+    >>> setting("data.fit", "crop"), setting("data.fit")
+    ("settings=['data.fit=crop']", 'data.fit')
     >>> before = name_options({"cache": "--no-cache", "value_range": "--value-range"})
     >>> setting("cache", False), setting("value_range", (0, 1)), setting("not_an_option", 3)
     ('--no-cache', '--value-range 0,1', 'not_an_option=3')
     >>> after = name_options(before)
     """
-    _, _, key = name.partition(".")
-    if key and "settings" in _OPTIONS and key not in _OPTIONS:
-        return setting("settings", f"{name}={value}")
-    option = _OPTIONS.get(key or name)
+    option = _OPTIONS.get(name)
     if option is not None:
         return option if value is None else f"{option}{_typed(value)}"
-    if key:
-        return f"settings={[f'{name}={value}']!r}"
-    return name if value is None else f"{name}={value!r}"
+    if value is None:
+        return name
+    if "." not in name:
+        return f"{name}={value!r}"
+    assignment = f"{name}={value}"
+    return setting("settings", assignment if "settings" in _OPTIONS else [assignment])
 
 
 def _typed(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mifid.baseline.config import Config, Inputs, override, read_run_file
+from mifid.baseline.config import Config, Inputs, assigned, override, read_run_file
 from mifid.baseline.presets import DEFAULT, preset
 from mifid.baseline.rules import check
 from mifid.baseline.run import CONFIG
@@ -46,7 +46,8 @@ def choose_config(
 
     Raises:
         InputError: pictures that are no path; no pictures at all; both a preset and a file; a
-            setting that cannot be; nothing to go on with; an extractor that only a file names.
+            setting that cannot be, or is given twice; nothing to go on with; an extractor that
+            only a file names.
     """
     for name, given_path in (("photos", photos), ("monets", monets), ("held_out", held_out)):
         if not (given_path is None or isinstance(given_path, str | os.PathLike)):
@@ -61,7 +62,14 @@ def choose_config(
             hint=f"Give one; change single settings of it with {setting('settings')}.",
         )
     inputs, chosen = _begin(out, preset_name, config, resume=resume)
+    changes: dict[str, str] = {}
     for assignment in settings:
+        name = assigned(assignment)
+        if name in changes:
+            raise InputError(
+                f"{name} is set twice: {changes[name]} and {assignment}", hint="Give it once."
+            )
+        changes[name] = assignment
         chosen = override(chosen, assignment)
     check(chosen)
     given = Inputs(

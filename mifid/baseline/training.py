@@ -154,7 +154,7 @@ def train_baseline(
         judge, note = None, ""
         with processes.together():
             if not resume:  # else what is trained already is painted with in any case
-                check_prepared(chosen, elapsed=time.monotonic() - started)
+                check_prepared(chosen, preset=inputs.preset, elapsed=time.monotonic() - started)
             _warn_of_number(run)
             if processes.is_first and inputs.extractor != NO_SCORES:
                 note = _held_out_note(run, workers)

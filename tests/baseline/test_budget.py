@@ -1,6 +1,7 @@
 """Time budgets, by a clock that the tests wind: what is promised is kept, or refused before."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from functools import partial
@@ -18,9 +19,17 @@ import mifid.baseline.training as training_module
 from mifid.baseline.data.batches import Feed
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.generation.painter import Painter
+from mifid.baseline.presets import PRESETS, preset
 from mifid.baseline.run import loop, preflight, run, snapshots
 from mifid.baseline.run.clock import Clock
-from mifid.baseline.run.preflight import LEAST_STEPS, Costs, Scorings, check_budget, plan_scorings
+from mifid.baseline.run.preflight import (
+    LEAST_STEPS,
+    SMALLEST,
+    Costs,
+    Scorings,
+    check_budget,
+    plan_scorings,
+)
 from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
 from mifid.submission.writer import MONET
@@ -317,10 +326,21 @@ def test_planned_scorings_fit_into_a_tenth(budget, costs, held_back, kinds, trie
         assert tried + seconds <= 0.1 * budget * (1 + 1e-9)
 
 
-def asked(budget, *, step, elapsed=10.0, submission=300, photos=64, steps=None, **training):
+def asked(
+    budget,
+    *,
+    step,
+    elapsed=10.0,
+    submission=300,
+    photos=64,
+    steps=None,
+    of_preset="kaggle-5h",
+    **training,
+):
     config = changed(training={"budget": budget, **training}, data={"size": 256})
     return check_budget(
         config,
+        preset=of_preset,
         elapsed=elapsed,
         costs=Costs(paint=0.1, score=0.1, step=step),
         scorings=Scorings(2, photos, 60.0),
@@ -351,6 +371,17 @@ def test_what_is_advised_is_less_than_there_is():
         asked("3m", step=5.0, submission=10, photos=0)
     assert "submission" not in refused.value.hint
     assert "score" not in refused.value.hint
+
+
+def test_the_smallest_preset_is_advised_only_to_who_has_another():
+    with pytest.raises(InputError) as refused:
+        asked("3m", step=5.0)
+    assert refused.value.hint.endswith("To see only that it works: preset='tiny'.")
+    with pytest.raises(InputError) as refused:
+        asked("3m", step=5.0, of_preset=SMALLEST)
+    assert refused.value.hint.endswith("To see only that it works: leave out training.budget.")
+    steps = {name: preset(name).config.training.steps or math.inf for name in PRESETS}
+    assert min(steps, key=steps.__getitem__) == SMALLEST
 
 
 def test_without_a_budget_nothing_is_refused():

@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mifid_cli.failures import SHORTHANDS
 from mifid_cli.train import train_baseline
 from patience import PATIENCE, wait_for
 from pictures import encode, noise, noises, write_folder, write_tfrecord
 from toys import drawn, write_pictures
 
+from mifid.baseline.config import Config, describe
 from mifid.baseline.config.file import read_run_file
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.records import read_metrics
+from mifid.errors import name_options, setting
 
 _SMALL = (
     "data.size=16",
@@ -49,12 +52,13 @@ def photos(folder):
 
 
 def merged(options, arguments):
-    """Leave out of the options what the arguments give: each but --set is given once."""
+    """Leave out of the options what the arguments give: each option and setting is given once."""
     given = {word for word in arguments if str(word).startswith("--")} - {"--set"}
+    settings = {str(word).partition("=")[0] for word in arguments if "=" in str(word)}
     kept, words = [], iter(options)
     for word in words:
         value = next(words)  # all of these options have one
-        if word not in given:
+        if word not in given and value.partition("=")[0] not in settings:
             kept += [word, value]
     return [*kept, *arguments]
 
@@ -224,6 +228,19 @@ def test_a_length_that_is_given_replaces_the_presets(arguments, length, train, m
     assert (chosen[0].steps, chosen[0].epochs, chosen[0].budget) == length
 
 
+def test_settings_with_options_of_their_own_are_named_by_these():
+    own = {option for parameter in train_baseline.params for option in parameter.opts}
+    assert set(SHORTHANDS.values()) <= own
+    assert set(SHORTHANDS) <= {setting.name for setting in describe(Config())}
+    before = name_options({"submission": "--submission", "settings": "--set"} | SHORTHANDS)
+    try:
+        assert setting("training.budget", "7m") == "--budget 7m"
+        # `mifid score --submission` is another command's.
+        assert setting("training.submission", 32) == "--set training.submission=32"
+    finally:
+        name_options(before)
+
+
 def test_paintings_can_be_selected(train, folder):
     (folder / "names.txt").write_text("000\n002\n003.png\n")
     assert train("--steps", "1", "--no-score", "--select", "names.txt").exit_code == 0
@@ -242,6 +259,9 @@ def test_paintings_can_be_selected(train, folder):
         (["--config", "other.toml"], "both a preset and a configuration are given"),
         (["--budget", "soon"], "training.budget"),
         (["--budget", "1s"], "a budget of 1 s is too short here"),
+        (["--budget", "1s"], "To see only that it works: leave out --budget."),
+        (["--set", "loss.cycle=5", "--set", "cycle=6"], "loss.cycle is set twice"),
+        (["--steps", "3", "--set", "training.steps=4"], "training.steps is set twice"),
         (["--select", "nobody.txt"], "nobody.txt"),
         (["--photos", "nowhere"], "no such file or folder: nowhere"),
         (["--monets", "stats.npz"], "paintings: stats.npz holds features or statistics"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mifid.baseline.config.schema import Schedule as Schedule
     from mifid.baseline.config.settings import Setting as Setting
     from mifid.baseline.config.settings import as_dict as as_dict
+    from mifid.baseline.config.settings import assigned as assigned
     from mifid.baseline.config.settings import changed as changed
     from mifid.baseline.config.settings import describe as describe
     from mifid.baseline.config.settings import differences as differences
@@ -50,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "settings": [
             "Setting",
             "as_dict",
+            "assigned",
             "changed",
             "describe",
             "differences",

@@ -19,6 +19,7 @@ from mifid.registry import Aliases, did_you_mean, fold, meant, suggest
 __all__ = [
     "Setting",
     "as_dict",
+    "assigned",
     "changed",
     "describe",
     "differences",
@@ -166,6 +167,32 @@ def changed(config: Config, values: Mapping[str, object], *, where: str) -> Conf
     return replace(config, **sections)
 
 
+def assigned(assignment: str) -> str:
+    """Return the full name of the setting that is changed, or what was given if there is none.
+
+    >>> assigned("cycle=5")
+    'loss.cycle'
+
+    Args:
+        assignment: ``section.key=value``; the key alone will do where no other section has it.
+
+    Raises:
+        InputError: it has no ``=``, or the setting is in several sections.
+    """
+    name, equals, _ = (part.strip() for part in assignment.partition("="))
+    if not equals or not name:
+        raise InputError(
+            f"'{assignment}' changes no setting", hint="Expected section.key=value: loss.cycle=5."
+        )
+    found = [setting.name for setting in describe(Config()) if name in (setting.name, setting.key)]
+    if len(found) > 1:
+        raise InputError(
+            f"'{assignment}': several settings are called '{name}'",
+            hint=f"Say which one: {', '.join(found)}.",
+        )
+    return found[0] if found else name
+
+
 def override(config: Config, assignment: str) -> Config:
     """Return ``config`` with one setting changed, as ``--set`` gives it.
 
@@ -174,25 +201,14 @@ def override(config: Config, assignment: str) -> Config:
 
     Args:
         config: stays as it is.
-        assignment: ``section.key=value``; the key alone will do where no other section has it.
+        assignment: as for :func:`assigned`.
 
     Raises:
         InputError: it has no ``=``, or the setting is not there, or is in several sections, or
             cannot be that.
     """
-    name, equals, text = (part.strip() for part in assignment.partition("="))
-    if not equals or not name:
-        raise InputError(
-            f"'{assignment}' changes no setting", hint="Expected section.key=value: loss.cycle=5."
-        )
-    found = [s for s in describe(config) if name in (s.name, s.key)]
-    if len(found) > 1:
-        raise InputError(
-            f"'{assignment}': several settings are called '{name}'",
-            hint=f"Say which one: {', '.join(setting.name for setting in found)}.",
-        )
-    if found:
-        name = found[0].name
+    name, text = assigned(assignment), assignment.partition("=")[2].strip()
+    found = [setting for setting in describe(config) if setting.name == name]
     value = _parsed(text, type(found[0].default)) if found else text
     return changed(config, {name: value}, where=f"'{assignment}'")
 

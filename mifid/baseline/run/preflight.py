@@ -26,6 +26,7 @@ from mifid.submission import Rules, encode_picture
 
 __all__ = [
     "LEAST_STEPS",
+    "SMALLEST",
     "Costs",
     "Scorings",
     "check_budget",
@@ -43,6 +44,9 @@ __all__ = [
 
 LEAST_STEPS = 100
 """Fewer show nothing: not even the colours of what is painted have moved then."""
+
+SMALLEST = "tiny"
+"""The preset that takes the shortest time."""
 
 _DISK = 150e6
 """Bytes a second that a slow disk writes."""
@@ -259,11 +263,12 @@ def plan_scorings(
     return chosen
 
 
-def check_prepared(config: Config, *, elapsed: float) -> None:
+def check_prepared(config: Config, *, preset: str, elapsed: float) -> None:
     """See that preparing the pictures has left something of a time budget.
 
     Args:
         config: of the run.
+        preset: its name.
         elapsed: seconds that it took.
 
     Raises:
@@ -275,14 +280,14 @@ def check_prepared(config: Config, *, elapsed: float) -> None:
             f"a budget of {format_duration(budget)} is too short here: preparing the pictures "
             f"alone took {format_duration(elapsed)}",
             hint=f"Prepared pictures are kept, so the next try begins sooner; give a longer "
-            f"{setting('training.budget')}, or to see only that it works: "
-            f"{setting('preset', 'tiny')}.",
+            f"{setting('training.budget')}. {_to_see_only(preset)}",
         )
 
 
 def check_budget(
     config: Config,
     *,
+    preset: str,
     elapsed: float,
     costs: Costs,
     scorings: Scorings,
@@ -294,6 +299,7 @@ def check_budget(
 
     Args:
         config: of the run.
+        preset: its name.
         elapsed: seconds that preparing took.
         costs: as measured.
         scorings: of snapshots.
@@ -325,8 +331,16 @@ def check_budget(
         "nothing is learnt",
         hint=f"Give at least {setting('training.budget', _rounded_up(enough))}"
         + _less_to_do(config, submission=submission, held_back=scorings.photos)
-        + f". To see only that it works: {setting('preset', 'tiny')}.",
+        + f". {_to_see_only(preset)}",
     )
+
+
+def _to_see_only(preset: str) -> str:
+    """Return the shortest way through a run; its preset may be the smallest already."""
+    way = setting("preset", SMALLEST)
+    if preset == SMALLEST:
+        way = f"leave out {setting('training.budget')}"
+    return f"To see only that it works: {way}."
 
 
 def _rounded_up(seconds: float) -> str:

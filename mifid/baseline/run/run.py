@@ -393,6 +393,7 @@ class Run:
         check = partial(
             check_budget,
             self.config,
+            preset=self.inputs.preset,
             submission=len(self.source),
             steps=clock.steps,
             kinds=kinds,
