@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .failures import unshown
 from .options import common, make_progress
 from .tables import print_text
 
@@ -78,7 +79,7 @@ def demo(out: Path, quiet: bool) -> None:
         report = score(
             archive, drawn.paintings, extractor=extractor, epsilon=epsilon, progress=progress
         )
-        print_text(report.text())
+        print_text(unshown(report).text())
         if more:
             report.save(page)
             print_text(f"The evidence, for people: {page}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from .failures import unshown
 from .options import common, make_progress, prepare_extractor
 from .tables import print_text
 
@@ -211,7 +212,7 @@ def print_trained(trained: Any, *, again: str = "") -> None:
     print_findings(trained.check)
     if (report := trained.report) is not None:
         said = tuple(warning for warning in report.warnings if warning != trained.worse)
-        print_text(replace(report, warnings=said).text())
+        print_text(unshown(replace(report, warnings=said)).text())
     print_text(f"\nThe submission: {trained.archive}")
     print_text(f"How the run went: {trained.folder / 'report.html'}")
     held = contents(trained.folder)

@@ -155,32 +155,31 @@ def _typed(value: Any) -> str:
     return f" {shlex.quote(','.join(map(str, parts)))}"
 
 
-_RECORD: ContextVar[list[str] | None] = ContextVar("mifid_warnings", default=None)
-"""Where the running call keeps its warnings; None: no call keeps any."""
+_RECORDS: ContextVar[tuple[list[str], ...]] = ContextVar("mifid_warnings", default=())
+"""Where the running calls keep their warnings, the outermost first."""
 
 
 def warn(message: str, *, stacklevel: int = 2) -> None:
     """Issue a :class:`MifidWarning` that the result of the running call holds, too.
 
-    Within one call the same text is issued once. All warnings of the library go through here.
+    Within one call, and the calls that it makes, the same text is issued once; the result of each
+    holds it. All warnings of the library go through here.
     """
-    record = _RECORD.get()
-    if record is not None:
-        if message in record:
-            return
+    lacking = [record for record in _RECORDS.get() if message not in record]
+    known = len(lacking) < len(_RECORDS.get())
+    for record in lacking:
         record.append(message)
+    if known:
+        return
     warnings.warn(message, MifidWarning, stacklevel=stacklevel + 1)
 
 
 @contextmanager
 def recorded_warnings() -> Iterator[list[str]]:
     """Yield the list that :func:`warn` fills within the block; a block around it gets them too."""
-    outer = _RECORD.get()
     record: list[str] = []
-    token = _RECORD.set(record)
+    token = _RECORDS.set((*_RECORDS.get(), record))
     try:
         yield record
     finally:
-        _RECORD.reset(token)
-        if outer is not None:
-            outer.extend(message for message in record if message not in outer)
+        _RECORDS.reset(token)

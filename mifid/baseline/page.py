@@ -20,7 +20,7 @@ from PIL import Image
 
 from mifid.baseline.choosing import CODE, NO_SCORES
 from mifid.baseline.config import Inputs, describe, format_duration, read_run_file, shown
-from mifid.baseline.figures import NAMES, draw_losses, draw_scores
+from mifid.baseline.figures import NAMES, WEIGHTS, draw_losses, draw_scores
 from mifid.baseline.generation import Generated
 from mifid.baseline.presets import DEFAULT, PRESETS
 from mifid.baseline.presets import preset as preset_named
@@ -146,9 +146,10 @@ class RunFacts:
         preset: the preset's name; empty: the settings are what config.toml says.
         version: of mifid.
         finished: when, as text.
-        verdict: the best score and its step, in a sentence or two.
+        verdict: the submission's score, and the best during training, in a few sentences.
         worse: what is said instead if unpainted photos score better; empty: they do not.
         mifid, fid, memorization_distance: the submission's scores; None: not computed.
+        epsilon: below this memorization distance MiFID is penalized; None: not told.
         score_of: what was scored against what: weights, step, numbers of pictures.
         not_comparable: why the score cannot be compared with Kaggle's; empty if it can.
         warnings: what a reader of the score should know.
@@ -183,6 +184,7 @@ class RunFacts:
     mifid: float | None = None
     fid: float | None = None
     memorization_distance: float | None = None
+    epsilon: float | None = None
     not_comparable: str = ""
     warnings: tuple[str, ...] = ()
     curves: tuple[Plot, ...] = ()
@@ -277,7 +279,6 @@ def _samples(folder: Path) -> list[str]:
 _HISTOGRAM_PICTURES = 100
 _INCHES = 5.2  # width of a plot on the page: its letters are read on a phone, too
 _POINTS = 300  # of a curve on the page: more are not seen, and cost bytes
-_WEIGHTS = {"raw": "weights as trained", "ema": "moving average of the weights"}
 
 
 def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str = "") -> Path:
@@ -299,7 +300,7 @@ def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str 
             }
         )
     save_figure(colours, run.folder / "rgb_histograms.png")
-    facts = _facts(run, painted, report)
+    facts = _facts(run, painted, report, worse)
     about = "Shares of each level: the same axes in all panels"
     plot = _plot(colours, "colours", about=about, inches=6.0)  # its panels have longer titles
     said = f"{worse[:1].upper()}{worse[1:]}." if worse else ""
@@ -348,7 +349,7 @@ def _first_pictures(source: Source) -> Pixels:
     return np.stack(pictures)
 
 
-def _facts(run: Run, painted: Generated, report: Report | None) -> RunFacts:
+def _facts(run: Run, painted: Generated, report: Report | None, worse: str) -> RunFacts:
     rows = read_metrics(run.folder)
     trained = [row for row in rows if row["kind"] == "train"]
     rates = [row["images_per_second"] / 2 for row in trained]
@@ -359,7 +360,7 @@ def _facts(run: Run, painted: Generated, report: Report | None) -> RunFacts:
         preset=run.inputs.preset,
         version=__version__,
         finished=time.strftime("%Y-%m-%d %H:%M"),
-        verdict=_verdict(run, rows),
+        verdict=_verdict(run, rows, report),
         score_of=_score_of(run, report),
         seconds=last["seconds"],
         steps=run.step,
@@ -370,8 +371,9 @@ def _facts(run: Run, painted: Generated, report: Report | None) -> RunFacts:
         mifid=report.mifid if report else None,
         fid=report.fid if report else None,
         memorization_distance=report.memorization_distance if report else None,
+        epsilon=report.epsilon if report else None,
         not_comparable=(report.not_comparable or "") if report else "",
-        warnings=(*painted.notes, *_warnings(run, report)),
+        warnings=tuple(dict.fromkeys((*painted.notes, *_warnings(run, report, worse)))),
         curves=tuple(plot for plot in curves.values() if isinstance(plot, Plot)),
         left_out=tuple((what, why) for what, why in curves.items() if isinstance(why, str)),
         checks=painted.check.findings,
@@ -410,8 +412,8 @@ def _plot(figure: Figure, name: str, *, about: str, inches: float = _INCHES) -> 
     return Plot(inline_svg(figure, label=caption, prefix=name), caption)
 
 
-def _verdict(run: Run, rows: list[dict[str, Any]]) -> str:
-    """Say the best score and its step; or that there is none."""
+def _verdict(run: Run, rows: list[dict[str, Any]], report: Report | None) -> str:
+    """Say what the submission scores, and the best during training; or that there is no score."""
     best, metric = run.best, run.config.score.metric
     value = best.scores.get(metric) if best is not None else None
     if best is None or value is None:
@@ -420,9 +422,15 @@ def _verdict(run: Run, rows: list[dict[str, Any]]) -> str:
     photos = max((row.get("photos", 0) for row in scored), default=0)
     unpainted = [row[metric] for row in scored if row.get("weights") == "photos"]
     name = NAMES.get(metric, metric)
-    told = (
-        f"The best {name} is {_number(value)}, at step {best.step:,} of {run.step:,} "
-        f"({_WEIGHTS.get(best.weights, best.weights)}), of {photos:,} photos that were held back."
+    handed_in = {"mifid": report.mifid, "fid": report.fid}.get(metric) if report else None
+    told, other = "", ""
+    if report is not None and handed_in is not None:
+        told = f"The submission's {name} is {_number(handed_in)}. "
+        if report.n_generated != photos:
+            other = ", and not comparable with it: FID falls with the number of pictures"
+    told += (
+        f"The best {name} during training was {_number(value)}, at step {best.step:,} of "
+        f"{run.step:,} ({WEIGHTS[best.weights]}), of {photos:,} photos that were held back{other}."
     )
     return told + (f" The same photos unpainted have {_number(unpainted[0])}." if unpainted else "")
 
@@ -433,18 +441,22 @@ def _number(score: float) -> str:
 
 def _score_of(run: Run, report: Report | None) -> str:
     weights = run.best
-    painter = f"{weights.weights} weights of step {weights.step:,}" if weights else "last weights"
+    painter = f"{WEIGHTS[weights.weights]}, step {weights.step:,}" if weights else "last weights"
     if report is None:
         return f"not scored; painted with the {painter}"
     reference = "held-out paintings" if run.inputs.held_out else "paintings that were trained on"
     return (
-        f"{report.n_generated:,} pictures, painted with the {painter}, against "
+        f"{report.n_generated:,} pictures, painted with the {painter}; scored against "
         f"{report.n_reference:,} {reference}"
     )
 
 
-def _warnings(run: Run, report: Report | None) -> Iterator[str]:
-    if report is not None and not run.inputs.held_out:
+def _warnings(run: Run, report: Report | None, worse: str) -> Iterator[str]:
+    """Yield what else is to be known of the score; what got worse is said first of all."""
+    if report is None:
+        return
+    yield from (warning for warning in report.warnings if warning != worse)
+    if not run.inputs.held_out:
         yield (
             "The reference are the paintings that were trained on: a model that copies them "
             "scores well here."

@@ -12,7 +12,7 @@ from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
-from mifid.errors import MifidWarning, setting, warn
+from mifid.errors import MifidWarning, recorded_warnings, setting, warn
 from mifid.extractors import Extractor
 from mifid.progress import Progress, choose
 from mifid.submission import MONET, Rules
@@ -117,6 +117,7 @@ def train_baseline(
 
     shown = choose(progress)
     with ExitStack() as stack:
+        stack.enter_context(recorded_warnings())  # each snapshot's score would say the same again
         processes = stack.enter_context(start_processes())
         if not processes.is_first:
             shown = choose(False)
@@ -266,6 +267,7 @@ def _hand_in(
 
 def _made_worse(run: Run) -> str:
     """Say so, with the numbers, if the photos score better unpainted than painted; else nothing."""
+    from mifid.baseline.figures import WEIGHTS
     from mifid.baseline.run import read_metrics
 
     metric = run.config.score.metric
@@ -278,7 +280,7 @@ def _made_worse(run: Run) -> str:
     if run.best is None or painted is None or not unpainted or painted <= unpainted[0]:
         return ""
     return (
-        f"training made things worse: the best snapshot ({run.best.weights} weights of step "
+        f"training made things worse: the best snapshot ({WEIGHTS[run.best.weights]}, step "
         f"{run.best.step:,}) has {metric} {painted:.4g}, the same photos as they are, unpainted, "
         f"have {unpainted[0]:.4g}; lower is better. Train longer, or with another preset, before "
         "you hand in"

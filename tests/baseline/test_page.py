@@ -139,6 +139,8 @@ def test_all_of_a_run_is_on_the_page(tmp_path):
         assert text in page.text
     assert "Left out" not in page.text
     assert "Not comparable" not in page.text
+    told = write(tmp_path, replace(FACTS, epsilon=0.03)).text
+    assert "Memorization distance, threshold 0.03 0.2871" in told
     assert [path.name for path in tmp_path.glob("*.html")] == ["report.html"]
 
 

@@ -76,13 +76,18 @@ def page(trained):
     return Page((trained.folder / "report.html").read_text(encoding="utf-8"))
 
 
-def test_the_page_begins_with_the_best_score_and_its_step_or_that_it_is_worse(trained, page):
+def test_the_page_begins_with_the_submissions_score_or_that_training_made_it_worse(trained, page):
     best = trained.best
     verdict = page.text.partition("finished")[2].partition("MiFID, lower is better")[0]
-    assert f"step {best.step}" in verdict
+    assert f"step {best.step:,}" in verdict
     assert ("Training made things worse" in verdict) == bool(trained.worse)
     if not trained.worse:
         assert "The same photos unpainted have" in verdict
+        told = f"The submission's MiFID is {trained.report.mifid:,.2f}. The best MiFID during "
+        assert told in verdict
+    said = [warning for warning in trained.report.warnings if warning != trained.worse]
+    assert all(" ".join(warning.split()) in page.text for warning in said)
+    assert f"Memorization distance, threshold {trained.report.epsilon:g}" in page.text
     assert "'a toy' refuses" in page.text
 
 

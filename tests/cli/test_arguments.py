@@ -125,7 +125,8 @@ def test_every_group_looks_at_arguments():
             ("train-baseline", "--photos", "none", "--monets", "none"),
             {
                 ("data.fit", "crop"): "--set data.fit=crop",
-                ("data.select_paintings", "my list"): "--set 'data.select_paintings=my list'",
+                ("data.select_paintings", "my list"): "--select 'my list'",
+                ("training.submission", 32): "--set training.submission=32",
                 ("training.budget", "5m"): "--budget 5m",
                 ("score", False): "--no-score",
                 ("settings", None): "--set",

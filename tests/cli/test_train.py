@@ -21,7 +21,7 @@ from mifid.baseline.config.file import read_run_file
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.records import read_metrics
-from mifid.errors import name_options, setting
+from mifid.errors import name_options, setting, warn
 
 _SMALL = (
     "data.size=16",
@@ -239,6 +239,16 @@ def test_settings_with_options_of_their_own_are_named_by_these():
         assert setting("training.submission", 32) == "--set training.submission=32"
     finally:
         name_options(before)
+
+
+def test_what_every_score_warns_of_is_said_once(train, monkeypatch):
+    monkeypatch.setattr("mifid.scoring.check_threshold", lambda *_: warn("so near"))
+    monkeypatch.setattr("mifid_cli.failures._read_together", lambda: True)
+    result = train("--steps", "4", "--set", "score.points=2")
+    assert result.exit_code == 0, result.output
+    assert len([row for row in read_metrics(Path("run")) if row["kind"] == "score"]) > 2
+    assert (result.stderr.count("so near"), result.stdout.count("so near")) == (1, 0)
+    assert "so near" in Path("run/report.html").read_text()
 
 
 def test_paintings_can_be_selected(train, folder):

@@ -8,6 +8,7 @@ from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
     from mifid.baseline.figures.curves import NAMES as NAMES
+    from mifid.baseline.figures.curves import WEIGHTS as WEIGHTS
     from mifid.baseline.figures.curves import draw_losses as draw_losses
     from mifid.baseline.figures.curves import draw_scores as draw_scores
     from mifid.baseline.figures.curves import plot_losses as plot_losses
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "curves": ["NAMES", "draw_losses", "draw_scores", "plot_losses", "plot_scores"],
+        "curves": ["NAMES", "WEIGHTS", "draw_losses", "draw_scores", "plot_losses", "plot_scores"],
         "sheets": ["sample_grid", "save_picture", "write_augmented"],
     },
 )

@@ -29,6 +29,7 @@ from mifid.rendering import (
 
 __all__ = [
     "NAMES",
+    "WEIGHTS",
     "draw_losses",
     "draw_scores",
     "plot_losses",
@@ -69,6 +70,8 @@ _AVERAGED = 5  # scores in the moving average
 _LONE = 7  # size of a marker that no line leads to
 NAMES = {"mifid": "MiFID", "fid": "FID"}
 """What the metrics of a run's scores are called."""
+WEIGHTS = {"raw": "weights as trained", "ema": "moving average of the weights"}
+"""What the weights that are scored are called."""
 
 
 def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
@@ -153,8 +156,8 @@ def draw_scores(rows: Sequence[Row], *, metric: str = "mifid") -> Figure:
     figure = new_figure(f"{name} over the run{on}", height=4.6)
     axes = figure.add_subplot()
     for weights, label, colour, marker in (
-        ("raw", "weights as trained", VERMILION, "s"),
-        ("ema", "moving average of the weights (EMA)", BLUE, "o"),
+        ("raw", WEIGHTS["raw"], VERMILION, "s"),
+        ("ema", f"{WEIGHTS['ema']} (EMA)", BLUE, "o"),
     ):
         points = [(row["step"], row[metric]) for row in scored if row.get("weights") == weights]
         if not points:
