@@ -80,7 +80,8 @@ _LIMIT = [
         "--limit",
         type=click.IntRange(min=2),
         metavar="N",
-        help="Use at most N pictures a side, drawn with --seed, the same ones in every command.",
+        help="Use at most N pictures a side, drawn with --seed. score, compare, diagnose and "
+        "reference build draw the same ones; generate and train-baseline take the first N.",
     ),
 ]
 

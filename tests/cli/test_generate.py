@@ -122,6 +122,12 @@ def test_another_size_is_warned_of(run, folder):
     assert json.loads(run(*BASIC, "--json").stdout)["notes"][0].startswith("the generator paints")
 
 
+def test_what_is_wrong_with_a_path_comes_without_warnings(failure, folder):
+    saved(folder / "best.safetensors", config(size=32, fit="stretch"))  # other sizes are warned of
+    assert "Warning" not in failure(*BASIC[:3], "--photos", "nowhere")
+    assert "Warning" not in failure(*BASIC, "-o", "nowhere/images.zip")
+
+
 def test_ctrl_c_says_how_to_go_on_and_it_does(run, monkeypatch):
     whole = library.AssemblyLine.run
 

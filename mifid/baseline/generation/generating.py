@@ -216,7 +216,6 @@ def generate(
     generator = _loaded(checkpoint, which, chosen)
     size = batch_size or default_batch_size(generator.config, chosen)
     threads = workers or default_workers()
-    notes = _size_notes(generator, rules)
     with Photos(photos, data=generator.config.data, limit=limit) as given:
         names = entry_names(given.names, rules=rules)
         check_output(path, photos=photos, pictures=len(names), rules=rules, force=force)
@@ -230,6 +229,7 @@ def generate(
         job = fingerprint_of(wanted)
         if not force:
             _refuse_others(path, job)
+        notes = _size_notes(generator, rules)
         fingerprint = fingerprint_of(
             {
                 **wanted,
