@@ -372,6 +372,11 @@ class Side:
         return "unknown" if self.n is None else f"{self.n:,}"
 
     @property
+    def taken(self) -> str:
+        """The number of pictures as text, with that before a limit: ``"15 of 64"``."""
+        return self.count if self.available is None else f"{self.count} of {self.available:,}"
+
+    @property
     def remark(self) -> str:
         """What was given, and what of it was passed over or converted."""
         parts = [self.source]

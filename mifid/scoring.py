@@ -210,6 +210,8 @@ def score(
         inputs=inputs,
         warnings=tuple(warned),
         seconds={**seconds, "total": time.perf_counter() - start},
+        limit=limit,
+        seed=seed,
         evidence=None if passed else Evidence(computed, given, epsilon, value_range, asked=asked),
     )
 

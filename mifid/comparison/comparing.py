@@ -168,8 +168,24 @@ def compare(
         },
         seconds={**seconds, "total": time.perf_counter() - start},
         warnings=tuple(warned),
-        given={**given, "reference": reference},
-        value_range=value_range,
+        limit=limit,
+        given=given,
+        asked={
+            "reference": reference,
+            "memorization_reference": memorization_reference,
+            "ci": ci,
+            "resample": tuple(resample),
+            "replicates": replicates,
+            "seed": seed,
+            "weights": weights,
+            "backend": backend,
+            "precision": precision,
+            "device": device,
+            "batch_size": batch_size,
+            "skip_bad": skip_bad,
+            "value_range": value_range,
+            "limit": limit,
+        },
     )
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mifid import files
-from mifid.errors import terminal_safe
+from mifid.errors import setting, terminal_safe
 from mifid.files import atomic_write, csv_lines, json_text, refuse_history
-from mifid.images import SideRanges
 from mifid.inputs import Side
+from mifid.rendering import Command
+from mifid.report import command_line
 from mifid.uncertainty import Interval
 
 __all__ = [
@@ -124,7 +125,7 @@ class Standing:
         rank = "" if self.rank is None else str(self.rank)
         chance = self.probability_better
         beats = "" if chance is None or self.ties else percent(chance)
-        return (rank, self.name, self.side.count, *numbers, self._behind(), beats)
+        return (rank, self.name, self.side.taken, *numbers, self._behind(), beats)
 
     def _behind(self) -> str:
         if self.difference is None:
@@ -155,6 +156,7 @@ class Standing:
             "below_threshold",
             "verdict",
             "n",
+            "available",
             "source",
             "sha256",
         )
@@ -213,8 +215,9 @@ class Comparison:
         not_comparable: why no score can be compared with Kaggle's; None if they can.
         seconds: wall time by stage, and in ``"total"``.
         warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
-        given: name or ``"reference"`` -> what was handed in, to show its pictures on a page.
-        value_range: of floating-point pixels in them.
+        limit: pictures a side that were taken at most, drawn with the seed; None: all.
+        given: name -> the submission as it was handed in.
+        asked: the arguments of the comparison but for the submissions, by their names.
     """
 
     standings: tuple[Standing, ...]
@@ -232,8 +235,9 @@ class Comparison:
     not_comparable: str | None
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    limit: int | None = None
     given: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    value_range: SideRanges | None = field(default=None, repr=False, compare=False)
+    asked: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def best(self) -> Standing:
@@ -260,6 +264,7 @@ class Comparison:
             "methods": list(self.methods),
             "replicates": self.replicates,
             "resampled": list(self.resampled),
+            "limit": self.limit,
             "seed": self.seed,
             "simultaneous": self.simultaneous,
             "remarks": self.remarks(),
@@ -301,6 +306,11 @@ class Comparison:
     def remarks(self) -> list[str]:
         """Return what to know about the ranking and its intervals, in sentences."""
         said = []
+        if self.limit is not None:
+            said.append(
+                f"At most {self.limit:,} pictures a side were taken "
+                f"({setting('limit', self.limit)}), drawn at random with the seed {self.seed}."
+            )
         if self.ranked_by == "fid":
             said.append("Ranked by FID: fewer than two submissions have a MiFID.")
         if self.level is not None:
@@ -336,6 +346,20 @@ class Comparison:
             f"{uneven}; differences, their intervals, probabilities and verdicts are at as many as "
             "the smaller of the two has (the larger one's score: a mean over its subsets)."
         ]
+
+    def repeating_commands(self) -> tuple[Command, ...]:
+        """Return the command that repeats the comparison, if paths and names alone tell it."""
+        given = {label: self.asked[label] for label in self.references if label in self.asked}
+        line = command_line(
+            "compare",
+            self.given.values(),
+            given,
+            extractor=str(self.protocol["extractor"]),
+            epsilon=self.epsilon,
+            asked=self.asked,
+        )
+        purpose = "Repeat this comparison, with the same weights file:"
+        return () if line is None else (Command(purpose, line),)
 
     @property
     def advice(self) -> str:
@@ -384,7 +408,8 @@ class Comparison:
 
     def _csv(self) -> str:
         warned = json.dumps(self.warnings, ensure_ascii=False) if self.warnings else ""
-        rows = [{**standing.flat(), "warnings": warned} for standing in self.standings]
+        drawn = {"limit": self.limit, "seed": self.seed}
+        rows = [{**standing.flat(), **drawn, "warnings": warned} for standing in self.standings]
         return "".join(csv_lines([rows[0], *(row.values() for row in rows)]))
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
 from mifid.comparison.comparison import TITLES, Standing
 from mifid.errors import UnavailableError
 from mifid.evidence import Album, Evidence, Gallery, Thumbnail, encode_thumbnails, random_sheet
-from mifid.images import range_of
+from mifid.images import thinned
+from mifid.inputs import Side
 from mifid.machine import __version__
 from mifid.rendering import (
     BLUE,
@@ -152,16 +153,24 @@ def _rows_figure(title: str, standings: list[Standing]) -> Figure:
 
 def _sheets(comparison: Comparison) -> Iterator[tuple[str, Gallery]]:
     """Yield titles and random pictures of each submission and the reference, or why none."""
-    ranked = [standing.name for standing in comparison.standings]
-    for name in [*ranked, *(label for label in comparison.given if label not in ranked)]:
-        given = comparison.given.get(name)
-        side = "generated" if name in ranked else name
-        evidence = Evidence({}, {name: given}, value_range=range_of(comparison.value_range, side))
-        try:
-            with evidence.open(name) as source:
-                yield name, random_sheet(Album.of(source), count=_SHEET)
-        except UnavailableError as error:
-            yield name, Gallery((), error.message)
+    for standing in comparison.standings:
+        given = comparison.given.get(standing.name)
+        yield standing.name, _sheet(comparison, "generated", standing.side, given)
+    reference = comparison.references["reference"]
+    yield "reference", _sheet(comparison, "reference", reference, comparison.asked.get("reference"))
+
+
+def _sheet(comparison: Comparison, label: str, side: Side, given: Any) -> Gallery:
+    """Show some of the pictures that were compared: drawn by the limit, and not left out as bad."""
+    evidence = Evidence({}, {label: given}, value_range=comparison.asked.get("value_range"))
+    bad = {name for name, _ in side.bad}
+    try:
+        with evidence.open(label) as source:
+            taken = thinned(source, comparison.limit or len(source), comparison.seed)
+            names = [name for name in taken.names if name not in bad]
+            return random_sheet(Album.of(taken, names), seed=comparison.seed, count=_SHEET)
+    except UnavailableError as error:
+        return Gallery((), error.message)
 
 
 def _short(name: str) -> str:

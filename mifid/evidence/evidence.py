@@ -18,6 +18,7 @@ from mifid.errors import MifidError, UnavailableError, first_line
 from mifid.evidence.tables import PictureTable, TrainingTable, picture_table, training_table
 from mifid.images import Decoded, Pixels, SideRanges, Source, decode, open_images, range_of
 from mifid.statistics import Features, Statistics, formats
+from mifid.uncertainty import SEED
 
 __all__ = [
     "Album",
@@ -142,6 +143,11 @@ class Evidence:
     epsilon: float = 0.1
     value_range: SideRanges | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn at random."""
+        return int(self.asked.get("seed", SEED))
 
     @property
     def training_label(self) -> str:

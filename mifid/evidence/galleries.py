@@ -311,7 +311,7 @@ def _ints(rows: Iterable[int]) -> list[int]:
     return [int(row) for row in rows]
 
 
-def random_rows(n: int, count: int, *, seed: int = 0) -> list[int]:
+def random_rows(n: int, count: int, *, seed: int) -> list[int]:
     """Return ``count`` different rows of 0..n-1 in ascending order; all of them if n is smaller."""
     if n <= count:
         return list(range(n))
@@ -319,13 +319,13 @@ def random_rows(n: int, count: int, *, seed: int = 0) -> list[int]:
     return sorted(drawn)
 
 
-def random_sheet(album: Album, *, count: int = 12, seed: int = 0) -> Gallery:
+def random_sheet(album: Album, *, seed: int, count: int = 12) -> Gallery:
     """Show pictures drawn at random: the same on every run.
 
     Args:
         album: opened.
-        count: at most so many, without repetition.
         seed: of the draw.
+        count: at most so many, without repetition.
     """
     rows = random_rows(len(album), count, seed=seed)
     return Gallery(

@@ -95,7 +95,7 @@ def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = No
 
 
 @in_own_style
-def plot_map(clouds: FeatureMap, *, seed: int = 0) -> Figure:
+def plot_map(clouds: FeatureMap, *, seed: int) -> Figure:
     """Draw both clouds of features in the plane that shows most of their variance.
 
     Args:
@@ -261,7 +261,7 @@ def draw_histograms(evidence: Evidence) -> Figure:
         sets = {}
         for label in ("generated", "reference"):
             album = files.enter_context(evidence.album(label))
-            sets[label] = album.pixels(random_rows(len(album), _LEVELS_OF))
+            sets[label] = album.pixels(random_rows(len(album), _LEVELS_OF, seed=evidence.seed))
             if not sets[label]:
                 raise UnavailableError(f"none of the {label} pictures can be read any more")
         return plot_rgb(sets)
@@ -272,7 +272,7 @@ def draw_map(evidence: Evidence) -> Figure:
     clouds = feature_map(
         generated=evidence.features("generated"), reference=evidence.features("reference")
     )
-    return plot_map(clouds)
+    return plot_map(clouds, seed=evidence.seed)
 
 
 PLOTS: dict[str, Callable[[Evidence], Figure]] = {

@@ -9,10 +9,12 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.report.report import Report as Report
     from mifid.report.report import check_output as check_output
+    from mifid.report.text import command_line as command_line
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "report": ["Report", "check_output"],
+        "text": ["command_line"],
     },
 )

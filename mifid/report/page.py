@@ -313,8 +313,8 @@ def write_score_page(path: str | os.PathLike[str], report: Report) -> None:
         title=f"{_name(report, 'generated')} against {_name(report, 'reference')}",
         version=__version__,
         made=time.strftime("%Y-%m-%d %H:%M"),
-        about=f"{generated.count} generated pictures ({generated.source}) against "
-        f"{reference.count} real ones ({reference.source}).",
+        about=f"{generated.taken} generated pictures ({generated.source}) against "
+        f"{reference.taken} real ones ({reference.source}).",
         values=tuple(_values(report)),
         verdict=_verdict(report),
         intervals=_intervals(report),
@@ -388,8 +388,8 @@ def _galleries(evidence: Evidence) -> dict[str, Any]:
             "never": shown(
                 theirs, lambda a: never_approached(evidence.training_pictures, training=a)
             ),
-            "generated": shown(ours, random_sheet),
-            "reference": shown(real, random_sheet),
+            "generated": shown(ours, lambda a: random_sheet(a, seed=evidence.seed)),
+            "reference": shown(real, lambda a: random_sheet(a, seed=evidence.seed)),
         }
 
 
@@ -471,7 +471,7 @@ def _measures(metrics: Mapping[str, Measured]) -> tuple[Measure, ...]:
 
 
 def _facts(label: str, side: Side) -> tuple[tuple[str, str], ...]:
-    rows = [("source", side.source), ("pictures", side.count)]
+    rows = [("source", side.source), ("pictures", side.taken)]
     if side.sha256:
         rows.append(("sha256 of the contents", side.sha256))
     if label == "held_out":

@@ -19,7 +19,7 @@ from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.report.text import score_rows
 from mifid.submission import Check
-from mifid.uncertainty import SWITCHED_OFF, Bias, Uncertainty
+from mifid.uncertainty import SEED, SWITCHED_OFF, Bias, Uncertainty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,6 +63,8 @@ class Report:
         check: what was found about the submission's form, if it was checked.
         evidence: what pictures, plots and pages are made of; None: the pictures were a stream.
         label: the user's own name for what was scored, such as that of an experiment.
+        limit: pictures a side that were taken at most, drawn with the seed; None: all.
+        seed: of everything that was drawn at random.
         date: when it was scored, ISO 8601 with the offset from UTC.
     """
 
@@ -85,6 +87,8 @@ class Report:
     check: Check | None = None
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
     label: str = ""
+    limit: int | None = None
+    seed: int = SEED
     date: str = field(default_factory=_now, compare=False)
 
     @property
@@ -153,6 +157,8 @@ class Report:
             "warnings": list(self.warnings),
             "n_generated": self.n_generated,
             "n_reference": self.n_reference,
+            "limit": self.limit,
+            "seed": self.seed,
             "comparable_with_kaggle": self.not_comparable is None,
             "not_comparable_reason": self.not_comparable,
             "protocol": dict(self.protocol),
@@ -244,7 +250,9 @@ class Report:
             **self.to_dict(),
             "generated": self.inputs["generated"].source,
             "generated_sha256": self.inputs["generated"].sha256,
+            "generated_available": self.inputs["generated"].available,
             "reference": self.inputs["reference"].source,
+            "reference_available": self.inputs["reference"].available,
             "reference_sha256": self.inputs["reference"].sha256,
             "extractor": self.protocol["extractor"],
             "metrics": json.dumps({name: m.to_dict() for name, m in self.metrics.items()}),

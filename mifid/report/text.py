@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mifid.images import SideRanges
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HELD_OUT_USE",
+    "command_line",
     "reading_aid",
     "repeating_commands",
     "score_rows",
@@ -169,35 +170,68 @@ def _copies(near_copies: int, n: int, mean: float | None, epsilon: float) -> str
 def repeating_commands(report: Report) -> tuple[Command, ...]:
     """Return the command that repeats the score, if paths and names alone tell it."""
     evidence = report.evidence
-    given = evidence.given if evidence else {}
-    extractor = str(report.protocol["extractor"])
+    if evidence is None:
+        return ()
+    given = dict(evidence.given)
+    line = command_line(
+        "score",
+        [given.pop("generated", None)],
+        given,
+        extractor=str(report.protocol["extractor"]),
+        epsilon=report.epsilon,
+        asked={**evidence.asked, "value_range": evidence.value_range},
+    )
+    if line is None:
+        return ()
+    more = " --submission" if report.check else ""
+    return (Command("Repeat this score, with the same weights file:", line + more),)
+
+
+_SIDES = {
+    "reference": "--ref",
+    "memorization_reference": "--memorization-ref",
+    "held_out": "--held-out",
+}
+
+
+def command_line(
+    command: str,
+    images: Iterable[Any],
+    sides: Mapping[str, Any],
+    *,
+    extractor: str,
+    epsilon: float,
+    asked: Mapping[str, Any],
+) -> str | None:
+    """Return the command line of a score or comparison; None if paths and names do not tell it.
+
+    Args:
+        command: ``"score"`` or ``"compare"``.
+        images: what was given as generated pictures.
+        sides: label -> what was given as the other sides.
+        extractor: its name.
+        epsilon: the threshold.
+        asked: the other settings, by the names of the function's arguments.
+    """
     known = extractor in ("inception", "inception-random") or ":" in extractor
-    paths = {label: _paths(value) for label, value in given.items()}
+    generated = [_paths(value) for value in images]
+    paths = {label: _paths(value) for label, value in sides.items()}
     several = {label for label, found in paths.items() if len(found) > 1}
-    if not known or not all(paths.values()) or not several <= {"reference"}:
-        return ()
-    if evidence is None or "generated" not in given:
-        return ()
-    images = paths["generated"][0]
-    words = ["mifid", "score", f"./{images}" if images.startswith("-") else images]
-    flags = {
-        "reference": "--ref",
-        "memorization_reference": "--memorization-ref",
-        "held_out": "--held-out",
-    }
-    for label, flag in flags.items():
+    if not known or not all(len(found) == 1 for found in generated):
+        return None
+    if not all(paths.values()) or not several <= {"reference"}:
+        return None
+    words = ["mifid", command, *(f"./{p}" if p.startswith("-") else p for (p,) in generated)]
+    for label, flag in _SIDES.items():
         for path in paths.get(label, ()):
             words += [flag, path]
-    if report.epsilon != EPSILON:
-        words += ["--epsilon", repr(report.epsilon)]
+    if epsilon != EPSILON:
+        words += ["--epsilon", repr(epsilon)]
     if extractor != "inception":
         words += ["--extractor", extractor]
-    words += _settings(evidence.asked)
-    words += _ranges(evidence.value_range)
-    if report.check:
-        words.append("--submission")
-    line = " ".join(shlex.quote(str(word)) for word in words)
-    return (Command("Repeat this score, with the same weights file:", line),)
+    words += _settings(asked)
+    words += _ranges(asked.get("value_range"))
+    return " ".join(shlex.quote(str(word)) for word in words)
 
 
 def _paths(given: Any) -> list[str]:

@@ -507,6 +507,7 @@ def test_json_holds_all_of_it():
         "methods",
         "replicates",
         "resampled",
+        "limit",
         "seed",
         "simultaneous",
         "remarks",

@@ -2,6 +2,8 @@
 
 import html
 import re
+import shlex
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from toys import colours, drawn, repainted, write_pictures
 import mifid
 from mifid.comparison.page import plot_differences, plot_scores
 from mifid.errors import OutputError, UnavailableError
+from mifid.images import open_images, thinned
 
 pytestmark = pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
 
@@ -47,6 +50,51 @@ def test_all_of_a_comparison_is_on_the_page(found, tmp_path):
     # The best one's pictures stand first, the reference's last.
     order = [text.rindex(f"{name} 8 of") for name in (found.best.name, "reference")]
     assert order == sorted(order)
+
+
+def test_with_a_limit_the_samples_are_of_what_was_compared(tmp_path):
+    names = [f"{number:02}" for number in range(12)]
+    near, far, real = (
+        write_pictures(tmp_path / name, pixels, names=names)
+        for name, pixels in (("near", NEAR), ("reference", FAR), ("monet", drawn("painting", 12)))
+    )
+    limited = mifid.compare(
+        [near, far],
+        real,
+        limit=5,
+        seed=7,
+        replicates=100,
+        extractor="toys:colours",
+        memorization_reference=real,
+    )
+    source, text = page(limited, tmp_path)
+    assert text.count("5 of 5, drawn at random (seed 7)") == 3
+    shown = re.findall('<img [^>]*alt="([^"]*)"', source)
+    with closing(open_images(near)) as pictures:
+        drawn_ones = thinned(pictures, 5, 7).names
+    assert shown == [*drawn_ones] * 3
+    # One is called "reference", too: it is not taken for the reference.
+    uris = re.findall('<img src="([^"]*)"', source)
+    assert len(set(uris)) == 15
+    assert "Reference: 5 of 12 pictures" in text
+    assert text.count(" 5 of 12 ") == 4  # both references and both submissions
+    assert "At most 5 pictures a side were taken (limit=5), drawn at random with the seed 7" in text
+    command = shlex.split(re.search("<code>(mifid compare .*?)</code>", source).group(1))
+    assert command == [
+        *("mifid", "compare", str(near), str(far), "--ref", str(real)),
+        *("--memorization-ref", str(real), "--extractor", "toys:colours"),
+        *("--replicates", "100", "--seed", "7", "--limit", "5"),
+    ]
+
+
+def test_what_was_left_out_as_bad_is_no_sample(tmp_path):
+    near, far = (write_pictures(tmp_path / n, p) for n, p in (("near", NEAR[:3]), ("far", FAR[:3])))
+    (near / "bad.png").write_bytes(b"no picture")
+    found = mifid.compare([near, far], REAL, extractor=colours, ci=0, skip_bad=True)
+    _, text = page(found, tmp_path)
+    assert text.count("3 of 3, drawn at random (seed 2020)") == 2
+    assert "Cannot be shown" not in text
+    assert "mifid compare" not in text  # no command gives an array
 
 
 def test_warnings_are_on_the_page(tmp_path):

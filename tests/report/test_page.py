@@ -359,6 +359,15 @@ def test_ranges_and_limits_are_repeated(changes, words, tmp_path):
     assert " ".join(words) in " ".join(found)
 
 
+def test_all_that_is_drawn_follows_the_seed(page, pair):
+    report = mifid.score(*pair, extractor="toys:colours", seed=7, limit=14, ci=0)
+    text = page(report).text
+    assert "12 of 14, drawn at random (seed 7)" in text
+    assert "14 of 22 generated pictures" in text
+    assert "--seed 7 --limit 14" in text
+    assert report.evidence.seed == 7
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(OutputError, match="No such file or directory"):
         write_score_page(tmp_path / "no" / "r.html", scored())

@@ -288,6 +288,20 @@ def test_other_measures_alone_need_no_word_on_mifid():
     assert not alone.penalized
 
 
+def test_limit_seed_and_what_there_was_are_in_json_and_csv(tmp_path):
+    inputs = {
+        "generated": Side("folder a", 32, available=64),
+        "reference": Side("folder b", 30),
+    }
+    limited = report(inputs=inputs, limit=32, seed=7)
+    limited.save(tmp_path / "s.csv")
+    (line,) = csv.DictReader((tmp_path / "s.csv").read_text().splitlines())
+    assert (line["limit"], line["seed"]) == ("32", "7")
+    assert (line["generated_available"], line["reference_available"]) == ("64", "")
+    told = json.loads(limited.to_json())
+    assert (told["limit"], told["seed"]) == (32, 7)
+
+
 def test_csv_holds_the_ends_of_intervals(tmp_path):
     report(**WITH_INTERVALS).save(tmp_path / "s.csv")
     report().save(tmp_path / "s.csv")
