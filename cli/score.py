@@ -67,7 +67,7 @@ from .tables import print_json, print_text
     "--label",
     default="",
     metavar="TEXT",
-    help="A name for what is scored, kept in FILE.csv, .json and .txt.",
+    help="A name for what is scored, kept in FILE.csv, .json, .txt and .html.",
 )
 @click.option(
     "--report",

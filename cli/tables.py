@@ -26,7 +26,7 @@ Length = Callable[[str], int]
 _LONG = 32
 """Longer words are paths and the like, which may be broken anywhere."""
 
-_NAME = 16
+_NAME = 15
 """So much of a name is left while other things can still give way."""
 
 

@@ -103,8 +103,6 @@ def terminal_safe(text: str) -> str:
 _OPTIONS: Mapping[str, str] = {}
 """Argument of the library -> option of the running command; empty: the reader writes Python.
 
-A setting of training that has an option of its own is in it by its full name, ``training.budget``.
-
 Of the process and not of the context: errors are raised in threads, too.
 """
 
@@ -130,22 +128,22 @@ def setting(name: str, value: Any = None) -> str:
 
     >>> setting("held_out"), setting("skip_bad", True), setting("value_range", (0, 1))
     ('held_out', 'skip_bad=True', 'value_range=(0, 1)')
-    >>> setting("data.fit", "crop"), setting("data.fit")
-    ("settings=['data.fit=crop']", 'data.fit')
+    >>> setting("data.fit", "crop")
+    "settings=['data.fit=crop']"
     >>> before = name_options({"cache": "--no-cache", "value_range": "--value-range"})
     >>> setting("cache", False), setting("value_range", (0, 1)), setting("not_an_option", 3)
     ('--no-cache', '--value-range 0,1', 'not_an_option=3')
     >>> after = name_options(before)
     """
-    option = _OPTIONS.get(name)
+    _, _, key = name.partition(".")
+    if key and "settings" in _OPTIONS and key not in _OPTIONS:
+        return setting("settings", f"{name}={value}")
+    option = _OPTIONS.get(key or name)
     if option is not None:
         return option if value is None else f"{option}{_typed(value)}"
-    if value is None:
-        return name
-    if "." not in name:
-        return f"{name}={value!r}"
-    assignment = f"{name}={value}"
-    return setting("settings", assignment if "settings" in _OPTIONS else [assignment])
+    if key:
+        return f"settings={[f'{name}={value}']!r}"
+    return name if value is None else f"{name}={value!r}"
 
 
 def _typed(value: Any) -> str:
@@ -156,22 +154,22 @@ def _typed(value: Any) -> str:
 
 
 _RECORDS: ContextVar[tuple[list[str], ...]] = ContextVar("mifid_warnings", default=())
-"""Where the running calls keep their warnings, the outermost first."""
+"""Where the running calls keep their warnings, from the outermost to the innermost."""
 
 
 def warn(message: str, *, stacklevel: int = 2) -> None:
     """Issue a :class:`MifidWarning` that the result of the running call holds, too.
 
-    Within one call, and the calls that it makes, the same text is issued once; the result of each
-    holds it. All warnings of the library go through here.
+    Within the outermost call the same text is issued once. All warnings of the library go through
+    here.
     """
-    lacking = [record for record in _RECORDS.get() if message not in record]
-    known = len(lacking) < len(_RECORDS.get())
-    for record in lacking:
-        record.append(message)
-    if known:
-        return
-    warnings.warn(message, MifidWarning, stacklevel=stacklevel + 1)
+    records = _RECORDS.get()
+    issued = any(message in record for record in records)
+    for record in records:
+        if message not in record:
+            record.append(message)
+    if not issued:
+        warnings.warn(message, MifidWarning, stacklevel=stacklevel + 1)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mifid.comparison.comparison import Comparison
 from mifid.comparison.ranking import equalize, judged, order, place, sizes_may_differ, summarize
 from mifid.comparison.submissions import Contest, Entry, blamed, plain_namings
 from mifid.errors import InputError, recorded_warnings
-from mifid.evaluation import check_metrics, check_numbers, check_pictures, check_threshold
+from mifid.evaluation import check_metrics, check_numbers, check_pictures
 from mifid.extractors import EXACT, Extractor, open_extractor
 from mifid.images import SideRanges, printable
 from mifid.inputs import GivenSide, open_side
@@ -119,10 +119,11 @@ def compare(
             label = "memorization_reference"
             references[label] = opened(label, memorization_reference, "memorization reference")
         # In the order of names, so that nothing depends on the order they were given in.
-        sides = {
-            name: _submission(name, opened("submission", given[name], f"submission {name}"))
-            for name in sorted(given)
-        }
+        sides, noticed = {}, {}
+        for name in sorted(given):
+            with recorded_warnings() as noticed[name]:
+                side = opened("submission", given[name], f"submission {name}")
+            sides[name] = _submission(name, side)
         seconds = {"open": time.perf_counter() - start}
         every = [*references.values(), *sides.values()]
         pipeline = pipeline_for(
@@ -157,12 +158,13 @@ def compare(
             smallest=min((entry.side.n for entry in entries if entry.side.n), default=None),
         )
         comparison = _concluded(contest, entries, seconds)
-        network = known["reference"].provenance.extractor
-        for standing in comparison.standings:
-            check_threshold(network, standing.memorization_distance, epsilon)
     seconds |= pipeline.seconds if pipeline else {}
     return replace(
         comparison,
+        standings=tuple(
+            replace(standing, warnings=(*noticed[standing.name], *standing.warnings))
+            for standing in comparison.standings
+        ),
         references={
             label: describe_side(side, known[label], pipeline) for label, side in references.items()
         },

@@ -62,6 +62,7 @@ class Standing:
         paired: whether its pictures were drawn together with the best one's, name by name.
         same_as: the submission above it that holds the same pictures.
         verdict: in words.
+        warnings: those of the comparison's that are of this submission.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Standing:
     paired: bool | None = None
     same_as: str | None = None
     verdict: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def penalized(self) -> bool:
@@ -108,6 +110,7 @@ class Standing:
         """Return all of it as plain values."""
         nested = ("side", "intervals", "difference_interval")
         told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in nested}
+        told["warnings"] = list(self.warnings)
         intervals = {f"{name}_interval": self.intervals.get(name) for name in _NUMBERS}
         intervals["difference_interval"] = self.difference_interval
         told |= {name: asdict(found) if found else None for name, found in intervals.items()}
@@ -190,7 +193,7 @@ def percent(share: float) -> str:
 
 FORMATS = (".json", ".csv", ".txt", ".html")
 
-_BESIDE = ("behind the best", "beats the best")
+_BESIDE = ("behind the best", "chance to beat the best")
 
 
 @dataclass(frozen=True)
@@ -283,7 +286,7 @@ class Comparison:
         """Return the headings of :meth:`rows`."""
         told = "" if self.level is None else f" ({self.level:g}% interval)"
         scores = [TITLES[name] + told * (name == self.ranked_by) for name in ("mifid", "fid")]
-        return ("", "submission", "pictures", *scores, "memorization", *_BESIDE)
+        return ("", "submission", "pictures", *scores, "memorization distance", *_BESIDE)
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return a row of text for each submission, for tables."""
@@ -407,10 +410,18 @@ class Comparison:
             out.write((content.rstrip("\n") + "\n").encode())
 
     def _csv(self) -> str:
-        warned = json.dumps(self.warnings, ensure_ascii=False) if self.warnings else ""
         drawn = {"limit": self.limit, "seed": self.seed}
-        rows = [{**standing.flat(), **drawn, "warnings": warned} for standing in self.standings]
+        rows = [
+            {**standing.flat(), **drawn, "warnings": self._warned(standing)}
+            for standing in self.standings
+        ]
         return "".join(csv_lines([rows[0], *(row.values() for row in rows)]))
+
+    def _warned(self, standing: Standing) -> str:
+        """Return a submission's warnings and those of the whole, as JSON, without the others'."""
+        others = {warning for other in self.standings for warning in other.warnings}
+        own = [w for w in self.warnings if w in standing.warnings or w not in others]
+        return json.dumps(own, ensure_ascii=False) if own else ""
 
 
 def check_output(path: str | os.PathLike[str]) -> Path:

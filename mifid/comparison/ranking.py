@@ -298,6 +298,7 @@ def _standing(entry: Entry, level: float | None, epsilon: float) -> Standing:
         ),
         interval_reason=entry.reason,
         below_threshold=None if draws is None else draws.below_threshold,
+        warnings=entry.warnings,
     )
 
 

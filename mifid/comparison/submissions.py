@@ -9,8 +9,15 @@ from dataclasses import asdict, dataclass, field, replace
 
 from mifid.cache import Cache
 from mifid.comparison.differences import Draws, draw, features_naming, naming, rows_hash
-from mifid.errors import MifidError, UnavailableError
-from mifid.evaluation import Numbers, check_copies, check_pictures, measure, not_comparable
+from mifid.errors import MifidError, UnavailableError, recorded_warnings
+from mifid.evaluation import (
+    Numbers,
+    check_copies,
+    check_pictures,
+    check_threshold,
+    measure,
+    not_comparable,
+)
 from mifid.images import Source
 from mifid.inputs import GivenSide, Side
 from mifid.pipeline import Pipeline, compute_side, describe_side
@@ -36,6 +43,7 @@ class Entry:
         reason: why there are no draws.
         features: only as long as FID at fewer pictures may be asked for.
         fewer: FID at fewer pictures than it has, by their number; see equalizing.py.
+        warnings: what was noticed while it was measured.
     """
 
     name: str
@@ -46,6 +54,7 @@ class Entry:
     reason: str | None = None
     features: Features | None = None
     fewer: Mapping[int, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:
         """Return ``"fid"``, ``"memorization_distance"`` or ``"mifid"``."""
@@ -95,8 +104,11 @@ class Contest:
         """
         entries: list[Entry] = []
         for name, side in sides.items():
-            with blamed(side.title):
-                entries.append(self._entry(name, side, entries, keep))
+            with blamed(side.title), recorded_warnings() as warned:
+                entry = self._entry(name, side, entries, keep)
+                network = self.known["reference"].provenance.extractor
+                check_threshold(network, entry.numbers.memorization_distance, self.epsilon)
+            entries.append(replace(entry, warnings=tuple(warned)))
         return entries
 
     def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry], keep: bool) -> Entry:

@@ -37,7 +37,7 @@ from mifid.inputs import Side
 from mifid.machine import __version__
 from mifid.metrics import METRICS, NOT_ASKED, Measured, Metric
 from mifid.rendering import Command, inline_svg, load_template, spelled_out, write_html
-from mifid.report.text import HELD_OUT_USE, reading_aid, repeating_commands, verdict
+from mifid.report.text import HELD_OUT_USE, given_paths, reading_aid, repeating_commands, verdict
 from mifid.submission import Finding
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ __all__ = [
 MAX_BYTES = 5_000_000
 """The page's most bytes: what mail and notebooks still take. Thumbnails get what is left."""
 
+_MOST_PATHS = 3  # of one side that its title names
 _LONGEST_NAME = 60  # characters shown below a picture; the whole name is in its alternative text
 
 
@@ -119,7 +120,7 @@ class PageFacts:
     """All that the page shows. A part that is ``Omitted`` is named with its reason.
 
     Attributes:
-        title: ``"images.zip against monet_jpg"``.
+        title: ``"images.zip against monet_jpg"``, behind the label if there is one.
         version: of mifid.
         made: when, as text.
         about: what was scored against what, in a sentence.
@@ -310,7 +311,7 @@ def write_score_page(path: str | os.PathLike[str], report: Report) -> None:
         return _or_omitted(lambda: Plot(draw(evidence), caption)) if evidence else gone
 
     facts = PageFacts(
-        title=f"{_name(report, 'generated')} against {_name(report, 'reference')}",
+        title=_title(report),
         version=__version__,
         made=time.strftime("%Y-%m-%d %H:%M"),
         about=f"{generated.taken} generated pictures ({generated.source}) against "
@@ -490,9 +491,15 @@ def _protocol(report: Report) -> Iterator[tuple[str, str]]:
             yield name.replace("_", " "), str(value)
 
 
+def _title(report: Report) -> str:
+    sides = f"{_name(report, 'generated')} against {_name(report, 'reference')}"
+    return f"{report.label}: {sides}" if report.label else sides
+
+
 def _name(report: Report, label: str) -> str:
-    """Name a side by its path's last part, or by what it is."""
+    """Name a side by the last parts of its paths, or by what it is."""
     given = report.evidence.given.get(label) if report.evidence else None
-    if isinstance(given, str | os.PathLike):
-        return os.path.basename(os.fspath(given).rstrip("/\\")) or os.fspath(given)
-    return report.inputs[label].source
+    paths = given_paths(given)
+    if not 1 <= len(paths) <= _MOST_PATHS:
+        return report.inputs[label].source
+    return " and ".join(os.path.basename(path.rstrip("/\\")) or path for path in paths)

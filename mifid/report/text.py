@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HELD_OUT_USE",
     "command_line",
+    "given_paths",
     "reading_aid",
     "repeating_commands",
     "score_rows",
@@ -214,8 +215,8 @@ def command_line(
         asked: the other settings, by the names of the function's arguments.
     """
     known = extractor in ("inception", "inception-random") or ":" in extractor
-    generated = [_paths(value) for value in images]
-    paths = {label: _paths(value) for label, value in sides.items()}
+    generated = [given_paths(value) for value in images]
+    paths = {label: given_paths(value) for label, value in sides.items()}
     several = {label for label, found in paths.items() if len(found) > 1}
     if not known or not all(len(found) == 1 for found in generated):
         return None
@@ -234,7 +235,7 @@ def command_line(
     return " ".join(shlex.quote(str(word)) for word in words)
 
 
-def _paths(given: Any) -> list[str]:
+def given_paths(given: Any) -> list[str]:
     """Return the paths of a side; none if it was given as something else."""
     several = given if isinstance(given, list | tuple) else [given]
     if not all(isinstance(path, str | os.PathLike) for path in several):

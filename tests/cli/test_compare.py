@@ -52,7 +52,7 @@ def test_the_table_the_verdicts_and_the_summary(run_compare):
     assert first < second
     for cell in found.standings[1].cells():
         assert all(part in words.split() for part in cell.split())
-    for heading in ("pictures", "behind the best", "beats"):
+    for heading in ("pictures", "behind the best", "chance"):
         assert heading in result.stdout
     table = result.stdout[: result.stdout.index(f"\n{found.best.name}: ")]
     assert all(len(line) <= 100 for line in table.splitlines())

@@ -14,9 +14,9 @@ HEADINGS = (
     "pictures",
     "MiFID (95% interval)",
     "FID",
-    "memorization",
+    "memorization distance",
     "behind the best",
-    "beats the best",
+    "chance to beat the best",
 )
 ROWS = [
     ("1", "a.zip", "7,038", "60.123 (56.123 to 67.345)", "60.123", "0.2145", "", ""),

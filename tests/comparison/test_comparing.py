@@ -1,5 +1,6 @@
 """compare(): places, differences and verdicts; what is shared, what is refused."""
 
+import csv
 import json
 import shutil
 from dataclasses import asdict
@@ -547,6 +548,22 @@ def test_the_text_and_the_notebook():
     page = comparison._repr_html_()
     assert "worse &lt;b&gt;" in page
     assert "<b>" not in page
+
+
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+def test_a_row_of_csv_holds_its_own_warnings_and_those_of_the_whole(tmp_path):
+    few = {"copies": REAL[:6], "blank": np.full_like(GOOD[:6], 9), "good": GOOD[:6]}
+    comparison = found(few)
+    comparison.save(tmp_path / "c.csv")
+    lines = csv.DictReader((tmp_path / "c.csv").read_text().splitlines())
+    told = {line["submission"]: json.loads(line["warnings"]) for line in lines}
+    whole = [w for w in comparison.warnings if w.startswith("Few pictures: ")]
+    assert len(whole) == 1
+    for name in few:
+        own = [w for w in comparison.warnings if w.startswith(f"submission {name}: ")]
+        assert sorted(told[name]) == sorted(own + whole)
+        assert list(comparison[name].warnings) == own
+        assert bool(own) == (name != "good")
 
 
 def test_files_are_whole_or_told(tmp_path):

@@ -368,6 +368,24 @@ def test_all_that_is_drawn_follows_the_seed(page, pair):
     assert report.evidence.seed == 7
 
 
+@pytest.mark.parametrize(
+    ("reference", "called"),
+    [
+        ("real/monet", "monet"),
+        (["real/monet/"], "monet"),
+        (["real/monet", "real/more"], "monet and more"),
+        ([f"real/{number}" for number in range(9)], "folder monet"),
+        (REAL, "folder monet"),
+    ],
+    ids=["one", "a list of one", "two", "many", "array"],
+)
+def test_a_title_names_sides_in_one_form(reference, called, tmp_path):
+    report = scored(given={"generated": "a/images.zip", "reference": reference})
+    write_score_page(tmp_path / "r.html", report)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert f"<h1>images.zip against {called}</h1>" in page
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(OutputError, match="No such file or directory"):
         write_score_page(tmp_path / "no" / "r.html", scored())

@@ -353,6 +353,10 @@ def test_repr_tells_what_there_is():
 
 
 def test_a_label_is_in_every_format(tmp_path):
+    report(label="lambda <5>").save(tmp_path / "s.html")
+    page = (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "<h1>lambda &lt;5&gt;: zip &lt;b&gt;images" in page
+    assert "<title>lambda &lt;5&gt;: zip" in page
     report().save(tmp_path / "s.csv", label="lambda 5")
     report(label="=1").save(tmp_path / "s.csv")
     lines = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
