@@ -27,6 +27,7 @@ class Metric:
         settings: the function's other arguments and their defaults (``{"k": 3}``), for reports.
         remark: what a reader should know, in half a sentence; may be empty.
         directions: where it is another than ``better``: value name -> which way is better.
+        absent: value name -> why the function may leave it out.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Metric:
     settings: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
     directions: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def direction(self, value: str) -> str:
         """Return which way a value is better; empty for spreads and sizes, which are no scores."""

@@ -55,7 +55,8 @@ def kernel_distance(
         ``kid``, about 0 or slightly below for sets from one distribution; and, with ``subsets``,
         ``kid_std``, the standard deviation over the subsets, and ``kid_subset_size``, the size
         that was used. Subsets overlap: ``kid_std`` is no standard error of ``kid``, and does not
-        tell of a side that is in every subset whole.
+        tell of a side that is in every subset whole. Where both are, all subsets are the same, and
+        there is no ``kid_std``.
 
     Raises:
         FeatureError: widths differ, or a setting is too small.
@@ -83,11 +84,10 @@ def kernel_distance(
         picks_x[subset] = random.choice(len(x), size, replace=False)
         picks_y[subset] = random.choice(len(y), size, replace=False)
     found = _mmd(x, y, picks_x, picks_y)
-    return {
-        "kid": float(found.mean()),
-        "kid_std": float(found.std()),
-        "kid_subset_size": float(size),
-    }
+    values = {"kid": float(found.mean())}
+    if size < max(len(x), len(y)):
+        values["kid_std"] = float(found.std())
+    return values | {"kid_subset_size": float(size)}
 
 
 def _sides(
@@ -184,6 +184,7 @@ METRIC = Metric(
         "kid_std": "standard deviation over the subsets, which is no standard error",
         "kid_subset_size": "pictures of each side in a subset",
     },
+    absent={"kid_std": "every subset holds all pictures of both sides"},
     settings={"subsets": 100, "subset_size": 1000, "seed": SEED},
     remark="unbiased, so near 0 it may be negative; subsets are as large as the smaller side "
     "where that has fewer than 1,000 pictures",

@@ -468,6 +468,12 @@ def _measures(metrics: Mapping[str, Measured]) -> tuple[Measure, ...]:
         for key, value in measured.values.items():
             title = metric.title if len(measured.values) == 1 else f"{metric.title}: {key}"
             rows.append(Measure(title, value, metric.direction(key), metric.values[key]))
+        if not measured.omitted:
+            rows += [
+                Measure(f"{metric.title}: {key}", None, metric.direction(key), why)
+                for key, why in metric.absent.items()
+                if key not in measured.values
+            ]
     return tuple(rows)
 
 

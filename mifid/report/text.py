@@ -80,6 +80,8 @@ def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
             continue  # spreads and sizes are told beside the value that they belong to
         spread = measured.values.get(f"{name}_std")
         told = "" if spread is None else f"; its parts' standard deviation is {spread:.6f}"
+        if spread is None and f"{name}_std" in metric.absent:
+            told = f"; no standard deviation: {metric.absent[f'{name}_std']}"
         rows.append((name.replace("_", " "), _number(value), f"{direction} is better{told}"))
     return rows
 

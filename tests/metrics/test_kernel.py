@@ -131,9 +131,16 @@ def test_two_pictures_are_enough():
     # k: 1 within the generated, (6 + 1)^3 within the reference; 1, 1, 27, 64 between them.
     assert found == {
         "kid": pytest.approx(1 + 343 - 2 * 93 / 4),
-        "kid_std": pytest.approx(0, abs=1e-12),
         "kid_subset_size": 2.0,
     }
+
+
+@pytest.mark.parametrize(("m", "size", "spread"), [(8, 8, False), (8, 7, True), (9, 8, True)])
+def test_subsets_that_are_all_the_same_have_no_standard_deviation(m, size, spread):
+    rows = np.random.RandomState(0).randn(8 + m, 4)
+    found = kernel_distance(generated=rows[:8], reference=rows[8:], subsets=5, subset_size=size)
+    assert ("kid_std" in found) is spread
+    assert found["kid_subset_size"] == size
 
 
 @pytest.mark.parametrize(

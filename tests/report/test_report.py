@@ -276,6 +276,8 @@ def test_other_measures_are_told_with_spread_direction_and_reason():
     assert data["kid"] == {"kid": 0.0123, "kid_std": 0.001, "settings": {"seed": 1}}
     assert data["fld"] == {"omitted": "needs <others>"}
     assert "needs &lt;others&gt;" in told._repr_html_()
+    whole = report(metrics={"kid": Measured("kid", {"kid": 0.0123, "kid_subset_size": 64.0})})
+    assert "; no standard deviation: every subset holds all pictures of both" in whole.text()
 
 
 def test_other_measures_alone_need_no_word_on_mifid():
