@@ -82,9 +82,13 @@ class Explanation:
 
 
 def _row(pair: NumberPair) -> tuple[str, ...]:
-    percent = "" if pair.percent is None else f"{pair.percent:+.2f}"
+    percent = "" if pair.percent is None else _percent(pair.percent)
     difference = "" if pair.difference is None else f"{pair.difference:+.6g}"
     return pair.title, _number(pair.a), _number(pair.b), difference, percent
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.2f}" if abs(value) < 1e6 else f"{value:+.2e}"
 
 
 def _number(value: float | None) -> str:

@@ -704,6 +704,11 @@ def test_what_a_hostile_json_holds_is_printed_harmlessly(tmp_path):
     assert json.loads(found.to_json().encode().decode()) == found.to_dict()
 
 
+def test_a_change_of_very_many_per_cent_has_an_exponent():
+    a, b = score(fid=5.0), score(fid=2.1e15)
+    assert "+4.20e+16" in explain(a, b).text()
+
+
 def test_numbers_whose_difference_no_float_holds():
     found = explain(*({"fid": fid, "protocol": {}, "inputs": {}} for fid in (1e308, -1e308)))
     assert json.loads(found.to_json())["numbers"]["fid"]["difference"] is None
