@@ -152,8 +152,7 @@ def check(
         _count_finding(len(kept), rules),
         *_entry_findings(entries, kept),
         *_sealed_findings(sealed),
-        *_picture_findings(pictures, rules),
-        _values_finding(inspection),
+        *_picture_findings(pictures, rules, inspection),
     ]
     return Check(file, rules, tuple(findings))
 
@@ -274,8 +273,6 @@ def _sealed_findings(sealed: dict[str, list[zipfile.ZipInfo]]) -> Iterator[Findi
 
 def _values_finding(inspection: Inspection) -> Finding:
     narrow = inspection.narrow()
-    if not inspection.levels.any():
-        return Finding("ok", "values of pixels", "no picture could be read")
     if narrow is None:
         return Finding("ok", "values of pixels", "spread over 0 to 255")
     return Finding(
@@ -286,23 +283,32 @@ def _values_finding(inspection: Inspection) -> Finding:
     )
 
 
-def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Finding]:
+def _picture_findings(
+    pictures: Sequence[_Picture], rules: Rules, inspection: Inspection
+) -> Iterator[Finding]:
+    """Say what the pictures are like; nothing where there is none that could be it."""
+    if not pictures:
+        return
+    yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these again.")
     good = [p for p in pictures if not p.broken]
+    if not good:
+        return
     width, height = rules.size
     by_content: dict[bytes, list[str]] = defaultdict(list)
     for picture in good:
         by_content[picture.digest].append(picture.name)
     copies = [name for names in by_content.values() for name in sorted(names)[1:]]
-    yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these again.")
     yield _none_of(
         [f"{p.name} ({p.format})" for p in good if p.format != rules.format],
-        f"not {rules.format}",
+        "format",
         f"Save as {rules.format}, not only with its ending.",
+        wanted=rules.format,
     )
     yield _none_of(
         [f"{p.name} ({p.size[0]}x{p.size[1]})" for p in good if p.size != rules.size],
-        f"not {width}x{height}",
+        "size",
         f"Resize to {width}x{height}.",
+        wanted=f"{width}x{height}",
     )
     unread = [p.name for p in good if not p.decoded]
     if unread:
@@ -310,8 +316,9 @@ def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Fi
         yield _none_of(unread, "too large to decode", advice, "warning")
     yield _none_of(
         [f"{p.name} ({p.mode})" for p in good if p.mode != rules.mode],
-        f"not {rules.mode}",
+        "colour mode",
         f"Convert to {rules.mode} before saving.",
+        wanted=rules.mode,
     )
     yield _none_of(copies, "byte-identical copies", "Did the generator collapse?", "warning")
     yield _none_of(
@@ -320,11 +327,17 @@ def _picture_findings(pictures: Sequence[_Picture], rules: Rules) -> Iterator[Fi
         "Did the generator fail?",
         "warning",
     )
+    if inspection.levels.any():
+        yield _values_finding(inspection)
 
 
-def _none_of(names: Sequence[str], rule: str, advice: str, level: Level = "refused") -> Finding:
+def _none_of(
+    names: Sequence[str], rule: str, advice: str, level: Level = "refused", *, wanted: str = ""
+) -> Finding:
+    """Say which break a rule; ``wanted`` is what a rule named after no fault asks for."""
     if not names:
-        return Finding("ok", rule, "none")
+        return Finding("ok", rule, f"all {wanted}" if wanted else "none")
     shown = ", ".join(sorted(names)[:_EXAMPLES])
     more = f" and {len(names) - _EXAMPLES:,} more" if len(names) > _EXAMPLES else ""
-    return Finding(level, rule, f"{len(names):,}: {shown}{more}", advice)
+    fault = f" not {wanted}" if wanted else ""
+    return Finding(level, rule, f"{len(names):,}{fault}: {shown}{more}", advice)

@@ -41,8 +41,8 @@ def test_a_good_submission_is_0(run):
         (jpegs(1), ["number", "1 picture ", "Hand in 2 to 4."]),
         ([*jpegs(2), ("a.txt", b"")], ["foreign files", "1: a.txt", "Zip the pictures alone"]),
         ([*jpegs(2), ("9.jpg", b"text")], ["damaged", "1: '9.jpg' is not a picture"]),
-        ([*jpegs(2), ("9.jpg", encode(noise(0, 16, 16)))], ["not JPEG", "1: 9.jpg (PNG)"]),
-        ([*jpegs(2), ("9.jpg", encode(noise(), "JPEG"))], ["not 16x16", "Resize to 16x16."]),
+        ([*jpegs(2), ("9.jpg", encode(noise(0, 16, 16)))], ["format", "1 not JPEG: 9.jpg (PNG)"]),
+        ([*jpegs(2), ("9.jpg", encode(noise(), "JPEG"))], ["size", "Resize to 16x16."]),
     ],
 )
 def test_what_kaggle_would_refuse_is_1_with_what_to_do(entries, said, run):

@@ -94,7 +94,7 @@ def test_a_run_is_told_and_can_be_repeated(train, folder, run):
     assert "takes 7,000 to 10,000 and would refuse it" in warned
     words = " ".join(result.stdout.split())
     assert "refused number 10 pictures" in words
-    assert "ok not 256x256 none" in words
+    assert "ok size all 256x256" in words
     assert "MiFID" in words
     assert f"The submission: {Path('run/images.zip')}" in words
     assert f"How the run went: {Path('run/report.html')}" in words

@@ -81,7 +81,7 @@ def test_the_real_rules_are_kaggles():
 def test_the_real_rules_are_the_default(tmp_path):
     found = {f.rule: f for f in check(submission(tmp_path, jpegs(3))).findings}
     assert found["number"].advice == "Hand in 7,000 to 10,000."
-    assert found["not 256x256"].level == "refused"
+    assert found["size"].level == "refused"
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_another_name_is_refused(name, tmp_path):
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "GIF"])
 def test_another_format_is_refused_whatever_it_is_called(kind, tmp_path):
     path = submission(tmp_path, [*jpegs(2), ("9.jpg", encode(Image.fromarray(picture()), kind))])
-    found, advice = refused(path)["not JPEG"]
-    assert found == f"1: 9.jpg ({kind})"
+    found, advice = refused(path)["format"]
+    assert found == f"1 not JPEG: 9.jpg ({kind})"
     assert advice == "Save as JPEG, not only with its ending."
 
 
@@ -110,21 +110,23 @@ def test_another_format_is_refused_whatever_it_is_called(kind, tmp_path):
 def test_another_size_is_refused(size, tmp_path):
     width, height = size
     path = submission(tmp_path, [*jpegs(2), ("9.jpg", encode_picture(picture(9, *size)))])
-    expected = (f"1: 9.jpg ({width}x{height})", "Resize to 16x12.")
-    assert refused(path) == {"not 16x12": expected}
+    expected = (f"1 not 16x12: 9.jpg ({width}x{height})", "Resize to 16x12.")
+    assert refused(path) == {"size": expected}
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_another_mode_is_refused(mode, tmp_path):
     image = Image.fromarray(picture()).convert(mode)
     path = submission(tmp_path, [*jpegs(2), ("9.jpg", encode(image, "JPEG"))])
-    assert refused(path) == {"not RGB": (f"1: 9.jpg ({mode})", "Convert to RGB before saving.")}
+    assert refused(path) == {
+        "colour mode": (f"1 not RGB: 9.jpg ({mode})", "Convert to RGB before saving.")
+    }
 
 
 def test_every_wrong_picture_is_counted_and_three_are_named(tmp_path):
     wrong = [(f"w{i}.jpg", encode_picture(picture(i, 8, 8))) for i in range(5)]
-    found, _ = refused(submission(tmp_path, wrong[::-1]))["not 16x12"]
-    assert found == "5: w0.jpg (8x8), w1.jpg (8x8), w2.jpg (8x8) and 2 more"
+    found, _ = refused(submission(tmp_path, wrong[::-1]))["size"]
+    assert found == "5 not 16x12: w0.jpg (8x8), w1.jpg (8x8), w2.jpg (8x8) and 2 more"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "a.mp4", ".DS_Store", "__MACOSX/._0.jpg"])
@@ -207,7 +209,19 @@ def test_what_cannot_be_decoded_is_refused(content, reason, tmp_path):
 def test_a_damaged_picture_has_no_other_faults(tmp_path):
     """It has no size or mode to speak of."""
     found = findings(submission(tmp_path, [*jpegs(2), ("9.jpg", b"text")]))
-    assert found["not 16x12"].level == found["not JPEG"].level == found["not RGB"].level == "ok"
+    told = {"size": "all 16x12", "format": "all JPEG", "colour mode": "all RGB"}
+    for rule, text in told.items():
+        assert (found[rule].level, found[rule].found) == ("ok", text)
+
+
+def test_nothing_is_said_of_pictures_that_are_not_there(tmp_path):
+    """No row may read as ok of what was not looked at."""
+    of_pictures = {"format", "size", "colour mode", "byte-identical copies", "blank (one colour)"}
+    of_pictures |= {"damaged", "values of pixels"}
+    assert of_pictures <= set(findings(submission(tmp_path, jpegs(3))))
+    assert not of_pictures & set(findings(submission(tmp_path, [], "images.zip")))
+    damaged = findings(submission(tmp_path, [("9.jpg", b"text")]))
+    assert of_pictures & set(damaged) == {"damaged"}
 
 
 def test_identical_copies_are_warned_of(tmp_path):
@@ -236,7 +250,7 @@ def test_another_competition_is_another_set_of_rules(tmp_path):
     image = Image.fromarray(noise(0, 6, 5)).convert("RGBA")
     path = submission(tmp_path, [("a.png", encode(image))], "out.zip")
     assert refused(path, rules) == {}
-    assert set(refused(path)) == {"name", "number", "not JPEG", "not 16x12", "not RGB"}
+    assert set(refused(path)) == {"name", "number", "format", "size", "colour mode"}
 
 
 def test_what_is_no_zip_cannot_be_checked(tmp_path):
@@ -310,10 +324,10 @@ def test_what_is_refused_for_its_size_is_not_decoded_if_it_is_huge(tmp_path, mon
     monkeypatch.setattr(checking, "decode", decode)
     path = submission(tmp_path, [*jpegs(2), *((f"huge{i}.webp", huge) for i in range(3))])
     found = findings(path)
-    assert found["not 16x12"].found == "3: " + ", ".join(
+    assert found["size"].found == "3 not 16x12: " + ", ".join(
         f"huge{i}.webp (4096x300)" for i in range(3)
     )
-    assert found["not JPEG"].found.startswith("3: huge0.webp (WEBP)")
+    assert found["format"].found.startswith("3 not JPEG: huge0.webp (WEBP)")
     assert found["too large to decode"].level == "warning"
     assert found["damaged"].level == "ok"
 
@@ -337,7 +351,7 @@ def test_several_frames_are_no_plain_picture(tmp_path):
     frames = [Image.fromarray(picture(i)) for i in range(3)]
     gif = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     found = findings(submission(tmp_path, [*jpegs(2), ("9.gif", gif)]))
-    assert "(first of several frames)" in found["not RGB"].found
+    assert "(first of several frames)" in found["colour mode"].found
 
 
 def test_a_bomb_is_not_unpacked(tmp_path):
