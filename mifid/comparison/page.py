@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from mifid.comparison.comparison import TITLES, Standing
 from mifid.errors import UnavailableError
@@ -81,10 +84,8 @@ def plot_scores(comparison: Comparison) -> Figure:
         if interval is not None:
             axes.plot([interval.low, interval.high], [row, row], color=BLUE, lw=2.2, alpha=0.7)
         axes.plot([value], [row], "o", color=BLUE, ms=6)
-    values = [getattr(standing, measure) for standing in ranked]
-    if min(values) > 0 and max(values) > _WIDE * min(values):  # copies make scores astronomical
-        axes.set_xscale("log")
-    axes.set_xlabel(f"{TITLES[measure]} (lower is better)")
+    wide = _spread_if_wide(axes, [getattr(standing, measure) for standing in ranked])
+    axes.set_xlabel(f"{TITLES[measure]} (lower is better{'; logarithmic' if wide else ''})")
     return figure
 
 
@@ -109,7 +110,10 @@ def plot_differences(comparison: Comparison) -> Figure:
         colour = VERMILION if standing.worse else BLUE
         axes.plot([interval.low, interval.high], [row, row], color=colour, lw=2.2, alpha=0.7)
         axes.plot([standing.equal_difference], [row], "o", color=colour, ms=6)
-    axes.set_xlabel(f"{TITLES[comparison.ranked_by]} minus {_short(comparison.best.name)}'s")
+    intervals = [standing.difference_interval for standing in judged]
+    wide = _spread_if_wide(axes, [max(abs(i.low), abs(i.high)) for i in intervals if i])
+    scale = " (logarithmic except near 0)" if wide else ""
+    axes.set_xlabel(f"{TITLES[comparison.ranked_by]} minus {_short(comparison.best.name)}'s{scale}")
     return figure
 
 
@@ -134,12 +138,38 @@ def _plots(comparison: Comparison) -> Iterator[tuple[str, str, str, Figure]]:
     )
 
 
+def _spread_if_wide(axes: Axes, sizes: list[float]) -> bool:
+    """Make x logarithmic, but from 0 to the smallest size, if the largest is many times that.
+
+    Copies make scores astronomical: on an even scale all other rows would be one dot.
+    """
+    positive = [size for size in sizes if size > 0]
+    if not positive or max(positive) <= _WIDE * min(positive):
+        return False
+    least = 10.0 ** math.floor(math.log10(min(positive)))
+    axes.set_xscale("symlog", linthresh=least)
+    low, high = axes.get_xlim()
+    last = math.ceil(math.log10(max(-low, high) / least))
+    step = max(1, math.ceil(last / 5))
+    decades = [least * 10.0**power for power in range(0, last + 1, step)]
+    ticks = [0.0, *decades, *(-one for one in decades if -one >= low)]
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in sorted(ticks) if tick <= high]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
+    return True
+
+
+def _tick(value: float, _: int = 0) -> str:
+    return f"{value:g}".replace("e+", "e")
+
+
 def _rows_figure(title: str, standings: list[Standing]) -> Figure:
     figure = new_figure(title, height=0.9 + 0.34 * len(standings))
     figure.set_size_inches(6.0, 0.9 + 0.34 * len(standings))
     axes = figure.add_subplot()
     finish(axes, y="")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.set_yticks(range(len(standings)))
     # Names may hold what matplotlib would take for formulas.
     for label, standing in zip(

@@ -4,6 +4,8 @@ import html
 import re
 import shlex
 from contextlib import closing
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import mifid
 from mifid.comparison.page import plot_differences, plot_scores
 from mifid.errors import OutputError, UnavailableError
 from mifid.images import open_images, thinned
+from mifid.uncertainty import Interval
 
 pytestmark = pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
 
@@ -116,6 +119,55 @@ def test_plots_show_values_and_intervals(found):
     spans = [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
     interval = behind.difference_interval
     assert [interval.low, interval.high] in spans
+
+
+def of(values, spread):
+    """A comparison of scores with intervals, as far as the plots look at it."""
+    standings = [
+        SimpleNamespace(
+            name=f"number {rank}",
+            rank=rank,
+            worse=False,
+            mifid=value,
+            intervals={"mifid": Interval(value - spread, value + spread, 95, 1, 0)},
+            equal_difference=value - values[0],
+            difference_interval=Interval(
+                value - values[0] - spread, value - values[0] + spread, 95, 1, 0
+            )
+            if rank > 1
+            else None,
+        )
+        for rank, value in enumerate(values, 1)
+    ]
+    return SimpleNamespace(ranked_by="mifid", standings=standings, best=standings[0])
+
+
+@pytest.mark.parametrize("plot", [plot_scores, plot_differences])
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ((2.5, 19.5, 37602.0, 1.786e17), "symlog"),  # copies make scores astronomical
+        ((2.5, 3.5, 7.25), "linear"),
+        ((1.2e15, 1.4e15, 1.8e15), "linear"),
+        ((0.01, 0.0125, 0.03), "linear"),
+    ],
+    ids=str,
+)
+def test_rows_are_told_apart_and_labels_do_not_meet(values, scale, plot):
+    figure = plot(of(values, values[0] / 2))
+    (axes,) = figure.axes
+    assert axes.get_xscale() == scale
+    figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    labels = [label for label in axes.get_xticklabels() if label.get_text()]
+    shown = [label for label in labels if low <= label.get_position()[0] <= high]
+    assert len(shown) >= 3
+    boxes = [label.get_window_extent() for label in shown]
+    assert all(one.x1 < other.x0 for one, other in pairwise(sorted(boxes, key=lambda b: b.x0)))
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    places = axes.transData.transform([(point, 0) for point in points])[:, 0]
+    assert min(np.diff(sorted(places))) > 5  # pixels
 
 
 def test_without_intervals_there_are_no_differences(tmp_path):
