@@ -64,7 +64,7 @@ def draw_rgb_histograms(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure
     for i, (name, pictures) in enumerate(sets.items()):
         axes = figure.add_subplot(len(sets), 1, i + 1)
         _draw_channels(axes, shares[name])
-        about = [f"level 0: {shares[name][:, 0].mean():.1f} %"]
+        about = [f"not drawn: level 0, {shares[name][:, 0].mean():.1f} %"]
         if (peak := shares[name][:, 1:].max()) > top:
             about.append(f"highest peak: {peak:.1f} %, cut off")
         count = f"{min(len(pictures), FIRST)} picture{'s'[: len(pictures) > 1]}"
@@ -72,8 +72,10 @@ def draw_rgb_histograms(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure
         axes.set_xticks([1, *range(32, 255, 32), 255])
         axes.set_xlim(0, 256)
         axes.set_ylim(0, top)
-        if i == 0:
-            axes.legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
+        if i == 0:  # outside: no place within is free of curves in every set
+            figure.legend(
+                handles=axes.lines, loc="outside lower left", ncols=3, frameon=False, fontsize=9
+            )
         if i == len(sets) - 1:
             axes.set_xlabel("level, dark to bright")
     return figure

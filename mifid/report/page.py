@@ -338,7 +338,8 @@ def write_score_page(path: str | os.PathLike[str], report: Report) -> None:
         ),
         colours=plotted(
             draw_histograms,
-            "How often each level of red, green and blue occurs on either side.",
+            "How often each level of red, green and blue occurs on either side. Level 0 is not "
+            "drawn, as black borders would flatten all else: its share stands above each plot.",
         ),
         bias=Plot(plot_bias(report.bias), report.bias.sentence)
         if report.bias

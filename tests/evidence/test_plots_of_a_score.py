@@ -117,11 +117,16 @@ def test_levels_of_pictures_of_any_size(random):
     pictures = [random.randint(0, 256, (h, 8, 3), dtype=np.uint8) for h in (4, 9)]
     both = np.concatenate(pictures)
     np.testing.assert_allclose(rgb_shares(pictures), rgb_shares(both[None]))
-    first, second = plot_rgb({"generated": pictures, "reference": both[None]}).axes
+    figure = plot_rgb({"generated": pictures, "reference": both[None]})
+    first, second = figure.axes
     for one, other in zip(first.lines, second.lines, strict=True):
         np.testing.assert_allclose(one.get_ydata(), other.get_ydata())
         assert list(one.get_xdata()) == list(range(1, 256))
-    assert first.get_title(loc="left").startswith("generated: 2 pictures\n(level 0: ")
+    assert first.get_title(loc="left").startswith("generated: 2 pictures\n(not drawn: level 0, ")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends  # where no curve can cross it
+    assert [text.get_text() for text in legend.get_texts()] == ["red", "green", "blue"]
+    assert not any(legend.get_window_extent().overlaps(a.get_window_extent()) for a in figure.axes)
 
 
 @pytest.mark.parametrize("pictures", [[], [np.zeros((4, 4), np.uint8)], [np.zeros((4, 4, 3))]])

@@ -230,8 +230,8 @@ def test_histograms_leave_zeros_out_and_share_their_axes(drawn):
     assert lines(second)["blue"].get_ydata()[30 - 1] == 100  # the first 100 alone
     assert lines(second)["blue"].get_ydata()[40 - 1] == 0
     assert first.get_ylim() == second.get_ylim()
-    assert first.get_title(loc="left") == "Monet: 2 pictures (level 0: 25.0 %)"
-    assert second.get_title(loc="left") == "generated: 100 pictures (level 0: 0.0 %)"
+    assert first.get_title(loc="left") == "Monet: 2 pictures (not drawn: level 0, 25.0 %)"
+    assert second.get_title(loc="left") == "generated: 100 pictures (not drawn: level 0, 0.0 %)"
 
 
 def test_a_peak_may_leave_the_panel_but_that_is_said(drawn):
