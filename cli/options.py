@@ -18,6 +18,7 @@ __all__ = [
     "check_outputs",
     "common",
     "extraction",
+    "extraction_of_one",
     "force",
     "intervals",
     "json_option",
@@ -61,9 +62,29 @@ def _ranges(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
         ranges[label] = (low, high)
     if "" not in ranges:
         return ranges or None
-    everywhere = ranges.pop("")
-    return dict.fromkeys(_LABELS, everywhere) | ranges if ranges else everywhere
+    return ranges if len(ranges) > 1 else ranges[""]
 
+
+def _range(_ctx: click.Context, _param: click.Parameter, given: str | None) -> Any:
+    """Turn 0,1 into (0, 1)."""
+    if given is None:
+        return None
+    try:
+        low, high = (float(number) for number in given.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{given} is no range; expected such as 0,1 or -1,1: there is one set of pictures"
+        ) from error
+    return low, high
+
+
+_ONE_RANGE = click.option(
+    "--value-range",
+    callback=_range,
+    metavar="LOW,HIGH",
+    help="What black and white are in arrays of floats, such as 0,1 or -1,1; values clearly "
+    "outside are refused.",
+)
 
 _RANGE = click.option(
     "--value-range",
@@ -96,7 +117,6 @@ _SEED = [
 ]
 
 _EXTRACTION = [
-    _RANGE,
     click.option(
         "--extractor",
         default="inception",
@@ -234,8 +254,13 @@ def common(command: Command) -> Command:
 
 
 def extraction(command: Command) -> Command:
-    """Add what every command needs that runs a network over pictures."""
-    return _with(_EXTRACTION, command)
+    """Add what every command needs that runs a network over the pictures of several sides."""
+    return _with([_RANGE, *_EXTRACTION], command)
+
+
+def extraction_of_one(command: Command) -> Command:
+    """Add what a command needs that runs a network over one set of pictures."""
+    return _with([_ONE_RANGE, *_EXTRACTION], command)
 
 
 def limit(command: Command) -> Command:

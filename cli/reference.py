@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from .failures import CommandGroup
-from .options import common, extraction, force, limit, make_progress, prepare_extractor, seed
+from .options import (
+    common,
+    extraction_of_one,
+    force,
+    limit,
+    make_progress,
+    prepare_extractor,
+    seed,
+)
 from .tables import print_text
 
 
@@ -28,7 +36,7 @@ def reference() -> None:
 )
 @limit
 @seed
-@extraction
+@extraction_of_one
 @force
 @common
 def build(

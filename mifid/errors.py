@@ -133,6 +133,8 @@ def setting(name: str, value: Any = None) -> str:
     >>> before = name_options({"cache": "--no-cache", "value_range": "--value-range"})
     >>> setting("cache", False), setting("value_range", (0, 1)), setting("not_an_option", 3)
     ('--no-cache', '--value-range 0,1', 'not_an_option=3')
+    >>> setting("value_range", {"reference": (-1, 1)})
+    '--value-range reference=-1,1'
     >>> after = name_options(before)
     """
     _, _, key = name.partition(".")
@@ -149,8 +151,14 @@ def setting(name: str, value: Any = None) -> str:
 def _typed(value: Any) -> str:
     if isinstance(value, bool):
         return ""  # a flag
-    parts = value if isinstance(value, tuple) else (value,)
-    return f" {shlex.quote(','.join(map(str, parts)))}"
+    if isinstance(value, Mapping):
+        return f" {shlex.quote(','.join(f'{key}={_listed(one)}' for key, one in value.items()))}"
+    return f" {shlex.quote(_listed(value))}"
+
+
+def _listed(value: Any) -> str:
+    parts = value if isinstance(value, tuple | list) else (value,)
+    return ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
 
 
 _RECORDS: ContextVar[tuple[list[str], ...]] = ContextVar("mifid_warnings", default=())

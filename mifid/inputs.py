@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from mifid.images import (
     open_images,
     range_of,
     sampled,
+    stated_for,
     thinned,
 )
 from mifid.statistics import UNKNOWN, Features, Provenance, Statistics, formats
@@ -172,15 +173,16 @@ def open_side(
         InputError: it cannot be used, and why.
         FeatureError: one picture, which has no covariance.
     """
-    own_range = range_of(value_range, "generated" if label == "submission" else label)
-    if _is_path(given):
+    ranged = "generated" if label == "submission" else label
+    own_range = range_of(value_range, ranged)
+    with (
+        stated_for(ranged, by_side=isinstance(value_range, Mapping)),
+        nullcontext() if _is_path(given) else of_side(label.replace("_", " ")),
+    ):
+        if given is None:
+            argument = "images" if label == "generated" else label
+            raise InputError(f"{argument} is None", hint="Did a function return nothing?")
         opened = open_input(given, value_range=own_range)
-    else:
-        with of_side(label.replace("_", " ")):
-            if given is None:
-                argument = "images" if label == "generated" else label
-                raise InputError(f"{argument} is None", hint="Did a function return nothing?")
-            opened = open_input(given, value_range=own_range)
     available = opened.available if isinstance(opened, Features) else None
     if limit is not None:
         check_limit(limit)

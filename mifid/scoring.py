@@ -29,7 +29,7 @@ from mifid.evaluation import (
 )
 from mifid.evidence import Evidence
 from mifid.extractors import EXACT, Extractor, open_extractor
-from mifid.images import SideRanges, Stream
+from mifid.images import SideRanges, Stream, check_ranges
 from mifid.inputs import open_side
 from mifid.metrics import EPSILON, thresholded
 from mifid.pipeline import Settings, compute_side, describe_side, logits_of, pipeline_for
@@ -135,6 +135,7 @@ def score(
     }
     optional = {"memorization_reference", "held_out"}
     given = {label: raw for label, raw in given.items() if raw is not None or label not in optional}
+    check_ranges(value_range, given)
 
     def network() -> Extractor:
         return open_extractor(

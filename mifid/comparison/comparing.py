@@ -19,7 +19,7 @@ from mifid.comparison.submissions import Contest, Entry, blamed, plain_namings
 from mifid.errors import InputError, recorded_warnings
 from mifid.evaluation import check_metrics, check_numbers, check_pictures
 from mifid.extractors import EXACT, Extractor, open_extractor
-from mifid.images import SideRanges, printable
+from mifid.images import SideRanges, check_ranges, printable
 from mifid.inputs import GivenSide, open_side
 from mifid.metrics import EPSILON
 from mifid.pipeline import Settings, compute_side, describe_side, pipeline_for
@@ -106,6 +106,8 @@ def compare(
     shown = choose(progress)
     store = Cache() if cache else None
     given = _named(submissions)
+    trained_on = [] if memorization_reference is None else ["memorization_reference"]
+    check_ranges(value_range, ["generated", "reference", *trained_on])
     with recorded_warnings() as warned, ExitStack() as files:
 
         def opened(label: str, raw: Any, title: str) -> GivenSide:

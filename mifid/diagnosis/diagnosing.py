@@ -13,7 +13,7 @@ from mifid.diagnosis.diagnosis import DiagnosedSide, Diagnosis, notes_on
 from mifid.diagnosis.variants import LOOKED_AT, Measurement
 from mifid.errors import InputError, recorded_warnings, warn
 from mifid.extractors import EXACT, Extractor, open_extractor
-from mifid.images import SideRanges, Source, Stream, count_encodings, evenly
+from mifid.images import SideRanges, Source, Stream, check_ranges, count_encodings, evenly
 from mifid.inputs import (
     GivenSide,
     Input,
@@ -80,6 +80,7 @@ def diagnose(
     """
     start = time.perf_counter()
     check_limit(limit)
+    check_ranges(value_range, ["generated", "reference"])
     shown = choose(progress)
     with recorded_warnings() as warned, ExitStack() as files:
         sides = {

@@ -144,7 +144,9 @@ if TYPE_CHECKING:
     from mifid.images.loader import digests as digests
     from mifid.images.pickled import pictures_in as pictures_in
     from mifid.images.ranges import SideRanges as SideRanges
+    from mifid.images.ranges import check_ranges as check_ranges
     from mifid.images.ranges import range_of as range_of
+    from mifid.images.ranges import stated_for as stated_for
     from mifid.images.source import EXTENSIONS as EXTENSIONS
     from mifid.images.source import Decoded as Decoded
     from mifid.images.source import Pixels as Pixels
@@ -174,7 +176,7 @@ __getattr__, __dir__ = lazy_names(
         "inspection": ["Inspection"],
         "loader": ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"],
         "pickled": ["pictures_in"],
-        "ranges": ["SideRanges", "range_of"],
+        "ranges": ["SideRanges", "check_ranges", "range_of", "stated_for"],
         "source": [
             "EXTENSIONS",
             "Decoded",

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, option_names, setting
+from mifid.errors import InputError, setting
 from mifid.images.source import Pixels
 
-__all__ = ["LABELS", "Quantizer", "SideRanges", "ValueRange", "range_of"]
+__all__ = [
+    "Quantizer",
+    "SideRanges",
+    "ValueRange",
+    "check_ranges",
+    "range_of",
+    "stated_for",
+]
 
 ValueRange = tuple[float, float]
 
 SideRanges: TypeAlias = "ValueRange | Mapping[str, ValueRange]"
-"""One range for all sides, or one a side, by its label."""
+"""One range for all sides, or one a side, by its label; ``""``: of all that have none."""
 
-LABELS = ("generated", "reference", "memorization_reference", "held_out")
-"""Sides that may have a range of their own."""
+_SIDE: ContextVar[tuple[str | None, bool]] = ContextVar("mifid_side", default=("", False))
+"""What :func:`stated_for` was given last."""
 
 _MARGIN = 0.01
 """Of the range: rounding and the ringing of resizes stay within it."""
@@ -57,7 +66,8 @@ class Quantizer:
     """
 
     def __init__(self, value_range: ValueRange | None) -> None:
-        self._range = None if value_range is None else _checked(value_range)
+        self._side, self._by_side = _SIDE.get()
+        self._range = None if value_range is None else self._checked(value_range)
         self._count = self._beyond = 0
         self._low, self._high = math.inf, -math.inf
         self._whole = True
@@ -75,14 +85,14 @@ class Quantizer:
         if self._range is None:
             raise InputError(
                 f"{where} is {array.dtype}, and its range is not known",
-                hint=_how_to_state(array),
+                hint=self._how_to_state(array, where),
             )
         levels = np.empty(array.shape, np.uint8)
         if array.size:
-            rows = max(1, _AT_ONCE // max(1, array[0].size)) if array.ndim else 1
+            rows = _rows_at_once(array)
             parts = [slice(start, start + rows) for start in range(0, len(array), rows)]
             self._beyond += sum(
-                self._part(array[part], levels[part], self._range, where) for part in parts
+                self._part(array, part, levels[part], self._range, where) for part in parts
             )
             self._count += array.size
         return levels
@@ -106,23 +116,34 @@ class Quantizer:
             return None
         met = f"values go from {self._low:.4g} to {self._high:.4g} in a stated range of "
         met += _text(self._range)
+        fits = _fitting(self._low, self._high)
+        better = ""
+        if fits is not None and fits != self._range:
+            better = f"; {_text(fits)} fits them{self._stated(': ', fits)}"
         if self._range[0] < 0 <= self._low:
-            fits = _fitting(self._low, self._high)
-            return f"{met}: none is below 0{f'; {_text(fits)} fits them' if fits else ''}"
+            return f"{met}: none is below 0{better}"
+        if better and fits == (0, 1):
+            return f"{met}{better}"
         if self._whole and self._range[1] - self._range[0] <= 2:
             return f"{met}, and all are whole numbers, as if cast to integers"
         return None
 
     def _part(
-        self, array: npt.NDArray[Any], out: Pixels, value_range: ValueRange, where: str
+        self,
+        whole: npt.NDArray[Any],
+        part: slice,
+        out: Pixels,
+        value_range: ValueRange,
+        where: str,
     ) -> int:
         """Fill ``out`` and return how many values are clearly out of range."""
         low, high = value_range
+        array = whole[part]
         if array.dtype.kind == "f" and array.dtype.itemsize < 4:
             array = array.astype(np.float32)
         least, most = float(array.min()), float(array.max())
         if not (math.isfinite(least) and math.isfinite(most)):  # NaN is the minimum where it is met
-            raise InputError(f"{where} holds NaN or infinite pixels")
+            raise _no_numbers(whole, where)
         self._low, self._high = min(self._low, least), max(self._high, most)
         self._whole = self._whole and bool((array == np.rint(array)).all())
         scaled = (array - low) * (255.0 / (high - low))
@@ -136,11 +157,7 @@ class Quantizer:
         assert self._range is not None
         fits = _fitting(self._low, self._high)
         if fits is not None and fits != self._range:
-            own = f"generated={fits[0]},{fits[1]}" if option_names() else {"generated": fits}
-            hint = (
-                f"{_text(fits)} fits them: {setting('value_range', fits)}; a side may have a range "
-                f"of its own: {setting('value_range', own)}"
-            )
+            hint = f"{_text(fits)} fits them{self._stated(': ', fits)}."
         elif -6 < self._low < -0.5 and 0.5 < self._high < 6:
             hint = "If they were normalised, undo it: x * std + mean. Else clip them on purpose."
         else:
@@ -152,52 +169,109 @@ class Quantizer:
             hint=hint,
         )
 
+    def _how_to_state(self, array: npt.NDArray[Any], where: str) -> str:
+        """Say what range the first values fit, and how they become uint8, taken everywhere.
+
+        Raises:
+            InputError: they are no numbers.
+        """
+        first = array[: _rows_at_once(array)] if array.ndim and len(array) else array
+        if not first.size:
+            return "Give uint8."
+        low, high = float(first.min()), float(first.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise _no_numbers(array, where)
+        met, fits = f"Values go from {low:.4g} to {high:.4g}", _fitting(low, high)
+        if fits is not None:
+            stated = self._stated("; or state their range: ", fits)
+            return f"{met}: give {_AS_LEVELS[fits]}.astype('uint8'){stated}."
+        met += ", which is none of the usual ranges: 0 to 1, -1 to 1, 0 to 255. Give uint8"
+        if self._side is None:
+            return f"{met}."
+        usual = " or ".join(self._stated("", fits) for fits in ((0, 1), (-1, 1)))
+        return f"{met}; or bring them to a range and state it: {usual}."
+
+    def _stated(self, before: str, fits: Any) -> str:
+        """Return how a range is stated for this set, after ``before``; nothing if it cannot be."""
+        if self._side is None:
+            return ""
+        everywhere = f"{before}{setting('value_range', fits)}"
+        if not self._side:
+            return everywhere
+        own = setting("value_range", {self._side: fits})
+        if self._by_side:
+            return f"{before}{own}"
+        return everywhere if self._range is None else f"{everywhere}; of this side alone: {own}"
+
+    def _checked(self, value_range: Any) -> ValueRange:
+        try:
+            low, high = (float(value) for value in value_range)
+            good = low < high and math.isfinite(high - low)
+        except (TypeError, ValueError):
+            good = False
+        if isinstance(value_range, str) or not good:
+            given = {self._side: value_range} if self._by_side else value_range
+            usual = [setting("value_range", fits) for fits in _AS_LEVELS]
+            raise InputError(
+                f"{setting('value_range', given)} is no range; expected what black and white are, "
+                f"the lower first: {', '.join(usual)}"
+            )
+        return low, high
+
+
+@contextmanager
+def stated_for(label: str | None, *, by_side: bool = False) -> Iterator[None]:
+    """Let what is opened within the block say in its messages how its range is stated.
+
+    Args:
+        label: of the side that is opened; empty: there are no sides, but one range, as it is
+            outside of such blocks; None: no range can be stated.
+        by_side: each side's range is stated by itself.
+    """
+    token = _SIDE.set((label, by_side))
+    try:
+        yield
+    finally:
+        _SIDE.reset(token)
+
 
 def range_of(value_range: SideRanges | None, label: str) -> ValueRange | None:
-    """Return the range of one side's values; None: not known.
-
-    Raises:
-        InputError: a range of a side that there is not.
-    """
+    """Return the range of one side's values; None: not known."""
     if not isinstance(value_range, Mapping):
         return value_range
+    return value_range.get(label, value_range.get(""))
+
+
+def check_ranges(value_range: SideRanges | None, labels: Collection[str]) -> None:
+    """Raise InputError for a range of a side that is not among those given."""
+    if not isinstance(value_range, Mapping):
+        return
     for name in value_range:
-        if name not in LABELS:
+        if name and name not in labels:
             raise InputError(
-                f"value_range is stated for '{name}', which is no side",
-                hint=f"Sides are: {', '.join(LABELS)}.",
+                f"{setting('value_range')} is stated for '{name}', which is no side that is given",
+                hint=f"Sides that are given: {', '.join(labels)}.",
             )
-    return value_range.get(label)
 
 
-def _checked(value_range: Any) -> ValueRange:
-    try:
-        low, high = (float(value) for value in value_range)
-        good = low < high and math.isfinite(high - low)
-    except (TypeError, ValueError):
-        good = False
-    if isinstance(value_range, str) or not good:
-        raise InputError(
-            f"{setting('value_range')} is {value_range!r}; expected what black and white are, such "
-            "as (0, 1), (-1, 1) or (0, 255)"
-        )
-    return low, high
-
-
-def _how_to_state(array: npt.NDArray[Any]) -> str:
-    """Say what range the first values fit, and how they become uint8, which is taken everywhere."""
-    first = (
-        array[: max(1, _AT_ONCE // max(1, array[0].size))] if array.ndim and len(array) else array
+def _no_numbers(array: npt.NDArray[Any], where: str) -> InputError:
+    """Count the values that are NaN or infinite."""
+    step = _rows_at_once(array)
+    bad = rows = 0
+    for start in range(0, len(array), step):
+        found = ~np.isfinite(array[start : start + step])
+        bad += int(found.sum())
+        rows += int(found.reshape(len(found), -1).any(axis=1).sum())
+    return InputError(
+        f"{where} holds NaN or infinite pixels: {bad:,} of {array.size:,} values, in {rows:,} of "
+        f"{len(array):,} pictures",
+        hint="Did what made them diverge? Without such pictures: "
+        "x[np.isfinite(x).all(axis=(1, 2, 3))].",
     )
-    low, high = (float(first.min()), float(first.max())) if first.size else (math.nan, math.nan)
-    fits = _fitting(low, high)
-    if fits is None:
-        ranges = f"{setting('value_range', (0, 1))} or {setting('value_range', (-1, 1))}"
-        return f"Give uint8; or, where a range can be stated, say what it is: {ranges}."
-    return (
-        f"Values go from {low:.4g} to {high:.4g}: give {_AS_LEVELS[fits]}.astype('uint8'); or, "
-        f"where a range can be stated: {setting('value_range', fits)}."
-    )
+
+
+def _rows_at_once(array: npt.NDArray[Any]) -> int:
+    return max(1, _AT_ONCE // max(1, math.prod(array.shape[1:])))
 
 
 def _measured(dtype: np.dtype[Any], value_range: ValueRange | None) -> bool:

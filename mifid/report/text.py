@@ -248,7 +248,7 @@ def given_paths(given: Any) -> list[str]:
 def _ranges(value_range: SideRanges | None) -> Iterator[str]:
     if isinstance(value_range, Mapping):
         for label, (low, high) in value_range.items():
-            yield from ("--value-range", f"{label}={low:g},{high:g}")
+            yield from ("--value-range", f"{label}{'=' * bool(label)}{low:g},{high:g}")
     elif value_range is not None:
         yield from ("--value-range", f"{value_range[0]:g},{value_range[1]:g}")
 

@@ -4,6 +4,7 @@ import json
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from generators import config, saved
 from mifid_cli.generate import generate
@@ -179,3 +180,16 @@ def test_help_shows_every_option(run):
     text = run("generate", "--help").output
     for option in generate.params:
         assert option.opts[-1] in text
+
+
+def test_no_range_is_advised_that_cannot_be_given(run, folder):
+    np.save("photos.npy", np.stack([noise(i, 16, 16) for i in range(4)]) / 255)
+    commands = [
+        ["generate", "--checkpoint", "best.safetensors", "--photos", "photos.npy"],
+        ["train-baseline", "--photos", "photos.npy", "--monets", "monet"],
+    ]
+    for command in commands:
+        message = run(*command).stderr
+        assert "photos.npy is float64, and its range is not known" in message
+        assert "give (x * 255).round().astype('uint8')." in " ".join(message.split())
+        assert "range:" not in message

@@ -133,3 +133,14 @@ def test_a_reference_of_another_extractor_is_refused_by_name(run, failure, own_e
     assert "'mine:f'" in message
     assert "'mine:g'" in message
     assert "mifid reference build" in message
+
+
+def test_one_set_has_one_range(run, folder):
+    np.save("real.npy", np.stack([noise(i, 8, 8) for i in range(4)]) / 255)
+    result = run(*BUILD, "real.npy", "-o", "r.npz", *TOY)
+    assert "or state their range: --value-range 0,1." in " ".join(result.stderr.split())
+    result = run(*BUILD, "real.npy", "-o", "r.npz", *TOY, "--value-range", "reference=0,1")
+    assert result.exit_code == 2
+    assert "reference=0,1 is no range; expected such as 0,1" in " ".join(result.stderr.split())
+    assert run(*BUILD, "real.npy", "-o", "r.npz", *TOY, "--value-range", "0,1").exit_code == 0
+    assert "SIDE" not in run(*BUILD, "--help").stdout

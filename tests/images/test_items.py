@@ -16,7 +16,7 @@ from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
 
 from mifid.errors import InputError, PictureError
-from mifid.images import Source, Stream, open_images
+from mifid.images import Source, Stream, open_images, stated_for
 from mifid.images.decoding import decode
 from mifid.images.source import Decoded
 
@@ -318,7 +318,7 @@ RANGES = [
         r"from 0 to \d+.*; 99\.\d% .* range of 0 to 1",
         r"value_range=\(0, 255\)",
     ),
-    (gradient(-1, 1), (0, 1), r"from -1 to 1; 49\.\d% ", r"value_range=\(-1, 1\); a side"),
+    (gradient(-1, 1), (0, 1), r"from -1 to 1; 49\.\d% ", r"value_range=\(-1, 1\)\.$"),
     (gradient(-2.1, 2.6), (-1, 1), r"from -2\.1 to 2\.6", r"x \* std \+ mean"),
     (gradient(-30, 7000), (0, 255), r"from -30 to 7000", "clip what is outside on purpose"),
 ]
@@ -378,7 +378,16 @@ def test_floats_without_a_range_are_told_what_they_fit_and_how_they_become_uint8
 def test_floats_of_no_usual_range_are_told_that_one_must_be_stated():
     with pytest.raises(InputError, match="its range is not known") as caught:
         open_images(gradient(-7, 90))
+    assert "Values go from -7 to 90, which is none of the usual ranges" in caught.value.hint
     assert "value_range=(0, 1) or value_range=(-1, 1)" in caught.value.hint
+
+
+def test_no_range_is_advised_where_none_can_be_stated():
+    for values in (gradient(0, 1), gradient(-7, 90)):
+        with stated_for(None), pytest.raises(InputError, match="not known") as caught:
+            open_images(values)
+        assert "uint8" in caught.value.hint
+        assert "value_range" not in str(caught.value)
 
 
 def test_a_class_is_no_data_set():
@@ -413,6 +422,7 @@ def test_the_last_of_a_limited_stream_is_judged_too():
             (-1, 1),
             "from 0 to 1 in a stated range of -1 to 1: none is below 0; 0 to 1",
         ),
+        (gradient(0, 1), (0, 255), "range of 0 to 255; 0 to 1 fits them: value_range=(0, 1)"),
         (gradient(0, 1).round(), (0, 1), "all are whole numbers"),
         (gradient(0, 255).round().astype(np.uint8), (-1, 1), None),
     ],

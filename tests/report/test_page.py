@@ -351,6 +351,10 @@ def test_what_no_command_repeats_has_none(changes, tmp_path):
             {"evidence": {"value_range": {"generated": (-1, 1), "reference": (0, 1)}}},
             ["--value-range", "generated=-1,1", "--value-range", "reference=0,1"],
         ),
+        (
+            {"evidence": {"value_range": {"": (0, 1), "reference": (-1, 1)}}},
+            ["--value-range", "0,1", "--value-range", "reference=-1,1"],
+        ),
         ({"asked": {"limit": 9, "seed": 3}}, ["--limit", "9"]),
     ],
 )

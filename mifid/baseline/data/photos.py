@@ -11,7 +11,7 @@ from typing import Any
 from mifid.baseline.config import Data
 from mifid.baseline.data.fitting import fit_picture
 from mifid.errors import InputError, PictureError, warn
-from mifid.images import Decoded, Pixels, Source, Subset, decode, digest, open_images
+from mifid.images import Decoded, Pixels, Source, Subset, decode, digest, open_images, stated_for
 from mifid.progress import Progress
 from mifid.submission import Rules, entry_names
 
@@ -34,7 +34,8 @@ class Photos:
     """
 
     def __init__(self, given: Any, *, data: Data, limit: int | None) -> None:
-        source = open_images(given)
+        with stated_for(None):
+            source = open_images(given)
         if not isinstance(source, Source):
             raise InputError(
                 f"photos are given as {source.description}; expected a set that can be read twice",

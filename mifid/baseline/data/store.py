@@ -35,6 +35,7 @@ from mifid.images import (
     decoder_version,
     digests,
     open_images,
+    stated_for,
 )
 from mifid.progress import Progress
 from mifid.statistics import holds_statistics
@@ -343,7 +344,8 @@ def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
         InputError: they cannot be opened, or pass by only once.
     """
     try:
-        opened = open_images(given)
+        with stated_for(None):
+            opened = open_images(given)
     except InputError as error:
         if os.path.isfile(given) and holds_statistics(given):
             raise InputError(
