@@ -234,6 +234,8 @@ def check_outputs(
     Args:
         written: option -> (the path that was given, what checks it).
     """
+    from mifid.errors import OutputError
+
     seen: dict[str, str] = {}
     for option, (path, check) in written.items():
         if path is None:
@@ -243,7 +245,10 @@ def check_outputs(
         other = seen.setdefault(os.path.realpath(path), option)
         if other != option:
             raise click.BadParameter(f"{path} is what {other} writes too", param_hint=option)
-        check(path)
+        try:
+            check(path)
+        except OutputError as error:
+            raise OutputError(f"{option}: {error.message}", hint=error.hint) from error
 
 
 def common(command: Command) -> Command:

@@ -84,6 +84,7 @@ _LISTED = 4  # of what lies in a run's folder
 )
 @click.option(
     "--select",
+    "select_paintings",
     type=click.Path(),
     metavar="FILE",
     help="Train on the paintings that FILE names, one a line.",
@@ -121,7 +122,7 @@ def train_baseline(
     epochs: float | None,
     steps: int | None,
     limit: int | None,
-    select: str | None,
+    select_paintings: str | None,
     settings: tuple[str, ...],
     no_score: bool,
     extractor: str | None,
@@ -160,7 +161,7 @@ def train_baseline(
         **length,
         "data.limit_photos": limit,
         "data.limit_paintings": limit,
-        "data.select_paintings": select,
+        "data.select_paintings": select_paintings,
     }
     changes = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
     try:

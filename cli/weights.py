@@ -47,11 +47,13 @@ def fetch(quiet: bool) -> None:
 
 
 @weights.command()
-@click.argument("file", required=False, type=click.Path())
+@click.argument("weights", required=False, type=click.Path())
 @common
 @click.pass_context
-def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
-    """Check that FILE (default: the one that scoring would take) holds this network's weights.
+def verify(ctx: click.Context, weights: str | None, quiet: bool) -> None:
+    """Check that the file WEIGHTS holds this network's weights.
+
+    Default: the file that scoring would take.
 
     The exit code is 1 unless it is the published file.
     """
@@ -59,7 +61,7 @@ def verify(ctx: click.Context, file: str | None, quiet: bool) -> None:
     from mifid.errors import WeightsError
     from mifid.extractors import PUBLISHED, build_network, find, load_state_dict
 
-    found = find(file)
+    found = find(weights)
     if found is None:
         raise WeightsError("no weights are on this machine", hint="Try `mifid weights fetch`.")
     build_network(load_state_dict(found.path, sha256=found.sha256))

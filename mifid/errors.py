@@ -130,6 +130,8 @@ def setting(name: str, value: Any = None) -> str:
     ('held_out', 'skip_bad=True', 'value_range=(0, 1)')
     >>> setting("data.fit", "crop")
     "settings=['data.fit=crop']"
+    >>> setting("data.fit")
+    'data.fit'
     >>> before = name_options({"cache": "--no-cache", "value_range": "--value-range"})
     >>> setting("cache", False), setting("value_range", (0, 1)), setting("not_an_option", 3)
     ('--no-cache', '--value-range 0,1', 'not_an_option=3')
@@ -138,6 +140,8 @@ def setting(name: str, value: Any = None) -> str:
     >>> after = name_options(before)
     """
     _, _, key = name.partition(".")
+    if key and value is None and key not in _OPTIONS:
+        return name
     if key and "settings" in _OPTIONS and key not in _OPTIONS:
         return setting("settings", f"{name}={value}")
     option = _OPTIONS.get(key or name)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from mifid.errors import CompatibilityError, FeatureError, InputError, setting, terminal_safe, warn
-from mifid.extractors import Identity
+from mifid.extractors import EXTRACTORS, Identity
 from mifid.files import given_path
 from mifid.images import (
     SideRanges,
@@ -20,6 +20,7 @@ from mifid.images import (
     Stream,
     ValueRange,
     feature_rows,
+    is_picture,
     open_images,
     range_of,
     sampled,
@@ -35,9 +36,11 @@ __all__ = [
     "check_limit",
     "limited",
     "of_side",
+    "one_picture",
     "open_input",
     "open_side",
     "refuse_mixtures",
+    "refuse_other_networks",
 ]
 
 Input = Source | Stream | Features | Statistics
@@ -148,7 +151,7 @@ def of_side(title: str) -> Iterator[None]:
     """Say which side it is in an error about what was given for it."""
     try:
         yield
-    except InputError as error:
+    except (InputError, FeatureError) as error:
         raise type(error)(f"{title}: {error.message}", hint=error.hint) from error
 
 
@@ -177,7 +180,7 @@ def open_side(
     own_range = range_of(value_range, ranged)
     with (
         stated_for(ranged, by_side=isinstance(value_range, Mapping)),
-        nullcontext() if _is_path(given) else of_side(label.replace("_", " ")),
+        _of_argument(label, given),
     ):
         if given is None:
             argument = "images" if label == "generated" else label
@@ -202,11 +205,30 @@ def open_side(
     side = GivenSide(label, description, opened, given, available)
     if not isinstance(opened, Stream | Statistics) and len(opened) < 2:
         side.close()
-        raise FeatureError(
-            f"{side.title}: {description} holds one picture; a covariance needs two",
-            hint="FID compares sets; a single picture has no distribution.",
-        )
+        raise one_picture(side.title, description, given)
     return side
+
+
+def one_picture(title: str, description: str, given: Any) -> FeatureError:
+    """Return the error for a side of a single picture, with the folder that a file lies in."""
+    hint = "FID compares sets; a single picture has no distribution."
+    if _is_path(given) and os.path.isfile(given) and is_picture(os.path.basename(given)) is None:
+        hint += f" Give the folder that it lies in: {os.path.dirname(given) or '.'}"
+    return FeatureError(
+        f"{title}: {description} holds one picture; a covariance needs two", hint=hint
+    )
+
+
+def _of_argument(label: str, given: Any) -> AbstractContextManager[None]:
+    """Name a side in errors about it: for a path as it was given, on the command line its option.
+
+    A submission is called by its name, where there are several.
+    """
+    if not _is_path(given):
+        return of_side(label.replace("_", " "))
+    if label == "submission":
+        return nullcontext()
+    return of_side(setting("images" if label == "generated" else label))
 
 
 def _is_path(given: Any) -> bool:
@@ -243,6 +265,22 @@ _INCEPTION = ("inception", UNKNOWN, "dgm-eval inception")
 _INCEPTION_WIDTH = 2048
 
 
+def refuse_other_networks(sides: Collection[GivenSide], extractor: object) -> None:
+    """Refuse files of another network than the one that is named, before its weights are sought.
+
+    Raises:
+        CompatibilityError: naming both extractors.
+    """
+    pictures = next((side for side in sides if _pictures(side)), None)
+    if pictures is None or not isinstance(extractor, str) or extractor not in EXTRACTORS:
+        return
+    for side in sides:
+        if isinstance(side.input, Features | Statistics):
+            maker = side.input.provenance
+            if maker.fingerprint is not None and maker.extractor != extractor:
+                raise _mixture((side, maker), (pictures, Identity(extractor, None)))
+
+
 def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
     for file in sides:
         found = file.input
@@ -255,8 +293,10 @@ def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
             other_name = _name(_maker(other, identity))
             if other_name in (name, UNKNOWN) or {name, other_name} <= set(_INCEPTION):
                 if _pictures(other) and other_name == "inception":
-                    _check_inception(file, found)
+                    _check_width(file, found, other_name)
                 continue
+            if name == UNKNOWN and _pictures(other) and other_name in EXTRACTORS:
+                _check_width(file, found, other_name)
             says = "does not say which network made it" if name == UNKNOWN else f"is of {name}"
             raise CompatibilityError(
                 f"the {file.title} ({file.description}) {says}, and the {other.title} is made with "
@@ -267,13 +307,14 @@ def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
             )
 
 
-def _check_inception(file: GivenSide, found: Features | Statistics) -> None:
+def _check_width(file: GivenSide, found: Features | Statistics, extractor: str) -> None:
     width = found.values.shape[1] if isinstance(found, Features) else len(found.mu)
     if width != _INCEPTION_WIDTH:
         raise CompatibilityError(
             f"the {file.title} ({file.description}) has features of width {width:,}, those of "
-            f"extractor 'inception' have {_INCEPTION_WIDTH:,}: it is another network's",
-            hint=f"Make the {file.title} again from its pictures: {_build()}",
+            f"extractor '{extractor}' have {_INCEPTION_WIDTH:,}: it is another network's",
+            hint=f"Make the {file.title} again from its pictures: "
+            + _build("" if extractor == "inception" else setting("extractor", extractor)),
         )
 
 
@@ -305,7 +346,8 @@ def _mixture(
         difference, option = " with other weights", "the same weights"
     use = f"Use {option} for the {other_side.title}, or make" if _pictures(other_side) else "Make"
     return CompatibilityError(
-        f"the {side.title} was made with extractor '{name}', "
+        f"the {side.title}{f' ({side.description})' * side.from_file} was made with extractor "
+        f"'{name}', "
         f"the {other_side.title} with '{other_name}'{difference}",
         hint=f"{use} the {side.title} again: {command}",
     )

@@ -151,7 +151,12 @@ def score(
         ]
         seconds = {"open": time.perf_counter() - start}
         pipeline = pipeline_for(
-            sides, network=network, settings=settings, cache=store, progress=shown
+            sides,
+            extractor=extractor,
+            network=network,
+            settings=settings,
+            cache=store,
+            progress=shown,
         )
         computed = {
             side.label: compute_side(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)

@@ -64,6 +64,8 @@ def test_an_unknown_file_of_another_width_is_no_inceptions(tmp_path):
     """Found before the pictures are run through the network."""
     with pytest.raises(CompatibilityError, match=r"width 7, those of extractor 'inception' have"):
         refuse_mixtures([side_of_pictures(), side_of_file(tmp_path, width=7)], INCEPTION)
+    with pytest.raises(CompatibilityError, match=r"width 7, those of extractor 'inception-random'"):
+        refuse_mixtures([side_of_pictures(), side_of_file(tmp_path, width=7)], RANDOM)
 
 
 def test_what_is_handed_over_in_python_is_the_callers_to_know():

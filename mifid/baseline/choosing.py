@@ -12,6 +12,7 @@ from mifid.baseline.presets import DEFAULT, preset
 from mifid.baseline.rules import check
 from mifid.baseline.run import CONFIG
 from mifid.errors import InputError, setting
+from mifid.inputs import of_side
 
 __all__ = ["CODE", "NO_SCORES", "choose_config"]
 
@@ -58,7 +59,7 @@ def choose_config(
             )
     if preset_name is not None and config is not None:
         raise InputError(
-            "both a preset and a configuration are given",
+            f"both {setting('preset')} and {setting('config')} are given",
             hint=f"Give one; change single settings of it with {setting('settings')}.",
         )
     inputs, chosen = _begin(out, preset_name, config, resume=resume)
@@ -116,7 +117,9 @@ def _begin(
     if isinstance(config, Config):
         return Inputs(), config
     if config is not None:
-        return read_run_file(config)
+        with of_side(setting("config")):
+            found = read_run_file(config)
+        return found
     if not resume:
         return _of_preset(Inputs(), preset_name or DEFAULT)
     inputs, chosen = read_run_file(own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mifid.baseline.config import Config, parse_duration
+from mifid.baseline.config import Config, parse_duration, titled
 from mifid.baseline.gan import check_schedule
 from mifid.errors import InputError, setting
 
@@ -64,7 +64,9 @@ def _check_length(config: Config) -> None:
         try:
             parse_duration(training.budget)
         except InputError as error:
-            raise InputError(f"training.budget: {error.message}", hint=error.hint) from error
+            raise InputError(
+                f"{titled('training.budget')}: {error.message}", hint=error.hint
+            ) from error
     elif not training.epochs and not training.steps:
         raise InputError(
             "nothing says how long to train: training.budget, training.epochs and training.steps "

@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def compare(
     with recorded_warnings() as warned, ExitStack() as files:
 
         def opened(label: str, raw: Any, title: str) -> GivenSide:
-            with blamed(title):
+            with blamed(title) if label == "submission" else nullcontext():
                 side = open_side(label, raw, value_range=value_range, limit=limit, seed=seed)
             return files.enter_context(closing(side))
 
@@ -130,6 +130,7 @@ def compare(
         every = [*references.values(), *sides.values()]
         pipeline = pipeline_for(
             every,
+            extractor=extractor,
             network=lambda: open_extractor(
                 extractor, weights=weights, backend=backend, precision=precision, progress=shown
             ),

@@ -21,6 +21,7 @@ from mifid.inputs import (
     limited,
     open_side,
     refuse_mixtures,
+    refuse_other_networks,
 )
 from mifid.pipeline import Settings
 from mifid.progress import Progress, choose
@@ -92,6 +93,7 @@ def diagnose(
             if isinstance(side.input, Source):
                 for doubt in side.input.doubts:
                     warn(f"{side.title}: {doubt}")
+        refuse_other_networks(sides.values(), extractor)
         opened = open_extractor(
             extractor, weights=weights, backend=backend, precision=precision, progress=shown
         )

@@ -59,14 +59,14 @@ def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
     for name in given:
         if name not in METRICS and name not in GROUPS:
             raise InputError(
-                f"unknown metric '{name}'",
+                f"{setting('metrics')}: unknown metric '{name}'",
                 hint=suggest(name, [*METRICS, *GROUPS], aliases=METRICS.aliases),
             )
         wanted.update(GROUPS.get(name, (name,)))
     if not wanted:
         raise InputError("no metric was asked for", hint=f"There are: {', '.join(METRICS)}.")
     if not 0 <= epsilon <= 1:
-        raise InputError(f"epsilon is {epsilon}; expected 0 to 1, as distances are")
+        raise InputError(f"{setting('epsilon')} is {epsilon}; expected 0 to 1, as distances are")
     return frozenset(wanted)
 
 

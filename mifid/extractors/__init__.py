@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mifid.errors import InputError, setting
 from mifid.extractors.base import EXACT, Extractor, choose_precision
 from mifid.progress import Progress, Silent
-from mifid.registry import Registry, import_object, lazy_names
+from mifid.registry import Registry, import_object, lazy_names, suggest
 
 __all__ = ["EXACT", "EXTRACTORS", "Extractor", "open_extractor"]
 
@@ -53,6 +53,11 @@ def open_extractor(
     if isinstance(given, Extractor):
         return given
     if isinstance(given, str) and ":" not in given:
+        if given not in EXTRACTORS:
+            raise InputError(
+                f"{setting('extractor')}: unknown extractor '{given}'",
+                hint=f"{suggest(given, EXTRACTORS)} Or your own: package.module:function.",
+            )
         opened: Extractor = EXTRACTORS[given](
             weights=weights,
             progress=progress or Silent(),

@@ -42,8 +42,15 @@ def choose_device(device: str = "auto") -> torch.device:
 def _unusable(device: str, why: str) -> InputError:
     return InputError(
         f"device '{device}' cannot be used here: {why}",
-        hint=f"For {setting('device')} there are: auto, cpu, cuda, cuda:1, cuda:all and mps.",
+        hint=f"What works here: {', '.join(setting('device', name) for name in _working())}.",
     )
+
+
+def _working() -> list[str]:
+    """Return the devices that there are."""
+    others = [f"cuda:{number}" for number in range(1, torch.cuda.device_count())]
+    cuda = ["cuda", *others, "cuda:all"] if torch.cuda.is_available() else []
+    return ["auto", "cpu", *cuda, *["mps"] * torch.backends.mps.is_available()]
 
 
 def choose_devices(device: str = "auto") -> list[torch.device]:

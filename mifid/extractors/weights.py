@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mifid.errors import WeightsError, setting
-from mifid.files import cache_folder, sha256_of_file
+from mifid.files import cache_folder, no_such_file, sha256_of_file
 from mifid.progress import Progress
 
 __all__ = [
@@ -176,8 +176,18 @@ def find(explicit: str | os.PathLike[str] | None = None) -> Weights | None:
         if path.is_file():
             return Weights(path, place, sha256_of_file(path))
         if place in {setting("weights"), "MIFID_WEIGHTS"}:
-            raise WeightsError(f"{place}: no such file: {path}", hint=_ways_out())
+            raise _no_file(place, path)
     return None
+
+
+def _no_file(place: str, path: Path) -> WeightsError:
+    """Return the error for a file that was named and is not there."""
+    if path.is_dir():
+        inside = next((path / name for name in FILE_NAMES if (path / name).is_file()), None)
+        hint = f"Give the file in it: {inside}" if inside else f"Give a file, as {FILE_NAMES[0]}."
+        return WeightsError(f"{place}: {path} is a folder", hint=hint)
+    missing = no_such_file(path, hint="Without it the weights are looked for; see `mifid weights`.")
+    return WeightsError(f"{place}: {missing.message}", hint=missing.hint)
 
 
 def obtain(explicit: str | os.PathLike[str] | None, progress: Progress) -> Weights:
@@ -230,7 +240,7 @@ def _ways_out() -> str:
             "  - on Kaggle without internet, add a dataset that holds the file; /kaggle/input is",
             "    searched",
             "  - to try everything else without weights: "
-            f"{setting('extractor', 'inception-random')} {setting('epsilon', 0.03)}",
+            f"{setting('extractor', 'inception-random')}",
             "    (its scores are not comparable with Kaggle's)",
         ]
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mifid.errors import InputError
 from mifid.files import given_path, no_such_file
 from mifid.images.ranges import ValueRange
-from mifid.images.signatures import LENGTH, kind_of
+from mifid.images.signatures import LENGTH, advice_on, kind_of
 from mifid.images.source import Source, Stream, printable
 from mifid.registry import import_object, lazy_names
 
@@ -102,11 +102,9 @@ def _unreadable(path: Path) -> InputError:
     if kind is None:
         told, advice = f"it begins with {start[:16]!r}", ""
     else:
-        told, advice = f"it is {kind.words}", kind.advice
-        if kind.words.endswith("picture") and not advice:
-            advice = "Give it the ending of what it is, such as .jpg."
-        elif kind.words == "a text":
-            advice = "A list of files is given in Python: mifid.score(open(path).read().split())."
+        told = f"it is {kind.words}"
+        listed = "A list of files is given in Python: mifid.score(open(path).read().split())."
+        advice = advice_on(kind, listed if kind.words == "a text" else "")
     return InputError(
         f"{path} is neither pictures, nor features, nor statistics: {told}",
         hint=f"{advice} {_HINT}".strip(),

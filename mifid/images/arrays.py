@@ -14,6 +14,7 @@ from mifid.errors import InputError, first_line, setting
 from mifid.files import DAMAGED_ARRAYS
 from mifid.images.archive import most_bytes
 from mifid.images.ranges import Quantizer, ValueRange
+from mifid.images.signatures import LENGTH, Kind, advice_on, kind_of
 from mifid.images.source import Decoded, Pixels, Source, no_pictures
 
 __all__ = [
@@ -129,15 +130,29 @@ def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = No
         problem = first_line(error)
         if "bject" in problem:  # NumPy's words for arrays of dtype object
             problem = "its array holds Python objects"
-        raise InputError(
-            f"cannot read {path} as NumPy arrays: {problem}",
-            hint="It may be cut short or damaged; arrays of Python objects are never loaded. "
-            "Save pictures of one size as one uint8 array, those of several sizes as files.",
-        ) from error
+        hint = (
+            "It may be cut short or damaged; arrays of Python objects are never loaded. "
+            "Save pictures of one size as one uint8 array, those of several sizes as files."
+        )
+        kind = _kind_of_file(path)
+        if kind is not None and kind.words != _HOLD_ARRAYS[path.suffix.lower()]:
+            problem, hint = f"it is {kind.words}", advice_on(kind, hint)
+        raise InputError(f"cannot read {path} as NumPy arrays: {problem}", hint=hint) from error
     stacker = Stacker(value_range)
     pixels = stacker(array, str(path))
     stacker.finish(str(path))
     return ArraySource(pixels, f"array file {path}", stacker.doubts())
+
+
+_HOLD_ARRAYS = {".npy": "a NumPy array", ".npz": "a zip file"}
+
+
+def _kind_of_file(path: Path) -> Kind | None:
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(LENGTH))
+    except OSError:
+        return None
 
 
 def _from_npy(path: Path) -> npt.NDArray[Any]:
@@ -169,7 +184,7 @@ def _from_npz(path: Path) -> npt.NDArray[Any]:
     if grey is not None:
         return grey
     raise InputError(
-        f"{path} holds neither pictures nor statistics: its arrays are {found}",
+        f"{path} holds no pictures: its arrays are {found}",
         hint="Expected (N, H, W, 3) uint8 pictures, or 'features', or 'mu' and 'sigma'.",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["LENGTH", "Kind", "kind_of"]
+__all__ = ["LENGTH", "Kind", "advice_on", "kind_of"]
 
 LENGTH = 512
 """So many first bytes tell all kinds; of a tar the whole first header."""
@@ -79,6 +79,15 @@ def kind_of(start: bytes) -> Kind | None:
             "It begins like a web page: was a login page saved instead of the file?",
         )
     return Kind("a text") if _is_text(start) else None
+
+
+def advice_on(kind: Kind, otherwise: str) -> str:
+    """Return what to do with a file whose ending says that it is something else."""
+    if kind.advice:
+        return kind.advice
+    if kind.words.endswith("picture"):
+        return "Give it the ending of what it is, such as .jpg."
+    return otherwise
 
 
 def _is_text(start: bytes) -> bool:

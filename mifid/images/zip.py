@@ -19,7 +19,7 @@ from mifid.images.archive import (
     sha256_if_unchanged,
     stamp,
 )
-from mifid.images.signatures import LENGTH, kind_of
+from mifid.images.signatures import LENGTH, advice_on, kind_of
 from mifid.images.source import Source
 
 __all__ = [
@@ -189,7 +189,7 @@ def _no_zip(path: Path, error: zipfile.BadZipFile, otherwise: str | None) -> Inp
     kind = kind_of(start)
     if kind is None:
         return InputError(f"{path} is not a zip file: it begins with {start[:16]!r}", hint=hint)
-    advice = kind.advice or hint
+    advice = advice_on(kind, otherwise or hint)
     if otherwise and "ending" in advice:  # another name helps only where other kinds are read
         advice = otherwise
     return InputError(f"{path} is not a zip file: it is {kind.words}", hint=advice)

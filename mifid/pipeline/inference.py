@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError
+from mifid.errors import FeatureError, InputError, setting
 from mifid.extractors import Extractor, isolated
 from mifid.images import (
     Batch,
@@ -58,7 +58,7 @@ class Settings:
         for name in ("batch_size", "workers"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise InputError(f"{name} is {value}; expected 1 or more")
+                raise InputError(f"{setting(name)} is {value}; expected 1 or more")
 
 
 class Extraction:

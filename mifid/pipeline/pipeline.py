@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import Cache, make_key
-from mifid.errors import warn
+from mifid.errors import InputError, setting, warn
 from mifid.extractors import EXACT, Extractor, open_extractor
 from mifid.images import (
     Inspection,
@@ -29,7 +30,7 @@ from mifid.images import (
 )
 from mifid.pipeline.inference import Extraction, Settings
 from mifid.progress import Progress, Silent, choose
-from mifid.statistics import Features, Provenance, Statistics
+from mifid.statistics import Features, Provenance, Statistics, holds_statistics
 from mifid.uncertainty import SEED
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "features",
     "from_entry",
     "inspection_from_entry",
+    "open_pictures",
     "statistics_from_entry",
     "statistics_to_entry",
     "to_entry",
@@ -200,7 +202,7 @@ def features(
     (4, 3)
     """
     shown = choose(progress)
-    source = open_images(images, value_range=value_range)
+    source = open_pictures(images, value_range=value_range)
     available = None
     if limit is not None and isinstance(source, Stream):
         source.limit = limit
@@ -220,6 +222,23 @@ def features(
     for doubt in source.doubts:
         warn(doubt)
     return replace(found, available=available)
+
+
+def open_pictures(images: Any, *, value_range: ValueRange | None) -> Source | Stream:
+    """Open what features are computed of.
+
+    Raises:
+        InputError: it cannot be opened; it holds features or statistics already.
+    """
+    try:
+        return open_images(images, value_range=value_range)
+    except InputError as error:
+        if not (isinstance(images, str | os.PathLike) and holds_statistics(images)):
+            raise
+        raise InputError(
+            f"{os.fspath(images)} holds features or statistics already, and no pictures",
+            hint=f"It can be scored against as it is: give it as {setting('reference')}.",
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 from mifid.errors import MifidError
 from mifid.extractors import EXACT, Extractor
 from mifid.files import check_output, occupied
-from mifid.images import ValueRange
-from mifid.pipeline.pipeline import features
+from mifid.images import Source, ValueRange
+from mifid.inputs import one_picture
+from mifid.pipeline.pipeline import features, open_pictures
 from mifid.progress import Progress
 from mifid.statistics import UNKNOWN, Features, formats
 from mifid.uncertainty import SEED
@@ -54,12 +55,17 @@ def build_reference(
         OutputError: ``out`` cannot be written, or has an ending that is not ``.npz`` (none: it is
             added), or is no reference of ours; found out before any picture is read. Or it is the
             reference of other pictures.
+        FeatureError: it would be of one picture.
         MifidError: as :func:`mifid.features`.
     """
     target = reference_file(out)
     there = None if force or not target.exists() else _reference_in(target)
+    opened = open_pictures(images, value_range=value_range)
+    if isinstance(opened, Source) and len(opened) < 2:
+        opened.close()
+        raise one_picture("reference", opened.description, images)
     computed = features(
-        images,
+        opened,
         extractor=extractor,
         weights=weights,
         backend=backend,
@@ -68,7 +74,6 @@ def build_reference(
         batch_size=batch_size,
         workers=workers,
         skip_bad=skip_bad,
-        value_range=value_range,
         limit=limit,
         seed=seed,
         cache=cache,

@@ -18,7 +18,7 @@ from mifid.errors import (
 )
 from mifid.extractors import Extractor, logits
 from mifid.images import Source, Stream
-from mifid.inputs import GivenSide, Side, of_side, refuse_mixtures
+from mifid.inputs import GivenSide, Side, of_side, refuse_mixtures, refuse_other_networks
 from mifid.pipeline.inference import Settings
 from mifid.pipeline.pipeline import Outcome, Pipeline
 from mifid.progress import Progress
@@ -36,6 +36,7 @@ _FEW = 4_096
 def pipeline_for(
     sides: Collection[GivenSide],
     *,
+    extractor: object,
     network: Callable[[], Extractor],
     settings: Settings,
     cache: Cache | None,
@@ -43,9 +44,16 @@ def pipeline_for(
 ) -> Pipeline | None:
     """Return what computes features of the sides; None if all are features or statistics already.
 
+    Args:
+        sides: opened.
+        extractor: as the user gave it.
+        network: opens it; not called if no side needs it.
+        settings, cache, progress: of the pipeline.
+
     Raises:
         CompatibilityError: features of different networks would meet.
     """
+    refuse_other_networks(sides, extractor)
     pipeline = None
     if any(isinstance(side.input, Source | Stream) for side in sides):
         pipeline = Pipeline(network(), settings=settings, cache=cache, progress=progress)

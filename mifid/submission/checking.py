@@ -158,7 +158,7 @@ def check(
 
 
 _ANOTHER_KIND = (
-    "Only zips are checked: write its pictures as files, then zip -X -j images.zip out/*.jpg"
+    "Only zips are checked: give images.zip, or make it of pictures: zip -X -j images.zip out/*.jpg"
 )
 
 

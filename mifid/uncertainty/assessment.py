@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mifid.cache import Cache, kept
-from mifid.errors import FeatureError, InputError, UnavailableError
+from mifid.errors import FeatureError, InputError, UnavailableError, setting
 from mifid.progress import Progress
 from mifid.statistics import Features, Statistics
 from mifid.uncertainty.bias import Bias, estimate_bias
@@ -60,7 +60,9 @@ class Resampling:
 
     def __post_init__(self) -> None:
         if self.ci is not None and not (self.ci == 0 or 50 <= self.ci <= 99.9):
-            raise InputError(f"ci is {self.ci:g}; expected 50 to 99.9 per cent, or 0 for none")
+            raise InputError(
+                f"{setting('ci')} is {self.ci:g}; expected 50 to 99.9 per cent, or 0 for none"
+            )
         unknown = sorted(set(self.resample) - {"generated", "reference"})
         if unknown or not self.resample:
             raise InputError(
@@ -68,9 +70,11 @@ class Resampling:
                 hint="Expected generated, reference, or both.",
             )
         if self.replicates < 100:
-            raise InputError(f"replicates is {self.replicates}; an interval needs at least 100")
+            raise InputError(
+                f"{setting('replicates')} is {self.replicates}; an interval needs at least 100"
+            )
         if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed is {self.seed}; expected 0 to 4294967295")
+            raise InputError(f"{setting('seed')} is {self.seed}; expected 0 to 4294967295")
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,7 @@ def test_weights_that_were_named_and_are_missing_are_told(failure, monkeypatch):
     monkeypatch.setenv("MIFID_WEIGHTS", "gone.pth")
     for arguments in (["show"], ["verify"]):
         message = failure("weights", *arguments)
-        assert "MIFID_WEIGHTS: no such file: gone.pth" in message
-        assert "Ways out" in message
+        assert "MIFID_WEIGHTS: no such file or folder: gone.pth" in message
 
 
 def test_verifying_what_is_no_weights_file(failure, file):
@@ -151,7 +150,10 @@ def test_verifying_nothing(failure):
 
 
 def test_verifying_a_missing_file(failure):
-    assert "--weights: no such file: gone.pth" in failure("weights", "verify", "gone.pth")
+    message = failure("weights", "verify", "gone.pth")
+    assert "WEIGHTS: no such file or folder: gone.pth" in message
+    assert "--weights" not in message
+    assert "WEIGHTS: . is a folder" in failure("weights", "verify", ".")
 
 
 @pytest.mark.parametrize("published", [True, False])

@@ -103,7 +103,7 @@ def make_bad(kind, folder):
         return path, [f"{path} is not a zip file: it is a NumPy array", "Only zips are checked"]
     if kind == "text":
         path.write_bytes(b"hello")
-        return path, [f"{path} is not a zip file: it is a text"]
+        return path, [f"{path} is not a zip file: it is a text", "give images.zip"]
     if kind == "cut short":
         write_zip(path, jpegs(3))
         path.write_bytes(path.read_bytes()[:500])

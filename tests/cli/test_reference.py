@@ -109,7 +109,17 @@ def test_one_picture_makes_no_reference(failure, folder):
     (folder / "one").mkdir()
     Image.fromarray(noise(0, 32, 32)).save(folder / "one" / "a.png")
     message = failure(*BUILD, "one", "-o", "monet.npz", *TOY)
-    assert "two" in message
+    assert "folder one holds one picture; a covariance needs two" in message
+    message = failure(*BUILD, "one/a.png", "-o", "monet.npz", *TOY)
+    assert "one/a.png holds one picture" in message
+    assert "Give the folder that it lies in: one" in message
+
+
+def test_what_is_a_reference_already_is_told_so(failure, run, folder):
+    assert run(*BUILD, "monet", "-o", "real.npz", *TOY).exit_code == 0
+    message = failure(*BUILD, "real.npz", "-o", "again.npz", *TOY)
+    assert "real.npz holds features or statistics already, and no pictures" in message
+    assert "give it as --ref" in message
     assert not (folder / "monet.npz").exists()
 
 

@@ -14,6 +14,7 @@ from toys import colours, drawn, write_pictures
 
 import mifid
 from mifid.errors import InputError
+from mifid.statistics import Features
 from mifid.statistics.provenance import Provenance
 
 PAIR = ("out", "--ref", "monet")
@@ -452,14 +453,40 @@ def test_features_that_are_no_numbers_are_refused(value, failure, own_extractor)
 def test_an_unknown_device_is_told_with_those_there_are(failure):
     message = failure("score", *PAIR, "--extractor", "toys:colours", "--device", "gpu")
     assert "device 'gpu' cannot be used here" in message
-    assert "For --device there are: auto, cpu, cuda, cuda:1, cuda:all and mps." in message
+    assert "What works here: --device auto, --device cpu" in message
 
 
-def test_weights_that_are_missing_are_told_with_every_way_out(failure):
+def test_a_weights_file_that_is_missing_is_told(failure):
     message = failure("score", *PAIR, "--weights", "no/such.pth")
-    assert "--weights: no such file: no/such.pth" in message
-    for way in ("MIFID_WEIGHTS", "/kaggle/input", "inception-random", "https://github.com/toshas"):
-        assert way in message
+    assert "--weights: no such file or folder: no/such.pth" in message
+    assert "Without it the weights are looked for" in message
+
+
+def test_a_side_that_is_missing_is_told_by_its_option(failure):
+    for options in (["--held-out", "gone"], ["--memorization-ref", "gone"]):
+        message = failure("score", *PAIR, *options)
+        assert f"{options[0]}: no such file or folder: gone" in message
+    assert "--ref: no such file or folder: gone" in failure("score", "out", "--ref", "gone")
+    assert "IMAGES: no such file or folder: gone" in failure("score", "gone", "--ref", "monet")
+    message = failure("score", *PAIR, "-o", "report.pdf")
+    assert "-o: cannot write report.pdf" in message
+    assert "--ci is 10; expected" in failure("score", *PAIR, "--ci", "10")
+
+
+def test_a_reference_of_another_network_is_told_before_weights_are_sought(failure, monkeypatch):
+    monkeypatch.setattr("mifid.extractors.weights.fetch", None)
+    made = Features(np.eye(4, dtype=np.float32), provenance=Provenance("inception-random", "x"))
+    made.save("ref.npz")
+    for command in (["score", "out"], ["compare", "out", "monet"], ["diagnose", "out"]):
+        message = failure(*command, "--ref", "ref.npz")
+        assert "(features in ref.npz) was made with extractor 'inception-random'" in message
+        assert "Use --extractor inception-random for the" in message
+
+
+def test_of_one_picture_the_folder_is_named(failure):
+    message = failure("score", "out/000.png", "--ref", "monet")
+    assert "out/000.png holds one picture; a covariance needs two" in message
+    assert "Give the folder that it lies in: out" in message
 
 
 @pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")  # not the published file

@@ -80,7 +80,7 @@ def test_a_named_file_that_is_missing(variable, tmp_path, monkeypatch, offline):
     named = tmp_path / "gone.pth"
     if variable:
         monkeypatch.setenv("MIFID_WEIGHTS", str(named))
-    with pytest.raises(WeightsError, match=r"no such file: .*gone\.pth"):
+    with pytest.raises(WeightsError, match=r"no such file or folder: .*gone\.pth"):
         weights.find(None if variable else named)
 
 

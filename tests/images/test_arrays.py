@@ -361,7 +361,7 @@ def test_an_npz_of_other_things_is_told_with_what_it_holds(tmp_path):
     np.savez(tmp_path / "a.npz", labels=np.arange(3), weights=np.zeros((3, 3)))
     with pytest.raises(InputError) as caught:
         open_images(tmp_path / "a.npz")
-    where = f"{tmp_path / 'a.npz'} holds neither pictures nor statistics"
+    where = f"{tmp_path / 'a.npz'} holds no pictures"
     assert caught.value.message == f"{where}: its arrays are labels, weights"
     assert "Expected (N, H, W, 3) uint8 pictures, or 'features', or 'mu'" in caught.value.hint
 
@@ -396,7 +396,10 @@ def test_what_is_no_array_file_is_told(name, content, tmp_path):
     with pytest.raises(InputError) as caught:
         open_images(tmp_path / name)
     assert f"cannot read {tmp_path / name} as NumPy arrays: " in caught.value.message
-    assert "cut short or damaged" in caught.value.hint
+    other = content[:1] in (b"P", b"\x93") and (content[:1] == b"P") == (name == "a.npy")
+    hint = "to the end?" if not content else "the ending ." if other else "cut short or damaged"
+    assert hint in caught.value.hint
+    assert content != b"hello" or caught.value.message.endswith(": it is a text")
     assert "pickle" not in caught.value.message  # NumPy's first guess at anything unknown
 
 

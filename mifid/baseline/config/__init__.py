@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mifid.baseline.config.settings import parse_duration as parse_duration
     from mifid.baseline.config.settings import setting_named as setting_named
     from mifid.baseline.config.settings import shown as shown
+    from mifid.baseline.config.settings import titled as titled
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -61,6 +62,7 @@ __getattr__, __dir__ = lazy_names(
             "parse_duration",
             "setting_named",
             "shown",
+            "titled",
         ],
     },
 )

@@ -29,6 +29,7 @@ __all__ = [
     "parse_duration",
     "setting_named",
     "shown",
+    "titled",
 ]
 
 _KINDS = {
@@ -211,6 +212,12 @@ def override(config: Config, assignment: str) -> Config:
     found = [setting for setting in describe(config) if setting.name == name]
     value = _parsed(text, type(found[0].default)) if found else text
     return changed(config, {name: value}, where=f"'{assignment}'")
+
+
+def titled(name: str) -> str:
+    """Return a setting's name, with the option before it that the running command has for it."""
+    option = setting(name)
+    return name if option == name else f"{option} ({name})"
 
 
 def differences(a: Config, b: Config) -> list[str]:

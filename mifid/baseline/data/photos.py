@@ -10,8 +10,9 @@ from typing import Any
 
 from mifid.baseline.config import Data
 from mifid.baseline.data.fitting import fit_picture
-from mifid.errors import InputError, PictureError, warn
+from mifid.errors import InputError, PictureError, setting, warn
 from mifid.images import Decoded, Pixels, Source, Subset, decode, digest, open_images, stated_for
+from mifid.inputs import of_side
 from mifid.progress import Progress
 from mifid.submission import Rules, entry_names
 
@@ -34,7 +35,7 @@ class Photos:
     """
 
     def __init__(self, given: Any, *, data: Data, limit: int | None) -> None:
-        with stated_for(None):
+        with stated_for(None), of_side(setting("photos")):
             source = open_images(given)
         if not isinstance(source, Source):
             raise InputError(

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from mifid.baseline.config import Data
+from mifid.baseline.config import Data, titled
 from mifid.baseline.data.fitting import FittedSource
 from mifid.baseline.data.selection import select as select_names
 from mifid.baseline.distributed import Processes
@@ -211,7 +211,7 @@ def store_pixels(
 def _choose(source: Source, *, label: str, limit: int, select: str) -> Sequence[int]:
     indices: Sequence[int] = range(len(source))
     if select:
-        indices = select_names(source.names, file=select, setting=f"data.select_{label}")
+        indices = select_names(source.names, file=select, setting=titled(f"data.select_{label}"))
     return indices[:limit] if limit else indices
 
 
@@ -353,7 +353,8 @@ def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
                 hint="Give the pictures that they were computed from.",
             ) from error
         if not noted_in:
-            raise
+            where = setting(_GIVEN_AS[label])
+            raise InputError(f"{where}: {error.message}", hint=error.hint) from error
         raise InputError(
             f"{label}: {error.message}",
             hint=f"{noted_in} names them so. If they have moved, say where they are now with "

@@ -59,9 +59,9 @@ def check_settings(
     """Raise InputError for what is out of its range; None is a default."""
     for name, value in (("batch_size", batch_size), ("workers", workers), ("limit", limit)):
         if value is not None and value < 1:
-            raise InputError(f"{name} is {value}; expected 1 or more")
+            raise InputError(f"{setting(name)} is {value}; expected 1 or more")
     if not 1 <= quality <= 100:
-        raise InputError(f"quality is {quality}; expected 1 to 100")
+        raise InputError(f"{setting('quality')} is {quality}; expected 1 to 100")
 
 
 def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules, force: bool) -> None:

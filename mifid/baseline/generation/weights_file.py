@@ -160,7 +160,7 @@ def _file_of(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise WeightsError(f"no such file: {path}", hint=_HINT)
+        raise WeightsError(f"{setting('checkpoint')}: no such file: {path}", hint=_HINT)
     if (path / _BEST).is_file():
         return path / _BEST
     if (path / "config.toml").is_file():
