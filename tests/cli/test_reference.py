@@ -113,6 +113,7 @@ def test_one_picture_makes_no_reference(failure, folder):
     message = failure(*BUILD, "one/a.png", "-o", "monet.npz", *TOY)
     assert "one/a.png holds one picture" in message
     assert "Give the folder that it lies in: one" in message
+    assert not (folder / "monet.npz").exists()
 
 
 def test_what_is_a_reference_already_is_told_so(failure, run, folder):
@@ -120,7 +121,6 @@ def test_what_is_a_reference_already_is_told_so(failure, run, folder):
     message = failure(*BUILD, "real.npz", "-o", "again.npz", *TOY)
     assert "real.npz holds features or statistics already, and no pictures" in message
     assert "give it as --ref" in message
-    assert not (folder / "monet.npz").exists()
 
 
 def test_ctrl_c_leaves_nothing(run, own_extractor, folder):
