@@ -1,7 +1,7 @@
 """What generating a submission costs beyond the network: photos in, images.zip out, checked.
 
-python benchmarks/generation.py --docs docs/training.md
-python benchmarks/generation.py --photos photo_jpg/ --limit 200 --docs docs/training.md
+python -m benchmarks.generation --docs docs/training.md
+python -m benchmarks.generation --photos photo_jpg/ --limit 200 --docs docs/training.md
 
 Three things take turns: the bare network over batches that lie in memory already, `generate()`
 from a zip of photos (decoding, network, encoding, archive and check), and the same work one thing
@@ -23,9 +23,9 @@ from statistics import median
 import click
 import numpy as np
 import torch
-from machine import describe_machine, markdown_table, write_section
 from PIL import Image
 
+from benchmarks.machine import describe_machine, markdown_table, write_section
 from mifid.baseline.config import Config, Data, Generator
 from mifid.baseline.generation import Painter, generate, save_generator
 from mifid.baseline.generation.generating import default_batch_size
@@ -39,10 +39,7 @@ from mifid.images.zip import open_zip
 from mifid.submission import MONET, encode_picture
 
 PACKAGES = ("mifid", "torch", "numpy", "pillow")
-NETWORKS = {
-    "unet": Generator(network="unet"),
-    "resnet9": Generator(network="resnet", blocks=9),
-}
+NETWORKS = {"unet": Generator(network="unet"), "resnet9": Generator(network="resnet", blocks=9)}
 
 
 @dataclass(frozen=True)
@@ -199,7 +196,7 @@ def main(
             f"checks nothing. Medians of {rounds} rounds, in which the three take turns; the "
             "ratio is of one round's two.",
             markdown_table(header, rows),
-            f"{describe_machine(PACKAGES)}. Again with `python benchmarks/generation.py "
+            f"{describe_machine(PACKAGES)}. Again with `python -m benchmarks.generation "
             f"{'--photos photo_jpg/ ' if photos else ''}--limit {count} --docs docs/training.md`.",
         ]
     )

@@ -1,30 +1,94 @@
-"""Seconds and memory of the metrics, beside SciPy's matrix square root and general eigenvalues.
+"""Seconds and memory of every metric, and of FID beside the ways that others compute it.
 
-python benchmarks/metrics.py --docs docs/benchmarks.md
+python -m benchmarks.metrics --docs docs/benchmarks.md
 """
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import numpy as np
-from machine import describe_machine, markdown_table, write_section
 
-WIDTH = 2048
+from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.processes import call, peak_mib
+from mifid.errors import UnavailableError
+from mifid.metrics import METRICS, Moments, frechet_distance, memorization_distance
+
+CLASSES = 1008  # logits of the Inception graph
+WARM_ROWS = 128
+SEEDS = {"generated": 1, "reference": 2, "training": 2, "held_out": 3, "logits": 4}
+"""Which rows a side has: what was trained on is the reference."""
 
 
-def features(n: int, seed: int) -> np.ndarray:
-    """Draw features like Inception's: not negative, sparse, correlated; (n, 2048) float32."""
+def draw(n: int, width: int, seed: int) -> np.ndarray:
+    """Draw features like Inception's, of one distribution whatever the seed; (n, width) float32.
+
+    Some rows at a time, so that a process's peak is that of the measure and not of this.
+    """
+    mixing = np.random.RandomState(0).randn(64, width).astype(np.float32) * 0.15
     random = np.random.RandomState(seed)
-    mixing = random.randn(64, WIDTH).astype(np.float32) * 0.15
-    noise = random.randn(n, WIDTH).astype(np.float32) * 0.3
+    drawn = np.empty((n, width), dtype=np.float32)
+    for start in range(0, n, 256):
+        rows = drawn[start : start + 256]
+        rows[:] = random.standard_normal((len(rows), 64)) @ mixing
+        rows += 0.3 * random.standard_normal(rows.shape) + 0.2
+        np.maximum(rows, 0, out=rows)
+    return drawn
+
+
+# --- every metric --------------------------------------------------------------------------------
+
+
+def sides(metric: str, generated: int, reference: int, held_out: int, width: int) -> dict:
+    """Draw what the metric needs."""
+    rows = {"reference": reference, "training": reference, "held_out": held_out}
+    return {
+        side: draw(rows.get(side, generated), CLASSES if side == "logits" else width, SEEDS[side])
+        for side in METRICS[metric].needs
+    }
+
+
+def measure(*, metric: str, sizes: tuple[int, int, int, int]) -> dict:
+    """Run one metric here; the memory is what it added to the most this process ever held."""
+    given = sides(metric, *sizes)
+    function = METRICS[metric].function
+    with suppress(UnavailableError):  # too few rows to warm up with is no reason to fail
+        function(**{side: rows[:WARM_ROWS] for side, rows in given.items()})
+    before, start = peak_mib(), time.perf_counter()
+    values = function(**given)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "mib": peak_mib() - before, "values": dict(values)}
+
+
+def metrics_table(metrics: list[str], settings: list[tuple[int, ...]], rounds: int) -> str:
+    """Return the Markdown table, a row a metric: median seconds and most MiB of some processes."""
+    header = ["Measure", "Needs"]
+    for generated, reference, *_ in settings:
+        header += [f"{generated:,} × {reference:,}: seconds", "MiB"]
+    rows = []
+    for name in metrics:
+        row = [f"`{name}`", ", ".join(METRICS[name].needs).replace("_", " ")]
+        for sizes in settings:
+            found = [call("metrics:measure", metric=name, sizes=sizes)[0] for _ in range(rounds)]
+            row.append(f"{statistics.median(one['seconds'] for one in found):.2f}")
+            row.append(f"{max(one['mib'] for one in found):,.0f}")
+        rows.append(row)
+    return markdown_table(header, rows)
+
+
+# --- FID beside others' ways ---------------------------------------------------------------------
+
+
+def features(n: int, width: int, seed: int) -> np.ndarray:
+    """Draw features whose distribution depends on the seed: FID is large; (n, width) float32."""
+    random = np.random.RandomState(seed)
+    mixing = random.randn(64, width).astype(np.float32) * 0.15
+    noise = random.randn(n, width).astype(np.float32) * 0.3
     return np.maximum(random.randn(n, 64).astype(np.float32) @ mixing + noise + 0.2, 0)
 
 
@@ -52,15 +116,11 @@ def with_eigvals(generated: np.ndarray, reference: np.ndarray) -> float:
 
 def ours(generated: np.ndarray, reference: np.ndarray) -> float:
     """Features on both sides."""
-    from mifid.metrics import frechet_distance
-
     return frechet_distance(generated=generated, reference=reference)
 
 
 def ours_from_moments(generated: np.ndarray, reference: np.ndarray) -> float:
     """Statistics of the generated side, computed within the time."""
-    from mifid.metrics import Moments, frechet_distance
-
     return frechet_distance(generated=Moments(*moments(generated)), reference=reference)
 
 
@@ -72,83 +132,102 @@ ROUTES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 
 
-def trace_table(n: int, m: int, rounds: int) -> str:
-    """Time every route on the same features, in turn."""
-    generated, reference = features(n, 1), features(m, 2)
+def routes_table(n: int, m: int, width: int, rounds: int) -> str:
+    """Time every route on the same features, in turn; the slow ones once."""
+    generated, reference = features(n, width, 1), features(m, width, 2)
     seconds: dict[str, list[float]] = {name: [] for name in ROUTES}
     values = {}
-    for round_number in range(rounds):
+    for number in range(rounds):
         for name, route in ROUTES.items():
-            if round_number and route in (with_sqrtm, with_eigvals):
-                continue  # the slow ones once
+            if number and route in (with_sqrtm, with_eigvals):
+                continue
             start = time.perf_counter()
             values[name] = route(generated, reference)
             seconds[name].append(time.perf_counter() - start)
-    base_name = next(iter(ROUTES))
-    base = statistics.median(seconds[base_name])
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    base = next(iter(ROUTES))
     rows = [
         [
             name,
             f"{values[name]:.6f}",
-            f"{abs(values[name] / values[base_name] - 1):.0e}",
-            f"{statistics.median(times):.2f}",
-            f"{statistics.median(times) / base:.1f}",
+            f"{abs(values[name] / values[base] - 1):.0e}",
+            f"{medians[name]:.2f}",
+            f"{medians[name] / medians[base]:.1f}",
         ]
-        for name, times in seconds.items()
+        for name in ROUTES
     ]
-    header = [f"FID of {n:,} x {m:,} x {WIDTH}", "FID", "difference", "seconds", "ratio"]
+    header = [f"FID of {n:,} x {m:,} x {width}", "FID", "difference", "seconds", "ratio"]
     return markdown_table(header, rows)
 
 
-_MEMORY = """
-import json, resource, sys, time
-sys.path.insert(0, {folder!r})
-from metrics import features
-from mifid.metrics.memorization import memorization_distance
-n = {n}
-generated, reference = features(n, 1), features(n, 2)
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-memorization_distance(generated=generated[:10], reference=reference[:10])
-before, start = peak(), time.perf_counter()
-memorization_distance(generated=generated, reference=reference)
-print(json.dumps([peak() - before, time.perf_counter() - start]))
-"""
+def measure_distance(*, n: int, width: int) -> dict[str, float]:
+    """Seconds of the memorization distance, and its memory above the features."""
+    given = {"generated": features(n, width, 1), "reference": features(n, width, 2)}
+    memorization_distance(**{side: rows[:10] for side, rows in given.items()})
+    before, start = peak_mib(), time.perf_counter()
+    memorization_distance(**given)
+    return {"seconds": time.perf_counter() - start, "mib": peak_mib() - before}
 
 
-def memory_line(n: int) -> str:
-    """Measure the memorization distance's memory above the features, in a process of its own."""
-    code = _MEMORY.format(folder=str(Path(__file__).parent), n=n)
-    printed = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout
-    mib, seconds = json.loads(printed)
-    return (
-        f"Memorization distance of {n:,} x {n:,} x {WIDTH}: {seconds:.1f} s, at most {mib:,.0f} "
-        "MiB more than the process held with its features."
-    )
+# --- the command ---------------------------------------------------------------------------------
 
 
 @click.command()
 @click.option("--generated", default=7000, show_default=True)
-@click.option("--reference", default=300, show_default=True)
-@click.option("--large", default=10_000, show_default=True, help="Side of the memory measurement.")
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
-def main(generated: int, reference: int, large: int, rounds: int, docs: Path | None) -> None:
-    """Measure the metrics alone, on synthetic features."""
-    memory = memory_line(large)  # first, while this process is small
-    text = "\n\n".join(
-        [
-            "## The metrics alone",
-            trace_table(generated, reference, rounds),
-            memory,
-            f"{describe_machine(['numpy', 'scipy'])}. Synthetic features; medians. "
-            "Again with `python benchmarks/metrics.py --docs docs/benchmarks.md`.",
-        ]
-    )
-    click.echo(text)
+@click.option(
+    "--reference",
+    "references",
+    type=int,
+    multiple=True,
+    default=[300, 7000],
+    show_default=True,
+    help="Also what was trained on. Several give several pairs of columns; FID takes the first.",
+)
+@click.option("--held-out", default=1000, show_default=True)
+@click.option("--width", default=2048, show_default=True)
+@click.option("--large", default=10_000, show_default=True, help="Rows of the distance alone.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--metrics", default=",".join(METRICS), show_default=True, help="By commas.")
+@click.option("--docs", type=click.Path(path_type=Path), help="Write the sections into this file.")
+def main(
+    generated: int,
+    references: tuple[int, ...],
+    held_out: int,
+    width: int,
+    large: int,
+    rounds: int,
+    metrics: str,
+    docs: Path | None,
+) -> None:
+    """Measure what each metric costs once the features are there, on synthetic features."""
+    settings = [(generated, reference, held_out, width) for reference in references]
+    again = "Again with `python -m benchmarks.metrics --docs docs/benchmarks.md`."
+    # The processes first, while this one is small.
+    every = f"""\
+## Every measure
+
+Each on features that are there (float32, {width:,} wide), generated × reference, with \
+{held_out:,} held-out pictures where they are needed; the reference is what was trained on. MiB is \
+what the process held at most, above what it held with the features. Each run is a process of its \
+own, warmed up; seconds are the median of {rounds}, MiB the most.
+
+{metrics_table(metrics.split(","), settings, rounds)}
+
+{describe_machine(["numpy"])}. Synthetic features. {again}"""
+    found, _ = call("metrics:measure_distance", n=large, width=width)
+    alone = f"""\
+## The metrics alone
+
+{routes_table(generated, references[0], width, rounds)}
+
+Memorization distance of {large:,} x {large:,} x {width}: {found["seconds"]:.1f} s, at most \
+{found["mib"]:,.0f} MiB more than the process held with its features.
+
+{describe_machine(["numpy", "scipy"])}. Synthetic features; medians. {again}"""
+    click.echo(f"{alone}\n\n{every}")
     if docs:
-        write_section(docs, "metrics", text)
+        write_section(docs, "metrics", alone)
+        write_section(docs, "measures", every)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,6 @@ from torch.optim import Adam
 from mifid.baseline.config import Config
 from mifid.baseline.models.norms import InstanceNorm
 
-__all__ = ["PlainLoop", "commonly_written"]
-
 
 class PlainLoop:
     """A step that passes pictures one kind after the other and reads each loss.
@@ -46,10 +44,7 @@ class PlainLoop:
     def step(self, photos: Tensor, paintings: Tensor) -> dict[str, float]:
         """Move all weights once; return the losses, by the names that ours have."""
         told, painted, photographed = self._move_generators(photos, paintings)
-        for side, real, fake in (
-            ("painting", paintings, painted),
-            ("photo", photos, photographed),
-        ):
+        for side, real, fake in (("painting", paintings, painted), ("photo", photos, photographed)):
             critic = self.networks[f"{side}_discriminator"]
             optimiser = self._optimisers[f"{side}_discriminator"]
             optimiser.zero_grad()

@@ -1,6 +1,6 @@
 """What `--precision fast` saves, and how far it moves features, FID and the memorization distance.
 
-python benchmarks/precision.py --generated FOLDER --reference FOLDER --docs docs/benchmarks.md
+python -m benchmarks.precision --generated FOLDER --reference FOLDER --docs docs/benchmarks.md
 
 Exact and fast take turns on every backend, in batches of one run over pictures that are decoded as
 they come. Without folders pictures are drawn.
@@ -8,8 +8,6 @@ they come. Without folders pictures are drawn.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,10 @@ from typing import Any
 
 import click
 import numpy as np
-from machine import describe_machine, markdown_table, run_measured, write_section
+
+from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.pictures import draw
+from benchmarks.processes import call
 
 BACKENDS = ("openvino", "torch")
 PACKAGES = ("mifid", "torch", "openvino", "numpy", "pillow")
@@ -71,8 +72,12 @@ def moved(fast: Found, exact: Found) -> dict[str, float]:
     }
 
 
-def measure(generated: Any, reference: Any, *, backend: str, device: str, rounds: int) -> dict:
-    """Run exact and fast in turn; medians over rounds."""
+def measure(*, generated: Any, reference: Any, backend: str, device: str, rounds: int) -> dict:
+    """Run exact and fast in turn on folders or so many drawn pictures; medians over rounds."""
+    if isinstance(generated, int):
+        generated = np.stack([draw("photo", number) for number in range(generated)])
+    if isinstance(reference, int):
+        reference = np.stack([draw("painting", number) for number in range(reference)])
     told = []
     for _ in range(rounds):
         exact, fast = (
@@ -86,13 +91,6 @@ def measure(generated: Any, reference: Any, *, backend: str, device: str, rounds
         "exact_fid": exact.scores()["fid"],
         "pictures": [len(exact.generated), len(exact.reference)],
     }
-
-
-def _draw(n: int, kind: str) -> np.ndarray:
-    from mifid.demo import landscape, painting
-
-    draw = {"photo": landscape, "painting": painting}[kind]
-    return np.stack([draw(np.random.RandomState(number)) for number in range(n)])
 
 
 def _section(found: dict[str, dict], *, about: str, repeat: str) -> str:
@@ -150,32 +148,17 @@ def main(
         raise click.UsageError(f"unknown: {', '.join(unknown)}. There are: {', '.join(BACKENDS)}.")
     for backend in backends.split(","):
         click.echo(f"{backend} ...", err=True)
-        command = [sys.executable, __file__, "--child", json.dumps({**task, "backend": backend})]
-        child = run_measured(command)
-        if child.code:
-            raise click.ClickException(child.stderr[-2000:])
-        found[backend] = json.loads(child.stdout.splitlines()[-1])
+        found[backend], _ = call("precision:measure", **task, backend=backend)
     n, m = next(iter(found.values()))["pictures"]
     given = generated is not None and reference is not None
     about = f"{n:,} {'pictures' if generated else 'drawn photos'} against {m:,} "
     about += f"{'pictures' if reference else 'drawn paintings'}, medians of {rounds} in turn"
     options = " --generated FOLDER --reference FOLDER" if given else ""
-    text = _section(found, about=about, repeat=f"python benchmarks/precision.py{options}")
+    text = _section(found, about=about, repeat=f"python -m benchmarks.precision{options}")
     click.echo(text)
     if docs:
         write_section(docs, "precision", text)
 
 
-def _be_child(given: str) -> None:
-    task = json.loads(given)
-    for side, kind in (("generated", "photo"), ("reference", "painting")):
-        if isinstance(task[side], int):
-            task[side] = _draw(task[side], kind)
-    print(json.dumps(measure(**task)))
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        _be_child(sys.argv[2])
-    else:
-        main()
+    main()

@@ -1,201 +1,197 @@
-"""The tools as their users run them, from process start to number.
+"""Processes of their own: commands, functions and `mifid score`, with their time and memory.
 
-Where a tool has a command, that command runs; else its own functions do (peers.py), in a process of
-their own.
+On Linux a process's peak memory starts with that of the process that started it, so what measures
+others stays small: it imports no torch.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
+import os
+import resource
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
-from child import environment, run_child
-from machine import Measured, run_measured
-from peer_job import WORKERS, Job
-from peers import TOOLS
-from tree import together
 
-__all__ = ["BATCH_SIZES", "CACHED", "COLD", "FIRST", "STATES", "Result", "run"]
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout that is measured."""
 
-FIRST, COLD, CACHED = "first run ever", "cold", "cached"
-STATES = {
-    FIRST: "nothing is kept: mifid converts the network for OpenVINO within its time (backend "
-    "torch has nothing to convert)",
-    COLD: "no features are kept; the network was converted by an earlier run",
-    CACHED: "the same command again: the features of both sides are kept",
-}
-"""What mifid finds in its cache. The peers keep nothing of folders of pictures: always cold."""
+PERIOD = 5.0
+"""Seconds between looks at the memory of all processes; each costs about 50 ms a GiB."""
 
-BATCH_SIZES = {
-    "torch-fidelity": 64,
-    "pytorch-fid": 50,
-    "clean-fid-tensorflow": 32,
-    "clean-fid-pytorch": 32,
-    "torchmetrics-fid": 32,
-    "torchmetrics-mifid": 32,
-    "torchmetrics-default": 32,
-}
-"""The peers' own defaults; torchmetrics has none. mifid tells its own."""
+MIB = 1 << 20
+UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes of a unit of `ru_maxrss`."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a process found and took.
+class Measured:
+    """A command that has ended."""
 
-    Attributes:
-        fid: Fréchet Inception Distance.
-        seconds: from its start to its end.
-        cpu_seconds: processor time of all its processes.
-        peak_mib: of its largest process.
-        together_mib: of all its processes, looked at now and then; None if it ended before.
-        batch_size: pictures at a time.
-        workers: what decodes.
-        pictures: how many it met, generated and reference; None if it does not tell.
-        distance: memorization distance, if it computes it as Kaggle does.
-        reversed: the other way round.
-        rate: generated pictures/s while it extracted; None if it did not, or does not tell.
-    """
+    seconds: float  # wall-clock time from its start to its end
+    cpu_seconds: float  # of all its processes: depends less on what else the machine does
+    peak_mib: float  # resident, of its largest process
+    together_mib: float | None  # of all its processes, if watched and found
+    code: int
+    stdout: str
+    stderr: str
 
-    fid: float
-    seconds: float
-    cpu_seconds: float
-    peak_mib: float
-    together_mib: float | None
-    batch_size: int
-    workers: int
-    pictures: tuple[int, int] | None = None
-    distance: float | None = None
-    reversed: float | None = None
-    rate: float | None = None
+    @property
+    def costs(self) -> dict[str, Any]:
+        """Time and memory, by name."""
+        names = ("seconds", "cpu_seconds", "peak_mib", "together_mib")
+        return {name: getattr(self, name) for name in names}
 
 
-def run(tool: str, job: Job, batch_size: int | None) -> dict[str, Result]:
-    """Run a tool; return its results by state.
+def run(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    codes: Sequence[int] = (0,),
+    watch: bool = False,
+) -> Measured:
+    """Run a command to its end, with ``env`` added to the environment.
 
     Args:
-        tool: a name of :data:`peers.TOOLS`.
-        job: what was prepared; its batch size is not looked at.
-        batch_size: None: the tool's own default.
+        command: words.
+        env: more of the environment.
+        codes: exit codes of success.
+        watch: look at the memory of all its processes together, every `PERIOD` seconds.
+
+    Raises:
+        click.ClickException: its exit code is another; the message is the end of what it printed.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.perf_counter()
+        everything = {**os.environ, **(env or {})}
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=everything)
+        with _together(process.pid, watch) as found:
+            # wait4 returns this process's usage; getrusage(RUSAGE_CHILDREN) the most of all so far.
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        done = Measured(
+            seconds=seconds,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_mib=usage.ru_maxrss * UNIT / MIB,
+            together_mib=max(found, default=None),
+            code=process.returncode,
+            stdout=out.read(),
+            stderr=err.read(),
+        )
+    if done.code not in codes:
+        said = f"{done.stdout[-500:]}\n{done.stderr[-2000:]}".strip()
+        raise click.ClickException(f"{' '.join(command[1:4])} failed with {done.code}:\n{said}")
+    return done
+
+
+def call(
+    function: str, *, env: Mapping[str, str] | None = None, watch: bool = False, **given: Any
+) -> tuple[Any, Measured]:
+    """Call ``module:function`` of this package in a process; return its value, through JSON.
 
     Raises:
         click.ClickException: it failed.
     """
-    if tool in _OURS:
-        return _ours(job, _OURS[tool], batch_size)
-    job = replace(job, batch_size=batch_size or BATCH_SIZES[tool])
-    return {COLD: _COMMANDS.get(tool, partial(_in_child, tool))(job)}
+    done = run(child(function, given), env={**path(), **(env or {})}, watch=watch)
+    return json.loads(done.stdout.splitlines()[-1]), done
 
 
-# --- mifid ---------------------------------------------------------------------------------------
-
-_OURS = {"mifid": "openvino", "mifid-torch": "torch"}
-
-
-def _ours(job: Job, backend: str, batch_size: int | None) -> dict[str, Result]:
-    results = {}
-    converts = backend == "openvino"  # torch's first run is a cold one
-    if converts:
-        with tempfile.TemporaryDirectory() as cache:
-            results[FIRST] = _score(job, backend, batch_size, Path(cache))
-            # For all later runs.
-            shutil.copytree(Path(cache, "openvino"), job.peers / "openvino", dirs_exist_ok=True)
-    with tempfile.TemporaryDirectory() as cache:
-        if converts:
-            shutil.copytree(job.peers / "openvino", Path(cache, "openvino"))
-        for state in (COLD, CACHED):
-            results[state] = _score(job, backend, batch_size, Path(cache))
-    return results
+def child(function: str, given: Mapping[str, Any]) -> list[str]:
+    """Return the command that calls ``module:function`` of this package."""
+    task = json.dumps(given, default=str)
+    return [sys.executable, "-m", "benchmarks.processes", f"benchmarks.{function}", task]
 
 
-def _score(job: Job, backend: str, batch_size: int | None, cache: Path) -> Result:
-    command = [sys.executable, "-m", "mifid_cli", "score", str(job.generated)]
-    command += ["--ref", str(job.reference), "--weights", str(job.weights)]
-    command += ["--backend", backend, "--device", "cpu", "--metrics", "mifid", "--ci", "0"]
-    command += ["--batch-size", str(batch_size)] if batch_size else []
-    measured, mib = _watched([*command, "--json"], {"MIFID_CACHE": str(cache)})
-    told = json.loads(measured.stdout)
-    if (ran := told["protocol"]["backend"]) != backend:
-        raise click.ClickException(f"asked for backend {backend}, mifid ran {ran}")
-    extracting = told["seconds"].get("extract generated")
-    return Result(
-        fid=told["fid"],
-        **_costs(measured, mib),
-        batch_size=told["protocol"]["batch_size"],
-        workers=WORKERS["mifid"],
-        pictures=(told["n_generated"], told["n_reference"]),
-        distance=told["memorization_distance"],
-        rate=told["n_generated"] / extracting if extracting else None,
-    )
+def path() -> dict[str, str]:
+    """Return what lets a process find this package from any folder."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 
-# --- the peers -----------------------------------------------------------------------------------
+def score(
+    images: Path,
+    reference: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    watch: bool = False,
+) -> tuple[dict[str, Any], Measured]:
+    """Run `mifid score IMAGES --ref REFERENCE --json` with more options; return its JSON.
+
+    Raises:
+        click.ClickException: it failed.
+    """
+    command = [sys.executable, "-m", "mifid_cli", "score", str(images), "--ref", str(reference)]
+    done = run([*command, *options, "--json"], env=env, watch=watch)
+    return json.loads(done.stdout), done
 
 
-def _torch_fidelity(job: Job) -> Result:
-    command = [sys.executable, "-m", "torch_fidelity.fidelity", "--fid", "--json", "--cpu"]
-    command += ["--input1", str(job.generated), "--input2", str(job.reference)]
-    command += ["--batch-size", str(job.batch_size)]
-    command += ["--feature-extractor-weights-path", str(job.weights)]
-    measured, mib = _watched(command, environment(job))
-    found = json.loads(measured.stdout[measured.stdout.index("{") :])
-    return _of_command(
-        "torch-fidelity", job, found["frechet_inception_distance"], _costs(measured, mib)
-    )
+def peak_mib() -> float:
+    """Return the most memory (resident) that this process ever held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / MIB
 
 
-def _pytorch_fid(job: Job) -> Result:
-    command = [sys.executable, "-m", "pytorch_fid", str(job.generated), str(job.reference)]
-    command += ["--device", "cpu", "--batch-size", str(job.batch_size)]
-    measured, mib = _watched(command, environment(job))
-    found = re.search(r"^FID:\s+(\S+)$", measured.stdout, re.MULTILINE)
-    if found is None:
-        raise click.ClickException(f"pytorch-fid printed no FID:\n{measured.stdout[-2000:]}")
-    return _of_command("pytorch-fid", job, float(found[1]), _costs(measured, mib))
+@contextmanager
+def _together(root: int, watch: bool) -> Iterator[list[float]]:
+    """Look at the memory of a process and of all that it starts; yield MiB of each look.
+
+    Counted is the proportional set size: memory that several share is shared out among them.
+    Systems without /proc give no numbers.
+    """
+    found: list[float] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(PERIOD):
+            if mib := sum(map(_mib, _with_descendants(root))):
+                found.append(mib)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    if watch:
+        watcher.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        if watch:
+            watcher.join()
 
 
-_COMMANDS: dict[str, Callable[[Job], Result]] = {
-    "torch-fidelity": _torch_fidelity,
-    "pytorch-fid": _pytorch_fid,
-}
+def _with_descendants(root: int) -> list[int]:
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            # "pid (name) state parent ..."; the name may hold anything.
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        parents[int(folder.name)] = int(words[1])
+    found = [root]
+    for parent in found:  # grows meanwhile
+        found += [pid for pid, its_parent in parents.items() if its_parent == parent]
+    return found
 
 
-def _of_command(tool: str, job: Job, fid: float, costs: Mapping[str, Any]) -> Result:
-    return Result(fid=fid, **costs, batch_size=job.batch_size, workers=WORKERS[TOOLS[tool].package])
+def _mib(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
-def _in_child(tool: str, job: Job) -> Result:
-    with together() as memory:
-        measured = run_child(tool, job)
-    found = json.loads(measured.stdout.splitlines()[-1])
-    told = {key: found[key] for key in ("fid", "workers", "distance", "reversed")}
-    return Result(
-        **told,
-        **_costs(measured, memory.peak_mib),
-        batch_size=job.batch_size,
-        pictures=tuple(found["pictures"]),
-        rate=None,
-    )
-
-
-def _watched(command: Sequence[str], env: Mapping[str, str]) -> tuple[Measured, float | None]:
-    with together() as memory:
-        measured = run_measured(command, env=env)
-    if measured.code:
-        said = f"{measured.stdout[-500:]}{measured.stderr[-2000:]}"
-        raise click.ClickException(f"{' '.join(command[1:4])} failed:\n{said}")
-    return measured, memory.peak_mib
-
-
-def _costs(measured: Measured, together_mib: float | None) -> dict[str, Any]:
-    kept = ("seconds", "cpu_seconds", "peak_mib")
-    costs = {key: value for key, value in asdict(measured).items() if key in kept}
-    return {**costs, "together_mib": together_mib}
+if __name__ == "__main__":
+    name, task = sys.argv[1:]
+    module, _, function = name.partition(":")
+    print(json.dumps(getattr(import_module(module), function)(**json.loads(task))))

@@ -1,7 +1,7 @@
 """What a training step costs, against a plain loop as the common implementations write it.
 
-python benchmarks/training.py --docs docs/training.md
-python benchmarks/training.py --networks unet --batch 4 --size 128
+python -m benchmarks.training --docs docs/training.md
+python -m benchmarks.training --networks unet --batch 4 --size 128
 
 plain_loop.py says what the plain loops do. The ways take turns, each in a process of its own.
 """
@@ -10,18 +10,190 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import click
-from machine import describe_machine, markdown_table, write_section
-from training_job import NETWORKS, OURS, OURS_ON_CUDA, PLAIN, Bench, Job
-from training_report import Found, explain, rows
+
+from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.processes import peak_mib
+
+if TYPE_CHECKING:  # the process that starts these imports no torch: peaks begin with its own
+    from torch import Tensor
+
+
+WARM_UP = 2
+NETWORKS = {
+    "unet": {"network": "unet"},
+    "resnet6": {"network": "resnet", "blocks": 6},
+    "resnet9": {"network": "resnet", "blocks": 9},
+}
+REFERENCE = "plain, two backwards"
+PLAIN = (REFERENCE, "plain, one backward")
+MIFID = "mifid"
+OTHER_LAYOUT = "mifid, other layout"
+OURS: dict[str, dict[str, Any]] = {
+    MIFID: {"layout": "auto"},
+    OTHER_LAYOUT: {},
+    "mifid, bf16": {"precision": "bf16"},
+}
+OURS_ON_CUDA: dict[str, dict[str, Any]] = {
+    "mifid, bf16, compiled": {"precision": "bf16", "compile": True}
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One way to train one network."""
+
+    way: str
+    network: str
+    batch: int
+    size: int
+    width: int
+    device: str
+
+
+def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
+    """Return a job's step: photos and paintings (B, 3, S, S) -> its losses."""
+    from torch import channels_last
+
+    from mifid.baseline.config import Config, Data, Generator
+    from mifid.baseline.data import Draws
+    from mifid.baseline.distributed import ALONE
+    from mifid.baseline.gan import CycleGan
+    from mifid.baseline.models.layers import memory_format
+    from mifid.extractors import choose_device
+
+    device = choose_device(job.device)
+    config = replace(
+        Config(),
+        data=Data(size=job.size),
+        generator=Generator(**NETWORKS[job.network], width=job.width),
+    )
+    config = replace(config, discriminator=replace(config.discriminator, width=job.width))
+    settings = (OURS | OURS_ON_CUDA).get(job.way, {"layout": "channels_first"})
+    if job.way == OTHER_LAYOUT:
+        last = memory_format(config, device) == channels_last
+        settings = {"layout": "channels_first" if last else "channels_last"}
+    config = replace(config, training=replace(config.training, batch=job.batch, **settings))
+    method = CycleGan(config, device=device, draws=Draws(0, device=device), processes=ALONE)
+    if job.way in PLAIN:
+        from benchmarks.plain_loop import PlainLoop
+
+        two = job.way == REFERENCE
+        return PlainLoop(method.networks, config, two_backwards=two).step
+    return lambda photos, paintings: method.step(photos, paintings, fraction=0.0, factor=1.0)
+
+
+class Bench:
+    """A job in a process of its own; ``Bench.run`` is called there."""
+
+    running: Callable[[], Any]
+    wait: Callable[[], None]
+
+    @classmethod
+    def prepare(cls, job: Job) -> float:
+        """Build and warm up; return a step's FLOP a pair if it is the way that they count of."""
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        from mifid.extractors import choose_device
+
+        device = choose_device(job.device)
+        step = build(job)
+        numbers = torch.Generator().manual_seed(0)
+        shape = (2, job.batch, 3, job.size, job.size)
+        photos, paintings = (torch.rand(shape, generator=numbers) * 2 - 1).to(device)
+        cls.running = lambda: step(photos, paintings)
+        cls.wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+        counter = FlopCounterMode(display=False)
+        with counter if job.way == MIFID else nullcontext():
+            cls.running()
+        for _ in range(WARM_UP):
+            cls.running()
+        cls.wait()
+        return counter.get_total_flops() / job.batch
+
+    @classmethod
+    def run(cls, steps: int) -> float:
+        """Return seconds a step."""
+        start = time.perf_counter()
+        for _ in range(steps):
+            cls.running()
+        cls.wait()
+        return (time.perf_counter() - start) / steps
+
+    @staticmethod
+    def peak() -> float:
+        """Return MiB: on CUDA those of tensors on the device, else of the whole process."""
+        import torch
+
+        if torch.cuda.is_initialized():
+            return torch.cuda.max_memory_allocated() / 2**20
+        return peak_mib()
+
+
+@dataclass
+class Found:
+    """What came of a job: FLOP a pair if counted, seconds a step of each round, peak of memory."""
+
+    job: Job
+    flop: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    peak_mib: float = 0.0
+
+
+def rows(found: list[Found], peaks: dict[str, Any]) -> Iterator[list[str]]:
+    """One line a way; the ratio is the median of each round's."""
+    reference = found[0]
+    flop = next(one.flop for one in found if one.job.way == MIFID)
+    for one in found:
+        ratios = [a / b for a, b in zip(reference.seconds, one.seconds, strict=True)]
+        pairs = one.job.batch / median(one.seconds)
+        peak = peaks["bf16" if "bf16" in one.job.way else "float32"]
+        yield [
+            f"{one.job.network}, batch {one.job.batch}",
+            one.job.way,
+            f"{1000 * median(one.seconds):,.1f}",
+            f"{pairs:.2f}",
+            f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+            f"{one.peak_mib:,.0f}",
+            f"{flop / 1e12:.2f}",
+            f"{pairs * flop / peak:.0%}",
+        ]
+
+
+def explain(peaks: dict[str, Any], rounds: int, steps: int) -> str:
+    """What the table shows, in words."""
+    best = " and ".join(
+        f"{peaks[name] / 1e12:.2f} TFLOP/s in {name}"
+        for name in ("float32", "bf16")
+        if name in peaks
+    )
+    place = peaks.get("name") or f"the CPU with {peaks['threads']} threads"
+    memory = "what tensors held on it" if "name" in peaks else "the process's"
+    return (
+        f"A step moves both generators and both discriminators once; on {place}, over random "
+        "pictures that lie in memory. The plain loops are written as common implementations are: "
+        "one pass after the other for real, painted and identity pictures, `InstanceNorm2d`, an "
+        "`Adam` a network, every loss read at each step. Two backwards: one for each generator, "
+        "the cycle loss in both (Keras's tutorial); one backward: over all of the generators' "
+        "losses. From the same weights all ways compute the same losses. `mifid` is the default, "
+        "which chooses the layout in memory itself. "
+        f"Medians of {rounds} rounds of {steps} steps, in which the ways take turns; the ratio is "
+        "the time of the first way over this one's in the same round (median, lowest, highest). "
+        f"Peak memory is {memory}. TFLOP a pair are mifid's as torch counts them; of peak: "
+        f"compared with the best that a matrix product or a 3x3 convolution reached in the same "
+        f"run, {best}."
+    )
+
 
 PACKAGES = ("mifid", "torch", "numpy")
 
@@ -137,8 +309,8 @@ def main(
             "## Step time",
             explain(peaks, rounds, steps),
             markdown_table([*header, "of peak"], lines),
-            f"{describe_machine(PACKAGES)}. Pictures of {size} x {size}. Again with `python "
-            f"benchmarks/training.py {repeated} --size {size} --rounds {rounds} --steps {steps} "
+            f"{describe_machine(PACKAGES)}. Pictures of {size} x {size}. Again with `python -m "
+            f"benchmarks.training {repeated} --size {size} --rounds {rounds} --steps {steps} "
             "--docs docs/training.md`.",
         ]
     )

@@ -1,6 +1,6 @@
 """What intervals cost, how often they cover, and whether their width is the true one.
 
-python benchmarks/uncertainty.py --docs docs/benchmarks.md
+python -m benchmarks.uncertainty --docs docs/benchmarks.md
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from statistics import median
 
 import click
 import numpy as np
-from machine import describe_machine, markdown_table, write_section
 
+from benchmarks.machine import describe_machine, markdown_table, write_section
 from mifid.metrics import bootstrap, extrapolate, frechet_distance, influence, linearized
 from mifid.statistics import Features
 from mifid.uncertainty import calibrated
@@ -206,7 +206,7 @@ def main(
                 wide=wide_table(width, sizes, wide_repetitions, few),
             ),
             f"{describe_machine(['numpy'])}. Synthetic features; medians of {rounds}. "
-            "Again with `python benchmarks/uncertainty.py --docs docs/benchmarks.md`.",
+            "Again with `python -m benchmarks.uncertainty --docs docs/benchmarks.md`.",
         ]
     )
     click.echo(text)

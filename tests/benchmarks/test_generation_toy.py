@@ -1,13 +1,8 @@
 """The benchmark of painting, at toy size."""
 
-import sys
-from pathlib import Path
-
 from click.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import generation
+from benchmarks import generation
 
 
 def test_network_whole_and_plain_script_are_timed_and_told_of(tmp_path):

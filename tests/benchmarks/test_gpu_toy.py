@@ -1,20 +1,25 @@
 """The GPU's benchmark: all its stages at toy size on the CPU, and what it makes of failures."""
 
-import configparser
 import json
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from patience import PATIENCE, wait_for
 
-ROOT = Path(__file__).parents[2]
-BENCHMARKS = ROOT / "benchmarks"
+from benchmarks.gpu import __main__ as gpu
+from benchmarks.gpu import pipeline, processes
+from benchmarks.gpu.network import _variants
+from benchmarks.gpu.report import SECTIONS
+from benchmarks.gpu.stage import Plan, Recorder
+from benchmarks.processes import ROOT, path
 
 FOUND = {
     "parity": {
@@ -68,51 +73,39 @@ def machine(plan, recorder):
 """
 
 
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-
 @pytest.fixture
 def recorder(tmp_path):
-    from gpu_recorder import Recorder
-
     return Recorder(tmp_path / "found.json")
 
 
 @pytest.fixture
 def plan(tmp_path):
-    from gpu_plan import Plan
-
     folders = {name: tmp_path / name for name in ("photos", "paintings", "work", "out")}
     for folder in folders.values():
         folder.mkdir()
     return Plan(device="cpu", toy=True, **folders)
 
 
+def run_gpu(*words):
+    return CliRunner().invoke(gpu.main, list(map(str, words)))
+
+
 @pytest.fixture
 def stages(monkeypatch, tmp_path):
-    """Run `gpu.py run` with stages of our own in their places; return code, results, report."""
-    import gpu
-    import gpu_child
-
+    """Run stages of our own in the places of others; return code, results, report."""
     (tmp_path / "own_stages.py").write_text(STAGES)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(gpu_child, "PREPARATIONS", {})
-    for table in (gpu_child.STAGES, gpu_child.PREPARATIONS):
-        monkeypatch.setitem(table, "machine", "own_stages:machine")
-    monkeypatch.setattr("gpu_runner.PREPARATIONS", gpu_child.PREPARATIONS)
-    without = gpu_child.WITHOUT_PICTURES
+    monkeypatch.setitem(gpu.PREPARATIONS, "machine", "own_stages:machine")
 
     def run(*names, limit=float(PATIENCE)):
-        for name in names:
-            monkeypatch.setitem(gpu_child.STAGES, name, f"own_stages:{name}")
-        monkeypatch.setattr("gpu_runner.WITHOUT_PICTURES", without | set(names))
-        out = tmp_path / "out"
-        options = ["--toy", "--device", "cpu", "--out", str(out), "--limit", str(limit)]
-        code = gpu.main(["run", *names, *options])
-        results = json.loads((out / "results.json").read_text())
-        return code, results["stages"], (out / "results.md").read_text()
+        table = {name: f"own_stages:{name}" for name in names}
+        monkeypatch.setattr(gpu, "STAGES", table)
+        monkeypatch.setattr("benchmarks.gpu.report.STAGES", table)
+        monkeypatch.setattr(gpu, "WITHOUT_PICTURES", set(names))
+        options = ["--toy", "--device", "cpu", "--out", tmp_path / "out", "--limit", limit]
+        code = run_gpu(*options).exit_code
+        results = json.loads((tmp_path / "out" / "results.json").read_text())
+        return code, results["stages"], (tmp_path / "out" / "results.md").read_text()
 
     return run
 
@@ -144,10 +137,8 @@ def test_a_run_whose_stages_all_pass_exits_with_0(stages):
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that stands still until the stage that hangs has started its child."""
-    import gpu_runner
-
     now = SimpleNamespace(seconds=0.0)
-    real = gpu_runner._outcome
+    real = gpu._outcome
 
     def outcome(found, status, start, limit):
         told = real(found, status, start, limit)
@@ -155,8 +146,8 @@ def clock(monkeypatch):
             now.seconds = limit
         return told
 
-    monkeypatch.setattr(gpu_runner, "_outcome", outcome)
-    monkeypatch.setattr(gpu_runner, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    monkeypatch.setattr(gpu, "_outcome", outcome)
+    monkeypatch.setattr(gpu, "time", SimpleNamespace(monotonic=lambda: now.seconds))
 
 
 def test_a_stage_that_takes_too_long_is_stopped_with_all_that_it_started(stages, clock):
@@ -170,13 +161,11 @@ def test_a_stage_that_takes_too_long_is_stopped_with_all_that_it_started(stages,
     wait_for(lambda: not child.exists() or child.read_text().split()[2] == "Z")
 
 
-def test_without_the_device_nothing_is_run(stages, tmp_path, capsys):
-    import gpu
-
-    work = ["--work", str(tmp_path / "no device")]
-    out = ["--out", str(tmp_path / "other")]
-    assert gpu.main(["run", "network", "--device", "cuda", *work, *out]) == 1
-    assert "**Not measured.**" in capsys.readouterr().out
+def test_without_the_device_nothing_is_run(stages, tmp_path):
+    work = tmp_path / "no device"
+    done = run_gpu("network", "--device", "cuda", "--work", work, "--out", tmp_path / "other")
+    assert done.exit_code == 1
+    assert "**Not measured.**" in done.stdout
 
 
 def test_later_runs_add_to_a_folders_results(stages):
@@ -209,69 +198,48 @@ def test_what_is_no_number_passes_no_check(recorder, tmp_path, check):
 
 
 def test_pictures_may_come_in_a_zip(tmp_path, monkeypatch):
-    import gpu
-
+    seen = []
     monkeypatch.setattr(gpu, "run_stages", lambda names, plan, *_, **__: seen.append(plan) or True)
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         archive.writestr("deep/1.jpg", b"one")
         archive.writestr("2.txt", b"two")
-    seen = []
-    work = tmp_path / "work"
-    given = ["--photos", str(tmp_path / "photos.zip"), "--work", str(work)]
-    assert gpu.main(["run", "--device", "cpu", "--out", str(tmp_path / "o"), *given]) == 0
+    given = ["--photos", tmp_path / "photos.zip", "--work", tmp_path / "work"]
+    assert run_gpu("--device", "cpu", "--out", tmp_path / "o", *given).exit_code == 0
     assert [path.name for path in seen[0].photos.iterdir()] == ["1.jpg"]
     assert not seen[0].paintings.exists()  # to be drawn
-
-
-def test_an_unknown_stage_is_refused(capsys):
-    import gpu
-
-    with pytest.raises(SystemExit):
-        gpu.main(["run", "parityy", "--out", "x"])
-    assert "unknown: parityy. There are: parity, network," in capsys.readouterr().err
 
 
 # --- goals ---------------------------------------------------------------------------------------
 
 
+def result(fid, seconds):
+    return processes.Result(fid, seconds, seconds, 1.0, None, 1, 1)
+
+
 @pytest.mark.parametrize(("times", "passed"), [(5.1, True), (4.9, False)])
 def test_goal_of_the_peers(plan, recorder, times, passed):
-    from dataclasses import replace
-
-    from gpu_peers import Found, _judge
-
-    ours, theirs = Found(10.0, 2.0, 1.0), Found(10.0, 2.0 * times, 1.0)
+    ours, theirs = result(10.0, 2.0), result(10.0, 2.0 * times)
     found = {"mifid": [ours, ours], "torch-fidelity": [theirs, theirs]}
     exact = {"torch-fidelity": replace(theirs, fid=10.0009)}
-    _judge(replace(plan, toy=False), recorder, found, exact)
+    processes._judge(replace(plan, toy=False), recorder, found, exact)
     assert recorder.sound is passed
 
 
 @pytest.mark.parametrize(("fid", "passed"), [(10.0009, True), (9.9989, False)])
 def test_peers_with_our_resize_must_agree(plan, recorder, fid, passed):
-    from gpu_peers import Found, _judge
-
-    found = {"mifid": [Found(10.0, 1.0, 1.0)]}
-    _judge(plan, recorder, found, {"torch-fidelity": Found(fid, 9.0, 1.0)})
+    found = {"mifid": [result(10.0, 1.0)]}
+    processes._judge(plan, recorder, found, {"torch-fidelity": result(fid, 9.0)})
     assert recorder.sound is passed
 
 
 @pytest.mark.parametrize(("whole", "passed"), [(81.0, True), (79.0, False)])
 def test_goal_of_the_extraction(plan, recorder, whole, passed):
-    from dataclasses import replace
-
-    from gpu_pipeline import BARE, _judge
-
-    rates = {BARE: 100.0, "whole extraction, cuda, exact": whole}
-    _judge(replace(plan, toy=False, device="cuda"), recorder, rates)
+    rates = {pipeline.BARE: 100.0, "whole extraction, cuda, exact": whole}
+    pipeline._judge(replace(plan, toy=False, device="cuda"), recorder, rates)
     assert recorder.sound is passed
 
 
 def test_every_variant_of_the_network_is_timed_on_cuda(plan):
-    from dataclasses import replace
-
-    from gpu_network import _variants
-
     variants = list(_variants(replace(plan, toy=False, device="cuda")))
     whole = [one for one in variants if one["batch"] == 128]
     assert variants[: len(whole)] == whole
@@ -285,86 +253,27 @@ def test_every_variant_of_the_network_is_timed_on_cuda(plan):
 
 
 def test_without_results_the_section_says_so(tmp_path):
-    import gpu
-
     docs = tmp_path / "benchmarks.md"
-    assert gpu.main(["report", "--docs", str(docs)]) == 0
+    done = run_gpu("--report", "--out", tmp_path / "out", "--docs", docs)
+    assert done.exit_code == 0
     text = docs.read_text()
     assert "<!-- begin gpu -->\n## On a GPU\n\n**Not measured.**" in text
-    assert "python benchmarks/gpu.py run --device cuda" in text
+    assert "python -m benchmarks.gpu --device cuda" in text
 
 
-def test_a_folder_that_no_run_wrote_is_refused_by_name(tmp_path):
-    import gpu
-
-    docs = tmp_path / "benchmarks.md"
-    with pytest.raises(SystemExit, match=r"none holds no results\.json: name folders"):
-        gpu.main(["report", str(tmp_path / "none"), "--docs", str(docs)])
-    assert not docs.exists()
-
-
-def results(folder, **stages):
-    from gpu_results import Results
-
-    folder.mkdir()
-    kept = Results(folder, device="cuda", toy=False)
+def test_results_are_reported_again(tmp_path):
+    kept = gpu.Results(tmp_path, device="cuda", toy=False)
     kept.describe({"gpus": ["NVIDIA H200"], "driver": "580", "described": "CPU, 16 cores"})
-    for name, found in stages.items():
+    for name, found in {"training": {"table": ["| x |"]}, "parity": {"fid": 1.0}}.items():
         outcome = {"status": "passed", "seconds": 9.0, "limit_seconds": 540, "error": ""}
         kept.keep(name, {**outcome, "checks": [], "errors": [], "found": found})
-    return folder
-
-
-def test_results_of_several_runs_are_told_as_one(tmp_path):
-    from gpu_report import describe
-    from gpu_results import merged
-
-    first = results(
-        tmp_path / "a", training={"table": ["outdated"]}, generation={"table": ["| x |"]}
-    )
-    second = results(tmp_path / "b", training={"table": ["new"]}, parity={"fid": 1.0})
-    text = describe(merged([first, tmp_path / "none", second]))
+    text = run_gpu("--report", "--out", tmp_path).output
     assert "1 x NVIDIA H200, driver 580; CPU, 16 cores." in text
-    assert "### A training step\n\nnew\n" in text
-    assert "outdated" not in text
-    assert "| x |" in text
+    assert "### A training step\n\n| x |\n" in text
     assert "| peers | not measured |" in text
     assert "### Features, FID and distance against the CPU's\n\nNot complete" in text
-
-
-def test_results_of_another_device_are_not_mixed_in(tmp_path):
-    import gpu
-
-    results(tmp_path / "a")
-    with pytest.raises(SystemExit, match="its device is cuda, not cpu; give another --out"):
-        gpu.main(["run", "--device", "cpu", "--out", str(tmp_path / "a")])
-
-
-# --- wheels --------------------------------------------------------------------------------------
-
-
-def test_wheels_are_what_mifid_needs_and_never_torch(monkeypatch, tmp_path):
-    import gpu_wheels
-
-    called = []
-    monkeypatch.setattr(gpu_wheels, "_pip", lambda *arguments: called.append(arguments))
-    gpu_wheels.download(tmp_path, python="3.12", leave_out=("matplotlib",))
-    [arguments] = called
-    assert {"download", "--no-deps", "--only-binary=:all:"} <= set(arguments)
-    fetched = {re.split("[=<>]", word)[0] for word in arguments[arguments.index("--dest") + 2 :]}
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    lines = config["options"]["install_requires"].strip().splitlines()
-    needed = {re.split("[ ;]", line)[0] for line in lines if "python_version" not in line}
-    assert needed - fetched == {"torch", "numpy", "pillow", "matplotlib"}
-    assert not [name for name in fetched if name in {"torch", "torchvision", "triton", "scipy"}]
-
-
-def test_no_wheels_are_not_installed(tmp_path):
-    from gpu_wheels import install
-
-    with pytest.raises(FileNotFoundError, match="holds no wheels: fetch them"):
-        install(tmp_path)
+    refused = run_gpu("--device", "cpu", "--out", tmp_path)  # another device is not mixed in
+    assert "its device is cuda, not cpu; give another --out" in " ".join(refused.output.split())
 
 
 # --- the stages ----------------------------------------------------------------------------------
@@ -374,11 +283,11 @@ def test_no_wheels_are_not_installed(tmp_path):
 def toy(tmp_path_factory):
     """All stages, in order, as a user runs them."""
     out = tmp_path_factory.mktemp("toy")
-    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "run", "--toy", "--device", "cpu"]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--toy", "--device", "cpu"]
     done = subprocess.run(
         [*command, "--out", str(out)],
         # Threads that wait for each other lose much time where tests run side by side.
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, **path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -422,8 +331,6 @@ def test_parity_checks_what_cannot_be_seen(toy):
 
 @pytest.mark.network
 def test_the_report_has_a_section_a_stage_and_no_paths(toy):
-    from gpu_sections import SECTIONS
-
     _, told, out = toy
     text = (out / "results.md").read_text()
     assert [title for title, _ in SECTIONS.values()] == re.findall("### (.*)", text)

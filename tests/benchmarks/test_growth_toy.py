@@ -1,32 +1,32 @@
 """The benchmark of growth: its fit, its blocks against the whole, its words, and a toy run."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.growth import __main__ as growth
+from benchmarks.growth import pictures
+from benchmarks.growth.million import BASE, MIXING, REFERENCE, RunningDistance, blocks, simulate
+from benchmarks.growth.pictures import Run, fit
+from benchmarks.growth.report import lines_table, simulation
+from benchmarks.metrics import draw
+from benchmarks.pictures import zip_pictures
+from benchmarks.processes import Measured, path, run
 from mifid.metrics.frechet import frechet_distance
 from mifid.metrics.memorization import memorization_distance
 from mifid.statistics.statistics import Statistics
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-
-def run(variant="fid", pictures=100, seconds=5.0, peak_mib=400.0):
-    from growth_pictures import Run
-
+def one(variant="fid", pictures=100, seconds=5.0, peak_mib=400.0):
     return Run(
         variant=variant,
         pictures=pictures,
@@ -43,8 +43,6 @@ def run(variant="fid", pictures=100, seconds=5.0, peak_mib=400.0):
 
 
 def test_a_line_is_recovered_with_its_largest_relative_deviation():
-    from growth_pictures import fit
-
     line = fit([250, 1000, 4000], [3 + 0.05 * n for n in (250, 1000, 4000)])
     assert (line.start, line.each) == (pytest.approx(3), pytest.approx(0.05))
     assert line.worst < 1e-12
@@ -57,10 +55,8 @@ def test_a_line_is_recovered_with_its_largest_relative_deviation():
 
 
 def test_each_variant_has_lines_of_its_own():
-    from growth_pictures import lines_table
-
-    runs = [run(pictures=n, seconds=2 + n / 20, peak_mib=400) for n in (100, 200, 300)]
-    runs += [run("mifid", n, 3 + n / 10, 300 + n / 100) for n in (100, 200, 300)]
+    runs = [one(pictures=n, seconds=2 + n / 20, peak_mib=400) for n in (100, 200, 300)]
+    runs += [one("mifid", n, 3 + n / 10, 300 + n / 100) for n in (100, 200, 300)]
     rows = lines_table(runs).splitlines()
     assert "| fid, process s | 2.0 | 50.0 | 0.0% |" in rows
     assert "| fid, CPU s | 4.0 | 100.0 | 0.0% |" in rows
@@ -70,8 +66,6 @@ def test_each_variant_has_lines_of_its_own():
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
-    import growth
-
     (tmp_path / "notes.txt").touch()
     given = ["--photos", str(tmp_path), "--reference", str(tmp_path)]
     result = CliRunner().invoke(growth.main, given)
@@ -90,7 +84,6 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
 )
 def test_sizes_that_make_no_line_are_refused_before_the_work(sizes, words):
     import click
-    import growth
 
     assert growth.numbers_of("all,250, 500,250", 7038) == [250, 500, 7038]
     with pytest.raises(click.UsageError, match=words):
@@ -101,9 +94,6 @@ def test_sizes_that_make_no_line_are_refused_before_the_work(sizes, words):
 
 
 def test_no_two_blocks_are_the_same_and_all_are_like_the_base():
-    from growth_million import blocks
-    from measures import draw
-
     base = draw(64, 24, 1)
     found = [block.copy() for block in blocks(base, 150, 3)]
     assert [len(block) for block in found] == [64, 64, 22]
@@ -117,9 +107,6 @@ def test_no_two_blocks_are_the_same_and_all_are_like_the_base():
 
 
 def test_block_by_block_gives_what_the_whole_gives():
-    from growth_million import BASE, MIXING, REFERENCE, blocks, simulate
-    from measures import draw
-
     found = simulate(n=300, references=40, width=24, rows=64)
     whole = np.concatenate([block.copy() for block in blocks(draw(64, 24, BASE), 300, MIXING)])
     reference = draw(40, 24, REFERENCE)
@@ -134,8 +121,6 @@ def test_block_by_block_gives_what_the_whole_gives():
 
 
 def test_rows_of_zeros_do_not_count_in_a_running_distance(random):
-    from growth_million import RunningDistance
-
     rows, reference = random.rand(50, 8), random.rand(6, 8)
     rows[[3, 20]] = 0
     rows[40:] = 0  # the last block has nothing else
@@ -156,8 +141,6 @@ def test_statistics_of_many_blocks_are_those_of_numpy(random):
     np.testing.assert_allclose(found.sigma, np.cov(exact, rowvar=False), rtol=1e-10, atol=1e-9)
 
 
-# --- on paper -------------------------------------------------------------------------------------
-
 SIMULATED = {
     "n": 500_000,
     "references": 1193,
@@ -170,68 +153,9 @@ SIMULATED = {
     "product": 100.0,
     "peak_mib": {"a tenth": 350.0, "all": 351.0, "fid": 360.0},
 }
-ARCHIVE = {
-    "entries": 100_000,
-    "open": {"seconds": 1.0, "mib": 60.0},
-    "hash": {"seconds": 2.0, "mib": 20.0},
-}
-
-
-def on_paper(**more):
-    from growth_paper import Measurements
-    from growth_pictures import Line
-
-    given = Measurements(
-        picture_bytes=14_000,
-        seconds={"fid": Line(9, 0.045, 0.01), "mifid": Line(10, 0.05, 0.01)},
-        memory={"fid": Line(500, 0.008, 0.01), "mifid": Line(500, 0.016, 0.01)},
-        hashing=0.0001,
-        archive=ARCHIVE,
-        simulated=SIMULATED,
-        machine_bytes=16 << 30,
-    )
-    return replace(given, **more)
-
-
-def test_a_million_is_what_was_measured_times_as_many():
-    from growth_paper import paper
-
-    text = paper(on_paper())
-    for row in (
-        "| their files | 14.00 GB |",
-        "| a zip's directory and the names | 629.1 MB |",  # 600 MiB
-        "| the hashes' jobs and results | 209.7 MB |",
-        "| features, float32 | 8.19 GB |",
-        "| mean and covariance, float64 | 33.6 MB |",
-        "| all of `mifid`, its line drawn on | 16.78 GB | memory: 2.0 times the features |",
-        "| opening a zip | 10.0 | 0.00 |",
-        "| hashing | 100.0 | 0.03 |",
-        "| all of `fid`, its line drawn on | 45,000.0 | 12.50 |",
-        "| of these the statistics, as simulated | 80.0 | 0.02 |",
-        "| of these the distance, as simulated | 60.0 | 0.02 |",
-    ):
-        assert row in text
-    # FID alone adds many features up, so its line of memory does not go on.
-    assert text.count("its line drawn on") == 3
-    assert "fills this machine's 16 GiB at 2,100,000 pictures" in text
-    assert "As `mifid` was measured, with the copies that are made, at 993,000." in text
-    assert "838.9 MB a million, which fills 16 GiB at 20,500,000 pictures" in text
-    assert "a million take 12.5 hours here" in text
-
-
-@pytest.mark.parametrize("each", [-0.01, 0, 0.0078])
-def test_memory_that_rises_by_less_than_the_features_is_not_drawn_on(each):
-    from growth_paper import paper
-    from growth_pictures import Line
-
-    text = paper(on_paper(memory={"fid": Line(500, 0, 0), "mifid": Line(500, each, 0)}))
-    assert text.count("its line drawn on") == 2
-    assert "with the copies that are made" not in text
 
 
 def test_the_simulation_is_told_with_its_rates():
-    from growth_paper import simulation
-
     text = simulation(SIMULATED)
     assert "500,000 × 2,048 float32, in blocks of 4,096" in text
     assert "| mean and covariance | 40.00 | 2 | 50 | 50% |" in text
@@ -243,91 +167,56 @@ def test_the_simulation_is_told_with_its_rates():
 # --- the command ----------------------------------------------------------------------------------
 
 
-def test_what_measures_the_others_is_small_itself():
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, growth; print(*sys.modules)"],
-        cwd=BENCHMARKS,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_what_measures_others_is_small_itself():
+    modules = ("growth.__main__", "submission", "training", "peers.parity", "peers.speed")
+    code = "import sys\n" + "".join(f"import benchmarks.{name}\n" for name in modules)
+    done = run([sys.executable, "-c", f"{code}print(*sys.modules)"], env=path())
     assert not {"numpy", "torch", "matplotlib"} & set(done.stdout.split())
 
 
 def test_too_many_pictures_come_again_under_other_names(tmp_path):
-    from growth_pictures import _zip
-
-    given = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
-    for path in given:
-        path.write_text(path.name)
-    _zip(given, 5, tmp_path / "found.zip")
+    for name in ("a.jpg", "b.jpg", "notes.txt"):
+        (tmp_path / name).write_text(name)
+    assert zip_pictures(tmp_path, tmp_path / "found.zip", 5) == 5
     with zipfile.ZipFile(tmp_path / "found.zip") as archive:
-        assert archive.namelist() == ["0_a.jpg", "0_b.jpg", "1_a.jpg", "1_b.jpg", "2_a.jpg"]
+        assert archive.namelist() == ["a.jpg", "b.jpg", "1_a.jpg", "1_b.jpg", "2_a.jpg"]
         assert archive.read("2_a.jpg") == b"a.jpg"
 
 
 def test_each_run_finds_the_converted_network_and_no_features(tmp_path, monkeypatch):
-    import growth_pictures
-
-    for name in ("a.jpg", "b.png", "notes.txt"):
-        (tmp_path / name).write_text(name)
+    (tmp_path / "a.jpg").touch()
     met = []
 
-    def score(images, reference, cache, options):
+    def score(images, reference, *options, env, watch=False):
         """What the command leaves in its cache, and what it finds there."""
+        cache = Path(env["MIFID_CACHE"])
         met.append((sorted(path.name for path in cache.rglob("*")), options))
         for kept in ("openvino", "features"):
             (cache / kept).mkdir(exist_ok=True)
             (cache / kept / str(len(met))).touch()
-        with zipfile.ZipFile(images) as archive:
-            count = len(archive.namelist())
         seconds = {"hash generated": 0.1, "extract generated": 2.0}
-        costs = {"seconds": 3.0, "cpu_seconds": 4.0, "peak_mib": 5.0, "together_mib": 6.0}
-        return {"n_generated": count, "seconds": seconds}, costs
+        report = {"n_generated": 2, "seconds": seconds}
+        return report, Measured(3.0, 4.0, 5.0, 6.0, 0, "", "")
 
-    monkeypatch.setattr(growth_pictures, "_score", score)
-    told = []
-    runs = growth_pictures.measure(
-        [2, 5],
-        photos=tmp_path,
-        reference=tmp_path,
-        variants=["fid", "mifid"],
-        options=["--backend", "openvino"],
-        tell=told.append,
-    )
-    assert [(one.variant, one.pictures) for one in runs] == [
-        ("fid", 2),
-        ("mifid", 2),
-        ("fid", 5),
-        ("mifid", 5),
-    ]
-    assert told == runs
-    assert met[0] == ([], ["--backend", "openvino"])
+    monkeypatch.setattr(pictures, "score", score)
+    given = {"photos": tmp_path, "reference": tmp_path, "options": ["--backend", "openvino"]}
+    runs = pictures.measure([2], variants=["fid", "mifid"], **given)
+    assert [(one.variant, one.pictures) for one in runs] == [("fid", 2), ("mifid", 2)]
+    assert met[0] == ([], ("--backend", "openvino"))
     assert all(found == ["1", "openvino"] for found, _ in met[1:])
-    assert met[1][1] == ["--backend", "openvino", "--metrics", "fid", "--ci", "0"]
+    assert met[1][1] == ("--backend", "openvino", "--metrics", "fid", "--ci", "0")
     assert (runs[0].hashing, runs[0].extracting, runs[0].together_mib) == (0.1, 2.0, 6.0)
-
-
-def test_a_run_that_met_other_pictures_is_no_measurement(tmp_path, monkeypatch):
-    import growth_pictures
-
-    (tmp_path / "a.jpg").touch()
-    report = {"n_generated": 1, "seconds": {}}
-    monkeypatch.setattr(growth_pictures, "_score", lambda *_: (report, {}))
-    given = {"variants": ["fid"], "options": [], "tell": print}
-    with pytest.raises(RuntimeError, match="mifid met 1 pictures; the zip has 2"):
-        growth_pictures.measure([2, 3], photos=tmp_path, reference=tmp_path, **given)
+    with pytest.raises(click.ClickException, match="mifid met 2 pictures; the zip has 3"):
+        pictures.measure([3], variants=["fid"], **given)
 
 
 def test_a_run_that_fails_is_told_and_writes_nothing(tmp_path):
     docs = tmp_path / "benchmarks.md"
-    import growth
-
     given = ["--draw", "2", "2", "--sizes", "2,3,4", "--extractor", "none:such"]
     given += ["--million", "50", "--references", "5", "--entries", "50"]
     result = CliRunner().invoke(growth.main, [*given, "--docs", str(docs)])
     assert result.exit_code == 1
-    assert "mifid score failed" in result.output
+    assert "mifid_cli score" in result.output
     assert "none" in result.output
     assert not docs.exists()
 
@@ -343,8 +232,9 @@ def test_drawn_pictures_make_the_section_and_the_plot(tmp_path):
     given += ["--extractor", "toy:colours"]
     given += ["--references", "20", "--entries", "2000", "--docs", "benchmarks.md"]
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "growth.py"), *given, "--json", "found.json"],
+        [sys.executable, "-m", "benchmarks.growth", *given, "--json", "found.json"],
         cwd=tmp_path,
+        env={**os.environ, **path()},
         capture_output=True,
         text=True,
         check=False,
@@ -366,7 +256,7 @@ def test_drawn_pictures_make_the_section_and_the_plot(tmp_path):
     assert "against 3 reference pictures (photos and reference drawn by mifid)" in text
     assert text.count("\n| fid, ") == 3 + 3  # runs, and lines of seconds, CPU seconds and MiB
     assert "(growth.png)" in text
-    assert "`python benchmarks/growth.py --draw 3 3 --sizes 2,4,6 --variants fid " in text
+    assert "`python -m benchmarks.growth --draw 3 3 --sizes 2,4,6 --variants fid " in text
     assert "--entries 2000 --docs docs/benchmarks.md`" in text
     assert str(tmp_path) not in text
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")

@@ -4,23 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 
+from benchmarks.peers import parity
+from benchmarks.processes import path
 from mifid.extractors.inception import RandomInception
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def parity(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import parity
-
-    return parity
 
 
 def row(**more):
@@ -43,33 +34,33 @@ def row(**more):
         ("pytorch-fid", row(pictures=[6, 5]), "pytorch-fid met [6, 5] pictures, mifid [6, 6]"),
     ],
 )
-def test_a_disagreement_is_told_if_the_resize_is_the_same(parity, tool, theirs, words):
+def test_a_disagreement_is_told_if_the_resize_is_the_same(tool, theirs, words):
     said = parity.disagreements({"mifid": row(reversed=0.2), tool: theirs})
     assert len(said) == bool(words)
     assert words in "".join(said)
 
 
-def run(parity, monkeypatch, docs, **numbers):
+def run(monkeypatch, docs, **numbers):
     found = {"mifid": row(), "torch-fidelity": row(**numbers)}
     monkeypatch.setattr(parity, "_run_all", lambda *_: [found, found])
     given = ["--tools", "torch-fidelity", "--rounds", "2", "--docs", str(docs)]
     return CliRunner().invoke(parity.main, given)
 
 
-def test_a_disagreement_fails_and_leaves_the_documentation_alone(parity, monkeypatch, tmp_path):
+def test_a_disagreement_fails_and_leaves_the_documentation_alone(monkeypatch, tmp_path):
     docs = tmp_path / "benchmarks.md"
     docs.write_text("as it was")
-    result = run(parity, monkeypatch, docs, fid=10.1)
+    result = run(monkeypatch, docs, fid=10.1)
     assert result.exit_code == 1
     assert "torch-fidelity: fid is +1.0e-02 from mifid's" in result.output
     assert docs.read_text() == "as it was"
 
 
-def test_the_report_replaces_its_own_section_only(parity, monkeypatch, tmp_path):
+def test_the_report_replaces_its_own_section_only(monkeypatch, tmp_path):
     docs = tmp_path / "benchmarks.md"
     docs.write_text("before\n<!-- begin parity -->\noutdated\n<!-- end parity -->\nafter\n")
     costs = {"total_seconds": 18.0, "cpu_seconds": 5.0, "peak_mib": 150.0}
-    result = run(parity, monkeypatch, docs, fid=10.0001, **costs)
+    result = run(monkeypatch, docs, fid=10.0001, **costs)
     assert result.exit_code == 0, result.output
     text = docs.read_text()
     assert text.startswith("before\n<!-- begin parity -->\n## ")
@@ -81,13 +72,13 @@ def test_the_report_replaces_its_own_section_only(parity, monkeypatch, tmp_path)
     assert "--rounds 2" in text
 
 
-def test_an_unknown_tool_is_refused(parity):
+def test_an_unknown_tool_is_refused():
     result = CliRunner().invoke(parity.main, ["--tools", "mifid,torchfidelity"])
     assert result.exit_code == 2
     assert "unknown: torchfidelity. There are: mifid, mifid-torch, torch-fidelity," in result.output
 
 
-def test_a_file_that_could_not_be_written_is_refused_before_the_work(parity, tmp_path):
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path):
     options = ["--tools", "mifid", "--docs", str(tmp_path / "docs" / "b.md")]
     result = CliRunner().invoke(parity.main, options)
     assert result.exit_code == 2
@@ -101,10 +92,10 @@ def test_mifid_and_torch_fidelity_agree_on_drawn_pictures(tmp_path):
     options = ["--tools", "mifid,torch-fidelity", "--draw", "6", "6", "--weights", str(weights)]
     options += ["--docs", "benchmarks.md", "--json", "found.json"]
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "parity.py"), *options],
+        [sys.executable, "-m", "benchmarks.peers.parity", *options],
         cwd=tmp_path,
         # Threads that wait for each other lose much time where tests run side by side.
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, **path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

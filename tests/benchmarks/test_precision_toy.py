@@ -1,22 +1,12 @@
 """The benchmark of --precision fast, at toy size."""
 
-from pathlib import Path
-
 import pytest
 from click.testing import CliRunner
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks import precision
 
 
-@pytest.fixture
-def precision(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import precision
-
-    return precision
-
-
-def test_what_moved(precision, random):
+def test_what_moved(random):
     generated, reference = random.rand(30, 5), random.rand(20, 5)
     exact = precision.Found(generated, reference, 10.0)
     same = precision.moved(exact, exact)
@@ -30,7 +20,7 @@ def test_what_moved(precision, random):
 
 
 @pytest.mark.network
-def test_writes_a_row_a_backend(precision, tmp_path):
+def test_writes_a_row_a_backend(tmp_path):
     docs = tmp_path / "benchmarks.md"
     given = ["--draw", "3", "3", "--backends", "torch", "--rounds", "1", "--docs", str(docs)]
     done = CliRunner().invoke(precision.main, given)

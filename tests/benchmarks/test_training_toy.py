@@ -2,29 +2,25 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 from torch import nn
 
+from benchmarks import training
+from benchmarks.plain_loop import PlainLoop
+from benchmarks.training import Found, Job, rows
 from mifid.baseline.config.schema import Config, Data, Discriminator, Generator, Training
 from mifid.baseline.data.random_numbers import Draws
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.gan.cyclegan import CycleGan
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TOY = Config(
     data=Data(size=32),
     discriminator=Discriminator(width=4),
     training=Training(layout="channels_first"),
 )
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
 def method(network):
@@ -36,8 +32,6 @@ def method(network):
 @pytest.mark.parametrize("network", ["unet", "resnet"])
 @pytest.mark.parametrize("two_backwards", [False, True])
 def test_plain_loops_compute_the_losses_that_ours_does(network, two_backwards):
-    from plain_loop import PlainLoop
-
     photos, paintings = torch.rand(2, 2, 3, 32, 32) * 2 - 1
     ours = method(network)
     theirs = method(network)
@@ -58,8 +52,6 @@ def test_plain_loops_compute_the_losses_that_ours_does(network, two_backwards):
 
 
 def test_all_ways_are_timed_and_told_of(tmp_path):
-    import training
-
     docs, numbers = tmp_path / "training.md", tmp_path / "training.json"
     given = ["--networks", "unet", "--batch", "2", "--size", "32", "--width", "4"]
     given += ["--rounds", "2", "--steps", "1", "--device", "cpu", "--product", "64"]
@@ -90,9 +82,6 @@ def test_all_ways_are_timed_and_told_of(tmp_path):
 
 
 def test_a_row_is_the_median_of_each_rounds_ratio():
-    from training_job import Job
-    from training_report import Found, rows
-
     def found(way, *seconds):
         return Found(Job(way, "unet", 4, 256, 64, "cpu"), 1e12, list(seconds), 100.0)
 

@@ -1,13 +1,8 @@
 """The benchmark of intervals, at toy size."""
 
-import sys
-from pathlib import Path
-
 from click.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import uncertainty
+from benchmarks import uncertainty
 
 
 def test_cost_coverage_and_width_are_told_of(tmp_path):

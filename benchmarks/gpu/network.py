@@ -1,0 +1,306 @@
+"""The bare network in any arithmetic, and how fast something runs on a device."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.gpu.stage import Plan, Recorder
+from mifid.extractors import build_network
+from mifid.extractors.devices import exact_float32
+from mifid.extractors.inception import RandomInception
+from mifid.extractors.network import InceptionNetwork, resize
+
+ARITHMETICS = {
+    "float32": (torch.float32, False),
+    "tf32": (torch.float32, True),
+    "bfloat16": (torch.bfloat16, False),
+    "float16": (torch.float16, False),
+}
+"""Name -> type of weights and inputs, and whether TF32 is allowed inside float32."""
+
+
+@contextmanager
+def arithmetic(name: str) -> Iterator[torch.dtype]:
+    """Set what float32 products may do; give the type of weights and inputs."""
+    dtype, tf32 = ARITHMETICS[name]
+    with exact_float32():
+        # Restored with everything else at the end of exact_float32().
+        if tf32 and hasattr(torch.backends, "fp32_precision"):
+            backends: Any = torch.backends
+            backends.cudnn.conv.fp32_precision = backends.cuda.matmul.fp32_precision = "tf32"
+        elif tf32:
+            torch.backends.cudnn.allow_tf32 = True
+            torch.set_float32_matmul_precision("high")
+        yield dtype
+
+
+@lru_cache(maxsize=1)
+def _weights() -> Mapping[str, Tensor]:
+    return RandomInception().state_dict()  # drawing them takes seconds
+
+
+class KeptInception(RandomInception):
+    """``inception-random``, whose weights are drawn once for all extractors of a process."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Return the weights."""
+        return _weights()
+
+
+def build_stock(device: str) -> Any:
+    """Return torch-fidelity's extractor as it is: uint8 (N, 3, H, W) -> (features (N, 2048),)."""
+    return build_network(_weights()).to(device)
+
+
+def build_trunk(
+    device: str,
+    dtype: torch.dtype,
+    *,
+    layout: torch.memory_format = torch.channels_last,
+    layers: int | None = None,
+) -> nn.Sequential:
+    """Return mifid's network without its resize; for float64 torch-fidelity's, nothing folded."""
+    trunk = _unfolded() if dtype == torch.float64 else _folded()  # folding rounds to float32
+    copied = copy.deepcopy(trunk[:layers])
+    return copied.to(device, dtype).to(memory_format=layout).requires_grad_(False).eval()
+
+
+def _unfolded() -> nn.Sequential:
+    network = build_network(_weights())
+    return nn.Sequential(*(each for name, each in network.named_children() if name != "fc"))
+
+
+@lru_cache(maxsize=1)
+def _folded() -> nn.Sequential:
+    return InceptionNetwork(build_network(_weights())).trunk
+
+
+def prepared(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 (N, 3, H, W) -> the network's input (N, 3, 299, 299) of this type."""
+    outside = torch.float64 if dtype == torch.float64 else torch.float32
+    with exact_float32():  # as mifid does in any precision
+        return ((resize(pixels.to(outside)) - 128) / 128).to(dtype)
+
+
+def run_trunk(trunk: nn.Sequential, x: Tensor) -> Tensor:
+    """Compute features (N, D); the last average is float32 at least, as in mifid."""
+    *layers, last = trunk
+    for layer in layers:
+        x = layer(x)
+    wide = x.dtype in {torch.float32, torch.float64}
+    return torch.flatten(last(x if wide or list(last.parameters()) else x.float()), 1)
+
+
+def gigaflop(trunk: nn.Sequential, x: Tensor) -> float:
+    """Return GFLOP of a picture: multiplications and additions of the convolutions."""
+    counted: list[int] = []
+
+    def count(layer: Any, _: Any, out: Tensor) -> None:
+        counted.append(2 * layer.weight[0].numel() * out[0].numel())
+
+    hooks = [
+        module.register_forward_hook(count)
+        for module in trunk.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    run_trunk(trunk, x[:1])
+    for hook in hooks:
+        hook.remove()
+    return sum(counted) / 1e9
+
+
+def recorded(work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Return the same work as one CUDA graph."""
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # what a recording must not do: choose algorithms, allocate
+        for _ in range(3):
+            work()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = work()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return out
+
+    return replay
+
+
+def synchronize(device: str) -> None:
+    """Wait until a device has done its work."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def median_seconds(work: Callable[[], Any], device: str, seconds: float) -> float:
+    """Return the median time of a call, of five groups that take ``seconds`` together.
+
+    Calls of a group follow each other without waiting, as a pipeline's do.
+    """
+    for _ in range(2):
+        work()
+    synchronize(device)
+    start = time.perf_counter()
+    work()
+    synchronize(device)
+    calls = max(1, round(seconds / 5 / max(time.perf_counter() - start, 1e-9)))
+    found = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(calls):
+            work()
+        synchronize(device)
+        found.append((time.perf_counter() - start) / calls)
+    return statistics.median(found)
+
+
+LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
+
+Row = dict[str, Any]
+
+
+def network(plan: Plan, recorder: Recorder) -> None:
+    """Time matrix products and copies, then the network in every variant."""
+    with recorder.part("roof"):
+        recorder.record("matrix_tflop_per_second", _products(plan))
+    with recorder.part("copies"):
+        recorder.record("copy_gb_per_second", _copies(plan))
+    gflop = gigaflop(
+        build_trunk(plan.device, torch.float32, layers=plan.sizes.layers),
+        _pictures(plan, 1, torch.float32),
+    )
+    recorder.record("gflop_a_picture", gflop)
+    rows: list[Row] = []
+    with torch.inference_mode():
+        for variant in _variants(plan):
+            with recorder.part(" ".join(map(str, variant.values()))):
+                rows.append({**variant, "pictures_per_second": _rate(plan, variant)})
+                rows[-1]["tflop_per_second"] = rows[-1]["pictures_per_second"] * gflop / 1e3
+                recorder.record("variants", rows)
+        recorder.record("compiled", _compiled(plan))
+
+
+def _variants(plan: Plan) -> Iterator[Row]:
+    """Everything at one batch size; of the other sizes only what mifid itself does."""
+    sizes = plan.sizes
+    launches = ("eager", "graph") if plan.on_cuda else ("eager",)
+    for batch in sorted(sizes.network_batches, key=lambda size: size != sizes.batch):
+        whole = batch == sizes.batch
+        for name in _arithmetics(plan):
+            for layout in LAYOUTS if whole else ["channels last"]:
+                for launch in launches if whole else launches[-1:]:
+                    for chosen in (False, True) if plan.on_cuda else (False,):
+                        yield {
+                            "batch": batch,
+                            "arithmetic": name,
+                            "layout": layout,
+                            "launch": launch,
+                            "cudnn_benchmark": chosen,
+                        }
+
+
+def _arithmetics(plan: Plan) -> tuple[str, ...]:
+    """The CPU's are two: it has no TF32, and few have float16."""
+    return tuple(ARITHMETICS) if plan.on_cuda else ("float32", "bfloat16")
+
+
+def _rate(plan: Plan, variant: Row) -> float:
+    """Pictures a second."""
+    layout = LAYOUTS[variant["layout"]]
+    with arithmetic(variant["arithmetic"]) as dtype, _benchmarked(variant["cudnn_benchmark"]):
+        trunk = build_trunk(plan.device, dtype, layout=layout, layers=plan.sizes.layers)
+        x = _pictures(plan, variant["batch"], dtype).contiguous(memory_format=layout)
+
+        def work() -> Tensor:
+            return run_trunk(trunk, x)
+
+        timed = recorded(work) if variant["launch"] == "graph" else work
+        return float(variant["batch"] / median_seconds(timed, plan.device, plan.sizes.seconds))
+
+
+def _compiled(plan: Plan) -> list[Row]:
+    """torch.compile at one batch size, or why it does not work."""
+    rows: list[Row] = []
+    for name in ("float32", "bfloat16"):
+        try:
+            rows.append({"arithmetic": name, **_compiled_rate(plan, name)})
+        except Exception as error:  # what is told is that it fails here
+            why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            rows.append({"arithmetic": name, "error": why})
+    return rows
+
+
+def _compiled_rate(plan: Plan, name: str) -> Row:
+    with arithmetic(name) as dtype:
+        trunk = build_trunk(plan.device, dtype, layers=plan.sizes.layers)
+        x = _pictures(plan, plan.sizes.batch, dtype)
+        x = x.contiguous(memory_format=torch.channels_last)
+        work = partial(torch.compile(trunk, backend=plan.sizes.compiler), x)
+        compile_seconds = _once(work, plan.device)
+        seconds = median_seconds(work, plan.device, plan.sizes.seconds)
+    return {"compile_seconds": compile_seconds, "pictures_per_second": plan.sizes.batch / seconds}
+
+
+def _once(work: Callable[[], Any], device: str) -> float:
+    start = time.perf_counter()
+    work()
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def _products(plan: Plan) -> dict[str, float]:
+    side = plan.sizes.matrix
+    found = {}
+    for name in _arithmetics(plan):
+        with arithmetic(name) as dtype:
+            # Not zeros: some devices multiply them faster.
+            a, b = torch.randn(2, side, side, device=plan.device).to(dtype)
+            out = torch.empty_like(a)
+            seconds = median_seconds(
+                partial(torch.mm, a, b, out=out), plan.device, plan.sizes.seconds
+            )
+            found[name] = 2 * side**3 / seconds / 1e12
+    return found
+
+
+def _copies(plan: Plan) -> dict[str, float]:
+    """GB/s to the device and back, from pinned memory and from any."""
+    size = plan.sizes.copied_mib * 2**20
+    there = torch.empty(size, dtype=torch.uint8, device=plan.device)
+    found = {}
+    for pinned in (False, True) if plan.on_cuda else (False,):
+        here = torch.ones(size, dtype=torch.uint8, pin_memory=pinned)
+        kind = "pinned" if pinned else "pageable"
+        for name, to, given in (("to the device", there, here), ("from the device", here, there)):
+            seconds = median_seconds(
+                partial(to.copy_, given, non_blocking=True), plan.device, plan.sizes.seconds
+            )
+            found[f"{name}, {kind}"] = size / seconds / 1e9
+    return found
+
+
+def _pictures(plan: Plan, count: int, dtype: torch.dtype) -> Tensor:
+    """What the network sees: (count, 3, 299, 299) in -1..1."""
+    return (torch.rand(count, 3, 299, 299, device=plan.device) * 2 - 1).to(dtype)
+
+
+@contextmanager
+def _benchmarked(chosen: bool) -> Iterator[None]:
+    """Let cuDNN try its algorithms, or not."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = chosen
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

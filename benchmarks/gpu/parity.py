@@ -1,0 +1,278 @@
+"""Pictures whose exact features are known, and their features by other means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from benchmarks.gpu.network import (
+    KeptInception,
+    arithmetic,
+    build_stock,
+    build_trunk,
+    prepared,
+    run_trunk,
+)
+from benchmarks.gpu.stage import Plan, Recorder
+from mifid.extractors import Extractor
+from mifid.extractors.devices import exact_float32
+from mifid.metrics import frechet_distance, memorization_distance
+
+STEP = 32
+"""Pictures at a time where it does not matter."""
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Pixels (N, H, W, 3) uint8, of which the first ``generated`` are scored against the rest.
+
+    ``exact`` are their features in float64, ``stock`` torch-fidelity's in float32 on the device.
+    """
+
+    pixels: Array
+    generated: int
+    exact: Array
+    stock: Array
+
+    def scores(self, features: Array) -> tuple[float, float]:
+        """FID and memorization distance."""
+        sides = {"generated": features[: self.generated], "reference": features[self.generated :]}
+        return frechet_distance(**sides), memorization_distance(**sides)
+
+
+def read_known(plan: Plan) -> Known:
+    """Read pictures, and compute what is known of them."""
+    generated, reference = (
+        _pixels(folder, count)
+        for folder, count in zip((plan.photos, plan.paintings), plan.sizes.parity, strict=True)
+    )
+    pixels = np.concatenate([generated, reference])
+    exact = through(build_trunk(plan.device, torch.float64), pixels, plan.device, torch.float64)
+    stock = build_stock(plan.device)
+    with torch.inference_mode(), exact_float32():
+        parts = [stock(each)[0].cpu() for each in _uploaded(pixels, plan.device)]
+    return Known(pixels, len(generated), exact, torch.cat(parts).numpy())
+
+
+def _pixels(folder: Path, count: int) -> Array:
+    files = sorted(folder.glob("*.jpg"))[:count]
+    return np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
+
+
+def _uploaded(pixels: Array, device: str) -> Iterator[torch.Tensor]:
+    for first in range(0, len(pixels), STEP):
+        part = torch.from_numpy(pixels[first : first + STEP])
+        yield part.to(device).permute(0, 3, 1, 2)
+
+
+def through(trunk: Any, pixels: Array, device: str, dtype: torch.dtype) -> Array:
+    """Features by the bare network."""
+    with torch.inference_mode():
+        parts = [run_trunk(trunk, prepared(each, dtype)) for each in _uploaded(pixels, device)]
+        found: Array = torch.cat(parts).cpu().numpy()
+    return found
+
+
+@cache
+def open_on(device: str, backend: str = "torch", precision: str = "exact") -> Extractor:
+    """Return the extractor, loaded on a device; the same one the next time."""
+    extractor = KeptInception(backend, precision=precision)
+    extractor.load(device)
+    return extractor
+
+
+def batched(extractor: Extractor, pixels: Array, size: int) -> Array:
+    """Return features (N, D), so many pictures at a time."""
+    parts = [extractor(pixels[first : first + size]) for first in range(0, len(pixels), size)]
+    return np.concatenate(parts)
+
+
+def error_of(features: Array, exact: Array) -> float:
+    """Return the relative error, as a norm over all features."""
+    return float(np.linalg.norm(features - exact) / np.linalg.norm(exact))
+
+
+STOCKS_ERROR = 1.5
+"""How far from float64 features may be, in errors of torch-fidelity's extractor on the device."""
+ERROR = 5e-5
+"""The same, relative to the features' norm."""
+SCORE_ERROR = 1e-5
+"""How far FID and memorization distance may be from the CPU's, relative."""
+
+
+def parity(plan: Plan, recorder: Recorder) -> None:
+    """Run every comparison; one that fails takes no other with it."""
+    known = read_known(plan)
+    extractor = open_on(plan.device)
+    with _graphs_counted() as graphs:
+        features = batched(extractor, known.pixels, plan.sizes.parity_batches[-1])
+        _compare(recorder, known, features)
+        with recorder.part("batch sizes"):
+            _batch_sizes(plan, recorder, known, extractor)
+        with recorder.part("shapes"):
+            _shapes(plan, recorder, extractor)
+        with recorder.part("order"):
+            _order(recorder, known, extractor)
+        with recorder.part("flags"):
+            _flags(recorder, known, features, extractor)
+        with recorder.part("repeated"):
+            again = batched(extractor, known.pixels, plan.sizes.parity_batches[-1])
+            recorder.record("bit_identical_when_repeated", bool(np.array_equal(again, features)))
+    recorder.record("graphs", graphs)
+    if plan.on_cuda:
+        recorder.at_least("CUDA graphs that were recorded", graphs["recorded"], 1)
+        recorder.at_least("CUDA graphs that were replayed", graphs["replayed"], 1)
+    with recorder.part("two devices"):
+        two = open_on(f"{plan.device},{plan.device}")
+        recorder.at_most(
+            "features on two workers: error",
+            error_of(batched(two, known.pixels, 7), known.exact),
+            ERROR,
+        )
+    with recorder.part("cpu"):
+        _cpu(plan, recorder, known, features)
+    with recorder.part("precisions"):
+        _precisions(plan, recorder, known, features)
+
+
+def _compare(recorder: Recorder, known: Known, features: Array) -> None:
+    ours, stocks = error_of(features, known.exact), error_of(known.stock, known.exact)
+    recorder.record("feature_error", ours)
+    recorder.record("feature_error_of_torch_fidelity", stocks)
+    recorder.record("pictures", [known.generated, len(known.pixels) - known.generated])
+    recorder.at_most("features: error", ours, ERROR)
+    recorder.at_most("features: error over torch-fidelity's", ours / stocks, STOCKS_ERROR)
+    with recorder.part("float64"):
+        few = known.pixels[:2]
+        on_cpu = through(build_trunk("cpu", torch.float64), few, "cpu", torch.float64)
+        recorder.at_most("float64 on the device: error", error_of(known.exact[:2], on_cpu), 1e-12)
+
+
+def _batch_sizes(plan: Plan, recorder: Recorder, known: Known, extractor: Extractor) -> None:
+    for size in plan.sizes.parity_batches:
+        count = min(len(known.pixels), 16 * size)
+        features = batched(extractor, known.pixels[:count], size)
+        name = f"features in batches of {size}: error"
+        recorder.at_most(name, error_of(features, known.exact[:count]), ERROR)
+
+
+def _shapes(plan: Plan, recorder: Recorder, extractor: Extractor) -> None:
+    """Many sizes, more numbers of pictures than graphs are kept, three times in turn."""
+    cpu = open_on("cpu")
+    random = np.random.RandomState(0)
+    batches = [
+        random.randint(0, 256, (2 + number, *size, 3), dtype=np.uint8)
+        for number, size in enumerate(plan.sizes.shapes)
+    ]
+    expected = [cpu(batch) for batch in batches]
+    turns = [*range(len(batches))] * 3 + [0] * 3
+    worst = max(error_of(extractor(batches[turn]), expected[turn]) for turn in turns)
+    recorder.at_most(f"features of {len(batches)} shapes: worst error", worst, ERROR)
+
+
+def _order(recorder: Recorder, known: Known, extractor: Extractor) -> None:
+    """Batches under way, taken last first."""
+    parts = np.array_split(known.pixels[:STEP], 2 * extractor.in_flight + 1)
+    in_order = [extractor(part) for part in parts]
+    under_way = [extractor.submit(part) for part in parts]
+    taken = [take() for take in reversed(under_way)][::-1]
+    worst = max(error_of(one, other) for one, other in zip(taken, in_order, strict=True))
+    recorder.record("batches_under_way", extractor.in_flight)
+    recorder.at_most("features taken last first: error", worst, ERROR)
+
+
+def _flags(recorder: Recorder, known: Known, features: Array, extractor: Extractor) -> None:
+    """A caller's TF32 must not reach the features, nor ours the caller."""
+    with arithmetic("tf32"):
+        before = _float32_settings()
+        again = batched(extractor, known.pixels[:STEP], STEP)
+        after = _float32_settings()
+    recorder.holds("a caller's TF32 is as it was", before == after, f"{before} became {after}")
+    error = error_of(again, features[:STEP])
+    recorder.at_most("features where the caller allows TF32: error", error, ERROR)
+
+
+def _cpu(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
+    fid, distance = known.scores(features)
+    recorder.record("fid", fid)
+    recorder.record("memorization_distance", distance)
+    # Where the device is the CPU, the tests have compared its backends already.
+    more = ["openvino"] if plan.on_cuda and find_spec("openvino") else []
+    for backend in ("torch", *more):
+        on_cpu = batched(open_on("cpu", backend), known.pixels, STEP)
+        recorder.at_most(
+            f"features of {backend} on the CPU: error", error_of(on_cpu, known.exact), ERROR
+        )
+        cpu_fid, cpu_distance = known.scores(on_cpu)
+        recorder.at_most(
+            f"FID against {backend} on the CPU: difference", abs(fid / cpu_fid - 1), SCORE_ERROR
+        )
+        recorder.at_most(
+            f"memorization distance against {backend} on the CPU: difference",
+            abs(distance / cpu_distance - 1),
+            SCORE_ERROR,
+        )
+
+
+def _precisions(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
+    """How far each arithmetic moves features, FID and distance: told, not bounded."""
+    fid, distance = known.scores(features)
+
+    def told(found: Array) -> dict[str, float]:
+        moved = known.scores(found)
+        return {
+            "feature_error": error_of(found, known.exact),
+            "fid_difference": moved[0] / fid - 1,
+            "distance_difference": moved[1] / distance - 1,
+        }
+
+    rows = {"exact": told(features), "torch-fidelity float32": told(known.stock)}
+    fast = open_on(plan.device, precision="fast")
+    rows["fast"] = told(batched(fast, known.pixels, STEP))
+    # Processors that compute in float16 are rare, and the others take their time.
+    for name in ("tf32", "bfloat16", *(["float16"] if plan.on_cuda else [])):
+        with recorder.part(name), arithmetic(name) as dtype:
+            trunk = build_trunk(plan.device, dtype)
+            rows[name] = told(through(trunk, known.pixels, plan.device, dtype))
+    recorder.record("precisions", rows)
+
+
+def _float32_settings() -> list[Any]:
+    if hasattr(torch.backends, "fp32_precision"):
+        backends: Any = torch.backends
+        both = (backends.cudnn.conv, backends.cuda.matmul)
+        return [each.fp32_precision for each in both]
+    return [torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()]
+
+
+@contextmanager
+def _graphs_counted() -> Iterator[dict[str, int]]:
+    """Count CUDA graphs, to know that what was compared did go through them."""
+    counted = {"recorded": 0, "replayed": 0}
+    kept = torch.cuda.CUDAGraph.capture_end, torch.cuda.CUDAGraph.replay
+
+    def counting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            counted[name] += 1
+            return method(*given)
+
+        return call
+
+    graph: Any = torch.cuda.CUDAGraph
+    graph.capture_end, graph.replay = map(counting, counted, kept)
+    try:
+        yield counted
+    finally:
+        graph.capture_end, graph.replay = kept
