@@ -1,4 +1,4 @@
-"""The machine in words, tables and sections of Markdown."""
+"""The machine in words, tables and sections of Markdown, and the command that wrote them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import click
+from click.core import ParameterSource
 
 
 def describe_machine(packages: Iterable[str]) -> str:
@@ -28,6 +31,24 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def again(module: str) -> str:
+    """Return the command that runs, with the options that were given; paths are FOLDER or FILE."""
+    context = click.get_current_context()
+    words = [f"python -m benchmarks.{module}"]
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in {"about", "json_file"}:
+            value = context.params[name]
+            if name == "docs":
+                value = "docs/benchmarks.md"
+            elif isinstance(value, Path):
+                value = "FOLDER" if value.is_dir() else "FILE"
+            values = value if isinstance(value, tuple) else (value,)
+            words += [option.opts[0], *map(str, values)]
+    return " ".join(words)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from benchmarks.pictures import draw
 from benchmarks.processes import call
 
@@ -28,17 +28,11 @@ EXACT, FAST = "exact", "fast"
 
 @dataclass(frozen=True)
 class Found:
-    """What one way of running the network found.
+    """What one way of running the network found."""
 
-    Attributes:
-        generated: features (N, D).
-        reference: features (M, D).
-        rate: pictures a second of the generated side, network loaded before.
-    """
-
-    generated: np.ndarray
-    reference: np.ndarray
-    rate: float
+    generated: np.ndarray  # features (N, D)
+    reference: np.ndarray  # features (M, D)
+    rate: float  # pictures a second of the generated side, network loaded before
 
     def scores(self) -> dict[str, float]:
         """FID and memorization distance."""
@@ -150,11 +144,9 @@ def main(
         click.echo(f"{backend} ...", err=True)
         found[backend], _ = call("precision:measure", **task, backend=backend)
     n, m = next(iter(found.values()))["pictures"]
-    given = generated is not None and reference is not None
     about = f"{n:,} {'pictures' if generated else 'drawn photos'} against {m:,} "
     about += f"{'pictures' if reference else 'drawn paintings'}, medians of {rounds} in turn"
-    options = " --generated FOLDER --reference FOLDER" if given else ""
-    text = _section(found, about=about, repeat=f"python -m benchmarks.precision{options}")
+    text = _section(found, about=about, repeat=again("precision"))
     click.echo(text)
     if docs:
         write_section(docs, "precision", text)

@@ -172,8 +172,10 @@ Row = dict[str, Any]
 
 def network(plan: Plan, recorder: Recorder) -> None:
     """Time matrix products and copies, then the network in every variant."""
+    roofs: dict[str, float] = {}
     with recorder.part("roof"):
-        recorder.record("matrix_tflop_per_second", _products(plan))
+        roofs = _products(plan)
+        recorder.record("matrix_tflop_per_second", roofs)
     with recorder.part("copies"):
         recorder.record("copy_gb_per_second", _copies(plan))
     gflop = gigaflop(
@@ -187,6 +189,8 @@ def network(plan: Plan, recorder: Recorder) -> None:
             with recorder.part(" ".join(map(str, variant.values()))):
                 rows.append({**variant, "pictures_per_second": _rate(plan, variant)})
                 rows[-1]["tflop_per_second"] = rows[-1]["pictures_per_second"] * gflop / 1e3
+                if roof := roofs.get(variant["arithmetic"]):
+                    rows[-1]["share_of_roof"] = rows[-1]["tflop_per_second"] / roof
                 recorder.record("variants", rows)
         recorder.record("compiled", _compiled(plan))
 

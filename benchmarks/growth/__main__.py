@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from benchmarks.growth.pictures import VARIANTS, measure
 from benchmarks.growth.report import plot, report
-from benchmarks.machine import write_section
+from benchmarks.machine import again, write_section
 from benchmarks.peers.job import FILE, FOLDER, check_outputs
 from benchmarks.pictures import pictures_of
 from benchmarks.processes import call
@@ -68,10 +67,7 @@ def measure_archive(entries: int) -> Any:
 @click.option("--entries", type=click.IntRange(1), default=100_000, show_default=True)
 @click.option("--docs", type=FILE, help="Write the section into this file, the plot beside it.")
 @click.option("--json", "json_file", type=FILE, help="Where to keep all numbers.")
-@click.pass_context
 def main(
-    context: click.Context,
-    /,
     photos: Path | None,
     reference: Path | None,
     draw: tuple[int, int],
@@ -116,7 +112,7 @@ def main(
         found = {"runs": list(map(asdict, runs)), "archive": archive, "simulated": simulated}
         json_file.write_text(json.dumps(found))
     image = "![Seconds and peak memory against the number of pictures](growth.png)" if docs else ""
-    text = report(runs, archive, simulated, about=about, repeat=_repeat(context), image=image)
+    text = report(runs, archive, simulated, about=about, repeat=again("growth"), image=image)
     click.echo(text)
     if docs:
         plot(runs, docs.with_name("growth.png"))
@@ -135,20 +131,6 @@ def _about(photos: Path | None, reference: Path | None, extractor: str) -> str:
 def _drawn(folder: Path, count: int, kind: str) -> Path:
     call("pictures:draw_pictures", folder=folder, count=count, kind=kind)
     return folder
-
-
-def _repeat(context: click.Context) -> str:
-    """The command again, with folders and files as they are called in the competition."""
-    named = {"photos": "photo_jpg/", "reference": "monet_jpg/", "docs": "docs/benchmarks.md"}
-    words = ["python -m benchmarks.growth"]
-    for name, value in context.params.items():
-        if (
-            name != "json_file"
-            and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        ):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{name}", named.get(name) or " ".join(map(str, values))]
-    return " ".join(words)
 
 
 if __name__ == "__main__":

@@ -155,17 +155,6 @@ def name_of(weights: Path | None) -> str:
     return f"weights of sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}..."
 
 
-def repeated(script: str, options: Mapping[str, Any]) -> str:
-    """Return the command with those options that are given; a path is told as FOLDER or FILE."""
-    words = [f"python -m benchmarks.{script}"]
-    for option, value in options.items():
-        if isinstance(value, Path):
-            words.append(f"{option} {'FOLDER' if value.is_dir() else 'FILE'}")
-        elif value:
-            words.append(f"{option} {value}")
-    return " ".join(words)
-
-
 # --- before the tools run -------------------------------------------------------------------------
 
 

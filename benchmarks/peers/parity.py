@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from benchmarks.peers.job import (
     FILE,
     FOLDER,
@@ -33,7 +33,6 @@ from benchmarks.peers.job import (
     make_job,
     name_of,
     prepare,
-    repeated,
 )
 from benchmarks.peers.tools import TF1, TOOLS, choose
 from benchmarks.processes import call
@@ -182,16 +181,7 @@ def main(
         about = "{} generated pictures against {}".format(*found[0]["mifid"]["pictures"])
         about += "" if generated and reference else ", drawn by mifid"
     about += f", in batches of {batch_size}, with {name_of(weights)}"
-    repeat = repeated(
-        "peers.parity",
-        {
-            "--generated": generated,
-            "--reference": reference,
-            "--weights": weights,
-            "--rounds": rounds if rounds > 1 else None,
-        },
-    )
-    text = _report(found, about=about, repeat=repeat)
+    text = _report(found, about=about, repeat=again("peers.parity"))
     click.echo(text)
     if json_file:
         json_file.write_text(json.dumps({"about": about, "rounds": found}, indent=1))

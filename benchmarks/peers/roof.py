@@ -147,19 +147,10 @@ NETWORKS = {"mifid": _ours("openvino"), "mifid-torch": _ours("torch"), "torch-fi
 def cost(*, weights: str) -> float:
     """GFLOP of a picture."""
     import torch
-    from torch import nn
 
+    from benchmarks.gpu.network import gigaflop
     from mifid.extractors import build_network, load_state_dict
     from mifid.extractors.network import InceptionNetwork
 
     network = InceptionNetwork(build_network(load_state_dict(Path(weights))))
-    counted: list[int] = []
-
-    def count(layer: Any, _: Any, out: torch.Tensor) -> None:
-        counted.append(2 * layer.weight[0].numel() * out.numel())
-
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(count)
-    network(torch.zeros(1, 3, 299, 299, dtype=torch.uint8))
-    return sum(counted) / 1e9
+    return gigaflop(network.trunk, torch.zeros(1, 3, 299, 299))

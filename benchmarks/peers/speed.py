@@ -20,7 +20,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.machine import write_section
+from benchmarks.machine import again, write_section
 from benchmarks.peers.job import (
     FILE,
     FOLDER,
@@ -29,7 +29,6 @@ from benchmarks.peers.job import (
     make_job,
     name_of,
     prepare,
-    repeated,
 )
 from benchmarks.peers.roof import LIBRARIES, cost_of_a_picture, network_rate, product_rate
 from benchmarks.peers.speed_report import (
@@ -186,17 +185,7 @@ def main(
         about = "{:,} generated pictures against {:,}".format(*speed.pictures)
         about += "" if generated and reference else ", drawn by mifid"
     about += f", with {name_of(weights)}"
-    options = {
-        "--generated": generated,
-        "--reference": reference,
-        "--draw": "{} {}".format(*draw) if draw != DRAWN else None,
-        "--limit": limit,
-        "--weights": weights,
-        "--tools": tools if tools != DEFAULT else None,
-        "--rounds": rounds if rounds != 3 else None,
-        "--batch-size": batch_size,
-    }
-    text = describe_speed(speed, about=about, repeat=repeated("peers.speed", options))
+    text = describe_speed(speed, about=about, repeat=again("peers.speed"))
     click.echo(text)
     if json_file:
         json_file.write_text(json.dumps({"about": about, **asdict(speed)}, indent=1))

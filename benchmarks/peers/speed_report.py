@@ -18,17 +18,11 @@ from benchmarks.processes import PERIOD
 
 @dataclass(frozen=True)
 class Round:
-    """What one round measured.
+    """What one round measured."""
 
-    Attributes:
-        runs: tool -> state -> result.
-        products: library -> GFLOP/s of a float32 matrix product, the better of before and after.
-        networks: tool -> pictures/s of its network by itself.
-    """
-
-    runs: Mapping[str, Mapping[str, Result]]
-    products: Mapping[str, float]
-    networks: Mapping[str, float]
+    runs: Mapping[str, Mapping[str, Result]]  # tool -> state -> result
+    products: Mapping[str, float]  # library -> GFLOP/s, the better of before and after
+    networks: Mapping[str, float]  # tool -> pictures/s of its network by itself
 
     @property
     def product(self) -> float:
@@ -38,8 +32,7 @@ class Round:
     def rate(self, tool: str) -> float:
         """Generated pictures/s while one of ours extracts, cold."""
         rate = self.runs[tool][COLD].rate
-        if rate is None:
-            raise ValueError(f"{tool}'s cold run did not tell how long it extracted")
+        assert rate is not None
         return rate
 
 
@@ -62,17 +55,11 @@ class Goal:
 
 @dataclass(frozen=True)
 class Speed:
-    """All that was measured.
+    """All that was measured."""
 
-    Attributes:
-        rounds: at least one.
-        starts: command -> seconds of each of its starts.
-        gflop: the network's cost of a picture.
-    """
-
-    rounds: Sequence[Round]
-    starts: Mapping[str, Sequence[float]]
-    gflop: float
+    rounds: Sequence[Round]  # at least one
+    starts: Mapping[str, Sequence[float]]  # command -> seconds of each of its starts
+    gflop: float  # the network's cost of a picture
 
     @property
     def pictures(self) -> tuple[int, int]:
@@ -109,13 +96,11 @@ class Speed:
             tool,
         )
 
-    def over_stock(self, tool: str) -> float | None:
-        """A tool's network by itself over torch-fidelity's."""
-        ratios = [
-            one.networks[tool] / one.networks["torch-fidelity"]
-            for one in self.rounds
-            if {tool, "torch-fidelity"} <= one.networks.keys()
-        ]
+    @property
+    def over_stock(self) -> float | None:
+        """The network of backend torch by itself over torch-fidelity's."""
+        pairs = [one.networks for one in self.rounds if "torch-fidelity" in one.networks]
+        ratios = [rates["mifid-torch"] / rates["torch-fidelity"] for rates in pairs]
         return statistics.median(ratios) if ratios else None
 
     @property
@@ -127,23 +112,17 @@ class Speed:
         """What was aimed at before anything was measured."""
         cached = self.of("mifid", CACHED, "seconds")
         return [
-            Goal(
-                "whole process, cold: times torch-fidelity's speed",
-                2.8,
-                self.ratio("torch-fidelity"),
+            *(
+                Goal(f"whole process, cold: times {peer}'s speed", aim, self.ratio(peer))
+                for peer, aim in {"torch-fidelity": 2.8, "pytorch-fid": 2.0}.items()
             ),
-            Goal("whole process, cold: times pytorch-fid's speed", 2.0, self.ratio("pytorch-fid")),
             Goal("extraction: share of the roof", 0.85, self.share_of_roof("mifid")),
             Goal("cached: seconds", 1.5, statistics.median(cached), at_most=True),
             *(
                 Goal(f"{command}: seconds", 0.3, statistics.median(seconds), at_most=True)
                 for command, seconds in self.starts.items()
             ),
-            Goal(
-                "backend torch: times the stock extractor's speed",
-                1.5,
-                self.over_stock("mifid-torch"),
-            ),
+            Goal("backend torch: times the stock extractor's speed", 1.5, self.over_stock),
         ]
 
     def _median(self, value: Callable[[Round], float], tool: str) -> float | None:
@@ -172,12 +151,14 @@ PACKAGES = ("mifid", "torch", "openvino", "numpy", "scipy", "pillow", "simplejpe
 
 def describe_speed(speed: Speed, *, about: str, repeat: str) -> str:
     """Return the section: all that was measured, what differs, and how to repeat it."""
-    notes = "\n".join(f"- **{tool}**: {TOOLS[tool].whole}" for tool in _tools(speed))
+    notes = "\n".join(f"- **{tool}**: {TOOLS[tool].whole}" for tool in speed.rounds[0].runs)
+    count = len(speed.rounds)
+    rounds = "once" if count == 1 else f"in {count} rounds, every other one backwards"
     states = "\n".join(f"- **{state}**: {meaning}." for state, meaning in STATES.items())
     return f"""\
 ## Speed: process start to number
 
-{about}, on the CPU, {_rounds(speed)}. Every tool is a process of its own.
+{about}, on the CPU, {rounds}. Every tool is a process of its own.
 
 Machine: {describe_machine(PACKAGES)}.
 
@@ -233,22 +214,12 @@ pip install -e '.[cpu,jpeg,peers]'
 ```"""
 
 
-def _rounds(speed: Speed) -> str:
-    if len(speed.rounds) == 1:
-        return "once"
-    return f"in {len(speed.rounds)} rounds, every other one backwards"
-
-
-def _tools(speed: Speed) -> list[str]:
-    return list(speed.rounds[0].runs)
-
-
 def _tools_table(speed: Speed) -> str:
     header = (
         "Tool|Version|Resize|FID|Batch|Workers|Seconds|Ratio|Pictures/s|CPU s|Busy|MiB|Together"
     )
     rows = []
-    for tool in _tools(speed):
+    for tool in speed.rounds[0].runs:
         result = speed.rounds[0].runs[tool][COLD]
         seconds = speed.of(tool, COLD, "seconds")
         rows.append(
@@ -274,8 +245,8 @@ def _tools_table(speed: Speed) -> str:
 def _states_table(speed: Speed) -> str:
     header = "Tool, state|Seconds|CPU s|Busy|MiB|torch-fidelity: ratio|pytorch-fid: ratio"
     rows = []
-    for tool in [tool for tool in _tools(speed) if TOOLS[tool].package == "mifid"]:
-        for state in speed.rounds[0].runs[tool]:
+    for tool, states in speed.rounds[0].runs.items():
+        for state in states if TOOLS[tool].package == "mifid" else ():
             seconds = speed.of(tool, state, "seconds")
             rows.append(
                 [

@@ -61,7 +61,7 @@ def test_the_roof_is_the_fastest_product_and_shares_are_of_the_same_round():
     assert found.roof == pytest.approx(20.0)
     assert found.share_of_roof("mifid") == pytest.approx(0.9)
     assert found.share_of_network("mifid") == pytest.approx(15 / 25)
-    assert found.over_stock("mifid-torch") == 2.0
+    assert found.over_stock == 2.0
 
 
 @pytest.mark.parametrize(
