@@ -96,7 +96,7 @@ def test_a_separate_memorization_reference(run_compare):
     settings = ["--ref", "monet", "--memorization-ref", "worse", "--json"]
     told = json.loads(run_compare("out", "worse", *settings).stdout)
     by_name = {s["name"]: s for s in told["submissions"]}
-    assert by_name["worse"]["memorization_distance"] == 0
+    assert by_name["worse"]["memorization_distance"] == pytest.approx(0, abs=1e-12)
     assert by_name["out"]["memorization_distance"] > 0
     assert set(told["references"]) == {"reference", "memorization_reference"}
 

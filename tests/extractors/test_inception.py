@@ -78,7 +78,8 @@ def test_equal_to_torch_fidelitys_within_rounding(features, stock_features):
 
 
 def test_no_further_from_float64_than_torch_fidelity(features, stock_features, exact_features):
-    assert error(features, exact_features) <= 1.5 * error(stock_features, exact_features)
+    """Both round to float32, in orders that differ by processor; TF32 would be a hundred times."""
+    assert error(features, exact_features) <= 3 * error(stock_features, exact_features)
     assert error(features, exact_features) < 5e-5
 
 
