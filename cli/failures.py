@@ -269,7 +269,12 @@ def _option_names(command: click.Command) -> dict[str, str]:
     concerns an option of `mifid score`.
     """
     if isinstance(command, click.Group):
-        return {k: v for each in command.commands.values() for k, v in _option_names(each).items()}
+        found: dict[str, str] = {}
+        for each in command.commands.values():
+            for name, named in _option_names(each).items():
+                if named.startswith("-") or name not in found:  # rather an option than an argument
+                    found[name] = named
+        return found
     names = {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
     return names | SHORTHANDS if "settings" in names else names
 

@@ -103,6 +103,8 @@ def terminal_safe(text: str) -> str:
 _OPTIONS: Mapping[str, str] = {}
 """Argument of the library -> option of the running command; empty: the reader writes Python.
 
+A setting of training that has an option of its own is in it by its full name, ``training.budget``.
+
 Of the process and not of the context: errors are raised in threads, too.
 """
 
@@ -139,17 +141,15 @@ def setting(name: str, value: Any = None) -> str:
     '--value-range reference=-1,1'
     >>> after = name_options(before)
     """
-    _, _, key = name.partition(".")
-    if key and value is None and key not in _OPTIONS:
-        return name
-    if key and "settings" in _OPTIONS and key not in _OPTIONS:
-        return setting("settings", f"{name}={value}")
-    option = _OPTIONS.get(key or name)
+    option = _OPTIONS.get(name)
     if option is not None:
         return option if value is None else f"{option}{_typed(value)}"
-    if key:
-        return f"settings={[f'{name}={value}']!r}"
-    return name if value is None else f"{name}={value!r}"
+    if value is None:
+        return name
+    if "." not in name:
+        return f"{name}={value!r}"
+    assignment = f"{name}={value}"
+    return setting("settings", assignment if "settings" in _OPTIONS else [assignment])
 
 
 def _typed(value: Any) -> str:

@@ -177,7 +177,7 @@ def test_features_of_different_extractors(refused, folder):
         made_by = Provenance(extractor=name, fingerprint=name)
         Features(np.eye(4, dtype=np.float32), provenance=made_by).save(folder / f"{name}.npz")
     message = refused("one.npz", "the_other.npz", "--ref", "one.npz")
-    assert "the reference was made with extractor 'one'" in message
+    assert "the reference (features in one.npz) was made with extractor 'one'" in message
     assert "the submission the_other.npz with 'the_other'" in message
 
 

@@ -61,7 +61,7 @@ def test_an_unwritable_place_is_found_before_any_work(tmp_path):
 
 
 def test_one_picture_makes_no_reference(tmp_path):
-    with pytest.raises(FeatureError, match="at least two pictures, got 1"):
+    with pytest.raises(FeatureError, match="holds one picture; a covariance needs two"):
         mifid.build_reference(drawn("painting", 1), tmp_path / "r.npz", extractor=Counting())
     assert list(tmp_path.iterdir()) == []
 
