@@ -188,7 +188,13 @@ def test_devices(monkeypatch):
             choose_devices("cpu,cuda:1")
     with pytest.raises(InputError, match="device 'cuba:1' cannot be used here") as caught:
         choose_devices("cpu,cuba:1")
-    assert "cuda:all" in caught.value.hint
+    assert "What works here: device='auto', device='cpu'" in caught.value.hint
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InputError, match="cannot be used here") as caught:
+        choose_devices("cuba")
+    for working in ("cuda", "cuda:1", "cuda:all"):
+        assert f"device='{working}'" in caught.value.hint
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
