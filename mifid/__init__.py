@@ -12,7 +12,9 @@ that ``import mifid`` costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
     from mifid.baseline import train_baseline
@@ -49,36 +51,21 @@ __all__ = [
     "train_baseline",
 ]
 
-_HOME = {
-    "Comparison": "mifid.comparison.comparison",
-    "Features": "mifid.statistics.features",
-    "MifidError": "mifid.errors",
-    "MifidWarning": "mifid.errors",
-    "Report": "mifid.report.report",
-    "Statistics": "mifid.statistics.statistics",
-    "__version__": "mifid.machine",
-    "build_reference": "mifid.pipeline.reference",
-    "check": "mifid.submission.checking",
-    "compare": "mifid.comparison.comparing",
-    "diagnose": "mifid.diagnosis.diagnosing",
-    "explain": "mifid.explanation.explaining",
-    "features": "mifid.pipeline.pipeline",
-    "generate": "mifid.baseline.generation.generating",
-    "penalized": "mifid.metrics.mifid",
-    "score": "mifid.scoring",
-    "train_baseline": "mifid.baseline.training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'mifid' has no attribute '{name}'")
-    import importlib
-
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value  # the next access does not come here
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "baseline": ["train_baseline"],
+        "baseline.generation": ["generate"],
+        "comparison": ["Comparison", "compare"],
+        "diagnosis": ["diagnose"],
+        "errors": ["MifidError", "MifidWarning"],
+        "explanation": ["explain"],
+        "machine": ["__version__"],
+        "metrics": ["penalized"],
+        "pipeline": ["build_reference", "features"],
+        "report": ["Report"],
+        "scoring": ["score"],
+        "statistics": ["Features", "Statistics"],
+        "submission": ["check"],
+    },
+)

@@ -25,9 +25,9 @@ from typing import IO, Any
 from mifid.errors import InputError, OutputError, setting, warn
 
 __all__ = [
-    "COLUMNS",
     "DAMAGED_ARRAYS",
-    "append",
+    "HISTORY_COLUMNS",
+    "append_history",
     "atomic_write",
     "cache_folder",
     "check_history",
@@ -254,7 +254,7 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot write {path}: {error.strerror or error}", hint=hint)
 
 
-COLUMNS = (
+HISTORY_COLUMNS = (
     "date",
     "label",
     "fid",
@@ -322,7 +322,7 @@ class _Echo:
         return line.removesuffix("\r\n") + "\n"
 
 
-def append(file: Path, row: Mapping[str, Any]) -> None:
+def append_history(file: Path, row: Mapping[str, Any]) -> None:
     """Add a line, and before it a heading if there is none; several processes lose none.
 
     What is there stays. A heading may have more columns, which stay empty, and another order. A
@@ -401,11 +401,11 @@ def _ending(file: Path, before: str) -> tuple[list[str], str]:
     Raises:
         OutputError: the file has other columns.
     """
-    ours = ",".join(COLUMNS) + "\n"
+    ours = ",".join(HISTORY_COLUMNS) + "\n"
     if ours.startswith(before):  # nothing yet, or a heading that a killed run has left half
-        return list(COLUMNS), ours[len(before) :]
+        return list(HISTORY_COLUMNS), ours[len(before) :]
     heading = _cells(before.partition("\n")[0])
-    if lacking := [name for name in COLUMNS if name not in heading]:
+    if lacking := [name for name in HISTORY_COLUMNS if name not in heading]:
         earlier = set(heading) >= _TELLTALE
         raise OutputError(
             f"cannot append to {file}: "

@@ -12,13 +12,13 @@ import pytest
 
 from mifid import files as csvfile
 from mifid.errors import MifidWarning, OutputError
-from mifid.files import COLUMNS, append, check_history, text_cell
+from mifid.files import HISTORY_COLUMNS, append_history, check_history, text_cell
 
 CUT = "is cut short, as a killed run leaves it"
 
 
 def row(label, **values):
-    return {**dict.fromkeys(COLUMNS), "label": label, **values}
+    return {**dict.fromkeys(HISTORY_COLUMNS), "label": label, **values}
 
 
 def labels(file):
@@ -31,9 +31,11 @@ def read(file):
 
 def test_a_line_holds_what_was_scored_and_when(tmp_path):
     file = tmp_path / "s.csv"
-    append(file, row("a", fid=1.25, generated='zip "a".zip', date="2026-01-02T03:04:05+01:00"))
-    append(file, row("b", mifid_reason="no features,\nand more"))
-    assert file.read_text().startswith(",".join(COLUMNS) + "\n")
+    append_history(
+        file, row("a", fid=1.25, generated='zip "a".zip', date="2026-01-02T03:04:05+01:00")
+    )
+    append_history(file, row("b", mifid_reason="no features,\nand more"))
+    assert file.read_text().startswith(",".join(HISTORY_COLUMNS) + "\n")
     first, second = read(file)
     assert (first["label"], first["fid"], first["mifid"]) == ("a", "1.25", "")
     assert (first["date"], first["generated"]) == ("2026-01-02T03:04:05+01:00", 'zip "a".zip')
@@ -45,10 +47,12 @@ def test_eight_processes_lose_no_line(tmp_path):
     """Each appends 25 lines as quickly as it can; they all begin at once."""
     file = tmp_path / "s.csv"
     code = (
-        "import sys; from pathlib import Path; from mifid.files import COLUMNS, append\n"
+        "import sys; from pathlib import Path\n"
+        "from mifid.files import HISTORY_COLUMNS, append_history\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for i in range(25):\n"
-        "    append(Path(sys.argv[1]), {**dict.fromkeys(COLUMNS), 'label': f'{sys.argv[2]}-{i}',"
+        "    row = dict.fromkeys(HISTORY_COLUMNS) | {'label': f'{sys.argv[2]}-{i}'}\n"
+        "    append_history(Path(sys.argv[1]), row | {"
         " 'warnings': 'x' * 5000})\n"
     )
     jobs = [
@@ -76,10 +80,10 @@ def test_eight_processes_lose_no_line(tmp_path):
 def test_what_is_there_is_never_written_again(tmp_path):
     """Another program may hold the file open: it is the same file, with more in it."""
     file = tmp_path / "s.csv"
-    append(file, row("a"))
+    append_history(file, row("a"))
     with file.open() as held:
         before = held.read()
-        append(file, row("b"))
+        append_history(file, row("b"))
         assert held.read() == file.read_text()[len(before) :]
     assert file.read_text().startswith(before)
 
@@ -87,9 +91,9 @@ def test_what_is_there_is_never_written_again(tmp_path):
 def test_any_path_to_the_file_will_do(tmp_path, monkeypatch):
     (tmp_path / "real.csv").touch()
     (tmp_path / "link.csv").symlink_to("real.csv")
-    append(tmp_path / "link.csv", row("a"))
+    append_history(tmp_path / "link.csv", row("a"))
     monkeypatch.chdir(tmp_path)
-    append(csvfile.Path("real.csv"), row("b"))
+    append_history(csvfile.Path("real.csv"), row("b"))
     assert labels(tmp_path / "real.csv") == ["a", "b"]
     assert (tmp_path / "link.csv").is_symlink()
 
@@ -98,41 +102,41 @@ def test_any_path_to_the_file_will_do(tmp_path, monkeypatch):
 def test_a_line_that_a_killed_run_left_half(label, tmp_path):
     """Wherever it ends, what stood before it is kept, and what comes after it is read."""
     file = tmp_path / "s.csv"
-    append(file, row("whole"))
+    append_history(file, row("whole"))
     before = file.read_bytes()
-    append(file, row(label, fid=1.5, warnings='["one, two"]'))
+    append_history(file, row(label, fid=1.5, warnings='["one, two"]'))
     line = file.read_bytes()[len(before) :]
     for length in range(1, len(line)):
         file.write_bytes(before + line[:length])
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            append(file, row("next"))
+            append_history(file, row("next"))
         # In the last cell nothing may tell a part from the whole, which editors leave, too.
         assert CUT in str([str(one.message) for one in said]) or length >= line.index(b'"[')
         assert file.read_bytes().startswith(before + line[:length])
         found = labels(file)
         assert (found[0], found[-1], len(found)) == ("whole", "next", 3)
-        append(file, row("and on"))  # said once
+        append_history(file, row("and on"))  # said once
         assert labels(file)[3:] == ["and on"]
 
 
 def test_a_heading_that_a_killed_run_left_half(tmp_path):
     file = tmp_path / "s.csv"
-    heading = ",".join(COLUMNS) + "\n"
+    heading = ",".join(HISTORY_COLUMNS) + "\n"
     for length in (0, 1, 17, 80, len(heading) - 1, len(heading)):
         file.write_text(heading[:length])
-        append(file, row("a"))
+        append_history(file, row("a"))
         assert labels(file) == ["a"]
 
 
 def test_columns_of_the_users_own_stay(tmp_path):
     """Spreadsheets put a mark before the heading, end lines otherwise, and reorder columns."""
     file = tmp_path / "s.csv"
-    names = ["notes", *reversed(COLUMNS)]
+    names = ["notes", *reversed(HISTORY_COLUMNS)]
     mine = {**dict.fromkeys(names, ""), "notes": "ours", "label": "a"}
     heading, line = ",".join(names), ",".join(mine.values())
     file.write_bytes(f"\ufeff{heading}\r\n{line}\r\n".encode())
-    append(file, row("b", fid=2.5))
+    append_history(file, row("b", fid=2.5))
     first, second = read(file)
     assert (first["notes"], first["label"]) == ("ours", "a")
     assert (second["notes"], second["label"], second["fid"]) == ("", "b", "2.5")
@@ -141,9 +145,9 @@ def test_columns_of_the_users_own_stay(tmp_path):
 def test_a_history_of_an_earlier_version_is_left_alone_with_a_way_on(tmp_path):
     file = tmp_path / "s.csv"
     (tmp_path / "s-2.csv").touch()
-    earlier = [name for name in COLUMNS if name not in ("date", "label")]
+    earlier = [name for name in HISTORY_COLUMNS if name not in ("date", "label")]
     file.write_text(",".join(earlier) + "\n1.5\n")
-    for attempt in (lambda: check_history(file), lambda: append(file, row("a"))):
+    for attempt in (lambda: check_history(file), lambda: append_history(file, row("a"))):
         with pytest.raises(OutputError) as caught:
             attempt()
         assert "begun by an earlier version and has no columns date, label" in caught.value.message
@@ -155,7 +159,7 @@ def test_a_history_of_an_earlier_version_is_left_alone_with_a_way_on(tmp_path):
 def test_another_programs_file_is_left_alone(content, tmp_path):
     file = tmp_path / "s.csv"
     file.write_bytes(content)
-    for attempt in (lambda: check_history(file), lambda: append(file, row("a"))):
+    for attempt in (lambda: check_history(file), lambda: append_history(file, row("a"))):
         with pytest.raises(OutputError, match=r"cannot append to .*s\.csv"):
             attempt()
     assert file.read_bytes() == content
@@ -165,7 +169,7 @@ def test_another_programs_file_is_left_alone(content, tmp_path):
 def test_on_a_full_disk_the_lines_stay_and_nothing_is_half(before, tmp_path, monkeypatch):
     file = tmp_path / "s.csv"
     if before:
-        append(file, row("a"))
+        append_history(file, row("a"))
     content = file.read_bytes() if before else None
 
     def full(descriptor):
@@ -173,14 +177,14 @@ def test_on_a_full_disk_the_lines_stay_and_nothing_is_half(before, tmp_path, mon
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="No space left on device"):
-        append(file, row("b"))
+        append_history(file, row("b"))
     assert (file.read_bytes() if file.exists() else None) == content
 
 
 def test_a_file_that_was_removed_while_the_lock_was_waited_for(tmp_path, monkeypatch):
     """The line goes into the file that has the name now."""
     file = tmp_path / "s.csv"
-    append(file, row("old"))
+    append_history(file, row("old"))
     lock, times = csvfile._lock, []
 
     def replaced(opened):
@@ -190,7 +194,7 @@ def test_a_file_that_was_removed_while_the_lock_was_waited_for(tmp_path, monkeyp
         times.append(1)
 
     monkeypatch.setattr(csvfile, "_lock", replaced)
-    append(file, row("new"))
+    append_history(file, row("new"))
     assert labels(file) == ["new"]
     assert labels(tmp_path / "moved.csv") == ["old"]
     assert len(times) == 2
@@ -205,13 +209,13 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.warns(MifidWarning, match="a file system without locks"):
-        append(tmp_path / "s.csv", row("a"))
+        append_history(tmp_path / "s.csv", row("a"))
     assert labels(tmp_path / "s.csv") == ["a"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_text_that_a_spreadsheet_would_compute(text, tmp_path):
-    append(tmp_path / "s.csv", row(text, fid=-1.5))
+    append_history(tmp_path / "s.csv", row(text, fid=-1.5))
     (line,) = read(tmp_path / "s.csv")
     assert (line["label"], line["fid"]) == (f"'{text}", "-1.5")  # numbers stay numbers
 

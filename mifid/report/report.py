@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mifid import files
 from mifid.errors import UnavailableError, terminal_safe
 from mifid.evidence import Evidence, PictureTable, TrainingTable
-from mifid.files import append, atomic_write, check_history, json_text
+from mifid.files import append_history, atomic_write, check_history, json_text
 from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.report.text import score_rows
@@ -239,7 +239,7 @@ class Report:
             write_score_page(file, self)
             return
         if file.suffix.lower() == ".csv":
-            append(file, self._csv_row())
+            append_history(file, self._csv_row())
             return
         text = self.to_json() if file.suffix.lower() == ".json" else self.text()
         with atomic_write(file) as out:

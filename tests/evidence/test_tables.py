@@ -16,7 +16,7 @@ from mifid.evidence.tables import (
     training_table,
     write_table,
 )
-from mifid.files import COLUMNS, text_cell
+from mifid.files import HISTORY_COLUMNS, text_cell
 from mifid.statistics.features import Features
 
 HOSTILE = (
@@ -162,7 +162,7 @@ def test_checking_leaves_nothing_and_keeps_what_is_there(ending, tmp_path):
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "as spreadsheets save it"])
 def test_a_history_of_scores_is_not_written_over(tables, mark, tmp_path):
     path = tmp_path / "scores.csv"
-    history = f"{mark}{','.join(COLUMNS)}\n1.5,\n"
+    history = f"{mark}{','.join(HISTORY_COLUMNS)}\n1.5,\n"
     path.write_text(history, encoding="utf-8")
     for refused in (check_table_output, lambda path: write_table(path, tables[0])):
         with pytest.raises(OutputError, match="it is a history of scores") as raised:

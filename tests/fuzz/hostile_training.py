@@ -274,9 +274,13 @@ def metrics_file(random: Random) -> bytes:
 
 def history_file(random: Random) -> bytes:
     """Change a history of scores as CSV."""
-    from mifid.files import COLUMNS
+    from mifid.files import HISTORY_COLUMNS
 
-    lines = [",".join(COLUMNS), ",".join(["1"] * len(COLUMNS)), ",".join(['"a,b"'] * len(COLUMNS))]
+    lines = [
+        ",".join(HISTORY_COLUMNS),
+        ",".join(["1"] * len(HISTORY_COLUMNS)),
+        ",".join(['"a,b"'] * len(HISTORY_COLUMNS)),
+    ]
     if random.random() < 0.5:
         lines[random.randrange(3)] = random.choice(
             ["", '"', ",", "=1+1", "\0", "x" * 200_000, "\r"]
