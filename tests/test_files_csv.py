@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 
-from mifid import files as csvfile
+from mifid import files
 from mifid.errors import MifidWarning, OutputError
 from mifid.files import HISTORY_COLUMNS, append_history, check_history, text_cell
 
@@ -93,7 +93,7 @@ def test_any_path_to_the_file_will_do(tmp_path, monkeypatch):
     (tmp_path / "link.csv").symlink_to("real.csv")
     append_history(tmp_path / "link.csv", row("a"))
     monkeypatch.chdir(tmp_path)
-    append_history(csvfile.Path("real.csv"), row("b"))
+    append_history(files.Path("real.csv"), row("b"))
     assert labels(tmp_path / "real.csv") == ["a", "b"]
     assert (tmp_path / "link.csv").is_symlink()
 
@@ -185,7 +185,7 @@ def test_a_file_that_was_removed_while_the_lock_was_waited_for(tmp_path, monkeyp
     """The line goes into the file that has the name now."""
     file = tmp_path / "s.csv"
     append_history(file, row("old"))
-    lock, times = csvfile._lock, []
+    lock, times = files._lock, []
 
     def replaced(opened):
         lock(opened)
@@ -193,7 +193,7 @@ def test_a_file_that_was_removed_while_the_lock_was_waited_for(tmp_path, monkeyp
             file.rename(tmp_path / "moved.csv")
         times.append(1)
 
-    monkeypatch.setattr(csvfile, "_lock", replaced)
+    monkeypatch.setattr(files, "_lock", replaced)
     append_history(file, row("new"))
     assert labels(file) == ["new"]
     assert labels(tmp_path / "moved.csv") == ["old"]

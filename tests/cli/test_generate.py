@@ -12,9 +12,9 @@ from mifid_cli.main import cli
 from pictures import encode, noise, write_folder, write_zip
 
 from mifid.baseline.generation import generating as library
-from mifid.submission import writer as submission
+from mifid.submission import writer
 
-RULES = replace(submission.MONET, at_least=2, at_most=20, size=(16, 16))
+RULES = replace(writer.MONET, at_least=2, at_most=20, size=(16, 16))
 
 
 @pytest.fixture(autouse=True)

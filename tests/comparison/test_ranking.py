@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mifid.cache import Cache
-from mifid.comparison import ranking as subsets
+from mifid.comparison import ranking
 from mifid.comparison.ranking import SUBSETS, fid_at
 from mifid.metrics.frechet import frechet_distance
 from mifid.progress import Silent
@@ -50,7 +50,7 @@ def test_all_pictures_are_fid_itself(random):
 
 @pytest.mark.parametrize(("total", "n"), [(700, 100), (500, 400), (101, 100), (10, 3)])
 def test_pictures_count_equally_often_and_once_a_subset(total, n):
-    rows = list(subsets._laid_around(total, n, SUBSETS, seed=1))
+    rows = list(ranking._laid_around(total, n, SUBSETS, seed=1))
     assert all(len(set(subset)) == n for subset in rows)
     often = np.bincount(np.concatenate(rows), minlength=total)
     assert often.max() - often.min() <= 1
@@ -61,7 +61,7 @@ def test_the_seed_decides_and_the_cache_keeps(random, monkeypatch):
     first = at(20, generated, reference, cache=Cache())
     assert first == at(20, generated, reference)
     assert first != at(20, generated, reference, seed=1)
-    monkeypatch.setattr(subsets, "frechet_distance", None)
+    monkeypatch.setattr(ranking, "frechet_distance", None)
     assert at(20, generated, reference, cache=Cache()) == first
     for change in ({"seed": 1}, {"n": 21}, {"generated": reference}):
         settings = {"n": 20, "generated": generated, "reference": reference} | change

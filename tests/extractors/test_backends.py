@@ -14,8 +14,7 @@ import torch
 
 from mifid.errors import InputError, MifidWarning, WeightsError
 from mifid.extractors import backends, open_extractor
-from mifid.extractors.backends import BACKENDS, choose_backend
-from mifid.extractors.backends import openvino_backend as openvino_model
+from mifid.extractors.backends import BACKENDS, choose_backend, openvino_backend
 from mifid.extractors.backends.openvino_backend import _folder, _kept, import_openvino
 from mifid.files import sha256_of_file
 
@@ -159,7 +158,7 @@ def test_what_cannot_be_read_is_not_called_damaged_nor_removed(small, monkeypatc
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(openvino_model, "sha256_of_file", refuse)
+    monkeypatch.setattr(openvino_backend, "sha256_of_file", refuse)
     with pytest.warns(MifidWarning, match="cannot be read: Permission denied"):
         assert _kept(import_openvino().Core(), "a" * 64) is None
     assert folder.exists()
@@ -168,11 +167,11 @@ def test_what_cannot_be_read_is_not_called_damaged_nor_removed(small, monkeypatc
 def test_a_converter_whose_run_was_killed_leaves_nothing(small, tmp_path, monkeypatch):
     new = tmp_path / ".x.tmp" / "new"
     new.mkdir(parents=True)
-    monkeypatch.setattr(openvino_model, "_convert", lambda *_: small)
+    monkeypatch.setattr(openvino_backend, "_convert", lambda *_: small)
     for parent, left in ((os.getppid(), ["model.bin", "model.xml", "sha256.json"]), (-1, [])):
         task = io.BytesIO(pickle.dumps((dict, str(new), parent)))
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=task))
-        openvino_model._be_converter()
+        openvino_backend._be_converter()
         assert sorted(path.name for path in new.glob("*")) == left
     assert list(tmp_path.iterdir()) == []
 
@@ -180,10 +179,10 @@ def test_a_converter_whose_run_was_killed_leaves_nothing(small, tmp_path, monkey
 def test_a_network_that_cannot_be_kept_still_runs(small, tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("MIFID_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(openvino_model, "_convert", lambda *_: small)
+    monkeypatch.setattr(openvino_backend, "_convert", lambda *_: small)
     core = import_openvino().Core()
     with pytest.warns(MifidWarning, match="could not be kept"):
-        assert openvino_model._converted(core, dict, "a" * 64) is small
+        assert openvino_backend._converted(core, dict, "a" * 64) is small
 
 
 CODE = """
@@ -215,19 +214,19 @@ def draw_nothing():
 
 def test_weights_that_cannot_be_read_elsewhere_are_read_here(monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "torch")
-    assert not openvino_model._converted_apart(lambda: {}, tmp_path)  # cannot be pickled
-    assert not openvino_model._converted_apart(draw_nothing, tmp_path)  # fails
+    assert not openvino_backend._converted_apart(lambda: {}, tmp_path)  # cannot be pickled
+    assert not openvino_backend._converted_apart(draw_nothing, tmp_path)  # fails
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
-    assert not openvino_model._converted_apart(draw_nothing, tmp_path)  # no second Python
+    assert not openvino_backend._converted_apart(draw_nothing, tmp_path)  # no second Python
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_wrong_with_weights_is_told(monkeypatch):
     pytest.importorskip("openvino")
-    monkeypatch.setattr(openvino_model, "_converted_apart", lambda *_: False)
+    monkeypatch.setattr(openvino_backend, "_converted_apart", lambda *_: False)
     core = import_openvino().Core()
     with pytest.raises(WeightsError, match="nothing to be drawn"):
-        openvino_model.obtain_model(core, draw_nothing, "a" * 64)
+        openvino_backend.obtain_model(core, draw_nothing, "a" * 64)
 
 
 @pytest.mark.network

@@ -11,9 +11,8 @@ from PIL import Image
 
 from mifid.errors import MifidWarning, PictureError, recorded_warnings, warn
 from mifid.extractors import open_extractor
-from mifid.images import loader as batches
+from mifid.images import loader, open_images
 from mifid.images import loader as room
-from mifid.images import open_images
 from mifid.images.decoding import NoRoomError, decode, decode_chunk
 from mifid.images.loader import BatchReader, Chunk, Room, at_a_time
 from mifid.images.source import Decoded, Source, Stream
@@ -61,7 +60,7 @@ def small_limits(monkeypatch):
     """Four pictures ahead, two in a batch."""
     monkeypatch.setattr(Room.__init__, "__defaults__", (4 * BYTES,))
     monkeypatch.setattr(room, "_MOST_GUESS", BYTES)
-    monkeypatch.setattr(batches, "_MOST_BATCH", 2 * BYTES)
+    monkeypatch.setattr(loader, "_MOST_BATCH", 2 * BYTES)
 
 
 def reader(source, batch_size=8, workers=2, decoders="threads", skip_bad=False):

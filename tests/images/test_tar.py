@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from pictures import encode, noise, noises, read_pixels, write_tar
 
 from mifid.errors import InputError, MifidError, MifidWarning, PictureError
-from mifid.images import archive, open_images
-from mifid.images import tar as tarred
+from mifid.images import archive, open_images, tar
 
 PICTURE = encode(noise())
 COMPRESSIONS = ["", "gz", "bz2", "xz"]
@@ -151,9 +150,9 @@ def test_a_compressed_bomb_is_refused_before_it_has_unpacked(compression, tmp_pa
     monkeypatch.setattr(archive, "_FREE_EXPANSION", 1 << 20)
     path = tar_of(tmp_path, "a.png", content=bytes(16 << 20), compression=compression)
     written = []
-    append = tarred._append
+    append = tar._append
     monkeypatch.setattr(
-        tarred,
+        tar,
         "_append",
         lambda spool, block, where: (written.append(len(block)), append(spool, block, where)),
     )
@@ -174,7 +173,7 @@ def test_no_space_to_decompress_is_told_with_ways_out(tmp_path, monkeypatch):
         def write(self, block):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tarred.tempfile, "SpooledTemporaryFile", Full)
+    monkeypatch.setattr(tar.tempfile, "SpooledTemporaryFile", Full)
     path = tar_of(tmp_path, "a.png", compression="gz")
     with pytest.raises(InputError) as caught:
         open_images(path)
@@ -185,7 +184,7 @@ def test_no_space_to_decompress_is_told_with_ways_out(tmp_path, monkeypatch):
 
 
 def test_a_large_compressed_tar_goes_through_a_file_on_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(tarred, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(tar, "_IN_MEMORY", 1000)
     entries = [(f"{i}.png", encode(pixels)) for i, pixels in enumerate(noises(3, 20, 20))]
     source = open_images(write_tar(tmp_path / "a.tar.gz", entries, "gz"))
     assert source._file._rolled
@@ -404,7 +403,7 @@ def test_what_pythons_tarfile_writes_is_read(entries, format, mtime, tmp_path_fa
     with tarfile.open(fileobj=io.BytesIO(written.getvalue())) as archive_:
         expected = sorted((m.name, archive_.extractfile(m).read()) for m in archive_)
     written.seek(0)
-    found = [(e.name, e.where) for e in tarred._members(written, "a")]
+    found = [(e.name, e.where) for e in tar._members(written, "a")]
     data = written.getvalue()
     assert sorted((n, data[at : at + size]) for n, (at, size) in found) == expected
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import neighbours as distances
+from mifid.metrics import neighbours
 from mifid.metrics.density_coverage import METRIC, density_coverage
 
 
@@ -41,7 +41,7 @@ def test_equals_the_authors_package_on_genuine_features(data, capsys):
 def test_blocks_do_not_matter(monkeypatch):
     sides = clouds(3)
     whole = density_coverage(**sides)
-    monkeypatch.setattr(distances, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 20_000)
     assert density_coverage(**sides) == whole
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import neighbours as distances
+from mifid.metrics import neighbours
 from mifid.metrics.neighbours import (
     distance_blocks,
     kth_distance,
@@ -29,7 +29,7 @@ def oracle(x, y):
 def blocks(request, monkeypatch):
     """The same with blocks of a few rows, of which the last is not full."""
     if request.param == "small blocks":
-        monkeypatch.setattr(distances, "_BLOCK_BYTES", 5000)
+        monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 5000)
 
 
 def test_nearest_equals_a_plain_loop(random, blocks):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics import neighbours as distances
+from mifid.metrics import neighbours
 from mifid.metrics.precision_recall import METRIC, precision_recall
 
 
@@ -48,7 +48,7 @@ def test_equals_prdc_on_genuine_features(data, capsys):
 def test_blocks_do_not_matter(monkeypatch):
     sides = clouds(3)
     whole = precision_recall(**sides)
-    monkeypatch.setattr(distances, "_BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 20_000)
     assert precision_recall(**sides) == whole
 
 

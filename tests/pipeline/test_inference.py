@@ -10,8 +10,7 @@ from toys import drawn, write_pictures
 
 from mifid.errors import FeatureError
 from mifid.extractors.base import Extractor, Identity
-from mifid.images import open_images
-from mifid.images import workers as processes
+from mifid.images import open_images, workers
 from mifid.pipeline import inference as extraction_module
 from mifid.pipeline.inference import Extraction, Settings
 from mifid.progress import Silent
@@ -101,7 +100,7 @@ def test_an_error_ends_what_decodes_even_while_its_traceback_is_kept(
     started = []
     real = subprocess.Popen
     monkeypatch.setattr(
-        processes.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1]
+        workers.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1]
     )
 
     class Failing(Device):

@@ -18,7 +18,7 @@ from PIL import Image
 from toys import drawn, repainted
 
 from mifid.errors import OutputError
-from mifid.evidence import galleries as exhibits
+from mifid.evidence import galleries
 from mifid.evidence.evidence import Album, Shown
 from mifid.evidence.galleries import Card, Gallery, random_sheet
 from mifid.evidence.plots import plot_bias, plot_distances, plot_map, plot_rgb
@@ -132,11 +132,11 @@ def facts(toys):
         intervals="1,000 bootstrap replicates",
         reading=("There is no penalty.",),
         distances=Plot(plot_distances(table.distance, epsilon=0.003), "Nearest distances."),
-        pairs=exhibits.nearest_pairs(table, generated=generated, training=training),
-        copied=exhibits.most_copied(reverse, training=training, generated=generated),
-        never=exhibits.never_approached(reverse, training=training),
-        worst=exhibits.worst_influence(table, generated=generated),
-        best=exhibits.best_influence(table, generated=generated),
+        pairs=galleries.nearest_pairs(table, generated=generated, training=training),
+        copied=galleries.most_copied(reverse, training=training, generated=generated),
+        never=galleries.never_approached(reverse, training=training),
+        worst=galleries.worst_influence(table, generated=generated),
+        best=galleries.best_influence(table, generated=generated),
         generated=random_sheet(generated, seed=0),
         reference=random_sheet(training, seed=0),
         colours=Plot(
@@ -258,7 +258,7 @@ def test_a_section_without_any_part_is_not_there(tmp_path, facts, nothing):
 def test_pairs_of_one_picture_leave_no_empty_frames(tmp_path, toys, nothing):
     (made, generated), (real, _) = toys["generated"], toys["training"]
     table = picture_table(generated=made, training=real, reference=real, epsilon=0.003)
-    pairs = exhibits.nearest_pairs(table, generated=generated, training=None)
+    pairs = galleries.nearest_pairs(table, generated=generated, training=None)
     page = write(tmp_path / "report.html", replace(nothing, pairs=pairs))
     assert [ul["class"] for ul in page.all("ul") if "cards" in ul.get("class", "")] == [
         "cards ones"

@@ -8,7 +8,7 @@ from mifid.errors import InputError
 from mifid.progress import Silent
 from mifid.statistics.features import Features
 from mifid.statistics.statistics import Statistics
-from mifid.uncertainty import assessment as assessing
+from mifid.uncertainty import assessment
 from mifid.uncertainty.assessment import Resampling, assess
 from mifid.uncertainty.bias import estimate_bias
 from mifid.uncertainty.intervals import uncertainty
@@ -110,7 +110,7 @@ def test_the_threshold_is_told_where_there_is_a_mifid(monkeypatch):
     middle = uncertainty(generated=g, reference=r, replicates=100, seed=2020)
     distance = middle.intervals["memorization_distance"]
     monkeypatch.setattr(
-        assessing,
+        assessment,
         "uncertainty",
         lambda real=uncertainty, **given: real(
             **given | ({"epsilon": (distance.low + distance.high) / 2} if given["epsilon"] else {})
@@ -130,8 +130,8 @@ def test_nothing_computed_has_nothing_to_assess():
 
 
 def test_switched_off(monkeypatch):
-    monkeypatch.setattr(assessing, "uncertainty", None)
-    monkeypatch.setattr(assessing, "estimate_bias", None)
+    monkeypatch.setattr(assessment, "uncertainty", None)
+    monkeypatch.setattr(assessment, "estimate_bias", None)
     found, seconds = assessed(how=Resampling(ci=0))
     assert (found.uncertainty, found.bias) == (None, None)
     assert (found.uncertainty_reason, found.bias_reason) == ("switched off", "switched off")
@@ -148,7 +148,7 @@ def test_statistics_cannot_be_resampled(side):
 
 @pytest.mark.parametrize("side", ["generated", "reference"])
 def test_very_many_pictures_are_resampled_only_on_demand(side, monkeypatch):
-    monkeypatch.setattr(assessing, "MOST_PICTURES", 40)
+    monkeypatch.setattr(assessment, "MOST_PICTURES", 40)
     many = {side: features(41)}
     found = assessed(**many)[0]
     assert (found.uncertainty, found.bias) == (None, None)
@@ -219,8 +219,8 @@ def test_held_out_pictures_give_a_floor_and_their_statistics_none():
 def test_a_second_run_computes_nothing_and_says_the_same(tmp_path, monkeypatch):
     cache = Cache(tmp_path)
     first = assessed(cache=cache, held_out=features(10, 3))[0]
-    monkeypatch.setattr(assessing, "uncertainty", None)
-    monkeypatch.setattr(assessing, "estimate_bias", None)
+    monkeypatch.setattr(assessment, "uncertainty", None)
+    monkeypatch.setattr(assessment, "estimate_bias", None)
     second = assessed(cache=cache, held_out=features(10, 3))[0]
     assert second.uncertainty == first.uncertainty
     assert second.bias.to_dict() == first.bias.to_dict()
@@ -249,7 +249,7 @@ def test_the_order_in_which_sides_are_named_does_not_matter(tmp_path, monkeypatc
     cache = Cache(tmp_path)
     orders = [("generated", "reference"), ("reference", "generated")]
     first = assessed(cache=cache, how=Resampling(resample=orders[0], replicates=100))[0]
-    monkeypatch.setattr(assessing, "uncertainty", None)
+    monkeypatch.setattr(assessment, "uncertainty", None)
     second = assessed(cache=cache, how=Resampling(resample=orders[1], replicates=100))[0]
     assert first.uncertainty == second.uncertainty
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib._pylab_helpers import Gcf
 from PIL import Image
 
-from mifid.baseline.figures import curves as plots
+from mifid.baseline.figures import curves
 from mifid.baseline.figures.curves import (
     plot_losses,
     plot_rgb_histograms,
@@ -44,7 +44,7 @@ def scores(raw, ema=(), **changes):
 def drawn(monkeypatch):
     """The figures that would have been saved."""
     figures = []
-    for module in (plots, histograms):
+    for module in (curves, histograms):
         monkeypatch.setattr(module, "save_figure", lambda figure, path: figures.append(figure))
     return figures
 

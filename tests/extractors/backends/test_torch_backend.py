@@ -8,7 +8,7 @@ import torch
 
 from mifid.errors import InputError, MifidWarning
 from mifid.extractors import devices, open_extractor
-from mifid.extractors.backends import torch_backend as lanes
+from mifid.extractors.backends import torch_backend
 from mifid.extractors.backends.torch_backend import Lane, Worker
 from mifid.extractors.devices import choose_devices
 
@@ -66,7 +66,7 @@ class Recorded:
 @pytest.fixture
 def recorded(monkeypatch):
     shapes = []
-    monkeypatch.setattr(lanes, "_Graph", partial(Recorded, shapes=shapes))
+    monkeypatch.setattr(torch_backend, "_Graph", partial(Recorded, shapes=shapes))
     return shapes
 
 
@@ -84,7 +84,7 @@ def test_a_size_is_recorded_when_it_comes_again(recorded):
 
 
 def test_beyond_a_few_sizes_nothing_is_recorded(recorded, monkeypatch):
-    monkeypatch.setattr(lanes, "_MOST_GRAPHS", 2)
+    monkeypatch.setattr(torch_backend, "_MOST_GRAPHS", 2)
     worker = on_cuda()
     for n in (1, 1, 2, 2, 3, 3, 3, 1, 2):
         assert len(worker(torch.zeros(n, 3, 6, 5))) == n
@@ -100,7 +100,7 @@ def test_what_cannot_be_recorded_is_computed_and_told_of_once(recorded, monkeypa
     def invalidated(network, x):
         raise RuntimeError("operation failed due to a previous error during capture\nsecond line")
 
-    monkeypatch.setattr(lanes, "_Graph", invalidated)
+    monkeypatch.setattr(torch_backend, "_Graph", invalidated)
     worker(torch.ones(2, 3, 6, 5))
     with pytest.warns(MifidWarning, match=r"cuda: .* recorded \(operation .* capture\)"):
         worker(torch.ones(2, 3, 6, 5))
@@ -140,7 +140,7 @@ def test_graphs_are_given_up_when_memory_runs_out(monkeypatch):
         def __call__(self, x):
             return self.compute(x)
 
-    monkeypatch.setattr(lanes, "_Graph", Full)
+    monkeypatch.setattr(torch_backend, "_Graph", Full)
     worker = on_cuda()
     for _ in range(3):
         assert len(worker(torch.zeros(4, 3, 6, 5))) == 4
