@@ -22,6 +22,8 @@ METRICS = Registry(
         "authpct": "mifid.metrics.authenticity:METRIC",
         "ct": "mifid.metrics.three_sample:METRIC",
         "vendi": "mifid.metrics.vendi:METRIC",
+        "mind": "mifid.metrics.mind:METRIC",
+        "cmmd": "mifid.metrics.cmmd:METRIC",
     },
     aliases={
         "precision": "pr",
@@ -36,7 +38,6 @@ METRICS = Registry(
         "frechet": "fid",
         "frechet_inception_distance": "fid",
         "mmd": "kid",
-        "cmmd": "kid",
         "kernel": "kid",
         "kernel_inception_distance": "kid",
         "memorization_distance": "memorization",
@@ -48,6 +49,8 @@ METRICS = Registry(
         "copying": "ct",
         "three_sample": "ct",
         "diversity": "vendi",
+        "monge": "mind",
+        "monge_inception_distance": "mind",
         "vendi_score": "vendi",
     },
 )
