@@ -6,7 +6,7 @@ import click
 
 from .failures import CommandGroup
 from .options import common
-from .tables import print_table, print_text, size_text
+from .tables import print_table, print_text
 
 
 @click.group(cls=CommandGroup)
@@ -24,6 +24,7 @@ def show(quiet: bool) -> None:
     """Show where the cache is, how full, and its entries by last use."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
+    from mifid.files import size_text
 
     features, pixels, networks = Cache(), PixelCache(), NetworkCache()
     kept = {
@@ -55,6 +56,7 @@ def clear(quiet: bool) -> None:
     """Remove all entries. Weights stay."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
+    from mifid.files import size_text
 
     removed = Cache().clear() + PixelCache().clear() + NetworkCache().clear()
     freed = size_text(sum(entry.size for entry in removed))

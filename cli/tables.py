@@ -18,7 +18,6 @@ __all__ = [
     "print_json",
     "print_table",
     "print_text",
-    "size_text",
 ]
 
 Length = Callable[[str], int]
@@ -176,12 +175,3 @@ def _told_if_full() -> Iterator[None]:
             f"cannot write to stdout: {error.strerror or error}",
             hint="Is there space where it is redirected to?",
         ) from error
-
-
-def size_text(size: float) -> str:
-    """Return ``"57.1 MB"``."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -204,7 +204,8 @@ def print_trained(trained: Any, *, again: str = "") -> None:
         again: options that its config.toml does not hold.
     """
     from mifid.baseline import commands
-    from mifid.baseline.run import contents, disk_size
+    from mifid.baseline.run import contents
+    from mifid.files import size_text
 
     from .check import print_findings
 
@@ -218,8 +219,8 @@ def print_trained(trained: Any, *, again: str = "") -> None:
     print_text(f"How the run went: {trained.folder / 'report.html'}")
     held = contents(trained.folder)
     total = sum(size for _, size in held)
-    shown = ", ".join(f"{name} {disk_size(size)}" for name, size in held[:_LISTED])
-    print_text(f"The folder {trained.folder} holds {disk_size(total)}: {shown}, and less.")
+    shown = ", ".join(f"{name} {size_text(size)}" for name, size in held[:_LISTED])
+    print_text(f"The folder {trained.folder} holds {size_text(total)}: {shown}, and less.")
     for command in commands(trained.folder, step=trained.step, again=again):
         print_text(f"\n{command.purpose}")
         print_text(f"  {command.line}")

@@ -6,7 +6,7 @@ import click
 
 from .failures import CommandGroup
 from .options import common, make_progress
-from .tables import print_table, print_text, size_text
+from .tables import print_table, print_text
 
 
 @click.group(cls=CommandGroup)
@@ -20,6 +20,7 @@ def show(quiet: bool) -> None:
     """Show where weights are looked for, in order, and which file is taken."""
     del quiet
     from mifid.extractors import find, places
+    from mifid.files import size_text
 
     print_table(
         ["place", "file", "found"],

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from mifid.errors import OutputError, setting
-from mifid.files import atomic_write
+from mifid.errors import setting
+from mifid.files import atomic_write, make_folder, not_empty
 from mifid.progress import Progress
 from mifid.submission import MONET, Rules, encode_picture, write_submission
 
@@ -307,13 +307,7 @@ def draw_demo(folder: Path, progress: Progress, *, pictures: int = PICTURES) -> 
     )
     _refuse_others(demo, folder, pictures)
     for path in (demo.photos, demo.paintings, demo.held_out, demo.copies.parent):
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot make the folder {path}: {error.strerror}",
-                hint=f"Give another {setting('out')}.",
-            ) from error
+        make_folder(path, hint=f"Give another {setting('out')}.")
     with (
         progress.task("draw", pictures, "picture") as task,
         write_submission(demo.submission, rules=rules) as submission,
@@ -352,11 +346,7 @@ def _refuse_others(demo: Demo, folder: Path, pictures: int) -> None:
         and all(path.name in names for path in found if path.parent in sides)
     ):
         return
-    raise OutputError(
-        f"{folder} is not empty: it holds {found[0].relative_to(folder)}"
-        + (f" and {len(found) - 1:,} more" if len(found) > 1 else ""),
-        hint=f"Give a new or an empty folder as {setting('out')}, so that nothing is drawn over.",
-    )
+    raise not_empty(folder, [str(path.relative_to(folder)) for path in found], option="out")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shutil
 import stat
 import sys
 import tempfile
@@ -30,16 +31,18 @@ __all__ = [
     "append_history",
     "atomic_write",
     "cache_folder",
-    "check_history",
+    "cannot_write",
     "check_output",
-    "check_writable",
+    "check_space",
     "csv_lines",
     "given_path",
     "json_text",
+    "make_folder",
     "no_such_file",
+    "not_empty",
     "occupied",
-    "refuse_history",
     "sha256_of_file",
+    "size_text",
     "text_cell",
 ]
 
@@ -141,41 +144,49 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     except OSError as error:
         if error.filename not in (None, temporary):  # writing to an open file names none
             raise
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
-def check_writable(target: str | os.PathLike[str]) -> None:
-    """Raise OutputError now if ``target`` could not be written later, after the long job."""
-    path = Path(target)
-    descriptor, temporary = _beside(path)
-    os.close(descriptor)
-    os.unlink(temporary)
-    try:
-        if stat.S_ISDIR(path.stat().st_mode):
-            raise OutputError(f"cannot write {path}: it is a folder", hint="Give a file name.")
-    except FileNotFoundError:
-        pass
-    except OSError as error:  # a name that is too long, above all
-        raise _cannot_write(path, error) from error
-
-
-def check_output(path: str | os.PathLike[str], endings: Sequence[str]) -> Path:
-    """Return the path, or raise OutputError now, before the long job, if it cannot be written.
+def check_output(
+    path: str | os.PathLike[str], endings: Sequence[str] = (), *, appends: bool = False
+) -> Path:
+    """Return the path of a file to write later, or raise now, before the long job.
 
     Args:
-        path: of a file to write later.
-        endings: in lower case, ``".json"``; the file's own must be one of them, in any case.
+        path: of the file. A history of scores is not replaced: its lines are of many runs.
+        endings: in lower case, ``".json"``; the file's own must be one of them, in any case;
+            none: any ending.
+        appends: a .csv that exists gets a line (:func:`append_history`).
+
+    Raises:
+        OutputError: another ending, a folder, a place that cannot be written, a .csv that is a
+            history of scores, or, with ``appends``, is none.
     """
     file = Path(path)
-    if file.suffix.lower() not in endings:
+    if endings and file.suffix.lower() not in endings:
         raise OutputError(
             f"cannot write {file}: its ending is not one of {', '.join(endings)}",
             hint="The ending says which format is written.",
         )
-    check_writable(file)
+    table = file.suffix.lower() == ".csv" and file.is_file()
+    if table and appends:
+        _check_history(file)  # its folder need not be writable
+        return file
+    descriptor, temporary = _beside(file)
+    os.close(descriptor)
+    os.unlink(temporary)
+    try:
+        if stat.S_ISDIR(file.stat().st_mode):
+            raise OutputError(f"cannot write {file}: it is a folder", hint="Give a file name.")
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name that is too long, above all
+        raise cannot_write(file, error) from error
+    if table:
+        _refuse_history(file)
     return file
 
 
@@ -192,6 +203,66 @@ def occupied(path: str | os.PathLike[str], why: str) -> OutputError:
         f"cannot write {path}: there is one already, {why}",
         hint=f"Name another file, or replace this one: {setting('force', True)}.",
     )
+
+
+def cannot_write(
+    path: str | os.PathLike[str],
+    error: OSError,
+    *,
+    hint: str = "Is there space on the disk, and may you write there?",
+) -> OutputError:
+    """Return the error for a file that the system does not let us write."""
+    folder = Path(path).parent
+    if isinstance(error, FileNotFoundError) and not folder.is_dir():
+        hint = f"The folder {folder} does not exist; make it first: mkdir -p {folder}"
+    return OutputError(f"cannot write {path}: {error.strerror or error}", hint=hint)
+
+
+def make_folder(folder: Path, *, hint: str) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        OutputError: it cannot be made; the hint says what else to give.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {folder}: {error.strerror or error}", hint=hint
+        ) from error
+
+
+def not_empty(folder: Path, names: Sequence[str], *, option: str) -> OutputError:
+    """Return the error for a folder of results that holds other files, of these names."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return OutputError(
+        f"{folder} is not empty: it holds {', '.join(names[:3])}{more}",
+        hint=f"Give a new or an empty folder as {setting(option)}, so that nothing is overwritten.",
+    )
+
+
+def check_space(folder: Path, needed: float, what: str, *, hint: str) -> None:
+    """Raise OutputError now if ``needed`` bytes for ``what`` do not fit on the folder's disk."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OutputError(
+            f"{folder.absolute()} has no room for {what}: about {size_text(needed)} needed, "
+            f"{size_text(free)} free",
+            hint=hint,
+        )
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes as text.
+
+    >>> size_text(57_123_456), size_text(12)
+    ('57.1 MB', '12 B')
+    """
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
 
 
 def json_text(result: Mapping[str, Any]) -> str:
@@ -238,20 +309,13 @@ def _beside(path: Path) -> tuple[int, str]:
         # Names may have 255 bytes as a rule, and a letter has up to 4.
         return tempfile.mkstemp(prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    hint = "Is there space on the disk, and may you write there?"
-    if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
-        hint = f"The folder {path.parent} does not exist; make it first: mkdir -p {path.parent}"
-    return OutputError(f"cannot write {path}: {error.strerror or error}", hint=hint)
 
 
 HISTORY_COLUMNS = (
@@ -352,7 +416,7 @@ def append_history(file: Path, row: Mapping[str, Any]) -> None:
         ) from error
 
 
-def check_history(file: Path) -> None:
+def _check_history(file: Path) -> None:
     """See, before the long job, that a line can be appended to the file after it.
 
     Raises:
@@ -368,14 +432,12 @@ def check_history(file: Path) -> None:
         ) from error
 
 
-def refuse_history(file: Path) -> None:
+def _refuse_history(file: Path) -> None:
     """Keep a file of scores from being replaced: its lines are of many runs.
 
     Raises:
         OutputError: the file is one.
     """
-    if file.suffix.lower() != ".csv" or not file.is_file():
-        return
     # utf-8-sig: spreadsheets put a mark before the heading. What is no text is no history.
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         heading = _cells(lines.readline(_LONGEST_LINE))

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from mifid.errors import OutputError
-from mifid.files import atomic_write, cache_folder, check_writable, json_text, sha256_of_file
+from mifid.files import (
+    atomic_write,
+    cache_folder,
+    check_output,
+    json_text,
+    sha256_of_file,
+    size_text,
+)
 
 
 def names(folder):
@@ -84,7 +91,7 @@ def test_the_file_can_be_written_in_any_order(tmp_path):
 
 def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path):
     target = tmp_path / "no" / "such" / "a.bin"
-    for attempt in (lambda: write(target), lambda: check_writable(target)):
+    for attempt in (lambda: write(target), lambda: check_output(target)):
         with pytest.raises(OutputError) as caught:
             attempt()
         assert caught.value.message == f"cannot write {target}: No such file or directory"
@@ -95,7 +102,7 @@ def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path):
 
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "file").touch()
-    for attempt in (write, check_writable):
+    for attempt in (write, check_output):
         with pytest.raises(OutputError, match=r"cannot write .*/file/a.bin: Not a directory"):
             attempt(tmp_path / "file" / "a.bin")
 
@@ -105,7 +112,7 @@ def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
     with pytest.raises(OutputError, match=r"cannot write .*/a.bin: Is a directory"):
         write(tmp_path / "a.bin")
     with pytest.raises(OutputError, match=r"cannot write .*/a.bin: it is a folder\nGive a file na"):
-        check_writable(tmp_path / "a.bin")
+        check_output(tmp_path / "a.bin")
     assert names(tmp_path) == ["a.bin"]
 
 
@@ -114,7 +121,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", "somewhere")
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    for attempt in (write, check_writable):
+    for attempt in (write, check_output):
         with pytest.raises(OutputError) as caught:
             attempt(tmp_path / "a.bin")
         assert caught.value.message == f"cannot write {tmp_path / 'a.bin'}: Permission denied"
@@ -149,15 +156,23 @@ def test_trouble_with_other_files_is_not_mistaken_for_the_targets(tmp_path):
 def test_checking_leaves_everything_as_it_was(there_already, tmp_path):
     if there_already:
         (tmp_path / "a.bin").write_bytes(b"old")
-    check_writable(tmp_path / "a.bin")
+    check_output(tmp_path / "a.bin")
     assert names(tmp_path) == (["a.bin"] if there_already else [])
     if there_already:
         assert (tmp_path / "a.bin").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (12_345, "12.3 kB"), (2.6e9, "2.6 GB"), (43e7, "430.0 MB")],
+)
+def test_sizes_in_the_unit_that_shows_them(number, text):
+    assert size_text(number) == text
+
+
 def test_names_are_relative_to_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    check_writable("a.bin")
+    check_output("a.bin")
     write("a.bin")
     assert names(tmp_path) == ["a.bin"]
 
@@ -193,12 +208,12 @@ def test_names_of_every_length_are_refused_before_the_job_or_written_after_it(en
     room = longest - len(ending.encode())
     for length in range(room - 20, room + 1):
         path = tmp_path / ("o" * length + ending)
-        check_writable(path)
+        check_output(path)
         write(path)
         assert path.read_bytes() == b"new"
     too_long = tmp_path / ("o" * (room + 1) + ending)
     with pytest.raises(OutputError, match="File name too long"):
-        check_writable(too_long)
+        check_output(too_long)
     assert len(names(tmp_path)) == 21
 
 

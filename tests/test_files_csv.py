@@ -12,7 +12,7 @@ import pytest
 
 from mifid import files
 from mifid.errors import MifidWarning, OutputError
-from mifid.files import HISTORY_COLUMNS, append_history, check_history, text_cell
+from mifid.files import HISTORY_COLUMNS, append_history, check_output, text_cell
 
 CUT = "is cut short, as a killed run leaves it"
 
@@ -147,7 +147,10 @@ def test_a_history_of_an_earlier_version_is_left_alone_with_a_way_on(tmp_path):
     (tmp_path / "s-2.csv").touch()
     earlier = [name for name in HISTORY_COLUMNS if name not in ("date", "label")]
     file.write_text(",".join(earlier) + "\n1.5\n")
-    for attempt in (lambda: check_history(file), lambda: append_history(file, row("a"))):
+    for attempt in (
+        lambda: check_output(file, [".csv"], appends=True),
+        lambda: append_history(file, row("a")),
+    ):
         with pytest.raises(OutputError) as caught:
             attempt()
         assert "begun by an earlier version and has no columns date, label" in caught.value.message
@@ -159,7 +162,10 @@ def test_a_history_of_an_earlier_version_is_left_alone_with_a_way_on(tmp_path):
 def test_another_programs_file_is_left_alone(content, tmp_path):
     file = tmp_path / "s.csv"
     file.write_bytes(content)
-    for attempt in (lambda: check_history(file), lambda: append_history(file, row("a"))):
+    for attempt in (
+        lambda: check_output(file, [".csv"], appends=True),
+        lambda: append_history(file, row("a")),
+    ):
         with pytest.raises(OutputError, match=r"cannot append to .*s\.csv"):
             attempt()
     assert file.read_bytes() == content

@@ -13,7 +13,7 @@ from typing import Any
 
 from mifid import files
 from mifid.errors import setting, terminal_safe
-from mifid.files import atomic_write, csv_lines, json_text, refuse_history
+from mifid.files import atomic_write, csv_lines, json_text
 from mifid.inputs import Side
 from mifid.rendering import Command
 from mifid.report import command_line
@@ -427,8 +427,6 @@ class Comparison:
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written.
 
-    A comparison's own earlier file is written over; a history of scores is not.
+    The file of an earlier comparison is replaced; a history of scores is not.
     """
-    file = files.check_output(path, FORMATS)
-    refuse_history(file)
-    return file
+    return files.check_output(path, FORMATS)

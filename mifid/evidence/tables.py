@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, OutputError, UnavailableError
-from mifid.files import atomic_write, check_writable, csv_lines, refuse_history
+from mifid.files import atomic_write, check_output, csv_lines
 from mifid.images import printable
 from mifid.metrics import Influence, Nearest, influence, nearest_both_ways, nearest_reference
 from mifid.statistics import Features
@@ -345,11 +345,9 @@ def check_table_output(path: str | os.PathLike[str]) -> Path:
         OutputError: an unknown ending, a folder that is missing or cannot be written,
             ``.parquet`` without pyarrow, or a ``.csv`` that is a history of scores.
     """
-    file = Path(path)
-    if _format(file) == ".parquet":
+    file = check_output(path, TABLE_FORMATS)
+    if file.suffix.lower() == ".parquet":
         _pyarrow(file)
-    check_writable(file)
-    refuse_history(file)
     return file
 
 
@@ -367,25 +365,14 @@ def write_table(path: str | os.PathLike[str], table: PictureTable | TrainingTabl
     Raises:
         OutputError: as :func:`check_table_output`, or the disk is full.
     """
-    file = Path(path)
-    if _format(file) == ".parquet":
+    file = check_table_output(path)
+    if file.suffix.lower() == ".parquet":
         content = _parquet(_pyarrow(file), table.columns())
         with atomic_write(file) as out:
             out.write(content)
     else:
-        refuse_history(file)
         with atomic_write(file) as out:
             out.writelines(line.encode() for line in _csv_lines(table.columns()))
-
-
-def _format(file: Path) -> str:
-    ending = file.suffix.lower()
-    if ending not in TABLE_FORMATS:
-        raise OutputError(
-            f"cannot write the table {file}: its ending is not one of {', '.join(TABLE_FORMATS)}",
-            hint="The ending says which format is written.",
-        )
-    return ending
 
 
 def _csv_lines(columns: Mapping[str, Column]) -> Iterator[str]:

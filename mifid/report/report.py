@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mifid import files
 from mifid.errors import UnavailableError, terminal_safe
 from mifid.evidence import Evidence, PictureTable, TrainingTable
-from mifid.files import append_history, atomic_write, check_history, json_text
+from mifid.files import append_history, atomic_write, json_text
 from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.report.text import score_rows
@@ -275,8 +275,4 @@ class Report:
 
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    file = Path(path)
-    if file.suffix.lower() == ".csv" and file.is_file():
-        check_history(file)  # appended to, so that its folder need not be writable
-        return file
-    return files.check_output(file, FORMATS)
+    return files.check_output(path, FORMATS, appends=True)

@@ -21,7 +21,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from mifid.errors import OutputError
-from mifid.files import check_writable
+from mifid.files import cannot_write, check_output
 
 __all__ = [
     "ResumableArchive",
@@ -127,7 +127,7 @@ def resumable_archive(
     """
     path = Path(target)
     partial = partial_path(path, fingerprint)
-    check_writable(path)  # before the lock, which would make a missing folder
+    check_output(path)  # before the lock, which would make a missing folder
     with _locked(path):
         file = _open_partial(partial, path)
         try:
@@ -263,7 +263,8 @@ def _remove_partials(target: Path) -> None:
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write {target}: {error.strerror or error}",
+    return cannot_write(
+        target,
+        error,
         hint="Is there space on the disk, and may you write there? What was finished is kept.",
     )

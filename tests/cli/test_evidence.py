@@ -274,10 +274,10 @@ def test_a_table_of_what_has_no_pictures_is_refused_after_the_number(score, fold
         ("--report", "page", 2, ["page does not end in .html"]),
         ("--report", "taken.html", 1, ["cannot write taken.html: it is a folder"]),
         ("--table", "no/t.csv", 1, ["cannot write no/t.csv", "mkdir -p no"]),
-        ("--table", "t.txt", 1, ["cannot write the table t.txt", ".csv, .parquet"]),
+        ("--table", "t.txt", 1, ["cannot write t.txt", ".csv, .parquet"]),
         ("--table", "taken.csv", 1, ["cannot write taken.csv: it is a folder"]),
         ("--training-table", "no/t.parquet", 1, ["cannot write no/t.parquet", "mkdir -p no"]),
-        ("--training-table", "t.xlsx", 1, ["cannot write the table t.xlsx"]),
+        ("--training-table", "t.xlsx", 1, ["cannot write t.xlsx"]),
         ("--output", "no/s.csv", 1, ["cannot write no/s.csv"]),
     ],
 )

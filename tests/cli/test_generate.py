@@ -156,7 +156,7 @@ def test_ctrl_c_says_how_to_go_on_and_it_does(run, monkeypatch):
         (["--photos", "no"], "no such file or folder: no"),
         (["--checkpoint", "photos/0.png"], "photos/0.png cannot be read as safetensors"),
         (["-o", "no/images.zip"], "mkdir -p no"),
-        (["-o", "images.png"], "cannot write images.png: a submission is a .zip file"),
+        (["-o", "images.png"], "cannot write images.png: its ending is not one of .zip"),
         (["--checkpoint", "photos"], "photos is a folder, and there is no best.safetensors in it"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
     ],

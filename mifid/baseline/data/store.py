@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -23,8 +22,8 @@ from mifid.baseline.config import Data, titled
 from mifid.baseline.data.fitting import FittedSource
 from mifid.baseline.data.selection import select as select_names
 from mifid.baseline.distributed import Processes
-from mifid.errors import InputError, OutputError, first_line, setting, warn
-from mifid.files import atomic_write, cache_folder
+from mifid.errors import InputError, first_line, setting, warn
+from mifid.files import atomic_write, cache_folder, cannot_write, check_space, make_folder
 from mifid.images import (
     BatchReader,
     Pixels,
@@ -187,7 +186,13 @@ def store_pixels(
             stored = _load(path, size=data.size, complete=complete)
             if stored is None:
                 _sweep(path.parent)
-                _refuse_full(path.parent, len(chosen) * data.size**2 * 3, label)
+                check_space(
+                    path.parent,
+                    len(chosen) * data.size**2 * 3,
+                    f"the decoded {label}",
+                    hint="Name a folder on a larger disk with MIFID_CACHE, make room (mifid cache "
+                    f"clear), or train on fewer: {setting(f'data.limit_{label}', 'N')}.",
+                )
                 given = chosen if isinstance(found, bytes) else Unchanged(chosen, found)
                 fitted = FittedSource(given, size=data.size, fit=data.fit)
                 with atomic_write(path) as file:
@@ -253,10 +258,8 @@ def _lock(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="Name a folder that you may write to with MIFID_CACHE.",
-        ) from error
+        hint = "Name a folder that you may write to with MIFID_CACHE."
+        raise cannot_write(path, error, hint=hint) from error
     try:
         yield
     finally:
@@ -300,25 +303,8 @@ def _refuse_few(count: int, source: Source, label: str, *, restricted: bool) -> 
 
 def _folder() -> Path:
     folder = cache_folder() / "pixels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the folder {folder} for decoded pictures: {error.strerror or error}",
-            hint="Name another one with MIFID_CACHE.",
-        ) from error
+    make_folder(folder, hint="Decoded pictures are kept there; name another with MIFID_CACHE.")
     return folder
-
-
-def _refuse_full(folder: Path, needed: int, label: str) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OutputError(
-            f"no room for the decoded {label} in {folder}: they need {needed / 1e6:,.1f} MB, "
-            f"{free / 1e6:,.1f} MB are free",
-            hint="Name a folder on a larger disk with MIFID_CACHE, make room (mifid cache clear), "
-            f"or train on fewer: {setting(f'data.limit_{label}', 'N')}.",
-        )
 
 
 def _sweep(folder: Path) -> None:

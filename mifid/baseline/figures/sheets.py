@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mifid.baseline.data import Feed, to_pixels
-from mifid.errors import InputError, OutputError
-from mifid.files import atomic_write
+from mifid.errors import InputError
+from mifid.files import atomic_write, check_output
 from mifid.images import Pixels
 from mifid.submission import encode_picture
 
@@ -138,15 +138,10 @@ def save_picture(path: str | os.PathLike[str], pixels: Pixels, *, quality: int =
     Raises:
         OutputError: another ending, or it cannot be written there.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in _FORMATS:
-        raise OutputError(
-            f"cannot write {path}: its ending is not one of {', '.join(_FORMATS)}",
-            hint="The ending says which format is written.",
-        )
-    content = encode_picture(pixels, format=_FORMATS[ending], quality=quality)
-    with atomic_write(path) as file:
-        file.write(content)
+    file = check_output(path, tuple(_FORMATS))
+    content = encode_picture(pixels, format=_FORMATS[file.suffix.lower()], quality=quality)
+    with atomic_write(file) as out:
+        out.write(content)
 
 
 def _check(pictures: Sequence[Pixels]) -> None:

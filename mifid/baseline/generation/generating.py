@@ -6,7 +6,6 @@ import glob
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -19,13 +18,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mifid import files
 from mifid.baseline.config import Config
 from mifid.baseline.data import Photos
 from mifid.baseline.generation.painter import AssemblyLine, Painter
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
 from mifid.errors import InputError, OutputError, setting, warn
 from mifid.extractors import choose_device, isolated
-from mifid.files import check_writable, occupied
+from mifid.files import check_space, occupied
 from mifid.images import Pixels, decode, decoder_version, default_workers
 from mifid.progress import Progress, choose
 from mifid.submission import (
@@ -74,13 +74,7 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules, force:
         rules: they are written by.
         force: replace whatever lies there.
     """
-    ending = Path(rules.file_name).suffix
-    if path.suffix.lower() != ending:
-        raise OutputError(
-            f"cannot write {path}: a submission is a {ending} file",
-            hint=f"Name it {rules.file_name}, as {rules.competition} takes it.",
-        )
-    check_writable(path)
+    files.check_output(path, (Path(rules.file_name).suffix,))
     if isinstance(photos, str | os.PathLike) and path.exists() and _is_same(path, photos):
         raise OutputError(
             f"{path} holds the photos and would be overwritten", hint="Name another file."
@@ -90,13 +84,9 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules, force:
     width, height = rules.size
     there = sum(p.lstat().st_size for p in path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
     needed = int(pictures * width * height * _BYTES_PER_PIXEL) - there
-    free = shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise OutputError(
-            f"{pictures:,} pictures need about {needed / 1e6:,.0f} MB, "
-            f"and {path.parent.absolute()} has {free / 1e6:,.0f} MB left",
-            hint="Make space, or write to another disk.",
-        )
+    check_space(
+        path.parent, needed, f"{pictures:,} pictures", hint="Make space, or write to another disk."
+    )
 
 
 def _refuse_others(path: Path, job: str = "") -> None:

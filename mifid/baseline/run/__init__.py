@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from mifid.baseline.run.run import Run as Run
     from mifid.baseline.run.run_folder import CONFIG as CONFIG
     from mifid.baseline.run.run_folder import contents as contents
-    from mifid.baseline.run.run_folder import disk_size as disk_size
     from mifid.baseline.run.snapshots import Best as Best
 
 __getattr__, __dir__ = lazy_names(
@@ -21,7 +20,7 @@ __getattr__, __dir__ = lazy_names(
         "preflight": ["check_prepared"],
         "records": ["read_metrics"],
         "run": ["Run"],
-        "run_folder": ["CONFIG", "contents", "disk_size"],
+        "run_folder": ["CONFIG", "contents"],
         "snapshots": ["Best"],
     },
 )

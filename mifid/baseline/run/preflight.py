@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from mifid import files
 from mifid.baseline.config import Config, format_duration, parse_duration
 from mifid.baseline.data import Bank
 from mifid.baseline.gan import Method, parameters
 from mifid.baseline.generation import Painter, as_submitted
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import KEPT
-from mifid.baseline.run.run_folder import disk_size
 from mifid.baseline.run.snapshots import Scorer
-from mifid.errors import InputError, OutputError, setting, warn
+from mifid.errors import InputError, setting, warn
+from mifid.files import size_text
 from mifid.submission import Rules, encode_picture
 
 __all__ = [
@@ -195,19 +195,18 @@ def check_space(
     checkpoint = checkpoint_bytes(method, averaged=averaged)
     # Two kept and one being written; the best generator and its successor; the submission.
     need = (3 * world + 1) * checkpoint + 60_000 * submission
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        raise OutputError(
-            f"{folder}: the run needs about {disk_size(need)} of disk space; {disk_size(free)} are "
-            "free",
-            hint=f"Free some, give {setting('out')} on another disk, or a smaller generator: "
-            f"{setting('generator.width', 'N')}.",
-        )
+    files.check_space(
+        folder,
+        need,
+        "the run",
+        hint=f"Make space, give {setting('out')} on another disk, or a smaller generator: "
+        f"{setting('generator.width', 'N')}.",
+    )
     kept = KEPT * world * checkpoint
     if kept > _LARGE:
         warn(
-            f"{folder} will hold about {disk_size(kept + checkpoint // 3)}: {KEPT} checkpoints of "
-            f"{disk_size(world * checkpoint)}, from which {setting('resume', True)} goes on, are "
+            f"{folder} will hold about {size_text(kept + checkpoint // 3)}: {KEPT} checkpoints of "
+            f"{size_text(world * checkpoint)}, from which {setting('resume', True)} goes on, are "
             "most of it; once the run is complete, its checkpoints folder may be deleted"
         )
     return checkpoint / _DISK

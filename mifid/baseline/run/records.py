@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any
 
 from mifid.baseline.gan import LOSSES
-from mifid.errors import InputError, OutputError, UnavailableError, setting
-from mifid.files import atomic_write
+from mifid.errors import InputError, UnavailableError, setting
+from mifid.files import atomic_write, cannot_write
 from mifid.images import Pixels
 from mifid.registry import suggest
 
@@ -321,7 +321,7 @@ def _open_to_append(path: Path) -> io.FileIO:
     try:
         return open(path, "ab", buffering=0, opener=opener)
     except OSError as error:
-        raise _cannot_append(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def _append(file: io.FileIO, line: bytes, path: Path) -> None:
@@ -334,14 +334,7 @@ def _append(file: io.FileIO, line: bytes, path: Path) -> None:
     except OSError as error:
         with suppress(OSError):
             file.truncate(start)
-        raise _cannot_append(path, error) from error
-
-
-def _cannot_append(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write {path}: {error.strerror or error}",
-        hint="Is there space on the disk, and may you write there?",
-    )
+        raise cannot_write(path, error) from error
 
 
 def _summary_writer_class() -> Any:

@@ -12,13 +12,13 @@ from filelock import FileLock, Timeout
 
 from mifid.baseline.config import Config, Inputs, differences, read_run_file
 from mifid.errors import InputError, OutputError, setting
+from mifid.files import cannot_write, make_folder, not_empty
 
 __all__ = [
     "CONFIG",
     "check_folder",
     "check_identity",
     "contents",
-    "disk_size",
     "has_other_length",
     "locked",
 ]
@@ -43,13 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
         _refuse_others(folder)  # before anything is written there
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the run folder {folder}: {error.strerror}",
-            hint=f"Give another {setting('out')}.",
-        ) from error
+    make_folder(folder, hint=f"Give another {setting('out')}.")
     try:
         lock.acquire()
     except Timeout as error:
@@ -58,10 +52,7 @@ def locked(folder: Path) -> Iterator[None]:
             hint=f"Wait for it, stop it, or give another {setting('out')}.",
         ) from error
     except OSError as error:
-        raise OutputError(
-            f"cannot write in the run folder {folder}: {error.strerror}",
-            hint=f"Give another {setting('out')}.",
-        ) from error
+        raise cannot_write(folder, error, hint=f"Give another {setting('out')}.") from error
     try:
         _sweep(folder)
         yield
@@ -102,12 +93,7 @@ def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) 
 def _refuse_others(folder: Path) -> None:
     others = sorted(p.name for p in folder.iterdir() if p.name != _LOCK and not _is_left_over(p))
     if others:
-        raise OutputError(
-            f"{folder} is not empty: it holds {', '.join(others[:3])}"
-            + (f" and {len(others) - 3} more" if len(others) > 3 else ""),
-            hint=f"Give a new or an empty folder as {setting('out')}, so that nothing is "
-            "overwritten.",
-        )
+        raise not_empty(folder, others, option="out")
 
 
 def _is_left_over(path: Path) -> bool:
@@ -171,18 +157,6 @@ def contents(folder: Path) -> list[tuple[str, int]]:
         size = sum(file.lstat().st_size for file in files if file.is_file())
         found.append((path.name + "/" * path.is_dir(), size))
     return sorted(found, key=lambda entry: (-entry[1], entry[0]))
-
-
-def disk_size(number: float) -> str:
-    """Return bytes in a unit that shows two digits or more.
-
-    >>> disk_size(2.6e9), disk_size(430e6), disk_size(12_345), disk_size(0)
-    ('2.6 GB', '430 MB', '12 kB', '0 kB')
-    """
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if number >= scale:
-            return f"{number / scale:,.{1 if number < 10 * scale else 0}f} {unit}"
-    return f"{number / 1e3:.0f} kB"
 
 
 def has_other_length(then: Config, now: Config) -> bool:

@@ -209,9 +209,8 @@ def test_a_disk_without_room_is_told_before_anything_is_written(folder, monkeypa
     with pytest.raises(OutputError) as caught:
         store(folder)
     cache = Path(os.environ["MIFID_CACHE"], "pixels")
-    assert caught.value.message == (
-        f"no room for the decoded photos in {cache}: they need 0.0 MB, 0.0 MB are free"
-    )
+    assert f"{cache} has no room for the decoded photos" in caught.value.message
+    assert "3.0 kB free" in caught.value.message
     for way in ("MIFID_CACHE", "mifid cache clear", "settings=['data.limit_photos=N']"):
         assert way in caught.value.hint
     assert stored() == []

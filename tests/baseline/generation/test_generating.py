@@ -435,7 +435,9 @@ def test_a_disk_that_is_too_small_is_told_before(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(20_000))
     rules = replace(RULES, size=(256, 256))
     settings = config(size=256)
-    with pytest.raises(OutputError, match=r"3 pictures need about 0 MB, and .* has 0 MB left"):
+    with pytest.raises(
+        OutputError, match=r"no room for 3 pictures: about \d.* needed, 20.0 kB free"
+    ):
         run(loaded(Never(), settings), photos(3, 256), tmp_path, rules=rules)
 
 

@@ -22,7 +22,6 @@ import mifid.baseline.run.loop as loop_module
 from mifid.baseline.config.file import read_run_file
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.figures.sheets import save_picture
-from mifid.baseline.run import preflight
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.loop import DivergedError
 from mifid.baseline.run.records import read_metrics
@@ -351,9 +350,8 @@ def test_running_out_of_gpu_memory_says_what_to_lower(pictures, tmp_path, monkey
 
 
 def test_a_full_disk_is_told_before_the_first_step(pictures, tmp_path, monkeypatch):
-    full = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=1000))
-    monkeypatch.setattr(preflight, "shutil", full)
-    with pytest.raises(OutputError, match=r"needs about \d.* of disk space; 1 kB are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1000))
+    with pytest.raises(OutputError, match=r"no room for the run: about \d.* needed, 1.0 kB free"):
         train(pictures, tmp_path / "run")
 
 

@@ -7,16 +7,8 @@ from small import SMALL
 from torch import nn
 
 from mifid.baseline.run import preflight
-from mifid.baseline.run.run_folder import contents, disk_size
+from mifid.baseline.run.run_folder import contents
 from mifid.errors import MifidWarning
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 kB"), (999, "1 kB"), (12_345, "12 kB"), (2.6e9, "2.6 GB"), (43e7, "430 MB")],
-)
-def test_sizes_in_the_unit_that_shows_them(number, text):
-    assert disk_size(number) == text
 
 
 def test_the_largest_goes_first_and_folders_are_added_up(tmp_path):
@@ -27,8 +19,7 @@ def test_the_largest_goes_first_and_folders_are_added_up(tmp_path):
 
 
 def test_a_large_folder_is_told_before_the_run(tmp_path, monkeypatch):
-    free = SimpleNamespace(disk_usage=lambda _folder: SimpleNamespace(free=1e12))
-    monkeypatch.setattr(preflight, "shutil", free)
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1e12))
     painter = nn.Linear(10_000, 10_000, device="meta")  # 400 MB; with two moments, 1.2 GB
     method = SimpleNamespace(networks={"painter": painter}, painter=painter, config=SMALL)
     with pytest.warns(MifidWarning, match=r"will hold about 2\.8 GB: 2 checkpoints of 1\.2 GB"):
