@@ -1,4 +1,4 @@
-"""From what a user asked for to one configuration and its pictures."""
+"""Choice of one configuration and its pictures from preset, file and options."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mifid.inputs import of_side
 __all__ = ["CODE", "NO_SCORES", "choose_config"]
 
 CODE = "code"
-"""What config.toml says of an extractor that has no name."""
+"""The extractor's name in config.toml if a Python function was given."""
 
 NO_SCORES = "none"
-"""What config.toml says where nothing scores."""
+"""The extractor's name in config.toml if nothing is scored."""
 
 
 def choose_config(
@@ -37,41 +37,19 @@ def choose_config(
     weights: str | Path | None = None,
     epsilon: float | None = None,
 ) -> tuple[Inputs, Config]:
-    """Return what is trained on and scored with, and all settings, free of contradictions.
+    """Return the run's inputs, and all its settings, which do not contradict each other.
 
-    A preset, a file, or, for a run that goes on, its own file; then ``settings`` on top, and
-    what was given instead of what stands in a file.
-
-    An extractor of somebody's own is code that would be run: that a file names one is not enough,
-    as run folders are shared; the caller must name it.
+    They come from a preset, a file, or, if the run goes on, its own file. ``settings`` change
+    them, and an input that is given replaces the file's.
 
     Raises:
-        InputError: pictures that are no path; no pictures at all; both a preset and a file; a
-            setting that cannot be, or is given twice; nothing to go on with; an extractor that
-            only a file names.
+        InputError: pictures that are not a path; no pictures at all; both a preset and a file; a
+            setting that cannot have its value, or is given twice; no run to go on with; an
+            extractor that only a file names.
     """
-    for name, given_path in (("photos", photos), ("monets", monets), ("held_out", held_out)):
-        if not (given_path is None or isinstance(given_path, str | os.PathLike)):
-            raise InputError(
-                f"{setting(name)} is of type {type(given_path).__name__}; expected a path",
-                hint="A run reads its pictures from files, so that it can go on another day: save "
-                "them in a folder, or as an .npy file (N, H, W, 3).",
-            )
-    if preset_name is not None and config is not None:
-        raise InputError(
-            f"both {setting('preset')} and {setting('config')} are given",
-            hint=f"Give one; change single settings of it with {setting('settings')}.",
-        )
+    _check_paths(photos=photos, monets=monets, held_out=held_out)
     inputs, chosen = _begin(out, preset_name, config, resume=resume)
-    changes: dict[str, str] = {}
-    for assignment in settings:
-        name = assigned(assignment)
-        if name in changes:
-            raise InputError(
-                f"{name} is set twice: {changes[name]} and {assignment}", hint="Give it once."
-            )
-        changes[name] = assignment
-        chosen = override(chosen, assignment)
+    chosen = _overridden(chosen, settings)
     check(chosen)
     given = Inputs(
         photos=str(photos or inputs.photos),
@@ -82,18 +60,8 @@ def choose_config(
         epsilon=inputs.epsilon if epsilon is None else epsilon,
         preset=inputs.preset,
     )
-    if given.extractor == CODE and extractor is None:
-        raise InputError(
-            f"{out} was scored with an extractor that was given as code",
-            hint="Give it again: train_baseline(..., extractor=...).",
-        )
-    if ":" in given.extractor and extractor is None:
-        source = config if config is not None else out / CONFIG
-        raise InputError(
-            f"{source} names the extractor {given.extractor}: that is code, which would be run",
-            hint="If you trust it, say so by giving it again: "
-            f"{setting('extractor', given.extractor)}.",
-        )
+    if extractor is None:
+        _refuse_code(given.extractor, named_in=out / CONFIG if config is None else config)
     for option, place in (("photos", given.photos), ("monets", given.monets)):
         if not place:
             raise InputError(
@@ -103,28 +71,67 @@ def choose_config(
     return given, chosen
 
 
+def _check_paths(**given: object) -> None:
+    for name, path in given.items():
+        if not (path is None or isinstance(path, str | os.PathLike)):
+            raise InputError(
+                f"{setting(name)} is of type {type(path).__name__}; expected a path",
+                hint="A run reads its pictures from files, so that it can go on another day: save "
+                "them in a folder, or as an .npy file (N, H, W, 3).",
+            )
+
+
+def _overridden(config: Config, settings: Iterable[str]) -> Config:
+    changes: dict[str, str] = {}
+    for assignment in settings:
+        name = assigned(assignment)
+        if name in changes:
+            raise InputError(
+                f"{name} is set twice: {changes[name]} and {assignment}", hint="Give it once."
+            )
+        changes[name] = assignment
+        config = override(config, assignment)
+    return config
+
+
+def _refuse_code(extractor: str, *, named_in: object) -> None:
+    """Refuse an extractor that only a file names: run folders are shared, and code would run."""
+    if extractor == CODE:
+        raise InputError(
+            f"{named_in} says that the run was scored with a Python function",
+            hint="Give it again: train_baseline(..., extractor=...).",
+        )
+    if ":" in extractor:
+        raise InputError(
+            f"{named_in} names the extractor {extractor}: that is code, which would be run",
+            hint=f"If you trust it, give it again: {setting('extractor', extractor)}.",
+        )
+
+
 def _begin(
     out: Path, preset_name: str | None, config: Config | str | Path | None, *, resume: bool
 ) -> tuple[Inputs, Config]:
+    """Return inputs and configuration of a preset, a file, or the run in ``out``."""
     own = out / CONFIG
-    if resume and not own.is_file():
-        held = f"it holds no {CONFIG}" if out.is_dir() else "there is no such folder"
+    if preset_name is not None and config is not None:
         raise InputError(
-            f"nothing to resume in {out}: {held}",
+            f"both {setting('preset')} and {setting('config')} are given",
+            hint=f"Give one of them; change single settings with {setting('settings')}.",
+        )
+    if resume and not own.is_file():
+        found = f"the folder has no {CONFIG}" if out.is_dir() else "there is no such folder"
+        raise InputError(
+            f"there is no run to resume in {out}: {found}",
             hint=f"Leave out {setting('resume')} to begin a run, or give the {setting('out')} of "
-            "the one to go on with.",
+            "the run to go on with.",
         )
     if isinstance(config, Config):
         return Inputs(), config
     if config is not None:
         with of_side(setting("config")):
-            found = read_run_file(config)
-        return found
-    if not resume:
-        return _of_preset(Inputs(), preset_name or DEFAULT)
-    inputs, chosen = read_run_file(own)
-    return (inputs, chosen) if preset_name is None else _of_preset(inputs, preset_name)
-
-
-def _of_preset(inputs: Inputs, name: str) -> tuple[Inputs, Config]:
+            return read_run_file(config)
+    inputs, chosen = read_run_file(own) if resume else (Inputs(), None)
+    if chosen is not None and preset_name is None:
+        return inputs, chosen
+    name = preset_name or DEFAULT
     return replace(inputs, preset=name), preset(name).config

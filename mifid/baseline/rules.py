@@ -1,8 +1,8 @@
-"""What must hold between settings, and which of them do nothing beside the others."""
+"""Rules between settings: which contradict each other, and which have no effect."""
 
 from __future__ import annotations
 
-from mifid.baseline.config import Config, parse_duration, titled
+from mifid.baseline.config import Config, describe, parse_duration, titled
 from mifid.baseline.gan import check_schedule
 from mifid.errors import InputError, setting
 
@@ -10,11 +10,15 @@ __all__ = ["check", "idle"]
 
 
 def check(config: Config) -> None:
-    """Refuse settings that contradict each other. Sizes are checked by the networks themselves.
+    """Refuse values out of their limits, and settings that contradict each other.
+
+    The networks themselves check whether they can be built at a size.
 
     Raises:
-        InputError: the first contradiction, and how to mend it.
+        InputError: the first fault, and how to mend it.
     """
+    for each in describe(config):  # a Config from Python was not checked before
+        each.checked(each.value, where="config")
     _check_length(config)
     check_schedule(config.schedule)
     _check_rates(config)
@@ -26,9 +30,9 @@ def check(config: Config) -> None:
 
 
 def idle(config: Config) -> frozenset[str]:
-    """Return the names of the settings that change nothing, whatever they are.
+    """Return the names of the settings that have no effect, whatever their values.
 
-    Such as ``optimiser.momentum`` where the optimiser is Adam.
+    An example is ``optimiser.momentum`` if the optimiser is Adam.
     """
     generator, optimiser = config.generator.network, config.optimiser.name
     schedule, training = config.schedule.name, config.training
@@ -69,8 +73,8 @@ def _check_length(config: Config) -> None:
             ) from error
     elif not training.epochs and not training.steps:
         raise InputError(
-            "nothing says how long to train: training.budget, training.epochs and training.steps "
-            "are all unset",
+            "the run has no length: training.budget, training.epochs and training.steps are all "
+            "unset",
             hint="Set one of them, such as training.budget=5h, training.epochs=30 or "
             "training.steps=55000.",
         )
@@ -83,7 +87,7 @@ def _check_rates(config: Config) -> None:
     for key, used in rates.items():
         if used and not getattr(optimiser, key) > 0:
             raise InputError(
-                f"optimiser.{key} is 0: steps at that learning rate train nothing",
+                f"optimiser.{key} is 0: a learning rate of 0 trains nothing",
                 hint=f"Give one such as {setting(f'optimiser.{key}', 0.0002)}.",
             )
 
@@ -92,15 +96,16 @@ def _check_method(config: Config) -> None:
     method, network = config.training.method, config.generator.network
     if (method == "gan") != (network == "dcgan"):
         raise InputError(
-            f"training.method is {method}, but generator.network is {network}: a gan paints from "
-            "numbers, which only a dcgan does, and a cyclegan from photos",
+            f"training.method is {method}, but generator.network is {network}: a gan makes "
+            "pictures from random numbers, which only a dcgan does; a cyclegan makes them from "
+            "photos",
             hint="Set training.method=gan together with generator.network=dcgan, or "
             "training.method=cyclegan with another network, such as unet.",
         )
     if method == "gan" and config.training.pretrain:
         raise InputError(
-            f"training.pretrain is {config.training.pretrain}, but training.method is gan: a "
-            "network that takes no pictures cannot learn to copy them",
+            f"training.pretrain is {config.training.pretrain}, but training.method is gan: its "
+            "generator takes no pictures, so it cannot learn to copy them",
             hint="Set training.pretrain=0.",
         )
 
@@ -116,7 +121,7 @@ def _check_networks(config: Config) -> None:
     ):
         if network not in known:
             raise InputError(
-                f"{name} is '{network}', which there is not", hint=suggest(network, known)
+                f"{name} is '{network}', which does not exist", hint=suggest(network, known)
             )
 
 
@@ -124,13 +129,13 @@ def _check_loss(config: Config) -> None:
     loss = config.loss
     if loss.adversarial == "hinge" and config.discriminator.sigmoid:
         raise InputError(
-            "loss.adversarial is hinge, but discriminator.sigmoid is true: the hinge lies at -1 "
-            "and 1, which a sigmoid doesn't reach",
+            "loss.adversarial is hinge, but discriminator.sigmoid is true: the hinge loss needs "
+            "scores of -1 and 1, which a sigmoid does not reach",
             hint="Set discriminator.sigmoid=false, or another loss.adversarial.",
         )
     if not loss.weight and (config.training.method == "gan" or not loss.cycle + loss.identity):
         raise InputError(
-            "loss.weight is 0 and no other loss is left: nothing would be learnt",
+            "loss.weight is 0 and there is no other loss: nothing would be learnt",
             hint="Set loss.weight=1.",
         )
 
@@ -142,24 +147,24 @@ def _check_labels(config: Config) -> None:
             if not 0 <= getattr(loss, name) <= 1:
                 raise InputError(
                     f"loss.{name} is {getattr(loss, name):g}; expected 0 to 1, because "
-                    f"loss.adversarial {loss.adversarial} takes it for a probability",
-                    hint="Only lsgan takes labels outside of 0..1.",
+                    f"loss.adversarial {loss.adversarial} uses it as a probability",
+                    hint="Only lsgan takes labels outside 0 to 1.",
                 )
     real, fake = loss.real_label - loss.label_noise, loss.fake_label + loss.label_noise
     if loss.fake_label >= min(loss.real_label, loss.generator_label) or real < fake:
         raise InputError(
-            f"labels of real and of generated pictures overlap: loss.real_label {loss.real_label:g}"
-            f" and loss.generator_label {loss.generator_label:g} must lie above loss.fake_label "
-            f"{loss.fake_label:g}, and loss.label_noise {loss.label_noise:g} between them twice",
-            hint="To exchange labels now and then, set loss.flip to its probability.",
+            "labels of real and of generated pictures overlap: loss.real_label "
+            f"{loss.real_label:g} and loss.generator_label {loss.generator_label:g} must lie above "
+            f"loss.fake_label {loss.fake_label:g}, and loss.real_label by at least twice "
+            f"loss.label_noise ({loss.label_noise:g})",
+            hint="To exchange the labels of some pictures, set loss.flip to their share.",
         )
 
 
 def _check_diffaugment(config: Config) -> None:
     seen_by = config.diffaugment.discriminators
-    if not _diffaugments(config):
-        return
-    if seen_by == "none" or (seen_by == "photos" and config.training.method == "gan"):
+    unseen = seen_by == "none" or (seen_by == "photos" and config.training.method == "gan")
+    if unseen and _diffaugments(config):
         raise InputError(
             f"diffaugment has probabilities above 0, but diffaugment.discriminators is {seen_by}: "
             "no discriminator would see it",

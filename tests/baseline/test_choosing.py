@@ -4,7 +4,8 @@ import pytest
 from small import SMALL
 
 from mifid.baseline.choosing import choose_config
-from mifid.baseline.config.file import Inputs, write_run_file
+from mifid.baseline.config.file import write_run_file
+from mifid.baseline.config.schema import Inputs
 from mifid.baseline.presets import DEFAULT, preset
 from mifid.baseline.run.run_folder import CONFIG, check_folder
 from mifid.errors import InputError

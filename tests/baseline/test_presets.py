@@ -7,12 +7,12 @@ from itertools import product
 import pytest
 import torch
 
-from mifid.baseline.config.file import Inputs, read_run_file, write_run_file
-from mifid.baseline.config.schema import Config
+from mifid.baseline.config.file import read_run_file, write_run_file
+from mifid.baseline.config.schema import Config, Inputs
 from mifid.baseline.config.settings import describe, differences, override
 from mifid.baseline.models import build_discriminator, build_generator
 from mifid.baseline.presets import DEFAULT, PRESETS, preset
-from mifid.baseline.presets.preset import row
+from mifid.baseline.presets.preset import Preset
 from mifid.baseline.rules import check, idle
 from mifid.errors import InputError
 
@@ -230,11 +230,12 @@ def test_an_unknown_preset_is_told_with_the_nearest():
 
 
 def test_a_row_refuses_a_setting_that_there_is_not():
-    with pytest.raises(InputError, match=r"preset 'x': there is no setting 'loss\.cyle'"):
-        row("x", "", source="", stated={"loss.cyle": 5}, ours={})
+    with pytest.raises(InputError, match=r"there is no setting 'loss\.cyle'"):
+        _ = Preset("x", "", source="", given="loss.cyle=5").config
 
 
-def test_what_is_stated_goes_before_what_is_ours():
-    p = row("x", "", source="", stated={"loss.cycle": 5}, ours={"loss.cycle": 7, "data.size": 64})
+def test_what_is_given_goes_before_what_is_added():
+    p = Preset("x", "", source="", given="loss.cycle=5", added="loss.cycle=7 data.size=64")
     assert p.config.loss.cycle == 5
+    assert p.config.data.size == 64
     assert p.stated == {"loss.cycle"}

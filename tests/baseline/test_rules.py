@@ -2,7 +2,7 @@
 
 import pytest
 
-from mifid.baseline.config.schema import Config
+from mifid.baseline.config.schema import Config, Generator, Loss, Training
 from mifid.baseline.config.settings import describe, override
 from mifid.baseline.rules import check, idle
 from mifid.errors import InputError
@@ -48,7 +48,7 @@ def test_what_fits_passes(assignments):
     [
         (
             ("steps=0",),
-            "training.budget, training.epochs and training.steps are all unset",
+            "training.budget, training.epochs and training.steps are all",
             "training.budget=5h",
         ),
         (("budget=soon",), "training.budget: 'soon' is not a length of time", "5h, 30m"),
@@ -72,7 +72,7 @@ def test_what_fits_passes(assignments):
             "rising parts of the run",
             "",
         ),
-        (("optimiser.rate=0",), "optimiser.rate is 0: steps at that learning rate train", "0.0002"),
+        (("optimiser.rate=0",), "optimiser.rate is 0", "0.0002"),
         (("discriminator_rate=0",), "optimiser.discriminator_rate is 0", "0.0002"),
         (("optimiser.name=adam_sgd", "sgd_rate=0"), "optimiser.sgd_rate is 0", "0.0002"),
         (
@@ -84,7 +84,7 @@ def test_what_fits_passes(assignments):
         ((*GAN, "pretrain=5"), "training.pretrain is 5, but training.method is gan", "pretrain=0"),
         (
             ("generator.network=resnest",),
-            "generator.network is 'resnest', which there is not",
+            "generator.network is 'resnest'",
             "Did you mean 'resnet'?",
         ),
         (("discriminator.network=patch",), "discriminator.network is 'patch'", "'patchgan'?"),
@@ -100,7 +100,7 @@ def test_what_fits_passes(assignments):
         (("adversarial=bce", "generator_label=2"), "loss.generator_label is 2; expected", ""),
         (("real_label=0",), "loss.real_label 0 and loss.generator_label 1 must lie above", "flip"),
         (("generator_label=0",), "loss.generator_label 0 must lie above loss.fake_label 0", ""),
-        (("real_label=0.9", "label_noise=0.5"), "loss.label_noise 0.5 between them twice", ""),
+        (("real_label=0.9", "label_noise=0.5"), "loss.label_noise (0.5)", ""),
         (
             ("cutout=0.5", "discriminators=none"),
             "diffaugment.discriminators is none: no discriminator would see it",
@@ -109,11 +109,26 @@ def test_what_fits_passes(assignments):
         ((*GAN, "color=1", "discriminators=photos"), "discriminators is photos", ""),
     ],
 )
-def test_a_contradiction_is_told(assignments, message, hint):
+def test_a_contradiction_is_refused(assignments, message, hint):
     with pytest.raises(InputError) as caught:
         check(config(*assignments))
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"training": Training(batch=0, steps=1)}, "training.batch must be a whole number, at l"),
+        ({"generator": Generator(norm="nrom")}, "generator.norm must be one of instance, batch"),
+        ({"loss": Loss(cycle=float("nan"))}, "loss.cycle must be a number, at least 0; got nan"),
+        ({"training": Training(ema=1.5, steps=1)}, "training.ema must be a number, at least 0"),
+    ],
+)
+def test_values_of_a_config_from_python_are_checked(section, message):
+    with pytest.raises(InputError) as caught:
+        check(Config(**section))
+    assert message in caught.value.message
 
 
 def test_idle_settings_are_settings():

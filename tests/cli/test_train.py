@@ -281,7 +281,7 @@ def test_paintings_can_be_selected(train, folder):
         (["--extractor", "inceptoin"], "inception"),
         (["--weights", "no.pth", "--extractor", "inception"], "no.pth"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
-        (["--resume"], "nothing to resume in run: there is no such folder"),
+        (["--resume"], "no run to resume in run: there is no such folder"),
         (["--monets", "photos"], "--photos and --monets must be different pictures"),
         (["--out", "monet"], "monet is not empty: it holds 000.png, 001.png, 002.png and 2 more"),
         (["--set", "data.fit=exact"], "16 x 16"),

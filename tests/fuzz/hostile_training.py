@@ -150,8 +150,8 @@ def weights_file(random: Random) -> bytes:
 
 @cache
 def _settings() -> bytes:
-    from mifid.baseline.config.file import Inputs, write_run_file
-    from mifid.baseline.config.schema import Config
+    from mifid.baseline.config.file import write_run_file
+    from mifid.baseline.config.schema import Config, Inputs
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.toml")

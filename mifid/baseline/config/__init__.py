@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
-    from mifid.baseline.config.file import Inputs as Inputs
     from mifid.baseline.config.file import absolute as absolute
     from mifid.baseline.config.file import read_run_file as read_run_file
     from mifid.baseline.config.file import write_run_file as write_run_file
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from mifid.baseline.config.schema import DiffAugment as DiffAugment
     from mifid.baseline.config.schema import Discriminator as Discriminator
     from mifid.baseline.config.schema import Generator as Generator
+    from mifid.baseline.config.schema import Inputs as Inputs
     from mifid.baseline.config.schema import Loss as Loss
     from mifid.baseline.config.schema import Optimiser as Optimiser
     from mifid.baseline.config.schema import Schedule as Schedule
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "file": ["Inputs", "absolute", "read_run_file", "write_run_file"],
+        "file": ["absolute", "read_run_file", "write_run_file"],
         "schema": [
             "Augment",
             "Config",
@@ -45,6 +45,7 @@ __getattr__, __dir__ = lazy_names(
             "DiffAugment",
             "Discriminator",
             "Generator",
+            "Inputs",
             "Loss",
             "Optimiser",
             "Schedule",

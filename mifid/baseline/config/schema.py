@@ -1,6 +1,6 @@
-"""Every setting of a training run, in one place, with its meaning.
+"""Settings of a training run: the table of their defaults, meanings and limits.
 
-A preset is a :class:`Config`; ``config.toml`` in a run folder is one, written out.
+A preset is a :class:`Config`; ``config.toml`` in a run folder is one as text.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ __all__ = [
     "DiffAugment",
     "Discriminator",
     "Generator",
+    "Inputs",
     "Loss",
     "Optimiser",
     "Schedule",
@@ -34,12 +35,39 @@ def _setting(
     meaning: str,
     *,
     choices: tuple[str, ...] = (),
-    at_least: float | None = None,
+    at_least: float | None = 0,
     at_most: float | None = None,
 ) -> Value:
-    """Declare a setting; what may be given is checked by :mod:`mifid.baseline.config.settings`."""
+    """Declare a setting. Numbers are limited, to 0 or more unless the setting says otherwise.
+
+    The limits are checked by :class:`mifid.baseline.config.settings.Setting`.
+    """
+    if isinstance(default, bool | str):
+        at_least = None
     limits = {"choices": choices, "at_least": at_least, "at_most": at_most}
     return field(default=default, metadata={"meaning": meaning, **limits})
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The sources of pictures, and what scores them, as the user gave them."""
+
+    photos: str = _setting("", "photos to learn from and to paint over")
+    monets: str = _setting("", "paintings to learn from")
+    held_out: str = _setting(
+        "", "paintings to score against, which training does not see; empty: none"
+    )
+    extractor: str = _setting(
+        "inception",
+        "the network that scores snapshots and submission; none: nothing is scored; "
+        "package.module:function is code, which runs only if --extractor names it again; code: a "
+        "function that was given in Python, and must be given again",
+    )
+    weights: str = _setting("", "weights file of the extractor; empty: wherever they are found")
+    epsilon: float = _setting(0.1, "memorization distances below this are penalized", at_most=1)
+    preset: str = _setting(
+        "", "the preset that the settings below began with, for the report alone; empty: none"
+    )
 
 
 @dataclass(frozen=True)
@@ -53,13 +81,9 @@ class Data:
         "middle out; stretch scales both sides",
         choices=("exact", "crop", "stretch"),
     )
-    held_back: int = _setting(
-        512, "photos kept out of training, to score on; at most half of them", at_least=0
-    )
-    limit_photos: int = _setting(0, "train on the first so many photos by name; 0: all", at_least=0)
-    limit_paintings: int = _setting(
-        0, "train on the first so many paintings by name; 0: all", at_least=0
-    )
+    held_back: int = _setting(512, "photos kept out of training, to score on; at most half of them")
+    limit_photos: int = _setting(0, "train on the first so many photos by name; 0: all")
+    limit_paintings: int = _setting(0, "train on the first so many paintings by name; 0: all")
     select_photos: str = _setting("", "file that names the photos to train on, one a line")
     select_paintings: str = _setting("", "file that names the paintings to train on, one a line")
 
@@ -73,12 +97,10 @@ class Augment:
         286 / 256, "scale a picture by this, then cut a random square out; 1: no", at_least=1
     )
     vary: bool = _setting(False, "draw each picture's scale between 1 and enlarge")
-    flip: bool = _setting(True, "mirror every other picture left to right")
-    turns: bool = _setting(False, "turn by a random quarter")
+    flip: bool = _setting(True, "mirror every other picture left to right, at random")
+    turns: bool = _setting(False, "turn by a random number of quarter turns")
     static: int = _setting(
-        0,
-        "draw so many variants of every picture once and train on those; 0: draw each time",
-        at_least=0,
+        0, "draw so many variants of every picture once and train on those; 0: draw each time"
     )
 
 
@@ -86,19 +108,15 @@ class Augment:
 class DiffAugment:
     """Differentiable augmentation of what a discriminator sees (Zhao et al. 2020)."""
 
-    color: float = _setting(
-        0.0, "probability of brightness, saturation, contrast", at_least=0, at_most=1
-    )
-    translation: float = _setting(0.0, "probability of a shift by up to 1/8", at_least=0, at_most=1)
-    cutout: float = _setting(
-        0.0, "probability of a grey square of half the side", at_least=0, at_most=1
-    )
+    color: float = _setting(0.0, "probability of brightness, saturation, contrast", at_most=1)
+    translation: float = _setting(0.0, "probability of a shift by up to 1/8", at_most=1)
+    cutout: float = _setting(0.0, "probability of a grey square of half the side", at_most=1)
     discriminators: str = _setting("both", "which discriminators see it", choices=_SIDES)
 
 
 @dataclass(frozen=True)
 class Generator:
-    """The networks that paint (and, in a CycleGAN, that take paint away)."""
+    """The networks that paint photos (and, in a CycleGAN, that make photos of paintings)."""
 
     network: str = _setting("unet", "a name from mifid.baseline.models.GENERATORS")
     norm: str = _setting("instance", "normalisation", choices=_NORMS)
@@ -107,14 +125,9 @@ class Generator:
     )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
-    depth: int = _setting(
-        0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_least=0, at_most=8
-    )
+    depth: int = _setting(0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_most=8)
     kernel: int = _setting(
-        0,
-        "kernel of the residual blocks or of the U-Net's layers; 0: the network's own",
-        at_least=0,
-        at_most=63,
+        0, "kernel of the residual blocks or of the U-Net; 0: the network's own", at_most=63
     )
     upsample: str = _setting(
         "transposed",
@@ -123,17 +136,18 @@ class Generator:
     )
     dropout: float = _setting(
         0.0,
-        "in the residual blocks, or the U-Net's three innermost decoder layers",
-        at_least=0,
+        "dropout of the residual blocks, or of the U-Net's three innermost decoder layers",
         at_most=0.9,
     )
     residual_activation: bool = _setting(False, "an activation before the residual addition")
-    latent: int = _setting(128, "numbers that a dcgan paints from", at_least=1, at_most=65536)
+    latent: int = _setting(
+        128, "random numbers that a dcgan makes a picture from", at_least=1, at_most=65536
+    )
 
 
 @dataclass(frozen=True)
 class Discriminator:
-    """The networks that tell real from generated."""
+    """The networks that distinguish real pictures from generated ones."""
 
     network: str = _setting("patchgan", "a name from mifid.baseline.models.DISCRIMINATORS")
     norm: str = _setting("instance", "normalisation, not on the first layer", choices=_NORMS)
@@ -143,62 +157,61 @@ class Discriminator:
         3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
     )
     kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
-    dropout: float = _setting(0.0, "after each activation but the first", at_least=0, at_most=0.9)
+    dropout: float = _setting(0.0, "dropout after each activation but the first", at_most=0.9)
     sigmoid: bool = _setting(False, "end in a sigmoid")
-    noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)", at_least=0)
+    noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)")
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What is minimised."""
+    """The losses that training minimises."""
 
     adversarial: str = _setting(
         "lsgan",
         "adversarial loss; log is the original minimax",
         choices=("lsgan", "bce", "log", "hinge"),
     )
-    weight: float = _setting(1.0, "weight of the adversarial loss", at_least=0)
-    cycle: float = _setting(10.0, "weight of the L1 cycle loss", at_least=0)
-    identity: float = _setting(5.0, "weight of the L1 identity loss; 0: not computed", at_least=0)
-    painting_weight: float = _setting(
-        1.0, "weight of all that the painting generator loses", at_least=0
+    weight: float = _setting(1.0, "weight of the adversarial loss")
+    cycle: float = _setting(10.0, "weight of the L1 cycle loss")
+    identity: float = _setting(5.0, "weight of the L1 identity loss; 0: not computed")
+    painting_weight: float = _setting(1.0, "weight of all losses of the painting generator")
+    photo_weight: float = _setting(1.0, "weight of all losses of the photo generator")
+    real_label: float = _setting(1.0, "a discriminator's label of real pictures", at_least=None)
+    fake_label: float = _setting(
+        0.0, "a discriminator's label of generated pictures", at_least=None
     )
-    photo_weight: float = _setting(1.0, "weight of all that the photo generator loses", at_least=0)
-    real_label: float = _setting(1.0, "what a discriminator should say of real pictures")
-    fake_label: float = _setting(0.0, "what a discriminator should say of generated ones")
-    generator_label: float = _setting(1.0, "what a generator wants to hear")
+    generator_label: float = _setting(
+        1.0, "a generator's label of the pictures that it makes", at_least=None
+    )
     label_noise: float = _setting(
         0.0,
-        "a discriminator's labels are drawn from a range so wide, inwards",
-        at_least=0,
+        "width of the range, inwards, that a discriminator's labels are drawn from",
         at_most=0.5,
     )
-    flip: float = _setting(
-        0.0, "probability that a pair's two labels are exchanged", at_least=0, at_most=0.5
-    )
-    discriminator_scale: float = _setting(0.5, "weight of the discriminators' loss", at_least=0)
+    flip: float = _setting(0.0, "probability that a pair's two labels are exchanged", at_most=0.5)
+    discriminator_scale: float = _setting(0.5, "weight of the discriminators' loss")
     input_noise: float = _setting(
-        0.0, "deviation of noise on what discriminators see, falling to 0 over the run", at_least=0
+        0.0, "deviation of noise on what discriminators see, falling to 0 over the run"
     )
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """How weights move."""
+    """How the weights are updated."""
 
     name: str = _setting(
         "adam", "optimiser", choices=("adam", "radam", "sgd", "adam_sgd", "adabelief")
     )
-    rate: float = _setting(2e-4, "learning rate of the generators", at_least=0)
-    discriminator_rate: float = _setting(2e-4, "learning rate of the discriminators", at_least=0)
-    beta1: float = _setting(0.5, "decay of the first moment", at_least=0, at_most=0.999999)
-    beta2: float = _setting(0.999, "decay of the second moment", at_least=0, at_most=0.999999)
-    weight_decay: float = _setting(0.0, "weight decay", at_least=0)
-    momentum: float = _setting(0.9, "momentum of SGD", at_least=0, at_most=1)
+    rate: float = _setting(2e-4, "learning rate of the generators")
+    discriminator_rate: float = _setting(2e-4, "learning rate of the discriminators")
+    beta1: float = _setting(0.5, "decay of the first moment", at_most=0.999999)
+    beta2: float = _setting(0.999, "decay of the second moment", at_most=0.999999)
+    weight_decay: float = _setting(0.0, "weight decay")
+    momentum: float = _setting(0.9, "momentum of SGD", at_most=1)
     switch: float = _setting(
-        0.5, "part of the run after which adam_sgd goes on with SGD", at_least=0, at_most=1
+        0.5, "part of the run after which adam_sgd changes from Adam to SGD", at_most=1
     )
-    sgd_rate: float = _setting(2e-4, "learning rate of adam_sgd's SGD, both networks", at_least=0)
+    sgd_rate: float = _setting(2e-4, "learning rate of adam_sgd's SGD, both networks")
 
 
 @dataclass(frozen=True)
@@ -208,50 +221,37 @@ class Schedule:
     name: str = _setting(
         "linear", "shape", choices=("constant", "linear", "exponential", "stepped", "cosine")
     )
-    start: float = _setting(
-        0.5, "linear: constant until here, then down to 0", at_least=0, at_most=1
-    )
-    final: float = _setting(0.01, "exponential: the factor at the end", at_least=0)
+    start: float = _setting(0.5, "linear: constant until here, then down to 0", at_most=1)
+    final: float = _setting(0.01, "exponential: the factor at the end")
     until: tuple[float, ...] = _setting(
-        (), "stepped: the parts at which the factor changes", at_least=0, at_most=1
+        (), "stepped: the parts of the run at which the factor changes", at_most=1
     )
-    factors: tuple[float, ...] = _setting(
-        (1.0,), "stepped: the factors, one more than until", at_least=0
-    )
+    factors: tuple[float, ...] = _setting((1.0,), "stepped: the factors, one more than until")
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long, how much at a time, and in which arithmetic. It ends at whichever comes first."""
+    """Length, batch size and arithmetic. Of several lengths the first one reached ends the run."""
 
     method: str = _setting(
         "cyclegan", "cyclegan, or gan: paintings from noise", choices=("cyclegan", "gan")
     )
     batch: int = _setting(4, "pictures a side in a step, over all processes", at_least=1)
-    epochs: float = _setting(0.0, "length in epochs; 0: not limited by it", at_least=0)
-    steps: int = _setting(0, "length in steps; 0: not limited by it", at_least=0)
+    epochs: float = _setting(0.0, "length in epochs; 0: not limited by epochs")
+    steps: int = _setting(0, "length in steps; 0: not limited by steps")
     budget: str = _setting("", "length in time, generation and scoring included: 5h, 30m, 10s")
     epoch: str = _setting(
-        "paintings", "what an epoch goes through", choices=("paintings", "photos")
+        "paintings", "the side that an epoch goes through", choices=("paintings", "photos")
     )
-    steps_per_epoch: int = _setting(
-        0, "steps of an epoch; 0: as many as its pictures fill", at_least=0
-    )
-    pool: int = _setting(
-        50, "generated pictures that discriminators are shown again; 0: none", at_least=0
-    )
+    steps_per_epoch: int = _setting(0, "steps of an epoch; 0: as many as its pictures fill")
+    pool: int = _setting(50, "generated pictures that discriminators are shown again; 0: none")
     ema: float = _setting(
-        0.999,
-        "decay of the moving average of the painting generator; 0: none",
-        at_least=0,
-        at_most=0.999999,
+        0.999, "decay of the moving average of the painting generator; 0: none", at_most=0.999999
     )
     pretrain: int = _setting(
-        0, "steps in which the painting generator first learns to copy paintings", at_least=0
+        0, "steps in which the painting generator first learns to copy paintings"
     )
-    submission: int = _setting(
-        0, "pictures of images.zip; 0: one for every photo that was given", at_least=0
-    )
+    submission: int = _setting(0, "pictures of images.zip; 0: one for every photo that was given")
     precision: str = _setting("float32", "arithmetic of the networks", choices=("float32", "bf16"))
     layout: str = _setting(
         "auto",
@@ -259,21 +259,23 @@ class Training:
         choices=("auto", "channels_first", "channels_last"),
     )
     compile: bool = _setting(False, "torch.compile the networks")
-    seed: int = _setting(0, "of every random draw", at_least=0, at_most=2**32 - 1)
+    seed: int = _setting(0, "seed of all random numbers", at_most=2**32 - 1)
     log_steps: int = _setting(
         50,
         "steps between lines of metrics.jsonl, at most a tenth of a length in steps or epochs",
         at_least=1,
     )
-    checkpoint_minutes: float = _setting(10.0, "between checkpoints", at_least=0)
+    checkpoint_minutes: float = _setting(10.0, "minutes between checkpoints")
 
 
 @dataclass(frozen=True)
 class Score:
-    """When snapshots are scored, and what makes one the best."""
+    """When snapshots are scored, and which of them is the best."""
 
-    points: int = _setting(20, "scorings over the run, evenly; 0: only the end", at_least=0)
-    metric: str = _setting("mifid", "the lowest is kept", choices=("mifid", "fid"))
+    points: int = _setting(20, "number of scorings, evenly over the run; 0: only the end")
+    metric: str = _setting(
+        "mifid", "the snapshot with the lowest is kept", choices=("mifid", "fid")
+    )
     samples: int = _setting(6, "photos in each sample grid", at_least=1, at_most=64)
 
 

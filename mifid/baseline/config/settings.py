@@ -1,4 +1,4 @@
-"""Settings by name: as text, as dict, with their meanings; and durations such as 5h.
+"""Names, text and dict forms of settings; durations such as 5h.
 
 A setting's name is ``section.key``, as in :class:`mifid.baseline.config.Config`. What must hold
 between several settings is in :mod:`mifid.baseline.rules`.
@@ -22,6 +22,7 @@ __all__ = [
     "assigned",
     "changed",
     "describe",
+    "describe_section",
     "differences",
     "format_duration",
     "from_dict",
@@ -44,9 +45,9 @@ _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a configuration, and what may be given for it.
+    """A setting of a configuration, its value, and the values that it may have.
 
-    ``at_least`` and ``at_most`` hold for a number, or for each of a list.
+    ``at_least`` and ``at_most`` limit a number, or each number of a list.
     """
 
     section: str
@@ -65,22 +66,32 @@ class Setting:
 
     @property
     def expected(self) -> str:
-        """What may be given, such as ``"a number, at least 0"``."""
+        """The values that it may have, in words, such as ``"a number, at least 0"``."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         limits = (("at least", self.at_least), ("at most", self.at_most))
         bounds = [f"{word} {shown(limit)}" for word, limit in limits if limit is not None]
         return ", ".join([_KINDS[type(self.default)], " and ".join(bounds)]).removesuffix(", ")
 
-    def checked(self, value: object) -> Any:
+    def checked(self, value: object, *, where: str) -> Any:
         """Return ``value`` in the setting's type: 5 as 5.0, a list as a tuple.
 
+        Args:
+            value: as somebody gave it.
+            where: it was given, for messages.
+
         Raises:
-            ValueError: it cannot be given for this setting.
+            InputError: this setting cannot have that value.
         """
-        if isinstance(self.default, tuple) and isinstance(value, list | tuple):
-            return tuple(self._checked(each, float) for each in value)
-        return self._checked(value, type(self.default))
+        try:
+            if isinstance(self.default, tuple) and isinstance(value, list | tuple):
+                return tuple(self._checked(each, float) for each in value)
+            return self._checked(value, type(self.default))
+        except (ValueError, OverflowError) as error:
+            raise InputError(
+                f"{where}: {self.name} must be {self.expected}; got {value!r}",
+                hint=f"It means: {self.meaning}. Its default is {shown(self.default)}.",
+            ) from error
 
     def _checked(self, value: object, kind: type) -> Any:
         if kind is float and type(value) is int:
@@ -98,16 +109,20 @@ class Setting:
 
 
 def describe(config: Config) -> Iterator[Setting]:
-    """Go through all settings, in the order of :mod:`mifid.baseline.config.schema`."""
+    """Yield all settings, in the order of :mod:`mifid.baseline.config.schema`."""
     for section in fields(Config):
-        part = getattr(config, section.name)
-        for field in fields(part):
-            value = getattr(part, field.name)
-            yield Setting(section.name, field.name, value, field.default, **field.metadata)
+        yield from describe_section(section.name, getattr(config, section.name))
+
+
+def describe_section(name: str, section: Any) -> Iterator[Setting]:
+    """Yield the settings of one section, such as ``config.loss``."""
+    for field in fields(section):
+        value = getattr(section, field.name)
+        yield Setting(name, field.name, value, field.default, **field.metadata)
 
 
 def as_dict(config: Config) -> dict[str, dict[str, Any]]:
-    """Return section -> key -> value, of what JSON and TOML can hold."""
+    """Return section -> key -> value, in types that JSON and TOML can hold."""
     return {
         section: {key: list(v) if isinstance(v, tuple) else v for key, v in part.items()}
         for section, part in asdict(config).items()
@@ -115,11 +130,11 @@ def as_dict(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def from_dict(data: Mapping[str, Any], *, where: str) -> Config:
-    """Return what :func:`as_dict` gave. Settings that are missing have their defaults.
+    """Return the configuration of :func:`as_dict`. Missing settings have their defaults.
 
     Args:
         data: section -> key -> value.
-        where: it came from, for messages: a file's name.
+        where: it comes from, for messages: a file's name.
 
     Raises:
         InputError: an unknown section or key, a value of another type, or out of its limits.
@@ -144,12 +159,12 @@ def changed(config: Config, values: Mapping[str, object], *, where: str) -> Conf
     """Return ``config`` with other values of some settings.
 
     Args:
-        config: stays as it is.
+        config: is not changed.
         values: ``section.key`` -> value.
         where: the values come from, for messages.
 
     Raises:
-        InputError: there is no such setting, or it cannot be that.
+        InputError: there is no such setting, or it cannot have that value.
     """
     settings = {setting.name: setting for setting in describe(config)}
     parts: dict[str, dict[str, Any]] = {}
@@ -157,25 +172,19 @@ def changed(config: Config, values: Mapping[str, object], *, where: str) -> Conf
         if name not in settings:
             raise InputError(f"{where}: there is no setting '{name}'", hint=_nearest(name))
         setting = settings[name]
-        try:
-            parts.setdefault(setting.section, {})[setting.key] = setting.checked(value)
-        except (ValueError, OverflowError) as error:
-            raise InputError(
-                f"{where}: {name} must be {setting.expected}; got {value!r}",
-                hint=f"It means: {setting.meaning}. Its default is {shown(setting.default)}.",
-            ) from error
+        parts.setdefault(setting.section, {})[setting.key] = setting.checked(value, where=where)
     sections = {name: replace(getattr(config, name), **keys) for name, keys in parts.items()}
     return replace(config, **sections)
 
 
 def assigned(assignment: str) -> str:
-    """Return the full name of the setting that is changed, or what was given if there is none.
+    """Return the full name of the setting that an assignment changes; an unknown one as it is.
 
     >>> assigned("cycle=5")
     'loss.cycle'
 
     Args:
-        assignment: ``section.key=value``; the key alone will do where no other section has it.
+        assignment: ``section.key=value``; the key alone is enough if no other section has it.
 
     Raises:
         InputError: it has no ``=``, or the setting is in several sections.
@@ -183,13 +192,14 @@ def assigned(assignment: str) -> str:
     name, equals, _ = (part.strip() for part in assignment.partition("="))
     if not equals or not name:
         raise InputError(
-            f"'{assignment}' changes no setting", hint="Expected section.key=value: loss.cycle=5."
+            f"'{assignment}' changes no setting",
+            hint="Expected section.key=value, such as loss.cycle=5.",
         )
     found = [setting.name for setting in describe(Config()) if name in (setting.name, setting.key)]
     if len(found) > 1:
         raise InputError(
             f"'{assignment}': several settings are called '{name}'",
-            hint=f"Say which one: {', '.join(found)}.",
+            hint=f"Give one of them: {', '.join(found)}.",
         )
     return found[0] if found else name
 
@@ -201,12 +211,12 @@ def override(config: Config, assignment: str) -> Config:
     5.0
 
     Args:
-        config: stays as it is.
+        config: is not changed.
         assignment: as for :func:`assigned`.
 
     Raises:
-        InputError: it has no ``=``, or the setting is not there, or is in several sections, or
-            cannot be that.
+        InputError: it has no ``=``; there is no such setting, or several sections have it; it
+            cannot have that value.
     """
     name, text = assigned(assignment), assignment.partition("=")[2].strip()
     found = [setting for setting in describe(config) if setting.name == name]
@@ -215,7 +225,7 @@ def override(config: Config, assignment: str) -> Config:
 
 
 def titled(name: str) -> str:
-    """Return a setting's name, with the option before it that the running command has for it."""
+    """Return a setting's name, after the running command's option for it if there is one."""
     option = setting(name)
     return name if option == name else f"{option} ({name})"
 
@@ -242,7 +252,7 @@ def shown(value: object) -> str:
 
 
 def _parsed(text: str, kind: type) -> object:
-    """Return the value that the text stands for, or the text: then it is refused as such."""
+    """Return the value that the text means, or the text itself, which is refused later."""
     try:
         if kind is tuple:
             listed = text.removeprefix("[").removesuffix("]").strip().removesuffix(",")
@@ -258,85 +268,71 @@ def _quoted(text: str) -> bool:
     return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
 
 
-_RATES = ("optimiser.rate", "optimiser.discriminator_rate")
-
 _ALIASES: Aliases = {
-    "lr": _RATES,
-    "learning_rate": _RATES,
-    "lr_g": "optimiser.rate",
-    "lr_d": "optimiser.discriminator_rate",
-    "betas": ("optimiser.beta1", "optimiser.beta2"),
-    "wd": "optimiser.weight_decay",
-    "lr_policy": "schedule.name",
-    "scheduler": "schedule.name",
-    "decay_epoch": "schedule.start",
-    "batch_size": "training.batch",
-    "bs": "training.batch",
-    "n_epochs": "training.epochs",
-    "num_epochs": "training.epochs",
-    "max_steps": "training.steps",
-    "iterations": "training.steps",
-    "max_time": "training.budget",
-    "pool_size": "training.pool",
-    "buffer_size": "training.pool",
-    "ema_decay": "training.ema",
-    "amp": "training.precision",
-    "fp16": "training.precision",
-    "bf16": "training.precision",
-    "mixed_precision": "training.precision",
-    "random_seed": "training.seed",
-    "save_every": "training.checkpoint_minutes",
-    "save_epoch_freq": "training.checkpoint_minutes",
-    "checkpoint_every": "training.checkpoint_minutes",
-    "print_freq": "training.log_steps",
-    "log_every": "training.log_steps",
-    "eval_every": "score.points",
-    "ngf": "generator.width",
-    "ndf": "discriminator.width",
-    "n_blocks": "generator.blocks",
-    "n_resnet_blocks": "generator.blocks",
-    "net_g": "generator.network",
-    "net_d": "discriminator.network",
-    "n_layers_d": "discriminator.layers",
-    "normalization": ("generator.norm", "discriminator.norm"),
-    "use_dropout": "generator.dropout",
-    "lambda_cycle": "loss.cycle",
-    "lambda_cyc": "loss.cycle",
-    "lambda_a": "loss.cycle",
-    "lambda_b": "loss.cycle",
-    "lambda_identity": "loss.identity",
-    "lambda_idt": "loss.identity",
-    "lambda_gan": "loss.weight",
-    "gan_mode": "loss.adversarial",
-    "gan_loss": "loss.adversarial",
-    "label_smoothing": "loss.real_label",
-    "image_size": "data.size",
-    "img_size": "data.size",
-    "resolution": "data.size",
-    "crop": ("data.fit", "augment.enlarge"),
-    "crop_size": "data.size",
-    "load_size": "augment.enlarge",
-    "val_size": "data.held_back",
-    "hflip": "augment.flip",
-    "horizontal_flip": "augment.flip",
-    "rotation": "augment.turns",
+    alias: tuple(names.split())
+    for names, aliases in {
+        "optimiser.rate optimiser.discriminator_rate": "lr learning_rate",
+        "optimiser.rate": "lr_g",
+        "optimiser.discriminator_rate": "lr_d",
+        "optimiser.beta1 optimiser.beta2": "betas",
+        "optimiser.weight_decay": "wd",
+        "schedule.name": "lr_policy scheduler",
+        "schedule.start": "decay_epoch",
+        "training.batch": "batch_size bs",
+        "training.epochs": "n_epochs num_epochs",
+        "training.steps": "max_steps iterations",
+        "training.budget": "max_time",
+        "training.pool": "pool_size buffer_size",
+        "training.ema": "ema_decay",
+        "training.precision": "amp fp16 bf16 mixed_precision",
+        "training.seed": "random_seed",
+        "training.checkpoint_minutes": "save_every save_epoch_freq checkpoint_every",
+        "training.log_steps": "print_freq log_every",
+        "score.points": "eval_every",
+        "generator.width": "ngf",
+        "discriminator.width": "ndf",
+        "generator.blocks": "n_blocks n_resnet_blocks",
+        "generator.network": "net_g",
+        "discriminator.network": "net_d",
+        "discriminator.layers": "n_layers_d",
+        "generator.norm discriminator.norm": "normalization",
+        "generator.dropout": "use_dropout",
+        "loss.cycle": "lambda_cycle lambda_cyc lambda_a lambda_b",
+        "loss.identity": "lambda_identity lambda_idt",
+        "loss.weight": "lambda_gan",
+        "loss.adversarial": "gan_mode gan_loss",
+        "loss.real_label": "label_smoothing",
+        "data.size": "image_size img_size resolution crop_size",
+        "data.fit augment.enlarge": "crop",
+        "augment.enlarge": "load_size",
+        "data.held_back": "val_size",
+        "augment.flip": "hflip horizontal_flip",
+        "augment.turns": "rotation",
+    }.items()
+    for alias in aliases.split()
 }
-"""What others call these settings."""
-
+"""Name in other projects -> the settings that it means."""
 
 _ARGUMENTS = {
-    **{"device": "device", "gpu": "device", "gpus": "device", "gpuids": "device"},
-    **{"cuda": "device", "workers": "workers", "numworkers": "workers", "nworkers": "workers"},
-    **{"backend": "backend", "skipbad": "skip_bad", "tensorboard": "tensorboard"},
-    **{"extractor": "extractor", "epsilon": "epsilon", "out": "out", "outputdir": "out"},
-    **{"resume": "resume", "preset": "preset", "heldout": "held_out", "photos": "photos"},
-    **{"monets": "monets"},
+    **{
+        fold(name): name
+        for name in (
+            *("photos", "monets", "held_out", "out", "preset", "resume", "extractor", "epsilon"),
+            *("backend", "device", "workers", "skip_bad", "tensorboard"),
+        )
+    },
+    **dict.fromkeys(("gpu", "gpus", "gpuids", "cuda"), "device"),
+    **dict.fromkeys(("numworkers", "nworkers"), "workers"),
+    "outputdir": "out",
 }
-"""What is given beside the settings, as it or others call it, without punctuation."""
+"""Name, here or in other projects, without punctuation -> the argument of training that it means.
+
+These are no settings: config.toml does not hold them, or holds them as inputs.
+"""
 
 
 def setting_named(name: str) -> list[str]:
-    """Return the settings that somebody means who writes ``name``, by meaning or by their names.
+    """Return the settings that ``name`` means, here or in other projects.
 
     >>> setting_named("batch-size"), setting_named("cycle"), setting_named("colour")
     (['training.batch'], ['loss.cycle'], [])
@@ -344,23 +340,16 @@ def setting_named(name: str) -> list[str]:
     known = [s for s in describe(Config()) if fold(name) in (fold(s.name), fold(s.key))]
     if known:
         return [s.name for s in known]
-    return next(
-        (
-            [names] if isinstance(names, str) else list(names)
-            for other, names in _ALIASES.items()
-            if fold(other) == fold(name)
-        ),
-        [],
-    )
+    return next((list(names) for other, names in _ALIASES.items() if fold(other) == fold(name)), [])
 
 
 def _nearest(name: str) -> str:
-    """Return what is said to a setting that is not there."""
+    """Return the hint for the name of a setting that does not exist."""
     sections = as_dict(Config())
     section, _, key = name.rpartition(".")
     given = _ARGUMENTS.get(fold(key if section in ("", "training", "data") else name))
     if given:
-        return f"That is no setting of a run, which config.toml keeps: give it as {setting(given)}."
+        return f"It is not a setting that config.toml keeps: give it as {setting(given)}."
     elsewhere = [f"{other}.{key}" for other in sections if key in sections[other]]
     if elsewhere:
         return f"Did you mean {' or '.join(elsewhere)}?"
@@ -369,7 +358,7 @@ def _nearest(name: str) -> str:
     names = {known: s.name for s in describe(Config()) for known in (s.name, s.key)}
     found = meant(key, names, aliases=_ALIASES) or meant(name, names)
     mean = did_you_mean(list(dict.fromkeys(names.get(each, each) for each in found)))
-    return f"{mean}Settings are called section.key; sections: {', '.join(sections)}."
+    return f"{mean}Names of settings are section.key; sections: {', '.join(sections)}."
 
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
@@ -385,7 +374,7 @@ def parse_duration(text: str) -> float:
     5400.0
 
     Raises:
-        InputError: it is none of these, or no time at all.
+        InputError: it is none of these, 0, or without end.
     """
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None or not any(found.groups()):
@@ -397,7 +386,8 @@ def parse_duration(text: str) -> float:
     total = hours * 3600 + minutes * 60 + seconds
     if not 0 < total < float("inf"):
         raise InputError(
-            f"'{text}' is no length of time that could pass", hint="Give one such as 30m."
+            f"'{text}' is 0 or without end; expected a length of time",
+            hint="Give one such as 30m.",
         )
     return total
 
@@ -405,7 +395,7 @@ def parse_duration(text: str) -> float:
 def format_duration(seconds: float) -> str:
     """Return the two largest units: ``"4 h 12 min"``, ``"1 min 5 s"``, ``"35 s"``, ``"0.4 s"``.
 
-    ``seconds`` is finite; less than nothing is shown as ``"0 s"``. :func:`parse_duration` reads it.
+    ``seconds`` is finite; a negative one gives ``"0 s"``. :func:`parse_duration` reads the text.
     """
     if round(seconds, 1) < 1:
         return f"{max(seconds, 0):.1f} s" if round(seconds, 1) > 0 else "0 s"

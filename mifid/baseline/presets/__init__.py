@@ -1,6 +1,6 @@
 """Recipes by name: every row of the reports that mifid can repeat, and our own.
 
-To add one: one new file that has ``PRESETS``, and one line in the table.
+To add a source: one new file that has ``PRESETS``, and one line in the table.
 """
 
 from __future__ import annotations
@@ -8,30 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mifid.baseline.presets import agarwal, derunets, lockee, own, raviv, sabathier, zhu
+from mifid.baseline.presets import (
+    agarwal,
+    derunets,
+    keras_tutorial,
+    own,
+    raviv,
+    sabathier,
+    zhu,
+)
 from mifid.baseline.presets.preset import Preset
 from mifid.errors import InputError
 from mifid.registry import suggest
 
 __all__ = ["DEFAULT", "PRESETS", "Preset", "preset"]
 
-_REPORTS = (
+_SOURCES = (
     own.PRESETS,
     zhu.PRESETS,
     derunets.PRESETS,
     agarwal.PRESETS,
-    lockee.PRESETS,
+    keras_tutorial.LOCKEE,
     sabathier.PRESETS,
     raviv.PRESETS,
 )
 
 DEFAULT = "kaggle-5h"
-"""Name of the preset that is taken when none is."""
+"""The preset that is used if none is given."""
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {preset.name: preset for report in _REPORTS for preset in report}
+    {preset.name: preset for source in _SOURCES for preset in source}
 )
-"""All presets by name, report after report."""
+"""All presets by name, source after source."""
 
 
 def preset(name: str) -> Preset:

@@ -1,16 +1,16 @@
-"""A preset: all settings of one row of a report, and which of them the report gives."""
+"""Presets: all settings of one row of a report, and which of them the report gives."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
-from mifid.baseline.config import Config, changed, describe
+from mifid.baseline.config import Config, assigned, describe, override
 from mifid.baseline.rules import idle
 
-__all__ = ["Preset", "row"]
+__all__ = ["Preset"]
 
-# These change what a run costs or writes, not its recipe; no report is expected to give them.
+# They change what a run costs or writes, not its recipe; no report is expected to give them.
 _NO_RECIPE = frozenset(
     {
         *("data.size", "data.fit", "data.select_photos", "data.select_paintings"),
@@ -19,40 +19,55 @@ _NO_RECIPE = frozenset(
         *("training.submission", "score.points", "score.metric", "score.samples"),
     }
 )
-_LENGTHS = ("epochs", "steps")
 
 
 @dataclass(frozen=True)
 class Preset:
     """All settings of one row of a report.
 
+    Settings are text, as ``--set`` takes them: ``"loss.cycle=5 training.batch=1"``.
+
     Attributes:
         name: as in ``--preset NAME``.
         title: the recipe in a line.
-        source: whose it is.
+        source: who published it.
+        given: the settings whose values the source gives.
+        added: our values where the source is silent and the default is not suitable. What is in
+            ``given`` too has no effect here, so that rows can share what we add.
         reported: Kaggle's MiFID; None: not given.
-        result: what else is told of its result.
-        stated: names, ``section.key``, of the settings whose value the source gives.
-        config: all settings.
+        result: what else the source reports of its result.
         note: what one should know to read its result, or to repeat it.
     """
 
     name: str
     title: str
     source: str
-    reported: float | None
-    result: str
-    stated: frozenset[str]
-    config: Config
-    note: str
+    given: str = ""
+    added: str = ""
+    reported: float | None = None
+    result: str = ""
+    note: str = ""
+
+    @cached_property
+    def config(self) -> Config:
+        """All settings.
+
+        Raises:
+            InputError: there is no such setting, or it cannot have that value.
+        """
+        return reduce(override, f"{self.added} {self.given}".split(), Config())
+
+    @cached_property
+    def stated(self) -> frozenset[str]:
+        """Names, ``section.key``, of the settings whose values the source gives."""
+        return frozenset(map(assigned, self.given.split()))
 
     @property
     def ours(self) -> frozenset[str]:
-        """Names of the settings that make up the recipe and that the source doesn't give."""
+        """Names of the settings that make up the recipe and that the source does not give."""
         names = {setting.name for setting in describe(self.config)}
-        unset = {
-            f"training.{length}" for length in _LENGTHS if not getattr(self.config.training, length)
-        }
+        lengths = ("epochs", "steps")
+        unset = {f"training.{key}" for key in lengths if not getattr(self.config.training, key)}
         return frozenset(names - self.stated - unset - idle(self.config) - _NO_RECIPE)
 
     @property
@@ -60,37 +75,3 @@ class Preset:
         """What is known of its result, in a few words; empty: nothing."""
         reported = "" if self.reported is None else f"{self.reported:g}"
         return "; ".join(filter(None, (reported, self.result)))
-
-
-def row(
-    name: str,
-    title: str,
-    *,
-    source: str,
-    stated: Mapping[str, object],
-    ours: Mapping[str, object],
-    reported: float | None = None,
-    result: str = "",
-    note: str = "",
-) -> Preset:
-    """Return a preset from what a report gives and what we add where it is silent.
-
-    Args:
-        name, title, source, reported, result, note: as in :class:`Preset`.
-        stated: ``section.key`` -> the report's value.
-        ours: ``section.key`` -> our value, where the default wouldn't do. Names that are in
-            ``stated`` are left out, so that rows can share what we add.
-
-    Raises:
-        InputError: a setting that there is not, or that cannot be so.
-    """
-    return Preset(
-        name=name,
-        title=title,
-        source=source,
-        reported=reported,
-        result=result,
-        stated=frozenset(stated),
-        config=changed(Config(), {**ours, **stated}, where=f"preset '{name}'"),
-        note=note,
-    )
