@@ -123,7 +123,8 @@ class SafeGroup(CommandGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, turning what goes wrong into one message."""
-        from mifid.errors import MifidError, name_options, option_names, terminal_safe
+        from mifid.errors import MifidError, name_options, option_names
+        from mifid.formatting import terminal_safe
 
         before = option_names()
         _SHOWN.clear()
@@ -346,7 +347,7 @@ def _advice(command: click.Command, patterns: Sequence[str]) -> str:
 
 
 def _fail(ctx: click.Context, message: str, hint: str) -> NoReturn:
-    from mifid.errors import terminal_safe
+    from mifid.formatting import terminal_safe
 
     with suppress(OSError):  # where stderr cannot be written either, the exit code tells
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
@@ -375,7 +376,8 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     del file
-    from mifid.errors import MifidWarning, terminal_safe
+    from mifid.errors import MifidWarning
+    from mifid.formatting import terminal_safe
 
     if issubclass(category, MifidWarning):
         click.secho("Warning: ", fg="yellow", bold=True, nl=False, err=True)

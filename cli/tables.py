@@ -117,7 +117,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    from mifid.errors import terminal_safe
+    from mifid.formatting import terminal_safe
 
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
@@ -142,7 +142,7 @@ def print_text(text: str, *, err: bool = False, bold: bool = False) -> None:
     Raises:
         OutputError: stdout cannot be written.
     """
-    from mifid.errors import terminal_safe
+    from mifid.formatting import terminal_safe
 
     with _told_if_full():
         click.secho(terminal_safe(text), err=err, bold=bold or None)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from mifid.formatting import encodable
+
 __all__ = [
     "CompatibilityError",
     "FeatureError",
@@ -29,7 +31,6 @@ __all__ = [
     "option_names",
     "recorded_warnings",
     "setting",
-    "terminal_safe",
     "warn",
 ]
 
@@ -38,7 +39,7 @@ class MifidError(Exception):
     """Base of all errors raised on purpose. ``hint`` says how to mend it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        message, hint = _encodable(message), _encodable(hint)
+        message, hint = encodable(message), encodable(hint)
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -79,25 +80,9 @@ class MifidWarning(UserWarning):
     """Something the result still holds despite, and the user should know."""
 
 
-def _encodable(text: str) -> str:
-    """Spell out half a surrogate pair, as a name that is no UTF-8 holds: no stream takes it."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or its kind if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def terminal_safe(text: str) -> str:
-    """Spell out what would command a terminal: names of files and archive entries hold anything.
-
-    >>> terminal_safe("a\\x1b]0;title\\x07.jpg")
-    'a\\\\x1b]0;title\\\\x07.jpg'
-    """
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 _OPTIONS: Mapping[str, str] = {}

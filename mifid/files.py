@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mifid.errors import InputError, OutputError, setting, warn
+from mifid.formatting import encodable
 
 __all__ = [
     "DAMAGED_ARRAYS",
@@ -276,7 +277,7 @@ def json_text(result: Mapping[str, Any]) -> str:
         valid["warnings"] += [f"{where}, which JSON cannot hold" for where in lost]
     text = json.dumps(valid, indent=2, ensure_ascii=False, allow_nan=False)
     # Half a surrogate pair, as names of files and hostile JSON hold, is nothing UTF-8 can hold.
-    return text.encode(errors="backslashreplace").decode()
+    return encodable(text)
 
 
 def _finite(value: Any, where: str, lost: list[str]) -> Any:

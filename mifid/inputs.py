@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mifid.errors import CompatibilityError, FeatureError, InputError, setting, terminal_safe, warn
+from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
 from mifid.extractors import EXTRACTORS, Identity
 from mifid.files import given_path
+from mifid.formatting import spelled_out
 from mifid.images import (
     SideRanges,
     Source,
@@ -433,7 +434,7 @@ class Side:
             parts.append(f"left out {len(self.bad)} bad (first: {first})")
         if self.converted:
             parts.append(f"converted to RGB {_listed(self.converted)}")
-        return terminal_safe("; ".join(parts)).replace("\n", "\\n")
+        return spelled_out("; ".join(parts))
 
 
 def _listed(counts: Mapping[str, int]) -> str:

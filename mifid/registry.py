@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mifid.errors import InputError
+from mifid.formatting import listed
 
 __all__ = [
     "Aliases",
@@ -55,8 +56,7 @@ def did_you_mean(names: Sequence[str]) -> str:
     "Did you mean 'a', 'b' or 'c'? "
     """
     quoted = [f"'{name}'" for name in names]
-    listed = " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
-    return f"Did you mean {listed}? " if listed else ""
+    return f"Did you mean {listed(quoted, 'or')}? " if names else ""
 
 
 def meant(

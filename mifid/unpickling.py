@@ -22,7 +22,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, first_line, terminal_safe
+from mifid.errors import InputError, first_line
+from mifid.formatting import terminal_safe
 
 __all__ = ["array_of", "count_of", "dtype_of", "load", "most_bytes"]
 

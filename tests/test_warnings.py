@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import mifid
-from mifid.errors import MifidWarning, recorded_warnings, terminal_safe, warn
+from mifid.errors import MifidWarning, recorded_warnings, warn
+from mifid.formatting import terminal_safe
 
 
 def colours(batch: Any) -> Any:

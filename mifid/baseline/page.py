@@ -26,6 +26,7 @@ from mifid.baseline.presets import DEFAULT, PRESETS
 from mifid.baseline.presets import preset as preset_named
 from mifid.baseline.run import CONFIG, Run, read_metrics
 from mifid.errors import MifidError, first_line
+from mifid.formatting import spelled_out
 from mifid.images import Decoded, Pixels, Source, decode, open_images
 from mifid.machine import __version__
 from mifid.metrics import EPSILON
@@ -37,7 +38,6 @@ from mifid.rendering import (
     inline_svg,
     load_template,
     save_figure,
-    spelled_out,
     write_html,
 )
 from mifid.report import Report

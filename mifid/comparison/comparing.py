@@ -19,7 +19,8 @@ from mifid.comparison.submissions import Contest, Entry, blamed, plain_namings
 from mifid.errors import InputError, recorded_warnings
 from mifid.evaluation import check_metrics, check_numbers, check_pictures
 from mifid.extractors import EXACT, Extractor, open_extractor
-from mifid.images import SideRanges, check_ranges, printable
+from mifid.formatting import encodable
+from mifid.images import SideRanges, check_ranges
 from mifid.inputs import GivenSide, open_side
 from mifid.metrics import EPSILON
 from mifid.pipeline import Settings, compute_side, describe_side, pipeline_for
@@ -271,7 +272,7 @@ def _named(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
 def _told_apart(given: Sequence[Any]) -> list[str]:
     """File names; whole paths where those are the same; numbers for the same path twice."""
     paths = [
-        printable(os.fspath(item))
+        encodable(os.fspath(item))
         if isinstance(item, str | os.PathLike)
         else f"submission {number}"
         for number, item in enumerate(given, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mifid import files
-from mifid.errors import setting, terminal_safe
+from mifid.errors import setting
 from mifid.files import atomic_write, csv_lines, json_text
+from mifid.formatting import number, terminal_safe
 from mifid.inputs import Side
 from mifid.rendering import Command
 from mifid.report import command_line
@@ -25,7 +25,6 @@ __all__ = [
     "Comparison",
     "Standing",
     "check_output",
-    "number",
     "percent",
 ]
 
@@ -166,20 +165,8 @@ class Standing:
         return line | {name: told[name] for name in rest}
 
 
-def number(value: float) -> str:
-    """Return about five digits, with an exponent where copies make a score astronomical."""
-    size = abs(value)
-    if size >= 1e6:
-        return f"{value:.3e}"
-    if size < 1:
-        return f"{value:#.4g}"
-    return f"{value:.{max(0, 4 - int(math.log10(size)))}f}"
-
-
 def _with_interval(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "none"
-    if interval is None:
+    if value is None or interval is None:
         return number(value)
     return f"{number(value)} ({number(interval.low)} to {number(interval.high)})"
 

@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from mifid.comparison.comparison import TITLES, Standing
 from mifid.errors import UnavailableError
 from mifid.evidence import Album, Evidence, Gallery, Thumbnail, encode_thumbnails, random_sheet
+from mifid.formatting import spelled_out
 from mifid.images import thinned
 from mifid.inputs import Side
 from mifid.machine import __version__
@@ -26,7 +27,6 @@ from mifid.rendering import (
     inline_svg,
     load_template,
     new_figure,
-    spelled_out,
     write_html,
 )
 

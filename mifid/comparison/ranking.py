@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from mifid.cache import Cache, kept
-from mifid.comparison.comparison import TITLES, Standing, number, percent
+from mifid.comparison.comparison import TITLES, Standing, percent
 from mifid.comparison.differences import Draws, at_fewer, gap, interval
 from mifid.comparison.simultaneous import common_tail
 from mifid.comparison.submissions import Entry
+from mifid.formatting import listed, number
 from mifid.images import Stream
 from mifid.inputs import GivenSide
 from mifid.metrics import frechet_distance, penalized, thresholded
@@ -218,11 +219,11 @@ def summarize(standings: Sequence[Standing], measure: str) -> str:
         return _summarize_uneven(best, others, title, number(score))
     found = []
     if unsure:
-        found.append(f"{_listed(unsure)} cannot be told from it with these pictures")
+        found.append(f"{listed(unsure)} cannot be told from it with these pictures")
     unknown = ""
     if blind:
         trail = "trails" if len(blind) == 1 else "trail"
-        unknown = f"; without an interval nobody can say whether {_listed(blind)} {trail} by noise"
+        unknown = f"; without an interval nobody can say whether {listed(blind)} {trail} by noise"
     if found:
         return f"{lead}, but {', and '.join(found)}{unknown}."
     if blind:
@@ -241,7 +242,7 @@ def _summarize_uneven(best: Standing, others: Sequence[Standing], title: str, sc
         "without an interval beside": [s.name for s in others if s.difference_interval is None],
     }
     told = [
-        f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {verdict} {best.name}"
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {verdict} {best.name}"
         for verdict, names in verdicts.items()
         if names
     ]
@@ -379,7 +380,3 @@ def _place_in_words(standing: Standing, best: Entry, measure: str) -> str:
     if standing.better:
         return f"better than the best{where}: the interval of the difference is wholly below 0"
     return f"not distinguishable from the best{where}: the interval of the difference holds 0"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from mifid.errors import terminal_safe
 from mifid.files import json_text
+from mifid.formatting import terminal_safe
 
 __all__ = [
     "HEADINGS",

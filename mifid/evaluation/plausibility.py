@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mifid.errors import InputError, setting, warn
+from mifid.formatting import listed
 from mifid.images import Inspection, Source, Stream, count_encodings, evenly
 from mifid.inputs import GivenSide, Side
 from mifid.metrics import EPSILON, METRICS
@@ -87,7 +88,7 @@ def not_comparable(
         if side.provenance.not_comparable:
             reasons.setdefault(side.provenance.not_comparable, []).append(label.replace("_", " "))
     found = [
-        reason if len(labels) == len(computed) else f"{' and '.join(labels)}: {reason}"
+        reason if len(labels) == len(computed) else f"{listed(labels)}: {reason}"
         for reason, labels in reasons.items()
     ]
     known = {side.provenance.fingerprint is not None for side in computed.values()}

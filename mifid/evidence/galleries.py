@@ -13,6 +13,7 @@ from PIL import Image
 from mifid.errors import UnavailableError
 from mifid.evidence.evidence import Album, Shown
 from mifid.evidence.tables import PictureTable, TrainingTable
+from mifid.formatting import spelled_out
 from mifid.rendering import (
     GREY,
     VERMILION,
@@ -21,7 +22,6 @@ from mifid.rendering import (
     in_own_style,
     new_figure,
     size_of_uri,
-    spelled_out,
 )
 
 __all__ = [

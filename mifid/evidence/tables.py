@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError, OutputError, UnavailableError
 from mifid.files import atomic_write, check_output, csv_lines
-from mifid.images import printable
+from mifid.formatting import encodable
 from mifid.metrics import Influence, Nearest, influence, nearest_both_ways, nearest_reference
 from mifid.statistics import Features
 
@@ -391,7 +391,7 @@ def _cell(value: str | float | None) -> str | float | None:
     if isinstance(value, float) and math.isnan(value):
         return None
     # Of a float the csv module writes the shortest text that reads back as the same.
-    return printable(value) if isinstance(value, str) else value
+    return encodable(value) if isinstance(value, str) else value
 
 
 def _parquet(pyarrow: Any, columns: Mapping[str, Column]) -> bytes:
@@ -404,7 +404,7 @@ def _parquet(pyarrow: Any, columns: Mapping[str, Column]) -> bytes:
 def _arrow(pyarrow: Any, column: Column) -> Any:
     if isinstance(column, np.ndarray):
         return pyarrow.array(column, from_pandas=True)  # NaN becomes null
-    texts = [None if text is None else printable(text) for text in column]
+    texts = [None if text is None else encodable(text) for text in column]
     return pyarrow.array(texts, pyarrow.string())
 
 

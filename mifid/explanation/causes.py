@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mifid import formatting
 from mifid.explanation.changes import (
     MEASURE,
     MIFID_ALONE,
@@ -122,8 +123,7 @@ def within(pairs: Iterable[NumberPair], relative: float) -> bool:
 
 def listed(names: Sequence[str]) -> str:
     """Join names as a sentence does."""
-    words = [name.replace("_", " ") for name in names]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return formatting.listed(name.replace("_", " ") for name in names)
 
 
 def _size(pair: NumberPair) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mifid.errors import terminal_safe
 from mifid.explanation.changes import EFFECTS, Change, InputPair, NumberPair, known
 from mifid.files import json_text
+from mifid.formatting import number, terminal_safe
 
 __all__ = ["Explanation"]
 
@@ -82,17 +82,9 @@ class Explanation:
 
 
 def _row(pair: NumberPair) -> tuple[str, ...]:
-    percent = "" if pair.percent is None else _percent(pair.percent)
+    percent = "" if pair.percent is None else number(pair.percent, 2, flags="+")
     difference = "" if pair.difference is None else f"{pair.difference:+.6g}"
-    return pair.title, _number(pair.a), _number(pair.b), difference, percent
-
-
-def _percent(value: float) -> str:
-    return f"{value:+.2f}" if abs(value) < 1e6 else f"{value:+.2e}"
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6f}" if abs(value) < 1e9 else f"{value:.6e}"
+    return pair.title, number(pair.a, 6), number(pair.b, 6), difference, percent
 
 
 def _told(pair: InputPair) -> str:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError
 from mifid.files import given_path, no_such_file
+from mifid.formatting import encodable
 from mifid.images.ranges import ValueRange
 from mifid.images.signatures import LENGTH, advice_on, kind_of
-from mifid.images.source import Source, Stream, printable
+from mifid.images.source import Source, Stream
 from mifid.registry import import_object, lazy_names
 
-__all__ = ["KINDS", "Source", "Stream", "ValueRange", "open_images", "printable"]
+__all__ = ["KINDS", "Source", "Stream", "ValueRange", "open_images"]
 
 KINDS = {
     "TFRecord": ("mifid.images.tfrecord:accepts", "mifid.images.tfrecord:open_tfrecords"),
@@ -63,8 +64,8 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
         if import_object(accepts)(given):
             more = {"value_range": value_range} if kind in _TAKES_RANGE else {}
             source: Source = import_object(opener)(given, **more)
-            source.description = printable(source.description)
-            source.names = [printable(name) for name in source.names]
+            source.description = encodable(source.description)
+            source.names = [encodable(name) for name in source.names]
             return source
     if isinstance(given, str | os.PathLike):
         raise _unreadable(Path(given))

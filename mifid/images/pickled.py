@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, terminal_safe
+from mifid.errors import InputError
+from mifid.formatting import terminal_safe
 from mifid.images.arrays import ArraySource, Stacker
 from mifid.images.ranges import ValueRange
 from mifid.unpickling import load

@@ -31,7 +31,6 @@ __all__ = [
     "is_picture",
     "no_pictures",
     "pick_pictures",
-    "printable",
     "sampled",
     "thinned",
 ]
@@ -276,11 +275,6 @@ def _summed(skipped: Counter[str]) -> Counter[str]:
     for reason, count in skipped.items():
         found[_OTHERS if reason in rare else reason] += count
     return found
-
-
-def printable(name: str) -> str:
-    """Return a file name with bytes that are not UTF-8 spelled out, so that any output takes it."""
-    return name.encode(errors="backslashreplace").decode()
 
 
 def digest(content: bytes | Decoded) -> bytes:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mifid.rendering.html import encode_small as encode_small
     from mifid.rendering.html import load_template as load_template
     from mifid.rendering.html import size_of_uri as size_of_uri
-    from mifid.rendering.html import spelled_out as spelled_out
     from mifid.rendering.html import write_html as write_html
 
 __getattr__, __dir__ = lazy_names(
@@ -53,7 +52,6 @@ __getattr__, __dir__ = lazy_names(
             "encode_small",
             "load_template",
             "size_of_uri",
-            "spelled_out",
             "write_html",
         ],
     },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from PIL import Image
 
 from mifid.files import atomic_write
-from mifid.images import printable
+from mifid.formatting import encodable
 
 __all__ = [
     "Command",
@@ -23,7 +22,6 @@ __all__ = [
     "encode_small",
     "load_template",
     "size_of_uri",
-    "spelled_out",
     "write_html",
 ]
 
@@ -67,21 +65,7 @@ def write_html(path: str | os.PathLike[str], text: str) -> None:
         OutputError: it cannot be written there.
     """
     with atomic_write(path) as file:
-        file.write(printable(_without_bidi(text)).encode())
-
-
-def spelled_out(name: str) -> str:
-    """Return a file name in one line: control characters and marks of direction as escapes.
-
-    >>> spelled_out("a\\nb\\u202egpj.exe")
-    'a\\\\nb\\\\u202egpj.exe'
-    """
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if char in _BIDI or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
-        else char
-        for char in name
-    )
+        file.write(encodable(_without_bidi(text)).encode())
 
 
 def _without_bidi(text: str) -> str:

@@ -33,10 +33,11 @@ from mifid.evidence import (
     random_sheet,
     worst_influence,
 )
+from mifid.formatting import spelled_out
 from mifid.inputs import Side
 from mifid.machine import __version__
 from mifid.metrics import METRICS, NOT_ASKED, Measured, Metric
-from mifid.rendering import Command, inline_svg, load_template, spelled_out, write_html
+from mifid.rendering import Command, inline_svg, load_template, write_html
 from mifid.report.text import HELD_OUT_USE, given_paths, reading_aid, repeating_commands, verdict
 from mifid.submission import Finding
 

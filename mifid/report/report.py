@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifid import files
-from mifid.errors import UnavailableError, terminal_safe
+from mifid.errors import UnavailableError
 from mifid.evidence import Evidence, PictureTable, TrainingTable
 from mifid.files import append_history, atomic_write, json_text
+from mifid.formatting import terminal_safe
 from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.report.text import score_rows

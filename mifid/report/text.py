@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mifid.formatting import number
 from mifid.images import SideRanges
 from mifid.metrics import EPSILON, METRICS, NOT_ASKED, Measured, Metric
 from mifid.rendering import Command
@@ -40,7 +41,9 @@ def score_rows(report: Report) -> list[tuple[str, str, str]]:
         for name, side in report.inputs.items()
     ]
     if report.fid is not None:
-        rows.append(("FID", _number(report.fid), _with_interval(report, "fid", "lower is better")))
+        rows.append(
+            ("FID", number(report.fid, 6), _with_interval(report, "fid", "lower is better"))
+        )
     if report.memorization_distance is not None:
         if report.penalized:
             remark = f"below the threshold {report.epsilon:g}: FID is divided by the distance"
@@ -53,7 +56,7 @@ def score_rows(report: Report) -> list[tuple[str, str, str]]:
         below = report.uncertainty.below_threshold if report.uncertainty else 0.0
         if 0 < below < 1:
             remark += f"; {below:.1%} of the resamples are below the threshold"
-        rows.append(("MiFID", _number(report.mifid), remark))
+        rows.append(("MiFID", number(report.mifid, 6), remark))
     elif report.mifid_reason not in (None, NOT_ASKED):
         rows.append(("MiFID", "none", report.mifid_reason))
     for measured in report.metrics.values():
@@ -65,7 +68,7 @@ def _with_interval(report: Report, name: str, remark: str, digits: int = 2) -> s
     interval = report.uncertainty.intervals.get(name) if report.uncertainty else None
     if interval is None:
         return remark
-    low, high = (_number(value, digits) for value in (interval.low, interval.high))
+    low, high = (number(value, digits) for value in (interval.low, interval.high))
     return f"{interval.level:g}% interval {low} to {high}; {remark}"
 
 
@@ -82,13 +85,8 @@ def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
         told = "" if spread is None else f"; its parts' standard deviation is {spread:.6f}"
         if spread is None and f"{name}_std" in metric.absent:
             told = f"; no standard deviation: {metric.absent[f'{name}_std']}"
-        rows.append((name.replace("_", " "), _number(value), f"{direction} is better{told}"))
+        rows.append((name.replace("_", " "), number(value, 6), f"{direction} is better{told}"))
     return rows
-
-
-def _number(value: float, digits: int = 6) -> str:
-    """So many decimals, or an exponent where copies make the score astronomical."""
-    return f"{value:.{digits}f}" if abs(value) < 1e9 else f"{value:.6e}"
 
 
 def verdict(
@@ -107,18 +105,19 @@ def verdict(
         reason: why there is no MiFID; None: it was not asked for.
     """
     if mifid is None or memorization_distance is None:
-        return f"FID is {_short(fid)}. There is no MiFID: {reason}." if reason else ""
+        return f"FID is {number(fid, 2, flags=',')}. There is no MiFID: {reason}." if reason else ""
     if memorization_distance >= epsilon:
         return (
-            f"MiFID is {_short(mifid)}, the same as FID: the memorization distance "
+            f"MiFID is {number(mifid, 2, flags=',')}, the same as FID: the memorization distance "
             f"{memorization_distance:.4f} reaches the threshold {epsilon:g}, so there is no "
             "penalty."
         )
-    times = f"{_short(mifid / fid, 1)} times FID" if fid > 0 else "larger than FID"
+    times = f"{number(mifid / fid, 1, flags=',')} times FID" if fid > 0 else "larger than FID"
     return (
-        f"MiFID is {_short(mifid)}, {times}, because the pictures are near the training pictures: "
-        f"FID is divided by their memorization distance, {memorization_distance:.4f}, which is "
-        f"below the threshold {epsilon:g}. From {epsilon:g} on there would be no penalty."
+        f"MiFID is {number(mifid, 2, flags=',')}, {times}, because the pictures are near the "
+        f"training pictures: FID is divided by their memorization distance, "
+        f"{memorization_distance:.4f}, which is below the threshold {epsilon:g}. From {epsilon:g} "
+        "on there would be no penalty."
     )
 
 
@@ -143,17 +142,13 @@ def reading_aid(
     if near_copies is not None and n_generated:
         sentences.append(_copies(near_copies, n_generated, memorization_distance, epsilon))
     if interval is not None:
-        low, high, level = interval
+        low, high = (number(end, 2, flags=",") for end in interval[:2])
         sentences.append(
-            f"The {level:g}% interval, {_short(low)} to {_short(high)}, is where other pictures "
-            "of the same kind would score, at these numbers of pictures. A model whose interval "
-            "overlaps may be as good; mifid compare decides that."
+            f"The {interval[2]:g}% interval, {low} to {high}, is where other pictures of the same "
+            "kind would score, at these numbers of pictures. A model whose interval overlaps may "
+            "be as good; mifid compare decides that."
         )
     return tuple(sentences)
-
-
-def _short(value: float, decimals: int = 2) -> str:
-    return f"{value:,.{decimals}f}" if abs(value) < 1e6 else f"{value:.2e}"
 
 
 def _copies(near_copies: int, n: int, mean: float | None, epsilon: float) -> str:

@@ -35,8 +35,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError, MifidError, first_line, terminal_safe, warn
+from mifid.errors import FeatureError, InputError, MifidError, first_line, warn
 from mifid.files import atomic_write
+from mifid.formatting import terminal_safe
 from mifid.images import BROKEN, pictures_in
 from mifid.statistics.provenance import Provenance
 from mifid.unpickling import array_of, count_of, dtype_of, load, most_bytes

@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from mifid.errors import InputError, PictureError, terminal_safe
+from mifid.errors import InputError, PictureError
 from mifid.files import given_path, no_such_file
+from mifid.formatting import terminal_safe
 from mifid.images import (
     ENCRYPTED,
     OTHER_METHOD,
