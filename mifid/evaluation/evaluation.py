@@ -23,6 +23,7 @@ from mifid.metrics import (
     frechet_distance,
     memorization_distance,
     penalized,
+    require_one_width,
     rounding,
 )
 from mifid.progress import Progress, Silent
@@ -76,14 +77,9 @@ def check_widths(sides: Mapping[str, Computed]) -> None:
     Raises:
         FeatureError: naming the side and both widths.
     """
-    expected = _width(sides["reference"])
-    for label, side in sides.items():
-        if _width(side) != expected:
-            raise FeatureError(
-                f"{label.replace('_', ' ')} features have width {_width(side)}, "
-                f"reference features {expected}",
-                hint="They come from different extractors; make both with the same one.",
-            )
+    widths = {label: _width(side) for label, side in sides.items()}
+    expected = widths.pop("reference")
+    require_one_width(**widths, reference=expected)
 
 
 def measure(

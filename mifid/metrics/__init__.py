@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from mifid.metrics.base import NOT_ASKED as NOT_ASKED
     from mifid.metrics.base import Measured as Measured
     from mifid.metrics.base import Metric as Metric
+    from mifid.metrics.base import require_one_width as require_one_width
     from mifid.metrics.extrapolation import extrapolate as extrapolate
     from mifid.metrics.frechet import Moments as Moments
     from mifid.metrics.frechet import frechet_distance as frechet_distance
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "base": ["NOT_ASKED", "Measured", "Metric"],
+        "base": ["NOT_ASKED", "Measured", "Metric", "require_one_width"],
         "extrapolation": ["extrapolate"],
         "frechet": ["Moments", "frechet_distance", "rounding"],
         "leave_one_out": ["Influence", "influence"],

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["NOT_ASKED", "Measured", "Metric"]
+from mifid.errors import FeatureError
+
+__all__ = ["NOT_ASKED", "Measured", "Metric", "require_one_width"]
 
 NOT_ASKED = "not asked for"
 
@@ -70,3 +72,15 @@ class Measured:
         if self.omitted:
             return {"omitted": self.omitted}
         return {**self.values, "settings": dict(self.settings)}
+
+
+def require_one_width(**widths: int) -> None:
+    """Raise FeatureError unless the features of all sides have the width of the side named last."""
+    *_, (against, expected) = widths.items()
+    for side, width in widths.items():
+        if width != expected:
+            raise FeatureError(
+                f"{side.replace('_', ' ')} features have width {width}, "
+                f"{against.replace('_', ' ')} features {expected}",
+                hint="They come from different extractors; make both with the same one.",
+            )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.neighbours import require_pictures
 
 __all__ = ["METRIC", "clip_discrepancy"]
@@ -47,11 +47,7 @@ def clip_discrepancy(
     """
     x = _unit(require_pictures(generated, 1, purpose="CMMD", side="generated"))
     y = _unit(require_pictures(reference, 1, purpose="CMMD", side="reference"))
-    if x.shape[1] != y.shape[1]:
-        raise FeatureError(
-            f"generated features have width {x.shape[1]}, reference features {y.shape[1]}",
-            hint="They come from different extractors; make both with the same one.",
-        )
+    require_one_width(generated=x.shape[1], reference=y.shape[1])
     if not sigma > 0:
         raise FeatureError(f"sigma is {sigma}; expected a number above 0")
     gamma = 0.5 / sigma**2

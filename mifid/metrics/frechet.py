@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.linalg import (
     cholesky_factor,
     eigenvalues,
@@ -105,11 +105,7 @@ def _pair(
     generated: npt.ArrayLike | Moments, reference: npt.ArrayLike | Moments
 ) -> tuple[_Side, _Side]:
     one, other = _side(generated), _side(reference)
-    if one.mu.shape != other.mu.shape:
-        raise FeatureError(
-            f"generated features have width {len(one.mu)}, reference features {len(other.mu)}",
-            hint="They come from different extractors; make both with the same one.",
-        )
+    require_one_width(generated=len(one.mu), reference=len(other.mu))
     return one, other
 
 

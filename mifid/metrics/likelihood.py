@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics.base import Metric
+from mifid.errors import UnavailableError
+from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.neighbours import require_pictures
 
 __all__ = [
@@ -209,12 +209,7 @@ def _checked(*given: npt.ArrayLike) -> list[npt.NDArray[np.generic]]:
         require_pictures(side, few, purpose="FLD", side=name)
         for side, (name, few) in zip(given, least.items(), strict=True)
     ]
-    if len({side.shape[1] for side in sides}) != 1:
-        widths = ", ".join(f"{n} {s.shape[1]}" for n, s in zip(least, sides, strict=True))
-        raise FeatureError(
-            f"features differ in width: {widths}",
-            hint="They come from different extractors; make all with the same one.",
-        )
+    require_one_width(**dict(zip(least, (side.shape[1] for side in sides), strict=True)))
     return sides
 
 

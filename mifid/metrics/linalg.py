@@ -18,6 +18,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from mifid.errors import FeatureError
+from mifid.metrics.base import require_one_width
 
 __all__ = [
     "Axes",
@@ -176,11 +177,7 @@ def centred_pair(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple
         FeatureError: fewer than two rows, or widths that differ.
     """
     one, other = Centred(generated), Centred(reference)
-    if one.width != other.width:
-        raise FeatureError(
-            f"generated features have width {one.width}, reference features {other.width}",
-            hint="They come from different extractors; make both with the same one.",
-        )
+    require_one_width(generated=one.width, reference=other.width)
     return one, other
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.neighbours import require_pictures
 
 __all__ = ["METRIC", "monge_distance"]
@@ -51,11 +51,7 @@ def monge_distance(
     """
     x = require_pictures(generated, 2, purpose="MIND", side="generated")
     y = require_pictures(reference, 2, purpose="MIND", side="reference")
-    if x.shape[1] != y.shape[1]:
-        raise FeatureError(
-            f"generated features have width {x.shape[1]}, reference features {y.shape[1]}",
-            hint="They come from different extractors; make both with the same one.",
-        )
+    require_one_width(generated=x.shape[1], reference=y.shape[1])
     if directions < 1:
         raise FeatureError(f"{directions} directions; expected at least 1")
     random = np.random.RandomState(seed)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.linalg import principal_axes
 from mifid.metrics.neighbours import nearest, require_pictures
 
@@ -163,12 +163,7 @@ def _projected(
         require_pictures(side, few, purpose="C_T", side=name)
         for name, (side, few) in {**least, "held-out": (held_out, 1)}.items()
     ]
-    if len({side.shape[1] for side in sides}) != 1:
-        widths = ", ".join(str(side.shape[1]) for side in sides)
-        raise FeatureError(
-            f"generated, training and held-out features have widths {widths}",
-            hint="They come from different extractors; make all with the same one.",
-        )
+    require_one_width(**dict(zip(_Sides._fields, (s.shape[1] for s in sides), strict=True)))
     among = sides[1]
     if (among == among[0]).all():
         raise UnavailableError("C_T: the training pictures are all equal, so nothing is far")

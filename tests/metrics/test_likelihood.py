@@ -209,7 +209,7 @@ def test_inputs_are_left_as_they_are(random):
 @pytest.mark.parametrize(
     ("changed", "error", "text"),
     [
-        ({"generated": np.ones((5, 3))}, FeatureError, "generated 3, training 24, held-out 24"),
+        ({"generated": np.ones((5, 3))}, FeatureError, "generated .* width 3, held-out .* 24"),
         ({"generated": np.ones(24)}, FeatureError, r"\(24,\)"),
         ({"generated": np.ones((0, 24))}, UnavailableError, "at least 1 generated"),
         ({"training": np.ones((3, 24))}, UnavailableError, "at least 4 training .* got 3"),
