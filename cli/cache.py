@@ -11,17 +11,17 @@ from .tables import print_table, print_text
 
 @click.group(cls=CommandGroup)
 def cache() -> None:
-    """What is kept on disk, so that a second run takes a second.
+    """Show or clear the cache, which makes a second run take a second.
 
-    Features of pictures that were scored, with the last layer of their network; decoded pictures of
-    training; networks that were converted for OpenVINO.
+    It holds features and the network's last layer for scored pictures, decoded training pictures,
+    and networks converted for OpenVINO.
     """
 
 
 @cache.command()
 @common
 def show(quiet: bool) -> None:
-    """Show where the cache is, how full, and its entries by last use."""
+    """Show the folders of the cache, their sizes, and their entries by last use."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
     from mifid.files import size_text
@@ -53,7 +53,7 @@ def show(quiet: bool) -> None:
 @cache.command()
 @common
 def clear(quiet: bool) -> None:
-    """Remove all entries. Weights stay."""
+    """Remove all entries, but no weights."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
     from mifid.files import size_text

@@ -22,7 +22,10 @@ __all__ = ["check", "check_json", "print_check", "print_findings"]
 @click.command()
 @click.argument("archive", type=click.Path())
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads. Default: one a core."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of threads. Default: one per core.",
 )
 @json_option
 @common
@@ -32,8 +35,8 @@ def check(
 ) -> None:
     """Check a submission before it is uploaded.
 
-    Reads every entry of ARCHIVE: number, names, checksums, format, size, colour mode, copies,
-    blank pictures. The exit code is 1 when Kaggle would refuse it.
+    Every entry of ARCHIVE is read. The check covers number, names, checksums, format, size, colour
+    mode, copies and blank pictures. The exit code is 1 if Kaggle would refuse the submission.
     """
     from mifid.submission import check as check_archive
 
@@ -47,7 +50,7 @@ def check(
 
 
 def check_json(result: Check) -> str:
-    """Return what --json prints of a check."""
+    """Return a check as JSON, for --json."""
     findings = [asdict(finding) for finding in result.findings]
     return json.dumps({"accepted": result.accepted, "findings": findings}, indent=2)
 
@@ -70,7 +73,7 @@ def print_check(
 
 
 def print_findings(result: Check, *, to_stderr: bool = False) -> None:
-    """Print what a check found, and its verdict."""
+    """Print the findings of a check, and its verdict."""
     print_table(
         ["", "checked", "found", "what to do"],
         [(f.level, f.rule, f.found, f.advice) for f in result.findings],

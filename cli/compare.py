@@ -30,8 +30,8 @@ from .tables import print_json, print_table, print_text
     required=True,
     multiple=True,
     metavar="PATH",
-    help="The real pictures: anything that a submission may be, or a file of "
-    "`mifid reference build`. Given several times, all are one set.",
+    help="The real pictures, in any form that a submission may have, or a file of "
+    "`mifid reference build`. If given several times, all together are one set.",
 )
 @memorization
 @limit
@@ -42,14 +42,14 @@ from .tables import print_json, print_table, print_text
     "--output",
     type=click.Path(),
     metavar="FILE",
-    help="Write a new FILE.json, .csv (a line a submission), .txt or .html.",
+    help="Write a new FILE.json, .csv (one line per submission), .txt or .html.",
 )
 @click.option(
     "--report",
     "page",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.html, a page for people: ranking, differences, pictures of each submission.",
+    help="Write FILE.html, a page with ranking, differences and pictures of each submission.",
 )
 @extraction
 @common
@@ -65,11 +65,11 @@ def compare(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Rank submissions by MiFID, and say which differences are noise.
+    """Rank submissions by MiFID, and report which differences are noise.
 
-    SUBMISSIONS are two or more of what `mifid score` takes. Each is resampled against the same
-    resamples of the reference; pictures of the same names are resampled together. Submissions of
-    different numbers of pictures are judged at equal ones, since FID falls with their number.
+    SUBMISSIONS are two or more inputs of `mifid score`. All meet the same bootstrap resamples of
+    the reference; pictures with the same name are resampled together. Submissions with different
+    numbers of pictures are compared at equal numbers, since FID falls with the number.
 
     \b
     mifid compare a.zip b.zip c.zip --ref monet_jpg/
@@ -100,6 +100,6 @@ def compare(
 
 
 def _folded(cells: tuple[str, ...]) -> tuple[str, ...]:
-    """Put intervals and the like below their numbers: such columns would not fit a terminal."""
+    """Put intervals below their numbers, since such columns do not fit a terminal."""
     rank, name, *numbers = cells
     return (rank, name, *(cell.replace(" (", "\n(").replace("; ", ";\n") for cell in numbers))

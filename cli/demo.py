@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 _NEXT = """\
-That was all drawn here, without any download. What a real run looks like:
+All pictures above were drawn by mifid, without a download. Commands for real pictures:
 
   mifid check images.zip                          will the upload be accepted?
   mifid score images.zip --ref monet_jpg/         the number, before the upload
   mifid compare a.zip b.zip --ref monet_jpg/      which is better, and is it noise?
   mifid reference build monet_jpg/ -o monet.npz   the reference, computed once
-  mifid weights show                              are the trained weights here?
+  mifid weights show                              are the trained weights on this machine?
   mifid train-baseline --photos photo_jpg/ --monets monet_jpg/    train, paint, check and score
 """
 
@@ -40,7 +40,7 @@ That was all drawn here, without any download. What a real run looks like:
 )
 @common
 def demo(out: Path, quiet: bool) -> None:
-    """See it work: draw pictures, check and score a submission, train a generator. No download."""
+    """Show how mifid works, without a download: draw, check, score and train."""
     from mifid.demo import draw_demo
     from mifid.extractors import find
     from mifid.metrics import EPSILON
@@ -56,14 +56,14 @@ def demo(out: Path, quiet: bool) -> None:
     drawn = draw_demo(out, progress)
     print_text(f"Drew {drawn.rules.at_least} 'photos' and as many 'paintings' into {out}/")
     if weights is None:
-        print_text("The trained Inception weights are not here: the same network with random ones.")
+        print_text("No trained Inception weights were found: this demo uses random weights.")
     else:
         print_text(f"Trained Inception weights: {weights.path}")
     print_text("\nA submission: the photos, in brush strokes", bold=True)
     print_text(f"$ mifid check {_quoted(drawn.submission)}")
     print_text(
-        f"Here by the demo's own rules, {drawn.rules.at_least} pictures; the command itself goes "
-        f"by the competition's, {MONET.at_least:,} to {MONET.at_most:,}."
+        f"The demo's own rule is {drawn.rules.at_least} pictures; the command itself checks the "
+        f"competition's rule, {MONET.at_least:,} to {MONET.at_most:,}."
     )
     print_check(drawn.submission, rules=drawn.rules, progress=progress)
     options = "" if weights else f" --extractor {extractor} --epsilon {epsilon:g}"
@@ -82,16 +82,16 @@ def demo(out: Path, quiet: bool) -> None:
         print_text(unshown(report).text())
         if more:
             report.save(page)
-            print_text(f"The evidence, for people: {page}")
+            print_text(f"The report with the evidence: {page}")
     _train(drawn, out, progress, extractor=extractor, epsilon=epsilon)
     print_text(
-        f"\n{drawn.rules.at_least} pictures a side show how it works; a stable FID needs more.\n"
+        f"\n{drawn.rules.at_least} pictures per side suffice for a demo; a stable FID needs more.\n"
     )
     print_text(_NEXT)
 
 
 def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilon: float) -> None:
-    """Train a tiny generator on the drawn pictures, and show what it hands in."""
+    """Train a tiny generator on the drawn pictures, and print its submission and score."""
     from mifid.baseline import train_baseline
 
     from .train import print_trained
@@ -117,7 +117,7 @@ def _train(drawn: Demo, out: Path, progress: Progress, *, extractor: str, epsilo
     )
     if trained.interrupted is not None:
         print_text(
-            f"Stopped at step {trained.step:,} and saved. Go on with: mifid train-baseline "
+            f"Stopped at step {trained.step:,} and saved. Continue with: mifid train-baseline "
             f"--out {_quoted(folder)} --resume",
             err=True,
         )

@@ -29,8 +29,8 @@ __all__ = ["diagnose"]
     required=True,
     multiple=True,
     metavar="PATH",
-    help="The real pictures: anything that IMAGES may be. With a file of `mifid reference build` "
-    "resizes are omitted. Given several times, all are one set.",
+    help="The real pictures, in any form that IMAGES may have. With a file of `mifid reference "
+    "build`, resizes are not measured. If given several times, all together are one set.",
 )
 @limit
 @seed
@@ -55,10 +55,10 @@ def diagnose(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Measure how far FID moves when the same pictures are resized or encoded otherwise.
+    """Measure how FID changes under other resizes and encodings of the same pictures.
 
-    Both sides resized as pytorch-fid and as clean-fid do; the generated IMAGES saved as JPEG of
-    quality 75, 90 and 95, and as PNG. The table says what to do about each.
+    Both sides are resized as in pytorch-fid and in clean-fid. The generated IMAGES are saved as
+    JPEG of quality 75, 90 and 95, and as PNG. The table gives advice on each change.
 
     \b
     mifid diagnose images.zip --ref monet_jpg/ -o diagnose.png

@@ -1,4 +1,4 @@
-"""The references docs/cli.md and docs/presets.md, made from the commands and the tables."""
+"""Reference pages docs/cli.md and docs/presets.md, generated from commands and tables."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ __all__ = [
 _COMMANDS_HEAD = """\
 # Command line
 
-Made from `--help` by `make docs`; `make test` fails when it is out of date.
+`make docs` generates this page from `--help`; `make test` fails if it is out of date.
 
-Exit codes: 0 done; 1 it failed, or `check` found what Kaggle refuses; 2 an option or argument is
-unknown, missing or not of the kind that `--help` says (a value that is found to be of no use only
-later, such as an unknown metric or device, is 1); 130 interrupted. Results go to stdout, everything
-else to stderr.
+| Exit code | Meaning |
+| --- | --- |
+| 0 | success |
+| 1 | failure (also an unknown metric or device), or `check` found something that Kaggle refuses |
+| 2 | an option or argument is unknown, missing or of the wrong type |
+| 130 | interrupted |
+
+Results go to stdout, everything else to stderr.
 """
 
 
@@ -63,26 +67,27 @@ def _commands(
 _PRESETS_HEAD = f"""\
 # Presets and settings
 
-Made from the tables in `mifid/baseline` by `make docs`; `make test` fails when it is out of date.
+`make docs` generates this page from the tables in `mifid/baseline`; `make test` fails if it is out
+of date.
 
-`mifid train-baseline --preset NAME` takes one of these recipes; without it, `{DEFAULT}`.
-`--set section.key=value` changes a setting of it, and `mifid presets NAME` shows them all.
+`mifid train-baseline --preset NAME` uses one of these presets; the default is `{DEFAULT}`.
+`--set section.key=value` changes a setting, and `mifid presets NAME` shows all of them.
 
-Reported scores are Kaggle's MiFID, as the sources give them; lower is better. Two runs of one
-recipe differ by 1 to 2.6. A source seldom gives every setting. A * marks our choice where it is
-silent: mostly what the CycleGAN paper's code does, or the Keras tutorial where a report starts from
-it. What that tutorial gives counts as given by the reports that name it. Settings that are not
-listed have their defaults, and are ours, too.
+Reported scores are Kaggle's MiFID, as given by the sources; lower is better. Two runs of one preset
+differ by 1 to 2.6. Most sources do not give every setting. A * marks our choice where the source
+gives no value: mostly the value of the CycleGAN paper's code, or of the Keras tutorial if a report
+starts from it. If a report names that tutorial, the tutorial's values count as given. Settings that
+are not listed have their defaults, which are our choice, too.
 
-Four things may differ from a source whatever is set: leaky_relu has a slope of 0.2 (Keras's own is
-0.3), paintings and photos are shuffled apart, photos are kept back from training, to score on, and
-the innermost layer of a U-Net has no norm, which would leave nothing of its single value.
+Four things may differ from a source with any settings: leaky_relu has a slope of 0.2 (0.3 in
+Keras), paintings and photos are shuffled independently, some photos are kept out of training for
+scoring, and the innermost layer of a U-Net has no norm, since its single value would become zero.
 """
 
 _SETTINGS_HEAD = """\
 ## All settings
 
-A run folder's `config.toml` holds them in this order.
+The `config.toml` of a run holds them in this order.
 """
 
 
@@ -124,13 +129,13 @@ def _section(preset: Preset) -> Iterator[str]:
         yield f"Given: {', '.join(stated)}."
         yield ""
     mark = "\\*" if preset.stated else ""
-    if ours := [_assigned(s) + mark for s in settings if _to_tell(s, preset)]:
+    if ours := [_assigned(s) + mark for s in settings if _is_our_choice(s, preset)]:
         yield f"Ours: {', '.join(ours)}."
         yield ""
 
 
-def _to_tell(setting: Setting, preset: Preset) -> bool:
-    """Whether it is our choice, and not simply the default."""
+def _is_our_choice(setting: Setting, preset: Preset) -> bool:
+    """Return whether a setting is our choice, and not simply the default."""
     return setting.name not in preset.stated and setting.value != setting.default
 
 
@@ -149,11 +154,11 @@ PAGES: dict[str, tuple[Callable[[], str], str]] = {
     "cli.md": (reference_text, "the commands' --help texts"),
     "presets.md": (presets_text, "the tables"),
 }
-"""Name of a file -> (what makes its text, what it is made from)."""
+"""File name -> (function that returns its text, source of the text)."""
 
 
 def write_or_check(path: Path, *, check: bool) -> int:
-    """Write a page, or check that it is what would be written; return the exit code."""
+    """Write a page, or check that it is up to date; return the exit code."""
     make, source = PAGES[path.name]
     text = make()
     if not check:
@@ -161,12 +166,12 @@ def write_or_check(path: Path, *, check: bool) -> int:
         return 0
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return 0
-    print(f"{path} is not what {source} say; run: make docs", file=sys.stderr)  # noqa: T201
+    print(f"{path} does not agree with {source}; run: make docs", file=sys.stderr)  # noqa: T201
     return 1
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages that are named, or check them; return the exit code."""
+    """Write or check the named pages; return the exit code."""
     check = "--check" in arguments
     paths = [Path(each) for each in arguments if each != "--check"]
     return max(write_or_check(path, check=check) for path in paths)

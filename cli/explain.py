@@ -16,9 +16,9 @@ __all__ = ["explain"]
 @json_option
 @common
 def explain(a: str, b: str, as_json: bool, quiet: bool) -> None:
-    """Say why two scores differ: what changed, what that can do, and what remains.
+    """Explain why two scores differ: what changed, and the possible effects.
 
-    Takes two files that `mifid score` wrote, of any version.
+    A.json and B.json are files that any version of `mifid score` wrote.
 
     \b
     mifid score images.zip --ref monet_jpg/ -o a.json

@@ -1,4 +1,4 @@
-"""From an error to a message and an exit code: 1 for failures, 2 for usage, 130 for Ctrl-C."""
+"""Messages and exit codes of errors: 1 for failures, 2 for usage, 130 for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Result = TypeVar("Result", "Report", "Comparison", "Diagnosis")
 _DEBUG = "mifid.debug"
 
 _SHORT = 3
-"""So many unexpected arguments are listed by click itself."""
+"""Number of unexpected arguments up to which click's own message is used."""
 
 _SHOWN: list[str] = []
 """Warnings that the running command has shown on stderr."""
@@ -69,9 +69,9 @@ ELSEWHERE = {
     "--output-dir": "--out",
     "--checkpoints-dir": "--out",
 }
-"""What stands here for options of pytorch-fid, torch-fidelity, clean-fid and training scripts.
+"""Options of pytorch-fid, torch-fidelity, clean-fid and training scripts -> ours.
 
-What others call settings of training is in mifid.baseline.config.settings.
+Other names of training settings are in mifid.baseline.config.settings.
 """
 
 
@@ -83,11 +83,11 @@ SHORTHANDS = {
     "data.limit_paintings": "--limit",
     "data.select_paintings": "--select",
 }
-"""Settings of training that have an option of their own; all others are given with --set."""
+"""Training settings with an option of their own; all others are given with --set."""
 
 
 class CommandGroup(click.Group):
-    """A group that looks at a command's arguments before the command does."""
+    """A group that checks the arguments of a command before the command parses them."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -122,7 +122,7 @@ class SafeGroup(CommandGroup):
     """A group whose commands never show a traceback, unless --debug asks for it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, turning what goes wrong into one message."""
+        """Run a command; turn any error into one message."""
         from mifid.errors import MifidError, name_options, option_names
         from mifid.formatting import terminal_safe
 
@@ -136,10 +136,10 @@ class SafeGroup(CommandGroup):
                 raise
             _fail(ctx, error.message, error.hint)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted; nothing half-done was left behind.", err=True)
+            click.echo("\nInterrupted; no incomplete file was left.", err=True)
             ctx.exit(130)
         except click.UsageError as error:
-            # File names are in it that the shell has put in place of a pattern.
+            # The message may hold file names, since the shell expands patterns.
             raise click.UsageError(terminal_safe(error.format_message()), error.ctx) from error
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -154,7 +154,7 @@ class SafeGroup(CommandGroup):
 def _parsed(
     command: click.Command, ctx: click.Context, arguments: Sequence[str]
 ) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
-    """Parse arguments; an option of another tool is answered by what stands here for it."""
+    """Parse arguments; for an option of another tool, name ours."""
     try:
         found, extra, order = command.make_parser(ctx).parse_args(list(arguments))
     except click.NoSuchOption as error:
@@ -170,11 +170,11 @@ def _parsed(
 
 
 def _explained(error: Exception) -> tuple[str, str]:
-    """Return a message and a hint for what is no error of ours."""
+    """Return a message and a hint for an error that is not mifid's own."""
     if _is_out_of_memory(error):
         return "out of memory", "Lower --batch-size or --workers, or close other programs."
     if isinstance(error, FileNotFoundError) and _without_folder():
-        return "the current folder no longer exists", "Change to one that does: cd FOLDER"
+        return "the current folder no longer exists", "Change to a folder that exists: cd FOLDER"
     hint = "This is a bug in mifid. --debug shows where it happened; please report it."
     return f"{type(error).__name__}: {error}", hint
 
@@ -188,13 +188,14 @@ def _without_folder() -> bool:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # torch's are told by name and words: it may not be imported, and has no class for the CPU's.
+    # Recognise torch's errors by name and text: torch may not be imported here, and has no class
+    # for those of the CPU.
     torch_says = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or torch_says
 
 
 def debug_option(command: Any) -> Any:
-    """Add --debug, which lets tracebacks through."""
+    """Add --debug, which shows tracebacks."""
 
     def remember(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.meta[_DEBUG] = value
@@ -209,15 +210,15 @@ def debug_option(command: Any) -> Any:
 
 
 def writable_streams() -> None:
-    """Give closed streams somewhere to write to, and let none fail for a letter it does not have.
+    """Open closed streams, and escape letters that a stream cannot encode.
 
-    With stderr closed the next file that is opened would be where libraries write their messages.
+    If stderr were closed, libraries would write their messages into the next file that is opened.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -227,9 +228,9 @@ def writable_streams() -> None:
 
 
 def unshown(result: Result) -> Result:
-    """Return a result to print, without warnings that the same reader has seen on stderr already.
+    """Return a result to print, without warnings that were already shown on stderr.
 
-    Where stdout and stderr are read apart, each holds all warnings.
+    If stdout and stderr go to different places, each gets all warnings.
     """
     if not _read_together():
         return result
@@ -237,18 +238,18 @@ def unshown(result: Result) -> Result:
 
 
 def _read_together() -> bool:
-    """Say whether stdout and stderr are one terminal, or one pipe or file (``2>&1 | tee log``)."""
+    """Return whether stdout and stderr go to one terminal, pipe or file (``2>&1 | tee log``)."""
     if sys.stdout.isatty() and sys.stderr.isatty():
         return True
     try:
         out, err = os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):  # a stream of Python's own, or closed
+    except (OSError, ValueError):  # a stream without a file, or a closed one
         return False
-    return out.st_ino != 0 and os.path.samestat(out, err)  # pipes of Windows have no number
+    return out.st_ino != 0 and os.path.samestat(out, err)  # Windows pipes have no inode
 
 
 def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.UsageError:
-    """Say to ``--lr 0.001`` how that is given: a setting of training is no option of its own."""
+    """Add the ``--set`` form to the error about an option such as ``--lr 0.001``."""
     if not any(parameter.name == "settings" for parameter in command.params):
         return error
     from mifid.baseline.config import setting_named
@@ -264,16 +265,16 @@ def _with_setting(command: click.Command, error: click.NoSuchOption) -> click.Us
 
 
 def _option_names(command: click.Command) -> dict[str, str]:
-    """Return the options by the names of the library's arguments; see mifid.errors.setting.
+    """Return argument of the library -> option; see mifid.errors.setting.
 
-    Those of a group are of all its commands: what is said of weights by `mifid weights fetch`
-    concerns an option of `mifid score`.
+    A group has the options of all its commands: a message of `mifid weights fetch` may name an
+    option of `mifid score`.
     """
     if isinstance(command, click.Group):
         found: dict[str, str] = {}
         for each in command.commands.values():
             for name, named in _option_names(each).items():
-                if named.startswith("-") or name not in found:  # rather an option than an argument
+                if named.startswith("-") or name not in found:  # options go before arguments
                     found[name] = named
         return found
     names = {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
@@ -287,18 +288,18 @@ def _refuse_empty(ctx: click.Context, found: Mapping[str, Any]) -> None:
         for given in value if isinstance(value, list | tuple) else (value,):
             if isinstance(given, str) and not given.strip():
                 ctx.fail(
-                    f'nothing is given for {_named(parameter)}: "{given}" is empty. Is a variable '
+                    f'{_named(parameter)} has no value: "{given}" is empty. Is a shell variable '
                     "unset?"
                 )
 
 
 def _refuse_twice(ctx: click.Context, order: Sequence[click.Parameter]) -> None:
-    """Raise UsageError for an option given twice, of which click takes the last one in silence."""
+    """Raise UsageError for an option given twice: click would silently use the last one."""
     for parameter in ctx.command.params:
         if not isinstance(parameter, click.Option) or parameter.multiple:
             continue
         if parameter.is_flag and not parameter.secondary_opts:
-            continue  # the same flag twice says the same; --ema and --raw do not
+            continue  # the same flag twice is harmless; --ema and --raw are not
         if order.count(parameter) > 1:
             ctx.fail(f"{_named(parameter)} is given {order.count(parameter)} times; give it once.")
 
@@ -310,7 +311,7 @@ def _named(parameter: click.Parameter) -> str:
 
 
 def _refuse_extra(ctx: click.Context, found: Mapping[str, Any], extra: Sequence[str]) -> None:
-    """Raise UsageError for a reference that is no option, a pattern's files, and many arguments."""
+    """Raise UsageError for a reference without --ref, an expanded pattern, or many arguments."""
     command = ctx.command
     patterns = _patterns(extra) if extra else []
     reference = next((p for p in command.params if p.name == "reference"), None)
@@ -328,7 +329,7 @@ def _refuse_extra(ctx: click.Context, found: Mapping[str, Any], extra: Sequence[
 
 
 def _patterns(paths: Sequence[str]) -> list[str]:
-    """Return the patterns that pictures were found by; none if other things are among them."""
+    """Return the patterns that match all paths; none if some paths are not pictures."""
     from mifid.images import EXTENSIONS
 
     split = {(os.path.dirname(path), os.path.splitext(path)[1]) for path in paths}
@@ -349,17 +350,17 @@ def _advice(command: click.Command, patterns: Sequence[str]) -> str:
 def _fail(ctx: click.Context, message: str, hint: str) -> NoReturn:
     from mifid.formatting import terminal_safe
 
-    with suppress(OSError):  # where stderr cannot be written either, the exit code tells
+    with suppress(OSError):  # if stderr fails too, the exit code reports the error
         click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
         click.echo(terminal_safe(message), err=True)
         if hint:
             click.echo(terminal_safe(hint), err=True)
-    _forget_unwritten()
+    _discard_unwritten()
     ctx.exit(1)
 
 
-def _forget_unwritten() -> None:
-    """Drop what a full disk did not take: Python tries again at its end, and complains of it."""
+def _discard_unwritten() -> None:
+    """Drop output that a full disk did not take: Python would try again at exit, and complain."""
     try:
         sys.stdout.flush()
     except OSError:

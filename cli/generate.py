@@ -24,13 +24,13 @@ __all__ = ["generate"]
     required=True,
     type=click.Path(),
     metavar="PATH",
-    help="A trained generator: a run's folder, or its best.safetensors.",
+    help="A trained generator: the folder of a run, or its best.safetensors.",
 )
 @click.option(
     "--photos",
     required=True,
     metavar="PATH",
-    help="What to paint: a folder, zip, tar, TFRecords, .npy, .npz or a glob pattern (in quotes).",
+    help="The photos: a folder, zip, tar, TFRecords, .npy, .npz or a glob pattern (in quotes).",
 )
 @click.option(
     "-o",
@@ -45,20 +45,20 @@ __all__ = ["generate"]
     "--ema/--raw",
     "averaged",
     default=None,
-    help="Paint with the averaged weights, or with those of the last step. Default: the best.",
+    help="Paint with the averaged (EMA) or the raw weights. Default: those that scored best.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Photos at a time. Default: 32 on CUDA; on a CPU 8 for a U-Net, else 1.",
+    help="Photos per batch. Default: 32 on CUDA; on a CPU 8 for a U-Net, else 1.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Threads that decode and encode. Default: one a core, at least two.",
+    help="Threads that decode and encode. Default: one per core, at least two.",
 )
 @click.option(
     "--quality",
@@ -66,10 +66,13 @@ __all__ = ["generate"]
     default=95,
     show_default=True,
     metavar="N",
-    help="Of JPEG.",
+    help="JPEG quality.",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N photos by name."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Paint only the first N photos by name.",
 )
 @click.option(
     "--seed",
@@ -77,7 +80,7 @@ __all__ = ["generate"]
     default=0,
     show_default=True,
     metavar="N",
-    help="Of the noise that a dcgan paints from.",
+    help="Seed of the noise, for a dcgan.",
 )
 @force
 @json_option
@@ -91,11 +94,11 @@ def generate(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Paint photos with a trained generator into a submission, and check it.
+    """Paint photos with a trained generator, write a submission and check it.
 
-    Pictures get the photos' names. A run that was ended goes on where it was when the same command
-    is given again. An archive that is there is replaced only if the same job made it. The exit code
-    is 1 when Kaggle would refuse the submission.
+    Pictures get the names of the photos. After an interruption, the same command continues. An
+    existing archive is replaced only if the same job made it. The exit code is 1 if Kaggle would
+    refuse the submission.
 
     \b
     mifid generate --checkpoint run/ --photos photo_jpg/ -o images.zip
@@ -106,7 +109,7 @@ def generate(
     try:
         made = generate_pictures(which=which, progress=make_progress(silent=quiet), **settings)
     except KeyboardInterrupt:
-        print_text("\nInterrupted. Give the same command again: it goes on from here.", err=True)
+        print_text("\nInterrupted. Give the same command again to continue.", err=True)
         ctx.exit(130)
     if as_json:
         print_json(json.dumps(_as_dict(made), indent=2))
@@ -140,7 +143,7 @@ def _print(made: Generated) -> None:
         f"{painted:,} of them in {made.seconds:.1f} s ({painted / made.seconds:.1f} a second)"
     )
     if made.resumed:
-        print_text(f"The other {made.resumed:,} were there from an earlier run.")
+        print_text(f"The other {made.resumed:,} are from an earlier run.")
     print_findings(made.check)
     if made.check.accepted:
         print_text(f"Next: mifid score {shlex.quote(str(made.path))} --ref monet_jpg/")

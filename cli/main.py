@@ -1,4 +1,4 @@
-"""The command `mifid`. Commands import the library when they run, so that --help is quick."""
+"""The command `mifid`. Commands import the library only when they run, so --help is fast."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     help="Show the version and exit.",
 )
 def cli() -> None:
-    """Judge generated images by MiFID, exactly as Kaggle computes it.
+    """Score generated images by MiFID, exactly as Kaggle computes it.
 
     \b
-    mifid demo                                    see it work, without any download
+    mifid demo                                    a demonstration without a download
     mifid score images.zip --ref monet_jpg/       the number
     mifid compare a.zip b.zip --ref monet_jpg/    which is better, and is it noise?
     mifid check images.zip                        will the upload be accepted?

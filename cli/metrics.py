@@ -22,10 +22,10 @@ __all__ = ["metrics"]
 @json_option
 @common
 def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
-    """List the measures that `mifid score --metrics` computes.
+    """List the metrics that `mifid score --metrics` computes.
 
-    With each: which direction is better, what it needs, and the paper that it follows. With NAME:
-    all that is to be known of one.
+    The table shows which direction is better, what each metric needs, and its source. NAME shows
+    all details of one metric.
     """
     del quiet
     from mifid.metrics import GROUPS, METRICS
@@ -48,7 +48,7 @@ def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
     )
     for group, members in GROUPS.items():
         print_text(f"{group}: {', '.join(members)}")
-    print_text("All of one: mifid metrics NAME")
+    print_text("Details of one metric: mifid metrics NAME")
 
 
 def _row(metric: Metric) -> dict[str, Any]:
@@ -75,11 +75,11 @@ def _details(metric: Metric) -> Iterator[tuple[str, str]]:
         yield "settings", ", ".join(f"{key} {value}" for key, value in _settings(metric).items())
     yield "source", metric.source
     if metric.remark:
-        yield "mind", metric.remark
+        yield "note", metric.remark
 
 
 def _settings(metric: Metric) -> dict[str, Any]:
-    """Return what `mifid score` computes it with, unless told otherwise."""
+    """Return the settings that `mifid score` uses by default."""
     from mifid.uncertainty import SEED
 
     return {key: SEED if key == "seed" else value for key, value in metric.settings.items()}

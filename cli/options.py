@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they turn into."""
+"""Options that several commands share, and their conversion for the library."""
 
 from __future__ import annotations
 
@@ -31,14 +31,12 @@ __all__ = [
 ]
 
 force = click.option(
-    "--force", is_flag=True, help="Replace FILE, even if it is not what this command made before."
+    "--force", is_flag=True, help="Replace FILE even if other inputs or settings made it."
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON on stdout.")
 
 _LABELS = ("generated", "reference", "memorization_reference", "held_out")
 
@@ -50,14 +48,14 @@ def _ranges(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
         label, equals, numbers = text.rpartition("=")
         label = label.strip().replace("-", "_")
         if (equals and label not in _LABELS) or label in ranges:
-            again = f"is a second range for {label or 'all sides'}; one side's is given as SIDE="
-            problem = again if label in ranges else "begins with no side's name"
+            again = f"is a second range for {label or 'all sides'}; SIDE=LOW,HIGH is for one side"
+            problem = again if label in ranges else "does not begin with the name of a side"
             raise click.BadParameter(f"{text} {problem}; sides are: {', '.join(_LABELS)}")
         try:
             low, high = (float(number) for number in numbers.split(","))
         except ValueError as error:
             raise click.BadParameter(
-                f"{text} is no range; expected such as 0,1 or generated=-1,1"
+                f"{text} is not a range; expected LOW,HIGH, such as 0,1 or generated=-1,1"
             ) from error
         ranges[label] = (low, high)
     if "" not in ranges:
@@ -73,7 +71,7 @@ def _range(_ctx: click.Context, _param: click.Parameter, given: str | None) -> A
         low, high = (float(number) for number in given.split(","))
     except ValueError as error:
         raise click.BadParameter(
-            f"{given} is no range; expected such as 0,1 or -1,1: there is one set of pictures"
+            f"{given} is not a range for one set of pictures; expected LOW,HIGH, such as 0,1"
         ) from error
     return low, high
 
@@ -82,7 +80,7 @@ _ONE_RANGE = click.option(
     "--value-range",
     callback=_range,
     metavar="LOW,HIGH",
-    help="What black and white are in arrays of floats, such as 0,1 or -1,1; values clearly "
+    help="Values of black and white in arrays of floats, such as 0,1 or -1,1. Values clearly "
     "outside are refused.",
 )
 
@@ -91,9 +89,9 @@ _RANGE = click.option(
     multiple=True,
     callback=_ranges,
     metavar="[SIDE=]LOW,HIGH",
-    help="What black and white are in arrays of floats, such as 0,1 or -1,1; values clearly "
-    "outside are refused. With SIDE= (generated, reference, memorization_reference, held_out) of "
-    "one side; may be given several times.",
+    help="Values of black and white in arrays of floats, such as 0,1 or -1,1. Values clearly "
+    "outside are refused. SIDE= (generated, reference, memorization_reference, held_out) limits "
+    "the range to one side. May be given several times.",
 )
 
 _LIMIT = [
@@ -101,8 +99,8 @@ _LIMIT = [
         "--limit",
         type=click.IntRange(min=2),
         metavar="N",
-        help="Use at most N pictures a side, drawn with --seed. score, compare, diagnose and "
-        "reference build draw the same ones; generate and train-baseline take the first N.",
+        help="Use at most N pictures per side, drawn with --seed. score, compare, diagnose and "
+        "reference build draw the same pictures; generate and train-baseline take the first N.",
     ),
 ]
 
@@ -112,7 +110,7 @@ _SEED = [
         type=click.IntRange(min=0, max=2**32 - 1),
         default=2020,
         show_default=True,
-        help="Of the pictures that --limit draws.",
+        help="Seed of the pictures that --limit draws.",
     ),
 ]
 
@@ -129,23 +127,23 @@ _EXTRACTION = [
         "--weights",
         type=click.Path(),
         metavar="FILE",
-        help="Weights of inception. Default: MIFID_WEIGHTS, mifid's cache, torch hub's cache, "
-        "/kaggle/input, else downloaded.",
+        help="Weights of inception. Default: MIFID_WEIGHTS, mifid's cache, torch hub's cache or "
+        "/kaggle/input; else they are downloaded.",
     ),
     click.option(
         "--backend",
         default="auto",
         show_default=True,
         metavar="NAME",
-        help="What runs inception: torch, openvino (the CPU's fastest), or auto: openvino where it "
-        "is installed and there is no GPU.",
+        help="Library that runs inception: torch, openvino (fastest on a CPU), or auto: openvino "
+        "if it is installed and there is no GPU.",
     ),
     click.option(
         "--precision",
         type=click.Choice(["exact", "fast"]),
         default="exact",
         show_default=True,
-        help="fast runs inception in bfloat16: another score than Kaggle's, and marked so.",
+        help="fast runs inception in bfloat16: a different score from Kaggle's, and marked so.",
     ),
     click.option(
         "--device",
@@ -157,17 +155,17 @@ _EXTRACTION = [
         "--batch-size",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Pictures at a time; changes only speed and memory. Default: 8 on a CPU, 128 on CUDA, "
+        help="Pictures per batch; changes only speed and memory. Default: 8 on a CPU, 128 on CUDA, "
         "else 32.",
     ),
     click.option(
         "--workers",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Decoding threads, or processes beside a GPU. Default: one a core, at least two.",
+        help="Decoding threads; processes with a GPU. Default: one per core, at least two.",
     ),
-    click.option("--skip-bad", is_flag=True, help="Go on without pictures that cannot be decoded."),
-    click.option("--no-cache", is_flag=True, help="Neither read nor keep features on disk."),
+    click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded."),
+    click.option("--no-cache", is_flag=True, help="Do not read or write the cache of features."),
 ]
 
 
@@ -182,29 +180,29 @@ _INTERVALS = [
         "--ci",
         type=float,
         metavar="LEVEL",
-        help="Level of the intervals in per cent, 50 to 99.9; 0: none. Default: 95 for up to "
-        "20,000 pictures.",
+        help="Level of the intervals in per cent, 50 to 99.9; 0 for none. Default: 95 for up to "
+        "20,000 pictures, else 0.",
     ),
     click.option(
         "--ci-over",
         type=click.Choice(list(_OVER)),
         default="both",
         show_default=True,
-        help="Which pictures could have been others: generated, reference, or both.",
+        help="Sides that are resampled: generated, reference, or both.",
     ),
     click.option(
         "--replicates",
         type=click.IntRange(min=100),
         default=1000,
         show_default=True,
-        help="Of the bootstrap.",
+        help="Number of bootstrap replicates.",
     ),
     click.option(
         "--seed",
         type=click.IntRange(min=0, max=2**32 - 1),
         default=2020,
         show_default=True,
-        help="Of all that draws at random: intervals, and the pictures that --limit takes.",
+        help="Seed of all random draws: for intervals, and for the pictures of --limit.",
     ),
 ]
 
@@ -214,7 +212,7 @@ _MEMORIZATION = [
         "--memorization-ref",
         "memorization_reference",
         metavar="PATH",
-        help="The pictures that were trained on, if they are not the reference.",
+        help="The training pictures, if they are not the reference.",
     ),
     click.option(
         "--epsilon",
@@ -229,10 +227,10 @@ _MEMORIZATION = [
 def check_outputs(
     written: Mapping[str, tuple[str | None, Callable[[str], object]]],
 ) -> None:
-    """Refuse before the long job what could not be written after it.
+    """Refuse output files that cannot be written, before the long job begins.
 
     Args:
-        written: option -> (the path that was given, what checks it).
+        written: option -> (its path, the function that checks it).
     """
     from mifid.errors import OutputError
 
@@ -244,7 +242,7 @@ def check_outputs(
             raise click.BadParameter(f"{path} does not end in .html", param_hint=option)
         other = seen.setdefault(os.path.realpath(path), option)
         if other != option:
-            raise click.BadParameter(f"{path} is what {other} writes too", param_hint=option)
+            raise click.BadParameter(f"{path} is also the file of {other}", param_hint=option)
         try:
             check(path)
         except OutputError as error:
@@ -253,38 +251,38 @@ def check_outputs(
 
 def common(command: Command) -> Command:
     """Add --quiet and --debug."""
-    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, neither bars nor lines.")
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
     decorated: Command = debug_option(quiet(command))
     return decorated
 
 
 def extraction(command: Command) -> Command:
-    """Add what every command needs that runs a network over the pictures of several sides."""
+    """Add the options of commands that run a network over the pictures of several sides."""
     return _with([_RANGE, *_EXTRACTION], command)
 
 
 def extraction_of_one(command: Command) -> Command:
-    """Add what a command needs that runs a network over one set of pictures."""
+    """Add the options of commands that run a network over one set of pictures."""
     return _with([_ONE_RANGE, *_EXTRACTION], command)
 
 
 def limit(command: Command) -> Command:
-    """Add what says how many pictures are used."""
+    """Add --limit."""
     return _with(_LIMIT, command)
 
 
 def seed(command: Command) -> Command:
-    """Add what they are drawn with, where no other option needs a seed."""
+    """Add --seed, for commands that draw only the pictures of --limit."""
     return _with(_SEED, command)
 
 
 def memorization(command: Command) -> Command:
-    """Add what says which pictures were trained on, and when nearness to them is penalized."""
+    """Add --memorization-ref and --epsilon."""
     return _with(_MEMORIZATION, command)
 
 
 def intervals(command: Command) -> Command:
-    """Add what says how intervals are made."""
+    """Add the options of intervals."""
     return _with(_INTERVALS, command)
 
 
@@ -301,7 +299,7 @@ def prepare_intervals(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_progress(*, silent: bool) -> Progress:
-    """Bars on stderr if it is a terminal, else a line every half minute: logs go on, too."""
+    """Return bars on stderr if it is a terminal, else a line every half minute."""
     from mifid.progress import Bars, Lines, Silent, is_terminal
 
     if silent:
@@ -309,7 +307,7 @@ def make_progress(*, silent: bool) -> Progress:
     if is_terminal(sys.stderr):
         return Bars()
     lines, context = Lines(), click.get_current_context()
-    # Whatever the command does, also beside its tasks: as long as it runs, there are lines.
+    # Lines appear as long as the command runs, also between its tasks.
     context.with_resource(lines.task(context.command_path, None, ""))
     return lines
 
@@ -317,7 +315,7 @@ def make_progress(*, silent: bool) -> Progress:
 def prepare_extractor(name: str) -> str:
     """Make package.module:function importable from the current folder, if one is named.
 
-    What is installed goes first: no file of the current folder stands in for a library.
+    Installed packages are searched first, so a file of the current folder cannot replace one.
     """
     if ":" in name and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

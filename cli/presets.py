@@ -22,9 +22,9 @@ __all__ = ["best_first", "presets"]
 @json_option
 @common
 def presets(name: str | None, as_json: bool, quiet: bool) -> None:
-    """List the recipes that `mifid train-baseline --preset NAME` takes.
+    """List the presets of `mifid train-baseline`.
 
-    With NAME: all its settings. A * marks our choice, where its source says nothing.
+    NAME shows all settings of one preset. A * marks our choice, where the source gives no value.
     """
     del quiet
     from mifid.baseline.presets import PRESETS, preset
@@ -51,14 +51,14 @@ def _list(presets: Iterable[Preset]) -> None:
         ["preset", "what", "reported MiFID", "source"],
         [(p.name, p.title, p.score, p.source) for p in best_first(presets)],
     )
-    print_text("All settings of one: mifid presets NAME")
+    print_text("All settings of one preset: mifid presets NAME")
 
 
 def _show(preset: Preset) -> None:
     score = f", reported MiFID {preset.score}" if preset.score else ""
     print_text(f"{preset.name}: {preset.title}\n{preset.source}{score}")
     print_table(["", "setting", "value", "meaning"], _rows(preset))
-    print_text("* our choice: the source doesn't say." if preset.stated else "All of it is ours.")
+    print_text("* our choice: no value in the source." if preset.stated else "All are our choice.")
     if preset.note:
         print_text(preset.note)
 

@@ -21,7 +21,7 @@ from .tables import print_text
 
 @click.group(cls=CommandGroup)
 def reference() -> None:
-    """Files of real pictures' features, computed once."""
+    """Compute the features of real pictures once, for many scores."""
 
 
 @reference.command()
@@ -32,7 +32,7 @@ def reference() -> None:
     required=True,
     type=click.Path(),
     metavar="FILE",
-    help="The .npz to write; the ending may be left out.",
+    help="The .npz file to write; the ending may be left out.",
 )
 @limit
 @seed
@@ -47,10 +47,10 @@ def build(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Compute the features and statistics of IMAGES and keep them in a file.
+    """Compute the features and statistics of IMAGES and write them to a file.
 
-    pytorch-fid and clean-fid read the file's mu and sigma. A file that is there is replaced only by
-    the same features.
+    pytorch-fid and clean-fid can read mu and sigma from it. An existing file is replaced only if it
+    holds the same features.
 
     \b
     mifid reference build monet_jpg/ -o monet.npz

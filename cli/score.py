@@ -31,29 +31,29 @@ from .tables import print_json, print_text
     required=True,
     multiple=True,
     metavar="PATH",
-    help="The real pictures: anything that IMAGES may be, or a file of `mifid reference build`. "
-    "Given several times, all are one set.",
+    help="The real pictures, in any form that IMAGES may have, or a file of `mifid reference "
+    "build`. If given several times, all together are one set.",
 )
 @memorization
 @limit
 @click.option(
     "--held-out",
     metavar="PATH",
-    help="Real pictures that nobody trained on: for the floor of FID, and for fld and ct. FID "
-    "itself is against --ref. (In `mifid train-baseline` --held-out is the reference of FID.)",
+    help="Real pictures that no model was trained on, for the floor of FID and for fld and ct. FID "
+    "itself uses --ref. (In `mifid train-baseline`, FID uses --held-out.)",
 )
 @click.option(
     "--metrics",
     default="mifid",
     show_default=True,
-    help="Names of `mifid metrics` with commas, or all. mifid gives FID and distance too.",
+    help="Names from `mifid metrics` with commas, or all. mifid includes FID and distance.",
 )
 @intervals
 @click.option(
     "--submission",
     is_flag=True,
-    help="First check IMAGES as `mifid check` does. If it is refused, the findings are all that is "
-    "printed.",
+    help="First check IMAGES as `mifid check` does. If the check refuses them, print only its "
+    "findings.",
 )
 @json_option
 @click.option(
@@ -67,27 +67,28 @@ from .tables import print_json, print_text
     "--label",
     default="",
     metavar="TEXT",
-    help="A name for what is scored, kept in FILE.csv, .json, .txt and .html.",
+    help="A name for this score, written to FILE.csv, .json, .txt and .html.",
 )
 @click.option(
     "--report",
     "page",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.html, a page for people: plots, nearest pairs, best and worst pictures.",
+    help="Write FILE.html, a page with plots, nearest pairs, best and worst pictures.",
 )
 @click.option(
     "--table",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.csv or .parquet, a row a generated picture: nearest training pictures, "
-    "distances, influence on FID.",
+    help="Write FILE.csv or .parquet, with one row per generated picture: nearest training "
+    "pictures, distances, influence on FID.",
 )
 @click.option(
     "--training-table",
     type=click.Path(),
     metavar="FILE",
-    help="Write FILE.csv or .parquet, a row a training picture: how often it is the nearest.",
+    help="Write FILE.csv or .parquet, with one row per training picture: how often it is the "
+    "nearest.",
 )
 @extraction
 @common
@@ -112,7 +113,7 @@ def score(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Score generated pictures: FID, memorization distance and MiFID, with their intervals.
+    """Score generated pictures: FID, memorization distance, MiFID and intervals.
 
     IMAGES is a folder, zip, tar, TFRecords, .npy or .npz, a glob pattern (in quotes), or a file of
     features or statistics.
@@ -143,7 +144,7 @@ def score(
         found = print_check(images, progress=progress, to_stderr=as_json)
         if not found.accepted:
             if as_json:
-                print_json(check_json(found))  # what a script reads is JSON in any case
+                print_json(check_json(found))  # a script gets JSON in any case
             print_text("Not scored. Leave out --submission to score it as it is.", err=True)
             ctx.exit(1)
     report = score_images(
@@ -158,7 +159,7 @@ def score(
         **prepare_intervals(settings),
     )
     report = replace(report, check=found, label=label)
-    try:  # printed first, and written even if it cannot be printed: the number is not lost
+    try:  # files are written even if printing fails, so the number is not lost
         if as_json:
             print_json(report.to_json())
         else:

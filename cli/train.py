@@ -22,22 +22,25 @@ _NOT_IN_CONFIG = {
 }
 """Options whose values config.toml does not hold."""
 
-_LISTED = 4  # of what lies in a run's folder
+_LISTED = 4  # largest entries of a run's folder that are printed
 
 
 @click.command("train-baseline")
 @click.option(
-    "--photos", type=click.Path(), metavar="PATH", help="Photos: folder, zip, tar or TFRecords."
+    "--photos",
+    type=click.Path(),
+    metavar="PATH",
+    help="The photos: a folder, zip, tar or TFRecords.",
 )
 @click.option(
-    "--monets", type=click.Path(), metavar="PATH", help="Paintings, in any of the same forms."
+    "--monets", type=click.Path(), metavar="PATH", help="The paintings, in any of the same forms."
 )
 @click.option(
     "--held-out",
     type=click.Path(),
     metavar="PATH",
-    help="Paintings that are not trained on: the reference of FID here, so that copying does not "
-    "pay. (In `mifid score` --held-out gives only the floor of FID.)",
+    help="Paintings that are not trained on. FID is measured against them, so copying does not "
+    "lower it. (In `mifid score`, --held-out gives only the floor of FID.)",
 )
 @click.option(
     "--out",
@@ -46,25 +49,27 @@ _LISTED = 4  # of what lies in a run's folder
     show_default=True,
     help="Folder of the run, new or empty.",
 )
-@click.option("--preset", metavar="NAME", help="A recipe of `mifid presets`.  [default: kaggle-5h]")
+@click.option(
+    "--preset", metavar="NAME", help="A preset; `mifid presets` lists them.  [default: kaggle-5h]"
+)
 @click.option(
     "--config",
     type=click.Path(),
     metavar="FILE",
-    help="Instead of a preset: config.toml of another run, or your own.",
+    help="A config.toml instead of a preset: of another run, or your own.",
 )
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting, such as loss.cycle=5; as often as you like. `mifid presets NAME` "
-    "shows them all.",
+    help="Change a setting, such as loss.cycle=5. May be given several times. `mifid presets NAME` "
+    "shows all settings.",
 )
 @click.option(
     "--budget",
     metavar="TIME",
-    help="Length as a time: be done, submission scored, after 5h, 30m or 600s.",
+    help="Length as a time until the submission is scored, such as 5h, 30m or 600s.",
 )
 @click.option(
     "--epochs",
@@ -76,25 +81,30 @@ _LISTED = 4  # of what lies in a run's folder
     "--steps",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Length as N steps, each of training.batch pictures a side. Of several lengths the first "
-    "that is reached ends the run; those given replace the preset's.",
+    help="Length as N steps, each with training.batch pictures per side. The first length that is "
+    "reached ends the run. Lengths given here replace those of the preset.",
 )
 @click.option(
-    "--limit", type=click.IntRange(min=2), metavar="N", help="Train on the first N pictures a side."
+    "--limit",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Train on the first N pictures per side.",
 )
 @click.option(
     "--select",
     "select_paintings",
     type=click.Path(),
     metavar="FILE",
-    help="Train on the paintings that FILE names, one a line.",
+    help="Train only on the paintings that FILE names, one name per line.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the run in --out; beyond its end with a longer --steps, --epochs or --budget.",
+    help="Continue the run in --out; with a longer --steps, --epochs or --budget beyond its end.",
 )
-@click.option("--no-score", is_flag=True, help="Score nothing: the last snapshot is painted with.")
+@click.option(
+    "--no-score", is_flag=True, help="Do not score. The last snapshot then paints the submission."
+)
 @click.option(
     "--extractor",
     metavar="NAME",
@@ -111,7 +121,7 @@ _LISTED = 4  # of what lies in a run's folder
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoding threads.")
-@click.option("--skip-bad", is_flag=True, help="Go on without pictures that cannot be decoded.")
+@click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded.")
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard's event files.")
 @common
 @click.pass_context
@@ -129,14 +139,13 @@ def train_baseline(
     quiet: bool,
     **given: Any,
 ) -> None:
-    """Train a CycleGAN and hand in: images.zip, checked and scored.
+    """Train a CycleGAN, paint the photos, check and score the submission.
 
-    Everything of the run is in its folder: config.toml, samples/, plots, metrics, checkpoints,
-    best.safetensors, images.zip and report.html. Ctrl-C saves; --resume goes on.
+    The folder of the run holds config.toml, samples/, plots, metrics, checkpoints,
+    best.safetensors, images.zip and report.html. Ctrl-C saves the run; --resume continues it.
 
-    The exit code is 0 when the run is complete, even if images.zip has another number of pictures
-    than Kaggle takes, which is warned of before training; 1 when something failed; 130 after
-    Ctrl-C and 143 after SIGTERM.
+    Exit codes: 0 if the run is complete, even if Kaggle refuses the number of pictures (a warning
+    says so before training); 1 if something failed; 130 after Ctrl-C; 143 after SIGTERM.
 
     \b
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --out run/
@@ -148,7 +157,7 @@ def train_baseline(
     from mifid.baseline import train_baseline as train
     from mifid.baseline.config import assigned
 
-    # Whoever says how long means it: a preset's own lengths no longer count.
+    # A length given here replaces all lengths of the preset.
     length = {"training.budget": budget, "training.epochs": epochs, "training.steps": steps}
     if any(value is not None for value in length.values()):
         by_set = {assigned(assignment) for assignment in settings}
@@ -172,7 +181,7 @@ def train_baseline(
             extractor=extractor and prepare_extractor(extractor),
             progress=make_progress(silent=quiet),
         )
-    except PeerError:  # the process that failed has said why
+    except PeerError:  # the process that failed has reported the reason
         ctx.exit(1)
     except KeyboardInterrupt:  # before the first step, after the last, or twice
         print_text(f"\nInterrupted. {_go_on(ctx, given['out'])}", err=True)
@@ -187,9 +196,9 @@ def train_baseline(
     if trained.check is not None:
         if given["resume"] and not trained.trained_steps:
             print_text(
-                f"Nothing was left to train: the run was complete at step {trained.step:,}, and "
-                "its best snapshot was painted with again. To train on, give a longer --steps, "
-                "--epochs or --budget; they count from the beginning."
+                f"Nothing was left to train: the run was complete at step {trained.step:,}. Its "
+                "best snapshot painted the photos again. To continue training, give a longer "
+                "--steps, --epochs or --budget, counted from the beginning of the run."
             )
         print_trained(trained, again=_given_again(ctx))
         refused = {f.rule for f in trained.check.findings if f.level == "refused"}
@@ -197,11 +206,11 @@ def train_baseline(
 
 
 def print_trained(trained: Any, *, again: str = "") -> None:
-    """Print what a finished run hands in, and how to go on with it.
+    """Print the submission of a finished run, its score, and the commands that continue it.
 
     Args:
         trained: mifid.baseline.training.Trained.
-        again: options that its config.toml does not hold.
+        again: options that config.toml does not hold.
     """
     from mifid.baseline import commands
     from mifid.baseline.run import contents
@@ -216,7 +225,7 @@ def print_trained(trained: Any, *, again: str = "") -> None:
         said = tuple(warning for warning in report.warnings if warning != trained.worse)
         print_text(unshown(replace(report, warnings=said)).text())
     print_text(f"\nThe submission: {trained.archive}")
-    print_text(f"How the run went: {trained.folder / 'report.html'}")
+    print_text(f"The report of the run: {trained.folder / 'report.html'}")
     held = contents(trained.folder)
     total = sum(size for _, size in held)
     shown = ", ".join(f"{name} {size_text(size)}" for name, size in held[:_LISTED])
@@ -227,17 +236,17 @@ def print_trained(trained: Any, *, again: str = "") -> None:
 
 
 def _go_on(ctx: click.Context, folder: Path) -> str:
-    """Return how to go on; what config.toml does not hold must be given again."""
+    """Return the command that continues a run, with the options that config.toml does not hold."""
     if not (folder / "config.toml").is_file():
-        return "Nothing was trained yet: give the same command again."
+        return "Nothing is trained yet: give the same command again."
     command = ["mifid train-baseline --out", shlex.quote(str(folder)), "--resume"]
-    return " ".join(["Go on with:", *command, _given_again(ctx)]).strip()
+    return " ".join(["Continue with:", *command, _given_again(ctx)]).strip()
 
 
 def _given_again(ctx: click.Context) -> str:
     """Return the given options that config.toml does not hold, quoted for a shell."""
     again: list[str] = []
-    # Code runs only if it is named; without scores none was.
+    # An extractor of the user's own must be named again; without scores none was used.
     if ":" in (extractor := ctx.params.get("extractor") or "") and not ctx.params["no_score"]:
         again += ["--extractor", shlex.quote(extractor)]
     for option in ctx.command.params:

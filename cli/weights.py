@@ -11,13 +11,13 @@ from .tables import print_table, print_text
 
 @click.group(cls=CommandGroup)
 def weights() -> None:
-    """The trained Inception weights: where they are, and fetching them."""
+    """Find, download and verify the trained Inception weights."""
 
 
 @weights.command()
 @common
 def show(quiet: bool) -> None:
-    """Show where weights are looked for, in order, and which file is taken."""
+    """Show where weights are searched for, in order, and which file is used."""
     del quiet
     from mifid.extractors import find, places
     from mifid.files import size_text
@@ -31,10 +31,10 @@ def show(quiet: bool) -> None:
     )
     found = find()
     if found is None:
-        print_text("None is here: scoring would download them (95 MB). See `mifid weights fetch`.")
+        print_text("No file was found: scoring will download it (95 MB). See mifid weights fetch.")
     else:
         kind = "the published file" if found.published else "NOT the published file"
-        print_text(f"Taken: {found.path} ({found.place}), {kind}, sha256 {found.sha256}")
+        print_text(f"Used: {found.path} ({found.place}), {kind}, sha256 {found.sha256}")
 
 
 @weights.command()
@@ -52,11 +52,9 @@ def fetch(quiet: bool) -> None:
 @common
 @click.pass_context
 def verify(ctx: click.Context, weights: str | None, quiet: bool) -> None:
-    """Check that the file WEIGHTS holds this network's weights.
+    """Check that the file WEIGHTS holds weights of this network.
 
-    Default: the file that scoring would take.
-
-    The exit code is 1 unless it is the published file.
+    The default is the file that scoring uses. The exit code is 1 unless it is the published file.
     """
     del quiet
     from mifid.errors import WeightsError
@@ -64,9 +62,9 @@ def verify(ctx: click.Context, weights: str | None, quiet: bool) -> None:
 
     found = find(weights)
     if found is None:
-        raise WeightsError("no weights are on this machine", hint="Try `mifid weights fetch`.")
+        raise WeightsError("no weights were found", hint="Try `mifid weights fetch`.")
     build_network(load_state_dict(found.path, sha256=found.sha256))
-    print_text(f"{found.path}: weights of the right network, sha256 {found.sha256}")
+    print_text(f"{found.path}: weights of this network, sha256 {found.sha256}")
     if not found.published:
         print_text(
             f"Not the published file, whose sha256 is {PUBLISHED}: scores made with it are not "

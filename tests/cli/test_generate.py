@@ -141,12 +141,12 @@ def test_ctrl_c_says_how_to_go_on_and_it_does(run, monkeypatch):
     monkeypatch.setattr(library.AssemblyLine, "run", interrupted)
     result = run(*BASIC, "--batch-size", "2")
     assert result.exit_code == 130
-    assert "Give the same command again: it goes on from here." in result.stderr
+    assert "Give the same command again" in result.stderr
     monkeypatch.setattr(library.AssemblyLine, "run", whole)
     result = run(*BASIC, "--batch-size", "2")
     assert result.exit_code == 0
     assert "5 pictures with the averaged (EMA) weights, 1 of them in" in result.stdout
-    assert "The other 4 were there from an earlier run." in result.stdout
+    assert "The other 4 are from an earlier run." in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_settings_are_shown_with_our_choices_marked(run):
 def test_our_own_has_no_marks(run):
     result = run("kaggle-5h")
     assert "*" not in result.stdout
-    assert "All of it is ours." in result.stdout
+    assert "All are our choice." in result.stdout
 
 
 def test_json_holds_everything(run):

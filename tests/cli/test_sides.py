@@ -90,12 +90,12 @@ def test_a_range_of_a_side_that_is_not_given_is_refused(run, floats):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["1"], "1 is no range; expected such as 0,1"),
-        (["a,b"], "a,b is no range"),
-        (["0,1,2"], "0,1,2 is no range"),
-        (["real=0,1"], "begins with no side's name"),
+        (["1"], "1 is not a range; expected LOW,HIGH"),
+        (["a,b"], "a,b is not a range"),
+        (["0,1,2"], "0,1,2 is not a range"),
+        (["real=0,1"], "real=0,1 does not begin with the name of a side"),
         (["reference=0,1", "reference=-1,1"], "is a second range for reference"),
-        (["0,1", "-1,1"], "-1,1 is a second range for all sides; one side's is given as SIDE="),
+        (["0,1", "-1,1"], "-1,1 is a second range for all sides"),
     ],
 )
 def test_what_is_no_range_is_a_usage_error(given, said, score, floats):
