@@ -48,7 +48,7 @@ AROUND = {
     "autocast on CUDA": lambda: setting(
         lambda: False, lambda on: torch.set_autocast_enabled("cuda", on), True
     ),
-    "default type": lambda: setting(
+    "default dtype": lambda: setting(
         torch.get_default_dtype, torch.set_default_dtype, torch.float64
     ),
     "default device": lambda: setting(lambda: None, torch.set_default_device, "meta"),

@@ -151,6 +151,6 @@ def test_the_classifier_under_all_of_it(monkeypatch):
 
 def test_every_row_of_the_table_in_the_documentation_is_a_case_here():
     text = (Path(__file__).parents[2] / "docs" / "numerics.md").read_text()
-    table = text.partition("## Whatever surrounds the call")[2].partition("\n## ")[0]
+    table = text.partition("## Isolation from the caller")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| ([^|]+?) +\|", table, re.MULTILINE)[1:]
     assert set(rows) == {*AROUND, "random numbers", "number of threads"}
