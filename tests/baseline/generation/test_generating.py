@@ -491,7 +491,9 @@ def test_as_submitted_is_what_a_submission_gives_back(tmp_path):
     assert as_submitted(photos(2, 8), rules=RULES).shape == (2, 16, 16, 3)
 
 
-@pytest.mark.parametrize("around", ["autocast on the CPU", "default dtype", "default device", "all"])
+@pytest.mark.parametrize(
+    "around", ["autocast on the CPU", "default dtype", "default device", "all"]
+)
 def test_the_archive_is_the_same_whatever_surrounds_the_call(around, checkpoint, tmp_path):
     expected = run(checkpoint, photos(), tmp_path / "plain").path.read_bytes()
     moved = draws()
