@@ -91,7 +91,7 @@ def compare(
         if as_json:
             print_json(comparison.to_json())
         else:
-            print_table(_folded(comparison.headings()), map(_folded, comparison.rows()), folded=[1])
+            print_table(_folded(comparison.headings()), map(_folded, comparison.rows()), names=1)
             print_text("\n".join(unshown(comparison).lines()))
     finally:
         for path in filter(None, (output, page)):

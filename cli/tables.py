@@ -1,100 +1,28 @@
-"""Tables on the terminal, as wide as it is.
-
-Left to itself rich breaks headings within words, and with minimal widths, where they are tight, it
-cuts text off.
-"""
+"""Tables, text and JSON on the terminal."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from rich.measure import Measurement
+
 __all__ = [
-    "fitted",
     "print_json",
     "print_table",
     "print_text",
 ]
 
-Length = Callable[[str], int]
-
-_LONG = 32
-"""Longer words are paths and the like, which may be broken anywhere."""
-
-_NAME = 15
-"""So much of a name is left while other things can still give way."""
-
-
-def fitted(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    room: int,
-    *,
-    folded: Collection[int] = (),
-    length: Length = len,
-) -> list[int]:
-    """Return the columns' widths, in sum no more than ``room``.
-
-    What gives way, in this order: headings, which are wrapped; names in the columns ``folded``;
-    cells, which are wrapped into two lines, then into more; words.
-
-    >>> headings, rows = ["file", "95% interval"], [["runs/one/images.zip", "61.2 to 68.4"]]
-    >>> [fitted(headings, rows, room, folded=[0]) for room in (31, 28, 20)]
-    [[19, 12], [16, 12], [12, 8]]
-    """
-    cells = [[line for row in rows for line in row[i].splitlines()] for i in range(len(headings))]
-    names = [i in folded for i in range(len(headings))]
-    lines = [_longest(column, length) for column in cells]
-    halves = [min(_LONG, _longest(column, lambda line: _half(line, length))) for column in cells]
-    words = [min(_LONG, _longest(" ".join(column).split(), length)) for column in cells]
-    heads = [max(1, _longest(heading.split(), length)) for heading in headings]
-    widths = [
-        max(1, line, _longest(heading.splitlines(), length))
-        for line, heading in zip(lines, headings, strict=True)
-    ]
-    for least in (
-        lines,
-        _either(names, [_NAME] * len(names), lines),
-        _either(names, [_NAME] * len(names), halves),
-        _either(names, heads, halves),
-        _either(names, heads, words),
-        heads,
-    ):
-        widths = _narrowed(widths, list(map(max, least, heads)), room)
-    return _narrowed(widths, [1] * len(heads), room)
-
-
-def _either(which: Sequence[bool], yes: Sequence[int], no: Sequence[int]) -> list[int]:
-    return [a if chosen else b for chosen, a, b in zip(which, yes, no, strict=True)]
-
-
-def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """Take from the widest columns, one by one, as far as each may give, until all fit."""
-    narrowed = list(widths)
-    while sum(narrowed) > room:
-        wide = [i for i, width in enumerate(narrowed) if width > least[i]]
-        if not wide:
-            break
-        narrowed[max(wide, key=narrowed.__getitem__)] -= 1
-    return narrowed
-
-
-def _half(line: str, length: Length) -> int:
-    """Return the width in which a line of text takes two."""
-    words = line.split()
-    splits = (map(" ".join, (words[:i], words[i:])) for i in range(len(words)))
-    return min((_longest(parts, length) for parts in splits), default=0)
-
-
-def _longest(texts: Iterable[str], length: Length) -> int:
-    return max(map(length, texts), default=0)
-
-
 _STYLES = {"refused": "bold red", "warning": "yellow", "ok": "green"}
+
+_PIPE = 100
+"""The width of a table in a pipe; more where long names need it."""
 
 _BETWEEN = 2
 """Spaces that go with a column: before the first, between two, after the last."""
@@ -104,36 +32,91 @@ def print_table(
     headings: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
-    folded: Collection[int] = (),
+    names: int | None = None,
     to_stderr: bool = False,
 ) -> None:
-    """Print rows, wrapped to the terminal's width (100 columns in a pipe).
+    """Print rows, wrapped to the width of the terminal, or to 100 columns in a pipe.
 
-    Columns ``folded`` hold names, which give way before other cells are wrapped.
+    Args:
+        headings: of the columns.
+        rows: cells, as many as headings.
+        names: the column of file names. On a terminal it gets narrower before other cells are
+            wrapped; in a pipe its names stay whole.
+        to_stderr: print to stderr.
     """
     from rich import box
-    from rich.cells import cell_len
     from rich.console import Console
+    from rich.measure import measure_renderables
     from rich.table import Table
     from rich.text import Text
 
     from mifid.formatting import terminal_safe
 
     console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(width=100, stderr=to_stderr)
-    headings, *rows = [tuple(map(terminal_safe, row)) for row in (headings, *rows)]
-    room = console.width - _BETWEEN * len(headings)
-    widths = fitted(headings, rows, room, folded=folded, length=cell_len)
+    if piped := not console.is_terminal:
+        console = Console(stderr=to_stderr, width=1 << 14)
+    # Text, not str: file names may hold what rich would take for markup.
+    lines = [[Text(terminal_safe(c), style=_STYLES.get(c, "")) for c in row] for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading, width in zip(headings, widths, strict=True):
+    measured = []
+    for index, heading in enumerate(map(terminal_safe, headings)):
+        cells = [line[index] for line in lines] or [Text()]
+        measured.append(
+            (
+                measure_renderables(console, console.options, [Text(heading)]),
+                measure_renderables(console, console.options, cells),
+            )
+        )
+    room = (_PIPE if piped else console.width) - _BETWEEN * len(measured)
+    widths = _widths(measured, room, names=names, whole=piped)
+    for heading, width in zip(map(terminal_safe, headings), widths, strict=True):
         # A path cut short is of no use: folded.
         table.add_column(heading, overflow="fold", width=width)
-    for row in rows:
-        # Text, not str: file names may hold what rich would take for markup.
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    with _told_if_full():
+    for line in lines:
+        table.add_row(*line)
+    with _full_disk_reported():
         console.print(table)
+
+
+_LONG = 32
+"""Longer words are paths and the like, which may be broken anywhere."""
+
+_NAME = 15
+"""The least width of the column of names, as long as other columns can get narrower."""
+
+
+def _widths(
+    measured: Sequence[tuple[Measurement, Measurement]],
+    room: int,
+    *,
+    names: int | None,
+    whole: bool,
+) -> list[int]:
+    """Return the widths of the columns: in sum ``room``, or less, or as little as words allow.
+
+    Headings are wrapped first, then names, then cells; words are broken only on a terminal. Rich
+    by itself makes the widest columns equally narrow, and breaks the words of headings for it.
+
+    Args:
+        measured: each column's longest word and line, in its heading and in its cells.
+        room: for the columns in sum.
+        names: the column of names.
+        whole: names and words are not broken.
+    """
+    lines = [max(1, head.minimum, cells.maximum) for head, cells in measured]
+    words = [max(1, head.minimum, min(_LONG, cells.minimum)) for head, cells in measured]
+    folded = list(lines)
+    if names is not None:
+        words[names] = lines[names] if whole else max(measured[names][0].minimum, _NAME)
+        folded[names] = min(lines[names], words[names])
+    widths = [max(line, head.maximum) for line, (head, _) in zip(lines, measured, strict=True)]
+    for least in (lines, folded, words, *([] if whole else [[1] * len(lines)])):
+        while sum(widths) > room:
+            wide = [i for i, width in enumerate(widths) if width > least[i]]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def print_text(text: str, *, err: bool = False, bold: bool = False) -> None:
@@ -144,7 +127,7 @@ def print_text(text: str, *, err: bool = False, bold: bool = False) -> None:
     """
     from mifid.formatting import terminal_safe
 
-    with _told_if_full():
+    with _full_disk_reported():
         click.secho(terminal_safe(text), err=err, bold=bold or None)
 
 
@@ -158,12 +141,12 @@ def print_json(text: str) -> None:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text), indent=2)
-    with _told_if_full():
+    with _full_disk_reported():
         click.echo(text)
 
 
 @contextmanager
-def _told_if_full() -> Iterator[None]:
+def _full_disk_reported() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:  # the reader has had enough, which is no error

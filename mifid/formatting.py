@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["encodable", "listed", "number", "spelled_out", "terminal_safe"]
+__all__ = ["aligned", "encodable", "listed", "number", "spelled_out", "terminal_safe"]
 
 
 def number(value: float | None, decimals: int | None = None, *, flags: str = "") -> str:
@@ -40,6 +40,27 @@ def listed(items: Iterable[str], last: str = "and") -> str:
     """
     *before, end = [*items] or [""]
     return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def aligned(rows: Iterable[Sequence[str]], sides: str) -> list[str]:
+    """Return rows as lines of a table in a fixed-width font.
+
+    Args:
+        rows: of as many cells each.
+        sides: for each column ``"<"``, flush left, or ``">"``, flush right.
+
+    >>> aligned([("FID", "61.2", "low"), ("MiFID", "612.3", "")], "<><")
+    ['FID     61.2  low', 'MiFID  612.3']
+    """
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    columns = list(zip(sides, widths, strict=True))
+    return [
+        "  ".join(
+            f"{cell:{side}{width}}" for cell, (side, width) in zip(row, columns, strict=True)
+        ).rstrip()
+        for row in table
+    ]
 
 
 def encodable(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from mifid import files
 from mifid.errors import setting
 from mifid.files import atomic_write, csv_lines, json_text
-from mifid.formatting import number, terminal_safe
+from mifid.formatting import aligned, number, terminal_safe
 from mifid.inputs import Side
 from mifid.rendering import Command
 from mifid.report import command_line
@@ -361,12 +361,7 @@ class Comparison:
     def text(self) -> str:
         """Return a table, a verdict for each submission, and a summary."""
         rows = [self.headings(), *self.rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*table, "", *self.lines()])
+        return "\n".join([*aligned(rows, "<" * len(rows[0])), "", *self.lines()])
 
     __str__ = text
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mifid.files import json_text
-from mifid.formatting import terminal_safe
+from mifid.formatting import aligned, terminal_safe
 
 __all__ = [
     "HEADINGS",
@@ -136,12 +136,7 @@ class Diagnosis:
     def text(self) -> str:
         """Return both sides, the table and the notes."""
         table = [HEADINGS[:-1], *(row[:-1] for row in self.rows())]
-        widths = [max(len(row[i]) for row in table) for i in range(len(HEADINGS) - 1)]
-        lines = [*self.sides(), ""]
-        for row in table:
-            cells = [f"{row[0]:<{widths[0]}}"]
-            cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
-            lines.append("  ".join(cells).rstrip())
+        lines = [*self.sides(), "", *aligned(table, "<>>>>")]
         told = [f"{row[0]}: {row[-1]}" for row in self.rows() if row[-1]]
         return "\n".join([*lines, "", *told, "", *self.lines()])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mifid.explanation.changes import EFFECTS, Change, InputPair, NumberPair, known
 from mifid.files import json_text
-from mifid.formatting import number, terminal_safe
+from mifid.formatting import aligned, number, terminal_safe
 
 __all__ = ["Explanation"]
 
@@ -65,11 +65,7 @@ class Explanation:
     __str__ = text
 
     def _table(self) -> Iterator[str]:
-        rows = [("", "a", "b", "b - a", "%"), *map(_row, self.numbers)]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        for row in rows:
-            cells = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
-            yield "  ".join([f"{row[0]:<{widths[0]}}", *cells]).rstrip()
+        yield from aligned([("", "a", "b", "b - a", "%"), *map(_row, self.numbers)], "<>>>>")
 
     def _by_effect(self) -> Iterator[list[str]]:
         for effect, meaning in EFFECTS.items():

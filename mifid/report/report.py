@@ -15,7 +15,7 @@ from mifid import files
 from mifid.errors import UnavailableError
 from mifid.evidence import Evidence, PictureTable, TrainingTable
 from mifid.files import append_history, atomic_write, json_text
-from mifid.formatting import terminal_safe
+from mifid.formatting import aligned, terminal_safe
 from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.report.text import score_rows
@@ -189,12 +189,7 @@ class Report:
 
     def text(self) -> str:
         """Return a short table and a line on how to read it."""
-        rows = self.rows()
-        widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-        lines = [
-            f"{name:<{widths[0]}}  {value:>{widths[1]}}  {remark}".rstrip()
-            for name, value, remark in rows
-        ]
+        lines = aligned(self.rows(), "<><")
         reason = self.uncertainty_reason
         if self.fid is not None and reason not in (None, SWITCHED_OFF):
             lines += ["", f"No interval: {reason}."]
