@@ -120,8 +120,9 @@ _EXTRACTION = [
         default="inception",
         show_default=True,
         metavar="NAME",
-        help="inception, inception-random (seeded weights, no download, not comparable with "
-        "Kaggle), or your own as package.module:function.",
+        help="inception, lite0 (EfficientNet-Lite0: trained, no download; not comparable with "
+        "Kaggle), inception-random (seeded weights, for tests), or your own as "
+        "package.module:function.",
     ),
     click.option(
         "--weights",
@@ -135,7 +136,7 @@ _EXTRACTION = [
         default="auto",
         show_default=True,
         metavar="NAME",
-        help="Library that runs inception: torch, openvino (fastest on a CPU), or auto: openvino "
+        help="Library that runs the network: torch, openvino (fastest on a CPU), or auto: openvino "
         "if it is installed and there is no GPU.",
     ),
     click.option(
@@ -143,7 +144,7 @@ _EXTRACTION = [
         type=click.Choice(["exact", "fast"]),
         default="exact",
         show_default=True,
-        help="fast runs inception in bfloat16: a different score from Kaggle's, and marked so.",
+        help="fast runs the network in bfloat16: a different score from Kaggle's, and marked so.",
     ),
     click.option(
         "--device",

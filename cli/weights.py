@@ -11,7 +11,7 @@ from .tables import print_table, print_text
 
 @click.group(cls=CommandGroup)
 def weights() -> None:
-    """Find, download and verify the trained Inception weights."""
+    """Find, download and verify the trained weights."""
 
 
 @weights.command()
@@ -19,7 +19,8 @@ def weights() -> None:
 def show(quiet: bool) -> None:
     """Show where weights are searched for, in order, and which file is used."""
     del quiet
-    from mifid.extractors import find, places
+    from mifid.errors import WeightsError
+    from mifid.extractors import find, find_lite0, places
     from mifid.files import size_text
 
     print_table(
@@ -35,6 +36,11 @@ def show(quiet: bool) -> None:
     else:
         kind = "the published file" if found.published else "NOT the published file"
         print_text(f"Used: {found.path} ({found.place}), {kind}, sha256 {found.sha256}")
+    try:
+        lite0 = find_lite0()
+        print_text(f"lite0: {lite0.path} ({lite0.place}), sha256 {lite0.sha256}")
+    except WeightsError as error:
+        print_text(f"lite0: {error}")
 
 
 @weights.command()

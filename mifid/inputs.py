@@ -296,7 +296,7 @@ def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
                 if _pictures(other) and other_name == "inception":
                     _check_width(file, found, other_name)
                 continue
-            if name == UNKNOWN and _pictures(other) and other_name in EXTRACTORS:
+            if name == UNKNOWN and _pictures(other) and other_name == "inception-random":
                 _check_width(file, found, other_name)
             says = "does not say which network made it" if name == UNKNOWN else f"is of {name}"
             raise CompatibilityError(

@@ -17,7 +17,8 @@ from benchmarks.gpu.stage import Plan, Recorder
 from mifid.extractors import build_network
 from mifid.extractors.devices import exact_float32
 from mifid.extractors.inception import RandomInception
-from mifid.extractors.network import InceptionNetwork, resize
+from mifid.extractors.inception_network import inception_layers
+from mifid.extractors.network import Network, resize
 
 ARITHMETICS = {
     "float32": (torch.float32, False),
@@ -81,7 +82,7 @@ def _unfolded() -> nn.Sequential:
 
 @lru_cache(maxsize=1)
 def _folded() -> nn.Sequential:
-    return InceptionNetwork(build_network(_weights())).trunk
+    return Network(inception_layers(_weights())).trunk
 
 
 def prepared(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

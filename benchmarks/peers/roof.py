@@ -149,8 +149,9 @@ def cost(*, weights: str) -> float:
     import torch
 
     from benchmarks.gpu.network import gigaflop
-    from mifid.extractors import build_network, load_state_dict
-    from mifid.extractors.network import InceptionNetwork
+    from mifid.extractors import load_state_dict
+    from mifid.extractors.inception_network import inception_layers
+    from mifid.extractors.network import Network
 
-    network = InceptionNetwork(build_network(load_state_dict(Path(weights))))
-    return gigaflop(network.trunk, torch.zeros(1, 3, 299, 299))
+    trunk = Network(inception_layers(load_state_dict(Path(weights)))).trunk
+    return gigaflop(trunk, torch.zeros(1, 3, 299, 299))

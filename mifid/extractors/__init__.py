@@ -21,6 +21,7 @@ EXTRACTORS = Registry(
     "extractor",
     {
         "inception": "mifid.extractors.inception:open_inception",
+        "lite0": "mifid.extractors.lite0:open_lite0",
         "inception-random": "mifid.extractors.inception:open_inception_random",
     },
 )
@@ -40,10 +41,10 @@ def open_extractor(
     Args:
         given: a name of :data:`EXTRACTORS`, ``"package.module:function"``, or a callable that
             turns a uint8 tensor (N, 3, H, W) into features (N, D).
-        weights: a file for extractors that have weights.
-        backend: what runs Inception: ``"auto"``, ``"torch"`` or ``"openvino"``.
-        precision: of Inception: ``"exact"`` (float32) or ``"fast"`` (bfloat16, not comparable with
-            Kaggle).
+        weights: a weights file for ``"inception"``.
+        backend: what runs the network: ``"auto"``, ``"torch"`` or ``"openvino"``.
+        precision: of the network: ``"exact"`` (float32) or ``"fast"`` (bfloat16, not comparable
+            with Kaggle).
         progress: where a download is shown.
 
     Raises:
@@ -69,12 +70,12 @@ def open_extractor(
 
     if backend not in {"auto", "torch"}:
         raise InputError(
-            f"backend '{backend}' is for inception; your own extractor runs as it is",
+            f"backend '{backend}' is for mifid's own networks; your extractor runs as it is",
             hint=f"Leave out {setting('backend')}.",
         )
     if choose_precision(precision) != EXACT:
         raise InputError(
-            f"precision '{precision}' is for inception; your own extractor runs as it is",
+            f"precision '{precision}' is for mifid's own networks; your extractor runs as it is",
             hint=f"Leave out {setting('precision')}.",
         )
     function = import_object(given) if isinstance(given, str) else given
@@ -89,15 +90,16 @@ if TYPE_CHECKING:
     from mifid.extractors.devices import choose_device as choose_device
     from mifid.extractors.devices import choose_devices as choose_devices
     from mifid.extractors.inception import InceptionExtractor as InceptionExtractor
-    from mifid.extractors.inception import load_state_dict as load_state_dict
+    from mifid.extractors.inception_network import build_network as build_network
     from mifid.extractors.isolation import isolated as isolated
-    from mifid.extractors.network import build_network as build_network
+    from mifid.extractors.lite0 import find_lite0 as find_lite0
     from mifid.extractors.resize import CLEAN_FID as CLEAN_FID
     from mifid.extractors.resize import PYTORCH_FID as PYTORCH_FID
     from mifid.extractors.resize import RESIZES as RESIZES
     from mifid.extractors.weights import PUBLISHED as PUBLISHED
     from mifid.extractors.weights import fetch as fetch
     from mifid.extractors.weights import find as find
+    from mifid.extractors.weights import load_state_dict as load_state_dict
     from mifid.extractors.weights import places as places
 
 __getattr__, __dir__ = lazy_names(
@@ -106,10 +108,11 @@ __getattr__, __dir__ = lazy_names(
         "base": ["Identity"],
         "classifier": ["logits"],
         "devices": ["choose_device", "choose_devices"],
-        "inception": ["InceptionExtractor", "load_state_dict"],
+        "inception": ["InceptionExtractor"],
+        "inception_network": ["build_network"],
         "isolation": ["isolated"],
-        "network": ["build_network"],
+        "lite0": ["find_lite0"],
         "resize": ["CLEAN_FID", "PYTORCH_FID", "RESIZES"],
-        "weights": ["PUBLISHED", "fetch", "find", "places"],
+        "weights": ["PUBLISHED", "fetch", "find", "load_state_dict", "places"],
     },
 )

@@ -8,46 +8,33 @@ them with integers, one multiplication and one rounding to float32.
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import io
-import zipfile
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, WeightsError, first_line, setting, warn
-from mifid.extractors.backends import BACKENDS, Backend, choose_backend
-from mifid.extractors.base import (
-    EXACT,
-    PRECISIONS,
-    Extractor,
-    Identity,
-    Precision,
-    choose_precision,
-    why_not_exact,
-)
+from mifid.errors import InputError, WeightsError, setting, warn
+from mifid.extractors.base import EXACT, Identity, Precision, why_not_exact
 from mifid.extractors.classifier import Classifier, classifier_of
 from mifid.extractors.isolation import isolated
+from mifid.extractors.network_extractor import NetworkExtractor
 from mifid.extractors.resize import TF1_BILINEAR, choose_resize, why_not_kaggles
-from mifid.extractors.weights import PUBLISHED, Weights, obtain
-from mifid.images import Pixels
+from mifid.extractors.weights import PUBLISHED, Weights, load_state_dict, obtain
 from mifid.progress import Progress
-from mifid.statistics import FeatureMatrix
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 __all__ = [
     "SHA256",
     "InceptionExtractor",
     "RandomInception",
     "TrainedInception",
-    "load_state_dict",
     "open_inception",
     "open_inception_random",
     "random_weights",
@@ -56,10 +43,11 @@ __all__ = [
 AnInception = TypeVar("AnInception", bound="InceptionExtractor")
 
 
-class InceptionExtractor(Extractor):
+class InceptionExtractor(NetworkExtractor):
     """Runs the Inception network of 2015-12-05 on one of several backends.
 
-    Attributes:
+    Args:
+        backend: a name of :data:`mifid.extractors.backends.BACKENDS`, or ``"auto"``.
         resize: how pictures become its input, a name of :data:`mifid.extractors.resize.RESIZES`.
             Kaggle's scores are of TensorFlow 1's alone.
         precision: of its arithmetic, a name of :data:`mifid.extractors.base.PRECISIONS`.
@@ -68,16 +56,22 @@ class InceptionExtractor(Extractor):
     def __init__(
         self, backend: str = "auto", *, resize: str = TF1_BILINEAR, precision: Precision = EXACT
     ) -> None:
-        choose_backend(backend, "cpu")  # refuses unknown ones at once
-        self.resize = choose_resize(resize).name
-        self.precision = choose_precision(precision)
-        self._choice = backend
-        self._loaded: Backend | None = None
-        self._asked: tuple[str, str] | None = None
+        super().__init__(backend, resize=choose_resize(resize), precision=precision)
 
     @abstractmethod
     def state_dict(self) -> Mapping[str, torch.Tensor]:
         """Return the network's weights."""
+
+    def layers(self) -> nn.Sequential:
+        """Build the network's layers of its weights."""
+        from mifid.extractors.inception_network import inception_layers
+
+        return inception_layers(self.state_dict())
+
+    @property
+    def resize(self) -> str:
+        """Name of the resize."""
+        return self.how.name
 
     def with_resize(self: AnInception, resize: str) -> AnInception:
         """Return the same network behind another resize; it is loaded on its own.
@@ -85,68 +79,17 @@ class InceptionExtractor(Extractor):
         Raises:
             InputError: an unknown resize, with the nearest known name.
         """
-        other = copy.copy(self)
-        other.resize = choose_resize(resize).name
-        other._loaded = other._asked = None
+        other = self.unloaded()
+        other.how = choose_resize(resize)
         return other
-
-    @property
-    def dtype(self) -> str:
-        """Type of the network's arithmetic."""
-        return PRECISIONS[self.precision]
 
     def not_comparable(self, own: str | None) -> str | None:
         """Join ``own`` with what else sets scores apart from Kaggle's; None: nothing does."""
         reasons = (own, why_not_kaggles(self.resize), why_not_exact(self.precision))
         return "; ".join(filter(None, reasons)) or None
 
-    @property
-    def backend(self) -> str:
-        """The loaded backend's name; before that, the choice."""
-        return self._loaded.name if self._loaded else self._choice
-
-    @property
-    def batch_size(self) -> int:
-        """The loaded backend's."""
-        return self._ready().batch_size
-
-    @property
-    def in_flight(self) -> int:
-        """The loaded backend's."""
-        return self._ready().in_flight
-
-    def load(self, device: str = "auto") -> str:
-        """Load the network; again only if another device is asked for."""
-        name = choose_backend(self._choice, device)
-        if self._loaded is None or self._asked != (name, device):
-            key = self.identity.weights_sha256
-            assert key is not None
-            backend: Backend = BACKENDS[name](
-                self.state_dict,
-                key=key,
-                device=device,
-                resize=choose_resize(self.resize),
-                precision=self.precision,
-            )
-            self._loaded, self._asked = backend, (name, device)
-        return self._loaded.device
-
-    def __call__(self, pixels: Pixels) -> FeatureMatrix:
-        """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
-        return self._ready()(pixels)
-
-    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
-        """Start on pictures; what is returned waits for their features."""
-        return self._ready().submit(pixels)
-
-    def _ready(self) -> Backend:
-        if self._loaded is None:
-            self.load()
-        assert self._loaded is not None
-        return self._loaded
-
     def classifier(self) -> Classifier:
-        """The last layer's weights (1008, 2048), kept on disk.
+        """Return the last layer's weights (1008, 2048), kept on disk.
 
         Raises:
             WeightsError: the weights cannot be read.
@@ -206,66 +149,6 @@ class TrainedInception(InceptionExtractor):
         return load_state_dict(self.weights.path, sha256=self.weights.sha256)
 
 
-def load_state_dict(path: Path, *, sha256: str | None = None) -> Mapping[str, torch.Tensor]:
-    """Read tensors by name; a file that holds code is refused (``weights_only=True``).
-
-    Args:
-        path: of a file that ``torch.save`` wrote.
-        sha256: what the file had when it was looked at; None: any.
-
-    Raises:
-        WeightsError: the file is no state dict, is damaged, or is another file by now.
-    """
-    import torch
-
-    try:
-        content = path.read_bytes()  # once: what is hashed is what is loaded
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
-    if sha256 not in {None, hashlib.sha256(content).hexdigest()}:
-        raise WeightsError(
-            f"{path} changed while it was read", hint="Let what writes it finish first."
-        )
-    _check_kind(content, path)
-    try:
-        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # damage can make torch raise nearly anything
-        raise _unreadable(path, first_line(error)) from error
-    if not isinstance(loaded, dict) or not all(torch.is_tensor(v) for v in loaded.values()):
-        raise WeightsError(
-            f"{path} is no state dict: it holds a {type(loaded).__name__}",
-            hint="Expected a dict of tensors, as pt_inception-2015-12-05-6726825d.pth is.",
-        )
-    return loaded
-
-
-def _check_kind(content: bytes, path: Path) -> None:
-    """Refuse what is no file of torch's, or a damaged one: torch looks at no checksum."""
-    if content.startswith(b"\x80"):  # a pickle, as torch wrote before version 1.6
-        return
-    if not content.startswith(b"PK\x03\x04"):
-        raise _unreadable(path, f"it begins with {content[:16]!r}")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            damaged = archive.testzip()
-    except Exception as error:  # damage can make zipfile raise nearly anything
-        raise _unreadable(path, first_line(error)) from error
-    if damaged is not None:
-        raise _unreadable(path, f"the checksum of {damaged} is another")
-    if not any(name.endswith("data.pkl") for name in names):
-        held = ", ".join(names[:4]) or "nothing"
-        raise _unreadable(path, f"it is a zip (such as .npz) that torch did not write: {held}")
-
-
-def _unreadable(path: Path, why: str) -> WeightsError:
-    return WeightsError(
-        f"{path} cannot be read as network weights: {why}",
-        hint="Expected a .pth file that torch.save wrote, whole; `mifid weights fetch` gets the "
-        "published one.",
-    )
-
-
 SEED = 20151205
 SHA256 = "1e78531b9a9f218c12b2ed1ff1ebc900742b9ade038a5d6e644f2f41a2736005"
 """Of the weights' bytes in the network's order."""
@@ -312,7 +195,7 @@ class RandomInception(InceptionExtractor):
         """
         import torch
 
-        from mifid.extractors.network import parameter_shapes
+        from mifid.extractors.inception_network import parameter_shapes
 
         drawn = random_weights(parameter_shapes())
         sha256 = weights_sha256(drawn)

@@ -22,7 +22,6 @@ from mifid.registry import suggest
 
 __all__ = [
     "CLEAN_FID",
-    "INPUT_SIZE",
     "PYTORCH_FID",
     "RESIZES",
     "TF1_BILINEAR",
@@ -35,9 +34,6 @@ __all__ = [
     "two_taps",
     "why_not_kaggles",
 ]
-
-INPUT_SIZE = 299
-"""Side of the network's input, in pixels."""
 
 TF1_BILINEAR = "tensorflow1-bilinear-299"
 PYTORCH_FID = "pytorch-bilinear-299"
@@ -54,18 +50,21 @@ class Resize:
     Attributes:
         name: in reports and fingerprints.
         title: in tables.
-        matrix: (in_size, out_size) -> the (out_size, in_size) float32 matrix of one axis.
+        matrix: (in_size, out_size) -> the (out_size, in_size) float32 matrix of one axis; None:
+            the extractor resizes pictures before they come to a backend.
         centre: what becomes 0: the input is ``(x - centre) / scale``.
         scale: half of the range that becomes -1..1.
         clipped: whether resized values are cut to 0..255, which bicubic weights overshoot.
+        size: side of the network's input, in pixels.
     """
 
     name: str
     title: str
-    matrix: Callable[[int, int], Matrix]
+    matrix: Callable[[int, int], Matrix] | None
     centre: float = 128.0
     scale: float = 128.0
     clipped: bool = False
+    size: int = 299
 
 
 @lru_cache(maxsize=32)

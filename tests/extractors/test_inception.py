@@ -11,7 +11,8 @@ from mifid.demo import landscape, painting
 from mifid.extractors import open_extractor
 from mifid.extractors.backends import BACKENDS
 from mifid.extractors.inception import SHA256, RandomInception, weights_sha256
-from mifid.extractors.network import _TRUNK, resize
+from mifid.extractors.inception_network import _TRUNK
+from mifid.extractors.network import resize
 from mifid.metrics.frechet import frechet_distance
 
 pytestmark = pytest.mark.network

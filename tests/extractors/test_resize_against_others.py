@@ -10,7 +10,8 @@ from mifid.errors import InputError
 from mifid.extractors.backends import BACKENDS
 from mifid.extractors.base import EXACT
 from mifid.extractors.inception import SHA256, RandomInception, TrainedInception
-from mifid.extractors.network import InceptionNetwork, build_network, resize
+from mifid.extractors.inception_network import inception_layers
+from mifid.extractors.network import Network, resize
 from mifid.extractors.resize import (
     CLEAN_FID,
     PYTORCH_FID,
@@ -196,7 +197,7 @@ def test_features_are_pytorch_fids_on_the_same_weights(by_resize, drawn, weights
 @pytest.mark.network
 def test_features_are_those_of_what_pillow_resized(by_resize, drawn, weights):
     """clean-fid: floats as Pillow gives them, (x - 128) / 128, the same layers."""
-    trunk = InceptionNetwork(build_network(weights)).trunk
+    trunk = Network(inception_layers(weights)).trunk
     resized = by_pillow(drawn.transpose(0, 3, 1, 2).astype(np.float32))
     with torch.inference_mode():
         expected = trunk((torch.from_numpy(resized) - 128) / 128).flatten(1).numpy()

@@ -10,8 +10,9 @@ import torch
 
 from mifid.errors import InputError, MifidWarning, WeightsError
 from mifid.extractors import open_extractor, weights
-from mifid.extractors.inception import TrainedInception, load_state_dict
-from mifid.extractors.network import build_network, parameter_shapes
+from mifid.extractors.inception import TrainedInception
+from mifid.extractors.inception_network import build_network, parameter_shapes
+from mifid.extractors.weights import load_state_dict
 from mifid.files import cache_folder
 from mifid.progress import Silent
 
@@ -94,7 +95,7 @@ def test_without_a_network_every_way_out_is_listed(offline, monkeypatch, tmp_pat
         "weights",
         "MIFID_WEIGHTS",
         "/kaggle/input",
-        "inception-random",
+        "lite0",
         "hub",
         str(cache_folder() / "weights"),
     ):

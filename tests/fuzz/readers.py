@@ -122,7 +122,7 @@ def _checkpoint(path: Path, _: Random) -> object:
 
 
 def _weights(path: Path, _: Random) -> object:
-    from mifid.extractors.inception import load_state_dict
+    from mifid.extractors.weights import load_state_dict
 
     return load_state_dict(path)
 

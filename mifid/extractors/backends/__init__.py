@@ -1,4 +1,4 @@
-"""What runs the Inception network: one file a backend, and a line in the table.
+"""What runs a network: one file a backend, and a line in the table.
 
 All compute the same function; in float32 their features differ by rounding, within bounds that
 tests hold. `auto` takes OpenVINO where it is installed and there is no accelerator, else torch.
@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,15 +20,17 @@ from mifid.registry import Registry, suggest
 from mifid.statistics import FeatureMatrix
 
 if TYPE_CHECKING:
-    import torch
+    from torch import nn
 
-__all__ = ["BACKENDS", "Backend", "ReadWeights", "choose_backend"]
+__all__ = ["BACKENDS", "Backend", "ReadLayers", "choose_backend"]
 
-ReadWeights = Callable[[], "Mapping[str, torch.Tensor]"]
+ReadLayers = Callable[[], "nn.Sequential"]
+"""Reads the weights and returns the network's layers: input (N, 3, S, S) -> (N, D, 1, 1), float32.
+The last of them averages over the picture."""
 
 
 class Backend(Protocol):
-    """A loaded network: uint8 pixels (N, H, W, 3) -> float32 features (N, 2048)."""
+    """A loaded network: uint8 pixels (N, H, W, 3) -> float32 features (N, D)."""
 
     name: str
     device: str
@@ -52,7 +54,7 @@ BACKENDS = Registry(
         "openvino": "mifid.extractors.backends.openvino_backend:OpenVinoBackend",
     },
 )
-"""name -> f(read_weights, *, key, device, resize, precision) -> Backend.
+"""name -> f(read_layers, *, key, device, resize, precision) -> Backend.
 
 ``key`` is the SHA-256 of the weights, ``resize`` a :class:`mifid.extractors.resize.Resize`,
 ``precision`` a name of :data:`mifid.extractors.base.PRECISIONS`.

@@ -23,9 +23,9 @@ import numpy as np
 
 from mifid.cache import NetworkCache
 from mifid.errors import InputError, first_line, setting, warn
-from mifid.extractors.backends import ReadWeights
+from mifid.extractors.backends import ReadLayers
 from mifid.extractors.base import EXACT, Precision, no_bfloat16
-from mifid.extractors.resize import INPUT_SIZE, Matrix, Resize, two_taps
+from mifid.extractors.resize import Matrix, Resize, two_taps
 from mifid.files import cache_folder, sha256_of_file
 from mifid.images import Pixels
 from mifid.machine import can_start_python, python_environment
@@ -78,18 +78,19 @@ def _core_of(openvino: Any) -> Any:
     return openvino.Core()
 
 
-def obtain_model(core: Any, read_weights: ReadWeights, key: str) -> Any:
+def obtain_model(core: Any, read_layers: ReadLayers, size: int, key: str) -> Any:
     """Return the network from its normalised input to its pooled features.
 
     Args:
         core: OpenVINO's.
-        read_weights: reads the state dict; called only where there is nothing on disk.
+        read_layers: reads the weights; called only where there is nothing on disk.
+        size: side of the network's input, in pixels.
         key: SHA-256 of the weights.
 
     Raises:
         WeightsError: the weights cannot be read, or are another network's.
     """
-    return _kept(core, key) or _converted(core, read_weights, key)
+    return _kept(core, key) or _converted(core, read_layers, size, key)
 
 
 def _folder(key: str) -> Path:
@@ -123,7 +124,7 @@ def _kept(core: Any, key: str) -> Any | None:
         return None
 
 
-def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
+def _converted(core: Any, read_layers: ReadLayers, size: int, key: str) -> Any:
     """Convert the network, and keep it where that is possible."""
     model = None
     folder = _folder(key)
@@ -133,24 +134,24 @@ def _converted(core: Any, read_weights: ReadWeights, key: str) -> Any:
         with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=folder.parent) as temporary:
             new = Path(temporary, "new")
             new.mkdir()
-            if not _converted_apart(read_weights, new):
-                model = _convert(read_weights)
+            if not _converted_apart(read_layers, size, new):
+                model = _convert(read_layers, size)
                 _save(model, new)
             os.rename(new, folder)
     except (OSError, RuntimeError) as error:
         if not os.path.isdir(folder):  # else another run was quicker
             warn(f"the converted network could not be kept: {first_line(error)}", stacklevel=5)
     # What was kept and what was not must be the same network to the last bit: load it back.
-    return _kept(core, key) or model or _convert(read_weights)
+    return _kept(core, key) or model or _convert(read_layers, size)
 
 
-def _converted_apart(read_weights: ReadWeights, folder: Path) -> bool:
+def _converted_apart(read_layers: ReadLayers, size: int, folder: Path) -> bool:
     """Convert in a process of its own; False: it could not, and this one is to find out why."""
     if "torch" in sys.modules or not can_start_python():
         return False
     code = f"from {__name__} import _be_converter; _be_converter()"
     try:
-        task = pickle.dumps((read_weights, str(folder), os.getpid()))
+        task = pickle.dumps((read_layers, size, str(folder), os.getpid()))
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
             input=task,
@@ -164,8 +165,8 @@ def _converted_apart(read_weights: ReadWeights, folder: Path) -> bool:
 
 
 def _be_converter() -> None:
-    read_weights, folder, parent = pickle.load(sys.stdin.buffer)
-    model = _convert(read_weights)
+    read_layers, size, folder, parent = pickle.load(sys.stdin.buffer)
+    model = _convert(read_layers, size)
     if os.getppid() == parent:
         _save(model, Path(folder))
     else:  # it was killed, and nobody will want this, nor remove the folder for it
@@ -178,14 +179,14 @@ def _save(model: Any, folder: Path) -> None:
     (folder / "sha256.json").write_text(json.dumps(hashes))
 
 
-def _convert(read_weights: ReadWeights) -> Any:
+def _convert(read_layers: ReadLayers, size: int) -> Any:
     import torch
 
-    from mifid.extractors.network import InceptionNetwork, build_network
+    from mifid.extractors.network import Network
 
     openvino = import_openvino()
-    trunk = InceptionNetwork(build_network(read_weights())).trunk
-    example = torch.zeros(2, 3, INPUT_SIZE, INPUT_SIZE)
+    trunk = Network(read_layers()).trunk
+    example = torch.zeros(2, 3, size, size)
     batch = torch.export.Dim("batch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and OpenVINO's about each other's versions
@@ -203,7 +204,7 @@ class OpenVinoBackend:
 
     def __init__(
         self,
-        read_weights: ReadWeights,
+        read_layers: ReadLayers,
         *,
         key: str,
         device: str,
@@ -217,13 +218,13 @@ class OpenVinoBackend:
             )
         self._core = obtain_core()
         hint = self._hint(precision)
-        self._network = self._request(obtain_model(self._core, read_weights, key), hint)
+        self._network = self._request(obtain_model(self._core, read_layers, resize.size, key), hint)
         self._resize = lru_cache(maxsize=16)(
             lambda h, w: self._request(_resize_model(h, w, resize), "f32")
         )
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:
-        """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
+        """uint8 (N, H, W, 3) -> float32 (N, D)."""
         resize = self._resize(*pixels.shape[1:3])
         resize.infer([np.ascontiguousarray(pixels)])
         self._network.set_input_tensor(resize.get_output_tensor())
@@ -251,16 +252,17 @@ class OpenVinoBackend:
 
 
 def _resize_model(height: int, width: int, how: Resize) -> Any:
-    """Resize and scaling: uint8 (N, H, W, 3) -> float32 (N, 3, 299, 299)."""
+    """Resize and scaling: uint8 (N, H, W, 3) -> float32 (N, 3, S, S)."""
     openvino = import_openvino()
     ops = openvino.opset13
-    rows, columns = (how.matrix(size, INPUT_SIZE) for size in (height, width))
     pixels = ops.parameter([-1, height, width, 3], np.uint8)
     planes = ops.transpose(ops.convert(pixels, np.float32), np.array([0, 3, 1, 2]))
-    resized = _mix_rows(rows, ops.matmul(planes, ops.constant(columns), False, True))
+    if how.matrix is not None:
+        rows, columns = (how.matrix(size, how.size) for size in (height, width))
+        planes = _mix_rows(rows, ops.matmul(planes, ops.constant(columns), False, True))
     if how.clipped:
-        resized = ops.clamp(resized, 0.0, 255.0)
-    scaled = ops.divide(ops.subtract(resized, np.float32(how.centre)), np.float32(how.scale))
+        planes = ops.clamp(planes, 0.0, 255.0)
+    scaled = ops.divide(ops.subtract(planes, np.float32(how.centre)), np.float32(how.scale))
     return openvino.Model([scaled], [pixels])
 
 

@@ -18,18 +18,17 @@ import torch
 from torch import Tensor
 
 from mifid.errors import first_line, warn
-from mifid.extractors.backends import ReadWeights
+from mifid.extractors.backends import ReadLayers
 from mifid.extractors.base import DEFAULT_BATCH_SIZE, EXACT, Precision, no_bfloat16
 from mifid.extractors.devices import as_tensor, choose_devices, in_parts
 from mifid.extractors.isolation import isolated
-from mifid.extractors.network import InceptionNetwork, build_network
+from mifid.extractors.network import Network
 from mifid.extractors.resize import Resize
 from mifid.images import Pixels
 from mifid.statistics import FeatureMatrix
 
 __all__ = [
     "Lane",
-    "Network",
     "TorchBackend",
     "Worker",
 ]
@@ -37,8 +36,8 @@ __all__ = [
 _MOST_GRAPHS = 4  # each holds the memory of all that the network computes for one batch
 
 
-class Network(Protocol):
-    """On one device, row by row independent."""
+class OneDevice(Protocol):
+    """A network on one device, row by row independent."""
 
     def prepare(self, pixels: Tensor) -> Tensor:
         """uint8 (N, 3, H, W) -> input of one size, whatever that of the pictures."""
@@ -55,7 +54,7 @@ class Worker:
         device: where it is.
     """
 
-    def __init__(self, network: Network, device: torch.device) -> None:
+    def __init__(self, network: OneDevice, device: torch.device) -> None:
         self.device = device
         self._network = network
         self._limit: int | None = None  # rows that fit in memory, once that is known
@@ -108,7 +107,7 @@ class Worker:
 class _Graph:
     """A network's work on batches of one size, recorded."""
 
-    def __init__(self, network: Network, x: Tensor) -> None:
+    def __init__(self, network: OneDevice, x: Tensor) -> None:
         self._input = x.clone()
         self._graph = torch.cuda.CUDAGraph()
         # A stream of the input's device: torch's own for this belongs to the first device that
@@ -202,7 +201,7 @@ _LANES = 2  # a device: one batch is brought while another is computed
 
 
 class TorchBackend:
-    """Batch normalisation folded, channels last, true float32 unless ``fast`` is asked for.
+    """Channels last, true float32 unless ``fast`` is asked for.
 
     Several devices, as in ``"cuda:0,cuda:1"`` or ``"cuda:all"``, take batches in turn.
     """
@@ -211,7 +210,7 @@ class TorchBackend:
 
     def __init__(
         self,
-        read_weights: ReadWeights,
+        read_layers: ReadLayers,
         *,
         key: str,
         device: str,
@@ -226,13 +225,13 @@ class TorchBackend:
         self.in_flight = len(devices) * (_LANES if on_cuda else 1)
         if precision != EXACT:
             _check_bfloat16(devices)
-        network = InceptionNetwork(build_network(read_weights()), resize, precision)
+        network = Network(read_layers(), resize, precision)
         networks = [network, *(copy.deepcopy(network) for _ in devices[1:])]
         workers = [Worker(n.to(each), each) for n, each in zip(networks, devices, strict=True)]
         self._lanes = cycle([Lane(worker) for _ in range(_LANES) for worker in workers])
 
     def __call__(self, pixels: Pixels) -> FeatureMatrix:
-        """uint8 (N, H, W, 3) -> float32 (N, 2048)."""
+        """uint8 (N, H, W, 3) -> float32 (N, D)."""
         return self.submit(pixels)()
 
     def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
