@@ -16,23 +16,14 @@ from .options import (
     limit,
     make_progress,
     memorization,
-    prepare_extractor,
-    prepare_intervals,
+    reference,
 )
 from .tables import print_json, print_table, print_text
 
 
 @click.command()
 @click.argument("submissions", nargs=-1, required=True)
-@click.option(
-    "--ref",
-    "reference",
-    required=True,
-    multiple=True,
-    metavar="PATH",
-    help="The real pictures, in any form that a submission may have, or a file of "
-    "`mifid reference build`. If given several times, all together are one set.",
-)
+@reference("a submission may have, or a file of `mifid reference build`.")
 @memorization
 @limit
 @intervals
@@ -56,12 +47,10 @@ from .tables import print_json, print_table, print_text
 def compare(
     *,
     submissions: tuple[str, ...],
-    reference: tuple[str, ...],
+    reference: str | list[str],
     as_json: bool,
     output: str | None,
     page: str | None,
-    extractor: str,
-    no_cache: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -81,11 +70,9 @@ def compare(
     check_outputs({"-o": (output, check_output), "--report": (page, check_output)})
     comparison = compare_submissions(
         submissions,
-        reference[0] if len(reference) == 1 else list(reference),
-        extractor=prepare_extractor(extractor),
-        cache=not no_cache,
+        reference,
         progress=make_progress(silent=quiet),
-        **prepare_intervals(settings),
+        **settings,
     )
     try:
         if as_json:

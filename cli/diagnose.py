@@ -13,7 +13,7 @@ from .options import (
     json_option,
     limit,
     make_progress,
-    prepare_extractor,
+    reference,
     seed,
 )
 from .tables import print_json, print_table, print_text
@@ -23,15 +23,7 @@ __all__ = ["diagnose"]
 
 @click.command()
 @click.argument("images")
-@click.option(
-    "--ref",
-    "reference",
-    required=True,
-    multiple=True,
-    metavar="PATH",
-    help="The real pictures, in any form that IMAGES may have. With a file of `mifid reference "
-    "build`, resizes are not measured. If given several times, all together are one set.",
-)
+@reference("IMAGES may have. With a file of `mifid reference build`, resizes are not measured.")
 @limit
 @seed
 @json_option
@@ -47,11 +39,9 @@ __all__ = ["diagnose"]
 def diagnose(
     *,
     images: str,
-    reference: tuple[str, ...],
+    reference: str | list[str],
     as_json: bool,
     output: str | None,
-    extractor: str,
-    no_cache: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -71,9 +61,7 @@ def diagnose(
         check_output(output)
     diagnosis = diagnose_images(
         images,
-        reference[0] if len(reference) == 1 else list(reference),
-        extractor=prepare_extractor(extractor),
-        cache=not no_cache,
+        reference,
         progress=make_progress(silent=quiet),
         **settings,
     )

@@ -277,7 +277,7 @@ def _option_names(command: click.Command) -> dict[str, str]:
                 if named.startswith("-") or name not in found:  # options go before arguments
                     found[name] = named
         return found
-    names = {(p.name or "").removeprefix("no_"): _named(p) for p in command.params}
+    names = {p.name or "": _named(p) for p in command.params}
     return names | SHORTHANDS if "settings" in names else names
 
 

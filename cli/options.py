@@ -1,4 +1,4 @@
-"""Options that several commands share, and their conversion for the library."""
+"""Options that several commands share; each has the name and value of the library's argument."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ __all__ = [
     "make_progress",
     "memorization",
     "prepare_extractor",
-    "prepare_intervals",
+    "reference",
     "seed",
+    "switch_off",
 ]
 
 force = click.option(
@@ -37,6 +38,18 @@ force = click.option(
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON on stdout.")
+
+
+def switch_off(name: str, *, help: str) -> Callable[[Command], Command]:
+    """Return the option ``--no-name``, with which the argument ``name`` is False."""
+    return click.option(
+        f"--no-{name}",
+        name,
+        is_flag=True,
+        callback=lambda _ctx, _param, given: not given,
+        help=help,
+    )
+
 
 _LABELS = ("generated", "reference", "memorization_reference", "held_out")
 
@@ -120,6 +133,7 @@ _EXTRACTION = [
         default="inception",
         show_default=True,
         metavar="NAME",
+        callback=lambda _ctx, _param, given: prepare_extractor(given),
         help="inception, lite0 (EfficientNet-Lite0: trained, no download; not comparable with "
         "Kaggle), inception-random (seeded weights, for tests), or your own as "
         "package.module:function.",
@@ -166,7 +180,7 @@ _EXTRACTION = [
         help="Decoding threads; processes with a GPU. Default: one per core, at least two.",
     ),
     click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded."),
-    click.option("--no-cache", is_flag=True, help="Do not read or write the cache of features."),
+    switch_off("cache", help="Do not read or write the cache of features."),
 ]
 
 
@@ -186,6 +200,8 @@ _INTERVALS = [
     ),
     click.option(
         "--ci-over",
+        "resample",
+        callback=lambda _ctx, _param, given: _OVER[given],
         type=click.Choice(list(_OVER)),
         default="both",
         show_default=True,
@@ -267,6 +283,24 @@ def extraction_of_one(command: Command) -> Command:
     return _with([_ONE_RANGE, *_EXTRACTION], command)
 
 
+def reference(like: str) -> Callable[[Command], Command]:
+    """Add --ref, whose value is a path, or a list of those that are one set.
+
+    Args:
+        like: what has the same forms, for the help text.
+    """
+    return click.option(
+        "--ref",
+        "reference",
+        required=True,
+        multiple=True,
+        metavar="PATH",
+        callback=lambda _ctx, _param, given: given[0] if len(given) == 1 else list(given),
+        help=f"The real pictures, in any form that {like} If given several times, all together are "
+        "one set.",
+    )
+
+
 def limit(command: Command) -> Command:
     """Add --limit."""
     return _with(_LIMIT, command)
@@ -291,12 +325,6 @@ def _with(options: list[Callable[[Any], Any]], command: Command) -> Command:
     for option in reversed(options):  # the last one applied is listed first
         command = option(command)
     return command
-
-
-def prepare_intervals(settings: dict[str, Any]) -> dict[str, Any]:
-    """Turn --ci-over into the library's ``resample``."""
-    rest = {key: value for key, value in settings.items() if key != "ci_over"}
-    return {**rest, "resample": _OVER[settings["ci_over"]]}
 
 
 def make_progress(*, silent: bool) -> Progress:

@@ -13,7 +13,6 @@ from .options import (
     force,
     limit,
     make_progress,
-    prepare_extractor,
     seed,
 )
 from .tables import print_text
@@ -42,8 +41,6 @@ def reference() -> None:
 def build(
     images: str,
     output: str,
-    extractor: str,
-    no_cache: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -62,8 +59,6 @@ def build(
     built = build_reference(
         images,
         file,
-        extractor=prepare_extractor(extractor),
-        cache=not no_cache,
         progress=make_progress(silent=quiet),
         **settings,
     )

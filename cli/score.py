@@ -17,23 +17,14 @@ from .options import (
     limit,
     make_progress,
     memorization,
-    prepare_extractor,
-    prepare_intervals,
+    reference,
 )
 from .tables import print_json, print_text
 
 
 @click.command()
 @click.argument("images")
-@click.option(
-    "--ref",
-    "reference",
-    required=True,
-    multiple=True,
-    metavar="PATH",
-    help="The real pictures, in any form that IMAGES may have, or a file of `mifid reference "
-    "build`. If given several times, all together are one set.",
-)
+@reference("IMAGES may have, or a file of `mifid reference build`.")
 @memorization
 @limit
 @click.option(
@@ -97,9 +88,7 @@ def score(
     ctx: click.Context,
     /,
     images: str,
-    reference: tuple[str, ...],
-    memorization_reference: str | None,
-    held_out: str | None,
+    reference: str | list[str],
     metrics: str,
     submission: bool,
     as_json: bool,
@@ -108,8 +97,6 @@ def score(
     page: str | None,
     table: str | None,
     training_table: str | None,
-    extractor: str,
-    no_cache: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -149,14 +136,10 @@ def score(
             ctx.exit(1)
     report = score_images(
         images,
-        reference[0] if len(reference) == 1 else list(reference),
-        memorization_reference=memorization_reference,
-        held_out=held_out,
+        reference,
         metrics=[name.strip() for name in metrics.split(",") if name.strip()],
-        extractor=prepare_extractor(extractor),
-        cache=not no_cache,
         progress=progress,
-        **prepare_intervals(settings),
+        **settings,
     )
     report = replace(report, check=found, label=label)
     try:  # files are written even if printing fails, so the number is not lost

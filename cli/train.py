@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from .failures import unshown
-from .options import common, make_progress, prepare_extractor
+from .options import common, make_progress, prepare_extractor, switch_off
 from .tables import print_text
 
 _NOT_IN_CONFIG = {
@@ -102,9 +102,7 @@ _LISTED = 4  # largest entries of a run's folder that are printed
     is_flag=True,
     help="Continue the run in --out; with a longer --steps, --epochs or --budget beyond its end.",
 )
-@click.option(
-    "--no-score", is_flag=True, help="Do not score. The last snapshot then paints the submission."
-)
+@switch_off("score", help="Do not score. The last snapshot then paints the submission.")
 @click.option(
     "--extractor",
     metavar="NAME",
@@ -134,7 +132,6 @@ def train_baseline(
     limit: int | None,
     select_paintings: str | None,
     settings: tuple[str, ...],
-    no_score: bool,
     extractor: str | None,
     quiet: bool,
     **given: Any,
@@ -177,7 +174,6 @@ def train_baseline(
         trained = train(
             **given,
             settings=[*changes, *settings],
-            score=not no_score,
             extractor=extractor and prepare_extractor(extractor),
             progress=make_progress(silent=quiet),
         )
@@ -247,7 +243,7 @@ def _given_again(ctx: click.Context) -> str:
     """Return the given options that config.toml does not hold, quoted for a shell."""
     again: list[str] = []
     # An extractor of the user's own must be named again; without scores none was used.
-    if ":" in (extractor := ctx.params.get("extractor") or "") and not ctx.params["no_score"]:
+    if ":" in (extractor := ctx.params.get("extractor") or "") and ctx.params["score"]:
         again += ["--extractor", shlex.quote(extractor)]
     for option in ctx.command.params:
         given = (

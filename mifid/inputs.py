@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
 from mifid.extractors import EXTRACTORS, Identity
@@ -75,15 +72,6 @@ class GivenSide:
         """The label in words."""
         return self.label.replace("_", " ")
 
-    def content_hash(self) -> str | None:
-        """SHA-256 of features, or of mean and covariance; None: pictures have digests."""
-        if isinstance(self.input, Source | Stream):
-            return None
-        if isinstance(self.input, Features):
-            return self.input.sha256
-        moments = np.concatenate([self.input.mu, self.input.sigma.ravel()])
-        return hashlib.sha256(moments.tobytes()).hexdigest()
-
     def close(self) -> None:
         """Close files."""
         if isinstance(self.input, Source | Stream):
@@ -121,14 +109,13 @@ def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
     return open_images(given, value_range=value_range)
 
 
-def check_limit(limit: int | None) -> None:
-    """Raise InputError for a limit that leaves no distribution."""
+def check_limit(limit: int | None, *, least: int = 2) -> None:
+    """Raise InputError for a limit that is no number of pictures, or less than ``least``."""
     if limit is not None and not hasattr(limit, "__index__"):
         raise InputError(f"{setting('limit')} is {limit!r}; expected a whole number of pictures")
-    if limit is not None and limit < 2:
-        raise InputError(
-            f"{setting('limit')} is {limit}; expected 2 or more: a covariance needs two pictures"
-        )
+    if limit is not None and limit < least:
+        why = ": a covariance needs two pictures" if least == 2 else ""
+        raise InputError(f"{setting('limit')} is {limit}; expected {least} or more{why}")
 
 
 def limited(given: Input, limit: int, seed: int) -> Input:

@@ -722,7 +722,7 @@ def test_features_of_another_network_or_of_an_unknown_one_have_no_inception_scor
 
 
 def test_no_weights_are_sought_for_features_of_another_network(monkeypatch):
-    monkeypatch.setattr("mifid.scoring.open_extractor", None)
+    monkeypatch.setattr("mifid.pipeline.options.open_extractor", None)
     report = mifid.score(cloud(14), cloud(9, 1), metrics=["mifid", "is"], replicates=100)
     assert report.mifid is not None
     assert "which these features come without" in report.metrics["is"].omitted
@@ -733,7 +733,7 @@ def test_weights_that_cannot_be_had_leave_everything_else(monkeypatch):
         raise WeightsError("the weights are not on this machine and cannot be downloaded:\n  url")
 
     provenance = Provenance("inception", "x", None)
-    monkeypatch.setattr("mifid.scoring.open_extractor", no_weights)
+    monkeypatch.setattr("mifid.pipeline.options.open_extractor", no_weights)
     sides = (mifid.Features(cloud(14, s).values, provenance=provenance) for s in (0, 1))
     report = mifid.score(*sides, metrics=["mifid", "is"], replicates=100)
     assert report.mifid is not None

@@ -26,9 +26,8 @@ from benchmarks.pictures import zip_pictures
 from mifid.extractors import Extractor
 from mifid.extractors.devices import exact_float32
 from mifid.images import BatchReader, Source, digests, open_images
-from mifid.pipeline import Settings
+from mifid.pipeline import Options
 from mifid.pipeline.inference import Extraction
-from mifid.progress import Silent
 
 EXTRACTION = "whole extraction"
 BARE = "network alone, on the device, a CUDA graph"
@@ -151,8 +150,8 @@ def _extractions(
 
 
 def _extract(plan: Plan, source: Source, extractor: Extractor, device: str) -> int:
-    settings = Settings(device=device, batch_size=plan.sizes.batch)
-    extraction = Extraction(source, extractor, settings, Silent(), "pictures")
+    options = Options(device=device, batch_size=plan.sizes.batch, progress=False)
+    extraction = Extraction(source, extractor, options, "pictures")
     return len(extraction.gather()[0])
 
 

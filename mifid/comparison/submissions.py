@@ -1,15 +1,18 @@
-"""One reference, and submissions measured against it one after the other."""
+"""Submissions: named, opened, and measured against one reference one after the other."""
 
 from __future__ import annotations
 
+import glob
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from mifid.cache import Cache
 from mifid.comparison.differences import Draws, draw, features_naming, naming, rows_hash
-from mifid.errors import MifidError, UnavailableError, recorded_warnings
+from mifid.errors import InputError, MifidError, UnavailableError, recorded_warnings
 from mifid.evaluation import (
     Numbers,
     check_copies,
@@ -18,16 +21,120 @@ from mifid.evaluation import (
     measure,
     not_comparable,
 )
+from mifid.formatting import encodable
 from mifid.images import Source
 from mifid.inputs import GivenSide, Side
-from mifid.pipeline import Pipeline, compute_side, describe_side
-from mifid.progress import Progress
+from mifid.pipeline import ComputedSide, Options, Pipeline, compute_side
 from mifid.statistics import Computed, Features, Statistics, protocol
 from mifid.uncertainty import MOST_PICTURES, Resampling
 
-__all__ = ["Contest", "Entry", "blamed", "plain_namings"]
+__all__ = [
+    "WANTED",
+    "Contest",
+    "Entry",
+    "Submission",
+    "name_submissions",
+    "open_submissions",
+    "plain_namings",
+]
 
-_WANTED = frozenset({"mifid"})
+WANTED = frozenset({"mifid"})
+"""The metrics of a comparison."""
+
+
+@dataclass(frozen=True)
+class Submission(GivenSide):
+    """A submission, opened: a side whose label is the user's own word, in which underscores stay.
+
+    Attributes:
+        warnings: what was noticed while it was opened.
+    """
+
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The label as it is."""
+        return self.label
+
+
+def name_submissions(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str, Any]:
+    """Give every submission a name of its own.
+
+    Raises:
+        InputError: fewer than two.
+    """
+    if isinstance(submissions, str | os.PathLike):
+        submissions = [submissions]
+    given = list(submissions.values() if isinstance(submissions, Mapping) else submissions)
+    if len(given) < 2:
+        hint = "Give two or more, or use `mifid score` (mifid.score) for one."
+        message = f"there is nothing to compare: {len(given) or 'no'} submission was given"
+        if given and isinstance(given[0], str) and glob.has_magic(given[0]):
+            matches = len(glob.glob(os.path.expanduser(given[0])))
+            hint = f"The pattern matches {matches} files; without quotes each is a submission."
+            if not matches:
+                message = f"no file matches the pattern {given[0]}: there is nothing to compare"
+                hint = "* and ? stand for any letters, ** for folders at any depth."
+        raise InputError(message, hint=hint)
+    if isinstance(submissions, Mapping):
+        return {str(name): value for name, value in submissions.items()}
+    return dict(zip(_told_apart(given), given, strict=True))
+
+
+def _told_apart(given: Sequence[Any]) -> list[str]:
+    """File names; whole paths where those are the same; numbers for the same path twice."""
+    paths = [
+        encodable(os.fspath(item))
+        if isinstance(item, str | os.PathLike)
+        else f"submission {number}"
+        for number, item in enumerate(given, 1)
+    ]
+    short = [os.path.basename(os.path.normpath(path)) for path in paths]
+    often = Counter(short)
+    names: list[str] = []
+    for path, name in zip(paths, short, strict=True):
+        wanted = name if often[name] == 1 else path
+        again, number = wanted, 1
+        while again in names:
+            number += 1
+            again = f"{wanted} ({number})"
+        names.append(again)
+    return names
+
+
+@contextmanager
+def open_submissions(given: Mapping[str, Any], options: Options) -> Iterator[dict[str, Submission]]:
+    """Open submissions until the end of the block.
+
+    They come in the order of their names, so that nothing depends on the order they are given in.
+
+    Raises:
+        MifidError: one cannot be opened; the message names it.
+    """
+    with ExitStack() as files:
+        opened = {}
+        for name in sorted(given):
+            title = f"submission {name}"
+            with _blamed(title), recorded_warnings() as noticed:
+                side = files.enter_context(options.opened("submission", given[name]))
+            opened[name] = Submission(
+                title, side.description, side.input, side.given, side.available, tuple(noticed)
+            )
+        yield opened
+
+
+@contextmanager
+def _blamed(title: str) -> Iterator[None]:
+    """Name the side in an error that concerns one of many, unless it does so itself."""
+    try:
+        yield
+    except MifidError as error:
+        if title in error.message:
+            raise
+        # Sides are opened as "submission": that one word would say less than the title.
+        message = error.message.removeprefix("submission: ")
+        raise type(error)(f"{title}: {message}", hint=error.hint) from error
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -71,32 +178,33 @@ class Contest:
     different numbers of pictures (equalizing.py).
 
     Attributes:
-        known: ``"reference"`` and, if given, ``"memorization_reference"``.
+        references: ``"reference"`` and, if given, ``"memorization_reference"``.
         pipeline: turns pictures into features; None if there are no pictures.
         epsilon: the threshold of the memorization distance.
         resampling: how replicates are made.
         plain: the namings (:func:`plain_namings`) whose pictures are drawn in the order of rows.
-        cache: None: nothing is kept.
-        progress: where work is shown.
+        options: of the comparison.
         seconds: wall times are added by stage.
-        sides: what ``known`` was computed from.
         protocol: what the first submission was computed with.
         not_comparable: why a score is not Kaggle's, the first reason met; None if all are.
     """
 
-    known: Mapping[str, Computed]
+    references: Mapping[str, ComputedSide]
     pipeline: Pipeline | None
     epsilon: float
     resampling: Resampling
     plain: frozenset[str]
-    cache: Cache | None
-    progress: Progress
+    options: Options
     seconds: MutableMapping[str, float]
-    sides: Mapping[str, GivenSide] = field(default_factory=dict)
     protocol: Mapping[str, object] = field(init=False, default_factory=dict)
     not_comparable: str | None = field(init=False, default=None)
 
-    def measure(self, sides: Mapping[str, GivenSide], *, keep: bool) -> list[Entry]:
+    @property
+    def known(self) -> dict[str, Computed]:
+        """What the references hold, by label."""
+        return {label: side.computed for label, side in self.references.items()}
+
+    def measure(self, sides: Mapping[str, Submission], *, keep: bool) -> list[Entry]:
         """Measure every submission; with ``keep`` its features are held on to.
 
         Raises:
@@ -104,21 +212,24 @@ class Contest:
         """
         entries: list[Entry] = []
         for name, side in sides.items():
-            with blamed(side.title), recorded_warnings() as warned:
+            with _blamed(side.title), recorded_warnings() as warned:
                 entry = self._entry(name, side, entries, keep)
                 network = self.known["reference"].provenance.extractor
                 check_threshold(network, entry.numbers.memorization_distance, self.epsilon)
-            entries.append(replace(entry, warnings=tuple(warned)))
+            entries.append(replace(entry, warnings=(*side.warnings, *warned)))
         return entries
 
     def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry], keep: bool) -> Entry:
-        computed = compute_side(side, self.pipeline)
-        shown = describe_side(side, computed, self.pipeline)
+        found = compute_side(side, self.pipeline)
+        computed, shown = found.computed, found.description
         self.protocol = self.protocol or protocol(computed.provenance)
         self.not_comparable = self.not_comparable or not_comparable(
             {**self.known, "generated": computed}, self.epsilon
         )
-        self._check(side, computed, shown)
+        check_pictures(found)
+        check_copies(
+            {**self.references, "generated": found}, wanted=WANTED, blamed=f"{side.title}: "
+        )
         contents = _contents(shown, computed)
         for entry in earlier:
             if entry.contents & contents:  # the same to the last digit, whatever the order of rows
@@ -128,7 +239,7 @@ class Contest:
             generated=computed,
             reference=self.known["reference"],
             training=self._training,
-            wanted=_WANTED,
+            wanted=WANTED,
             epsilon=self.epsilon,
             seconds=spent,
         )
@@ -139,22 +250,6 @@ class Contest:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
         features = computed if keep and isinstance(computed, Features) else None
         return Entry(name, shown, numbers, contents, draws, reason, features)
-
-    def _check(self, side: GivenSide, computed: Computed, shown: Side) -> None:
-        """Warn of what speaks against one submission."""
-        check_pictures(side, computed, self.pipeline)
-        check_copies(
-            {**self.sides, "generated": side},
-            {**self.known, "generated": computed},
-            {
-                label: describe_side(of, self.known[label], self.pipeline)
-                for label, of in self.sides.items()
-            }
-            | {"generated": shown},
-            self.pipeline,
-            wanted=_WANTED,
-            blamed=f"{side.title}: ",
-        )
 
     @property
     def _training(self) -> Computed:
@@ -181,8 +276,8 @@ class Contest:
                 resampling=self.resampling,
                 naming=called,
                 shuffled=called not in self.plain,
-                cache=self.cache,
-                progress=self.progress,
+                cache=self.options.store,
+                progress=self.options.reporter,
             )
         except UnavailableError as error:
             return None, error.message
@@ -205,19 +300,6 @@ class Contest:
                     "computed only when a level is given"
                 )
         return None
-
-
-@contextmanager
-def blamed(title: str) -> Iterator[None]:
-    """Name the side in an error that concerns one of many, unless it does so itself."""
-    try:
-        yield
-    except MifidError as error:
-        if title in error.message:
-            raise
-        # Sides are opened as "submission": that one word would say less than the title.
-        message = error.message.removeprefix("submission: ")
-        raise type(error)(f"{title}: {message}", hint=error.hint) from error
 
 
 def plain_namings(sides: Iterable[GivenSide]) -> frozenset[str]:

@@ -8,15 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from mifid.cache import Cache
 from mifid.diagnosis.diagnosis import NOTHING, Variant, advised
 from mifid.diagnosis.reencoding import ENCODINGS, Encoding, Reencoded, mean_change
-from mifid.extractors import CLEAN_FID, PYTORCH_FID, RESIZES, Extractor, InceptionExtractor
+from mifid.extractors import CLEAN_FID, PYTORCH_FID, RESIZES, InceptionExtractor
 from mifid.images import Source, evenly
 from mifid.inputs import Input
 from mifid.metrics import Moments, frechet_distance
-from mifid.pipeline import Pipeline, Settings
-from mifid.progress import Progress
+from mifid.pipeline import Options, Pipeline
 from mifid.statistics import FeatureMatrix, Features, Statistics
 
 __all__ = ["LOOKED_AT", "Measurement"]
@@ -38,32 +36,24 @@ class Measurement:
     """The variants of one pair of sides.
 
     Args:
-        extractor: its resize is varied if it is Inception's.
+        pipeline: of the pictures as given; the resize of its extractor is varied if it is
+            Inception's.
         generated: the pictures that are encoded again; a Source.
         reference: pictures, or what is known of them.
-        settings, cache, progress: as for :class:`mifid.pipeline.pipeline.Pipeline`.
+        options: of the pipelines of all variants.
 
     Attributes:
         n_generated, n_reference: pictures used; complete after :meth:`run`.
     """
 
     def __init__(
-        self,
-        *,
-        extractor: Extractor,
-        generated: Input,
-        reference: Input,
-        settings: Settings,
-        cache: Cache | None,
-        progress: Progress,
+        self, pipeline: Pipeline, generated: Input, reference: Input, options: Options
     ) -> None:
         assert isinstance(generated, Source)
         self.generated, self.reference = generated, reference
         self.n_generated: int | None = None
         self.n_reference: int | None = None
-        self._settings, self._cache, self._progress = settings, cache, progress
-        self._extractor = extractor
-        self._pipeline = self._new_pipeline(extractor)
+        self._pipeline, self._extractor, self._options = pipeline, pipeline.extractor, options
         self._real: FeatureMatrix | Moments | None = None  # of the reference as given
         # What the network did, as against the cache: how long the rest will take.
         self._pictures, self._seconds = 0, 0.0
@@ -72,7 +62,7 @@ class Measurement:
         """Measure all variants, the pictures as given first."""
         steps = self._steps()
         variants: list[Variant] = []
-        with self._progress.task("variants", len(steps), "variant") as task:
+        with self._options.reporter.task("variants", len(steps), "variant") as task:
             for i, step in enumerate(steps):
                 variant = step.measure()
                 variants.append(_compared(variant, variants[0]) if variants else variant)
@@ -118,7 +108,7 @@ class Measurement:
     def _resized(self, name: str) -> Variant:
         assert isinstance(self._extractor, InceptionExtractor)
         assert isinstance(self.reference, Source)
-        pipeline = self._new_pipeline(self._extractor.with_resize(name))
+        pipeline = Pipeline(self._extractor.with_resize(name), self._options)
         tool = _TOOLS[name]
         fid = frechet_distance(
             generated=self._features(pipeline, self.generated, f"generated as {tool}"),
@@ -130,7 +120,7 @@ class Measurement:
         assert self._real is not None
         encoded = Reencoded(self.generated, encoding)
         looked_at = evenly(len(self.generated), LOOKED_AT)
-        levels = mean_change(self.generated, encoded, looked_at, workers=self._settings.workers)
+        levels = mean_change(self.generated, encoded, looked_at, workers=self._options.workers)
         variant = Variant(encoding.name, "encoding", encoding.title, levels=levels)
         if encoding.lossless and levels == 0:  # the network would only repeat itself
             return variant
@@ -151,11 +141,6 @@ class Measurement:
             self._pictures += len(found)
             self._seconds += time.perf_counter() - start
         return found.values
-
-    def _new_pipeline(self, extractor: Extractor) -> Pipeline:
-        return Pipeline(
-            extractor, settings=self._settings, cache=self._cache, progress=self._progress
-        )
 
 
 def _resize_variant(name: str, *, fid: float | None = None, omitted: str | None = None) -> Variant:

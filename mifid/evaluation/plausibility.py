@@ -11,9 +11,9 @@ import numpy as np
 from mifid.errors import InputError, setting, warn
 from mifid.formatting import listed
 from mifid.images import Inspection, Source, Stream, count_encodings, evenly
-from mifid.inputs import GivenSide, Side
+from mifid.inputs import GivenSide
 from mifid.metrics import EPSILON, METRICS
-from mifid.pipeline import Outcome, Pipeline
+from mifid.pipeline import ComputedSide
 from mifid.statistics import Computed, Features, Statistics
 from mifid.submission import MONET
 
@@ -161,28 +161,28 @@ def _rows(features: Features) -> set[bytes]:
     return {row.tobytes() for row in features.values}
 
 
-def check_pictures(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> None:
+def check_pictures(side: ComputedSide) -> None:
     """Warn of what one side's pictures look like: all equal, of one colour, of next to no range."""
-    outcome = pipeline.outcomes.get(side.label) if pipeline else None
-    found = list(_oddities(computed, outcome))
+    title, pictures = side.opened.title, side.opened.input
+    found = list(_oddities(side))
     if found:
-        warn(f"{side.title}: {'; '.join(found)}. Did what made or saved them fail?")
-    if isinstance(side.input, Source | Stream):
-        for doubt in side.input.doubts:
-            warn(f"{side.title}: {doubt}")
+        warn(f"{title}: {'; '.join(found)}. Did what made or saved them fail?")
+    if isinstance(pictures, Source | Stream):
+        for doubt in pictures.doubts:
+            warn(f"{title}: {doubt}")
 
 
-def check_submission(side: GivenSide, pipeline: Pipeline | None) -> None:
+def check_submission(side: ComputedSide) -> None:
     """Warn of pictures that the competition would not take as they are."""
-    outcome = pipeline.outcomes.get(side.label) if pipeline else None
-    if outcome is None or outcome.inspection is None:
+    inspection, pictures = side.outcome.inspection, side.opened.input
+    if inspection is None:
         return
     told = []
-    if isinstance(side.input, Source):
-        looked_at = count_encodings(side.input, evenly(len(side.input), _LOOKED_AT))
+    if isinstance(pictures, Source):
+        looked_at = count_encodings(pictures, evenly(len(pictures), _LOOKED_AT))
         formats = {encoding.partition(" ")[0] for encoding in looked_at}
         told += sorted(formats - {MONET.format, "pixels,", "unknown"})
-    sizes = outcome.inspection.sizes
+    sizes = inspection.sizes
     if set(sizes) != {MONET.size}:
         common = [f"{width} x {height}" for (width, height), _ in sizes.most_common(2)]
         more = f" and {len(sizes) - 2:,} other sizes" if len(sizes) > 2 else ""
@@ -196,21 +196,13 @@ def check_submission(side: GivenSide, pipeline: Pipeline | None) -> None:
 
 
 def check_copies(
-    sides: Mapping[str, GivenSide],
-    computed: Mapping[str, Computed],
-    told: Mapping[str, Side],
-    pipeline: Pipeline | None,
-    *,
-    wanted: Collection[str],
-    blamed: str = "",
+    sides: Mapping[str, ComputedSide], *, wanted: Collection[str], blamed: str = ""
 ) -> None:
     """Warn of generated pictures that are, some or all, those they are compared with.
 
     Args:
-        sides, computed, told: ``"generated"``, ``"reference"`` and, if given,
-            ``"memorization_reference"``.
-        pipeline: what made features of pictures.
-        wanted: names of measures; some look at the generated pictures alone.
+        sides: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"``.
+        wanted: names of metrics; some look at the generated pictures alone.
         blamed: what the warning begins with, where several sets are generated.
     """
     if not any({"reference", "training"} & set(METRICS[name].needs) for name in wanted):
@@ -222,11 +214,12 @@ def check_copies(
             "the memorization distance of a set to itself is 0; MiFID means nothing",
         ),
     ):
-        if label not in computed:
+        if label not in sides:
             continue
+        generated, side = sides["generated"], sides[label]
         other = label.replace("_", " ")
-        copies, of, how = _copies(sides, computed, pipeline, label)
-        if _same(computed, told, label):
+        copies, of, how = _copies(generated, side)
+        if _same(generated, side):
             warn(
                 f"{blamed}the generated and the {other} pictures are the same: {whole}. "
                 "Was a path given twice?",
@@ -235,16 +228,16 @@ def check_copies(
         elif copies:
             warn(
                 f"{blamed}{copies:,} of {of:,} generated pictures are {other} pictures, {how}"
-                f"{_nested(sides['generated'], sides[label])}: FID and the memorization distance "
+                f"{_nested(generated.opened, side.opened)}: FID and the memorization distance "
                 "are smaller than without them",
                 stacklevel=3,
             )
 
 
-def _oddities(computed: Computed, outcome: Outcome | None) -> Iterator[str]:
+def _oddities(side: ComputedSide) -> Iterator[str]:
     """Yield what pictures have in common that should not be."""
+    computed, digests, inspection = side.computed, side.outcome.digests, side.outcome.inspection
     n = _number(computed)
-    digests = outcome.digests if outcome else None
     if digests is not None:
         different, n = len(set(digests)), len(digests)
         if different == 1:
@@ -253,7 +246,6 @@ def _oddities(computed: Computed, outcome: Outcome | None) -> Iterator[str]:
             yield f"the {n:,} pictures are {different:,} different ones, again and again"
     elif isinstance(computed, Features) and not np.ptp(computed.values, axis=0).any():
         yield f"all {n:,} pictures have the same features"
-    inspection = outcome.inspection if outcome else None
     if inspection is None:
         return
     if inspection.one_colour:
@@ -269,38 +261,29 @@ def _share(inspection: Inspection) -> str:
     return f"{inspection.one_colour:,} of {inspection.count:,}"
 
 
-def _copies(
-    sides: Mapping[str, GivenSide],
-    computed: Mapping[str, Computed],
-    pipeline: Pipeline | None,
-    label: str,
-) -> tuple[int, int, str]:
+def _copies(generated: ComputedSide, other: ComputedSide) -> tuple[int, int, str]:
     """Return how many generated pictures are in another side, of how many, and by what."""
-    outcomes = pipeline.outcomes if pipeline else {}
-    digests = [
-        outcomes[sides[each].label].digests if sides[each].label in outcomes else None
-        for each in ("generated", label)
-    ]
-    if digests[0] is not None and digests[1] is not None:
-        known = set(digests[1]) - {None}
-        found = sum(digest in known for digest in digests[0])
+    digests, of_other = generated.outcome.digests, other.outcome.digests
+    if digests is not None and of_other is not None:
+        known = set(of_other) - {None}
+        found = sum(digest in known for digest in digests)
         if found:
-            return found, len(digests[0]), "byte for byte"
-    generated, other = computed["generated"], computed[label]
-    if isinstance(generated, Features) and isinstance(other, Features):
-        rows = {row.tobytes() for row in other.values}
-        found = sum(row.tobytes() in rows for row in generated.values)
-        return found, len(generated), "by their features"
+            return found, len(digests), "byte for byte"
+    one, two = generated.computed, other.computed
+    if isinstance(one, Features) and isinstance(two, Features):
+        rows = {row.tobytes() for row in two.values}
+        found = sum(row.tobytes() in rows for row in one.values)
+        return found, len(one), "by their features"
     return 0, 0, ""
 
 
-def _same(computed: Mapping[str, Computed], told: Mapping[str, Side], label: str) -> bool:
-    """Say whether two sides hold the same pictures, or their features, in whatever order."""
-    a, b = computed["generated"], computed[label]
+def _same(one: ComputedSide, other: ComputedSide) -> bool:
+    """Return whether two sides hold the same pictures, or their features, in whatever order."""
+    a, b = one.computed, other.computed
     # A file of features and the pictures it was made of have different hashes.
     if isinstance(a, Features) and isinstance(b, Features) and a.same_set(b):
         return True
-    return told["generated"].sha256 is not None and told["generated"].sha256 == told[label].sha256
+    return one.outcome.sha256 is not None and one.outcome.sha256 == other.outcome.sha256
 
 
 def _nested(generated: GivenSide, other: GivenSide) -> str:

@@ -320,7 +320,7 @@ class Subset(Source):
         self.indices = indices
         self.description, self.skipped = source.description, source.skipped
         self.names = [source.names[i] for i in indices]
-        self.travels = source.travels
+        self.travels, self.doubts = source.travels, source.doubts
 
     def read(self, index: int) -> bytes | Decoded:
         """Return what the source holds at ``indices[index]``."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError, setting
+from mifid.errors import FeatureError, InputError
 from mifid.extractors import Extractor, isolated
 from mifid.images import (
     Batch,
@@ -25,44 +24,25 @@ from mifid.images import (
     decoder_version,
 )
 from mifid.machine import available_cores
-from mifid.progress import Progress
+from mifid.pipeline.options import Options
 from mifid.statistics import FeatureMatrix, Provenance, check_finite
 
-__all__ = ["Extraction", "Settings", "provenance_of"]
+__all__ = ["Extraction", "provenance_of"]
 
 _MANY_CORES = 4
 _MANY_PICTURES = 1000  # fewer are decoded before processes have started
 _PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How pictures are run through a network; none of it changes the features but for rounding.
-
-    Attributes:
-        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, ``"cuda:0,cuda:1"`` or
-            ``"cuda:all"``.
-        batch_size: pictures at a time; None: what suits the backend and device.
-        workers: decoding threads or processes; None: one a core, at least two.
-        decoders: ``"threads"`` or ``"processes"``; None: processes where a GPU would wait.
-        skip_bad: go on without pictures that cannot be decoded.
-    """
-
-    device: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    skip_bad: bool = False
-    decoders: Decoders | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{setting(name)} is {value}; expected 1 or more")
-
-
 class Extraction:
     """Iterates once over (indices (B,), features (B, D)) of a source, in the order of batches.
+
+    Args:
+        source: the pictures.
+        extractor: what computes their features.
+        options: device, batch size, workers, and what happens to bad pictures.
+        label: of the source, for its progress.
+        decoders: ``"threads"`` or ``"processes"``; None: processes where a GPU would wait.
 
     Attributes, complete when the iteration is:
         provenance: what computed the features.
@@ -76,15 +56,16 @@ class Extraction:
         self,
         source: Source | Stream,
         extractor: Extractor,
-        settings: Settings,
-        progress: Progress,
+        options: Options,
         label: str,
+        *,
+        decoders: Decoders | None = None,
     ) -> None:
         self._source = source
         self._extractor = extractor
-        self._settings = settings
-        self._progress = progress
+        self._options = options
         self._label = label
+        self._decoders = decoders
         self.provenance = Provenance()
         self.converted: Counter[str] = Counter()
         self.bad: list[tuple[int, str]] = []
@@ -93,15 +74,15 @@ class Extraction:
 
     def __iter__(self) -> Generator[tuple[npt.NDArray[np.int64], FeatureMatrix], None, None]:
         with isolated():
-            device = self._extractor.load(self._settings.device)
-        size = self._settings.batch_size or self._extractor.batch_size
+            device = self._extractor.load(self._options.device)
+        size = self._options.batch_size or self._extractor.batch_size
         self.provenance = provenance_of(self._extractor, device=device, batch_size=size)
         known = len(self._source) if isinstance(self._source, Source) else None
         with (
             # Closed with this generator: what decodes ends then, not when an error that holds a
             # traceback, and so all of this, is forgotten.
             closing(self._batches(size, device)) as batches,
-            self._progress.task(self._label, known, "picture") as task,
+            self._options.reporter.task(self._label, known, "picture") as task,
         ):
             for batch, features in self._computed(batches):
                 self._check(features, batch)
@@ -138,16 +119,16 @@ class Extraction:
 
     def _batches(self, size: int, device: str) -> Generator[Batch, None, None]:
         if isinstance(self._source, Stream):
-            self._source.skip_bad = self._settings.skip_bad
+            self._source.skip_bad = self._options.skip_bad
             self.converted, self.bad = self._source.converted, self._source.bad
             yield from _stream_batches(self._source, size)
             return
         reader = BatchReader(
             self._source,
             batch_size=size,
-            workers=self._settings.workers,
-            skip_bad=self._settings.skip_bad,
-            decoders=self._settings.decoders or _decoders(device, self._source),
+            workers=self._options.workers,
+            skip_bad=self._options.skip_bad,
+            decoders=self._decoders or _decoders(device, self._source),
         )
         # The reader's counters grow as it is read.
         self.converted, self.bad = reader.converted, reader.bad

@@ -5,33 +5,34 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.cache import Cache, make_key
+from mifid.cache import make_key
 from mifid.errors import InputError, setting, warn
-from mifid.extractors import EXACT, Extractor, open_extractor
+from mifid.extractors import Extractor
 from mifid.images import (
     Inspection,
     Source,
     Stream,
     Unchanged,
-    ValueRange,
     decoder_version,
     digests,
     open_images,
     thinned,
 )
-from mifid.pipeline.inference import Extraction, Settings
-from mifid.progress import Progress, Silent, choose
+from mifid.inputs import check_limit
+from mifid.pipeline.inference import Extraction
+from mifid.pipeline.options import Keywords, Options, with_options
 from mifid.statistics import Features, Provenance, Statistics, holds_statistics
-from mifid.uncertainty import SEED
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "Digests",
@@ -41,6 +42,7 @@ __all__ = [
     "digests_from_entry",
     "digests_to_entry",
     "features",
+    "features_of",
     "from_entry",
     "inspection_from_entry",
     "open_pictures",
@@ -150,46 +152,17 @@ def _hex(digest: bytes | None) -> str:
     return digest.hex() if digest else "unreadable"
 
 
-def features(
-    images: Any,
-    *,
-    extractor: str | Callable[..., Any] | Extractor = "inception",
-    weights: str | Path | None = None,
-    backend: str = "auto",
-    precision: str = EXACT,
-    device: str = "auto",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    skip_bad: bool = False,
-    value_range: ValueRange | None = None,
-    limit: int | None = None,
-    seed: int = SEED,
-    cache: bool = True,
-    progress: Progress | bool | None = None,
-) -> Features:
+@with_options
+def features(images: Any, **keywords: Unpack[Keywords]) -> Features:
     """Compute the features of pictures, or read them from the cache.
 
     Args:
         images: anything that holds pictures (see :func:`mifid.images.open_images`).
-        extractor: a name, ``"package.module:function"``, or a callable that turns uint8 tensors
-            (N, 3, H, W) into features (N, D).
-        weights: a weights file for ``"inception"``; None: wherever they are found.
-        backend: what runs Inception: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
-        precision: of Inception: ``"exact"``; ``"fast"`` is bfloat16: another number, and marked so.
-        device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in
-            ``"cuda:0,cuda:1"``, or ``"cuda:all"``.
-        batch_size: pictures at a time; None: what suits the backend and device.
-        workers: decoding threads or processes; None: one a core, at least two.
-        skip_bad: go on without pictures that cannot be decoded (``.bad`` names them).
-        value_range: what black and white are in floating-point tensors and arrays, such as (0, 1)
-            or (-1, 1). Values clearly outside are refused.
-        limit: at most so many pictures, drawn with ``seed``, of a stream the first ones; None: all.
-        seed: of that draw.
-        cache: False neither reads nor writes features kept on disk.
-        progress: True or False; None shows a bar in notebooks.
+        keywords: as of :class:`mifid.pipeline.Options`.
 
     Returns:
-        Features: ``.values`` (N, D) float32 and ``.names``, in the order of names.
+        Features: ``.values`` (N, D) float32 and ``.names``, in the order of names; ``.bad`` names
+        the pictures that were left out.
 
     Raises:
         MifidError: bad pictures, missing weights; the message says what to do.
@@ -201,37 +174,34 @@ def features(
     >>> features(pictures, extractor=brightness).values.shape
     (4, 3)
     """
-    shown = choose(progress)
-    source = open_pictures(images, value_range=value_range)
+    options = Options.of(features, keywords)
+    return features_of(open_pictures(images, options), options)
+
+
+def features_of(source: Source | Stream, options: Options) -> Features:
+    """Compute the features of opened pictures, and close them."""
+    check_limit(options.limit, least=1)
     available = None
-    if limit is not None and isinstance(source, Stream):
-        source.limit = limit
-    elif limit is not None and isinstance(source, Source):
-        available = len(source) if len(source) > limit else None
-        source = thinned(source, limit, seed)
-    pipeline = Pipeline(
-        open_extractor(
-            extractor, weights=weights, backend=backend, precision=precision, progress=shown
-        ),
-        settings=Settings(device, batch_size, workers, skip_bad),
-        cache=Cache() if cache else None,
-        progress=shown,
-    )
+    if options.limit is not None and isinstance(source, Stream):
+        source.limit = options.limit
+    elif options.limit is not None and isinstance(source, Source) and len(source) > options.limit:
+        available = len(source)
+        source = thinned(source, options.limit, options.seed)
     with closing(source):
-        found = pipeline.features(source, "features")
+        found = Pipeline(options.network, options).features(source, "features")
     for doubt in source.doubts:
         warn(doubt)
     return replace(found, available=available)
 
 
-def open_pictures(images: Any, *, value_range: ValueRange | None) -> Source | Stream:
+def open_pictures(images: Any, options: Options) -> Source | Stream:
     """Open what features are computed of.
 
     Raises:
         InputError: it cannot be opened; it holds features or statistics already.
     """
     try:
-        return open_images(images, value_range=value_range)
+        return open_images(images, value_range=options.single_range)
     except InputError as error:
         if not (isinstance(images, str | os.PathLike) and holds_statistics(images)):
             raise
@@ -263,30 +233,26 @@ class Outcome:
 
 
 class Pipeline:
-    """One extractor and its settings, applied to any number of sources.
+    """One extractor and the options of a call, applied to any number of sources.
+
+    Args:
+        extractor: what computes features; that of the options, or a variant of it.
+        options: of the call.
 
     Attributes:
         seconds: time spent by stage (``"hash generated"``, ``"extract generated"``, ...).
         outcomes: what became of each source, by label.
     """
 
-    def __init__(
-        self,
-        extractor: Extractor,
-        *,
-        settings: Settings | None = None,
-        cache: Cache | None = None,
-        progress: Progress | None = None,
-    ) -> None:
+    def __init__(self, extractor: Extractor, options: Options) -> None:
         self.extractor = extractor
-        self._settings = settings or Settings()
-        if self._settings.device not in {"auto", "cpu"}:  # also where all is kept already
+        self._options = options
+        if options.device not in {"auto", "cpu"}:  # refused also where the cache holds everything
             from mifid.extractors import choose_devices
 
-            choose_devices(self._settings.device)
-        # What cannot tell its fingerprint must not be mistaken for something else.
-        self._cache = cache if extractor.identity.fingerprint else None
-        self._progress = progress or Silent()
+            choose_devices(options.device)
+        # Features of an extractor without a fingerprint could be mistaken for another's.
+        self._cache = options.store if extractor.identity.fingerprint else None
         self.seconds: dict[str, float] = {}
         self.outcomes: dict[str, Outcome] = {}
 
@@ -334,7 +300,7 @@ class Pipeline:
     def _kept_features(self, source: Source, found: Digests, label: str) -> Features | None:
         sha256 = content_hash(found)
         entry = self._load(self._key("features", sha256), label)
-        if entry is None or (len(entry["bad"]) and not self._settings.skip_bad):
+        if entry is None or (len(entry["bad"]) and not self._options.skip_bad):
             return None
         kept = from_entry(entry, source, found)
         self.outcomes[label] = Outcome(
@@ -368,20 +334,20 @@ class Pipeline:
         return computed, extraction
 
     def _extraction(self, source: Source | Stream, label: str) -> Extraction:
-        return Extraction(source, self.extractor, self._settings, self._progress, label)
+        return Extraction(source, self.extractor, self._options, label)
 
     def _hash(self, source: Source, label: str) -> Digests:
         """Digests of all pictures: of a single file, from the cache if it was read before."""
         hashing = f"hash {label}"
-        with self._timed(hashing), self._progress.task(hashing, None, ""):
+        with self._timed(hashing), self._options.reporter.task(hashing, None, ""):
             whole = source.container_sha256() if self._cache is not None else None
             if self._cache is None or whole is None:
-                return digests(source, workers=self._settings.workers)
+                return digests(source, workers=self._options.workers)
             key = make_key("mifid digests 2", type(source).__name__, whole)
             entry = self._cache.load(key)
             if entry is not None and len(entry["digests"]) == len(source):
                 return digests_from_entry(entry)
-            found = digests(source, workers=self._settings.workers)
+            found = digests(source, workers=self._options.workers)
             if source.container_sha256() == whole:  # else these may be of another file's pictures
                 self._cache.store(key, digests_to_entry(found))
             return found

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mifid.errors import MifidError
-from mifid.extractors import EXACT, Extractor
 from mifid.files import check_output, occupied
-from mifid.images import Source, ValueRange
+from mifid.images import Source
 from mifid.inputs import one_picture
-from mifid.pipeline.pipeline import features, open_pictures
-from mifid.progress import Progress
+from mifid.pipeline.options import Keywords, Options, with_options
+from mifid.pipeline.pipeline import features_of, open_pictures
 from mifid.statistics import UNKNOWN, Features, formats
-from mifid.uncertainty import SEED
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["build_reference", "reference_file"]
 
@@ -25,60 +25,44 @@ _ROUNDING = 1e-3
 """Of features, as a part of their size: devices differ by less, other pictures by more."""
 
 
+@with_options
 def build_reference(
     images: Any,
     out: str | os.PathLike[str],
     *,
-    extractor: str | Callable[..., Any] | Extractor = "inception",
-    weights: str | Path | None = None,
-    backend: str = "auto",
-    precision: str = EXACT,
-    device: str = "auto",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    skip_bad: bool = False,
-    value_range: ValueRange | None = None,
-    limit: int | None = None,
-    seed: int = SEED,
-    cache: bool = True,
     force: bool = False,
-    progress: Progress | bool | None = None,
+    **keywords: Unpack[Keywords],
 ) -> Features:
     """Compute a reference and write it as .npz: mu, sigma, features, names, n, provenance.
 
     ``mu`` and ``sigma`` are float64 with ddof 1 under the names that pytorch-fid and clean-fid
-    read; ``features`` makes MiFID possible. Arguments are those of :func:`mifid.features`, and
-    ``force``: replace a file that is there, whatever it holds; False: only one of the same
-    features.
+    read; ``features`` makes MiFID possible.
+
+    Args:
+        images: the real pictures (see :func:`mifid.images.open_images`).
+        out: the .npz file; without an ending, ``.npz`` is added.
+        force: replace a file that is there, whatever it holds; False: only one of the same
+            features.
+        keywords: as of :class:`mifid.pipeline.Options`.
+
+    Returns:
+        Features: those in the file.
 
     Raises:
-        OutputError: ``out`` cannot be written, or has an ending that is not ``.npz`` (none: it is
-            added), or is no reference of ours; found out before any picture is read. Or it is the
-            reference of other pictures.
+        OutputError: ``out`` cannot be written, or has an ending that is not ``.npz``, or is no
+            reference of ours; found out before any picture is read. Or it is the reference of other
+            pictures.
         FeatureError: it would be of one picture.
         MifidError: as :func:`mifid.features`.
     """
+    options = Options.of(build_reference, keywords)
     target = reference_file(out)
     there = None if force or not target.exists() else _reference_in(target)
-    opened = open_pictures(images, value_range=value_range)
+    opened = open_pictures(images, options)
     if isinstance(opened, Source) and len(opened) < 2:
         opened.close()
         raise one_picture("reference", opened.description, images)
-    computed = features(
-        opened,
-        extractor=extractor,
-        weights=weights,
-        backend=backend,
-        precision=precision,
-        device=device,
-        batch_size=batch_size,
-        workers=workers,
-        skip_bad=skip_bad,
-        limit=limit,
-        seed=seed,
-        cache=cache,
-        progress=progress,
-    )
+    computed = features_of(opened, options)
     if there is not None and not _same(there, computed):
         raise occupied(target, "of other pictures, or made by another extractor")
     computed.save(target)

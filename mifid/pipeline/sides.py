@@ -1,30 +1,25 @@
-"""A side's features or statistics, one network for all of them, and what a report says of each."""
+"""Sides opened, their features computed with one network, and what a report says of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.cache import Cache
-from mifid.errors import (
-    FeatureError,
-    UnavailableError,
-    WeightsError,
-    first_line,
-)
-from mifid.extractors import Extractor, logits
+from mifid.errors import FeatureError, UnavailableError, WeightsError, first_line
+from mifid.extractors import logits
 from mifid.images import Source, Stream
 from mifid.inputs import GivenSide, Side, of_side, refuse_mixtures, refuse_other_networks
-from mifid.pipeline.inference import Settings
+from mifid.pipeline.options import Options
 from mifid.pipeline.pipeline import Outcome, Pipeline
-from mifid.progress import Progress
 from mifid.statistics import Computed, Features, Statistics
 
-__all__ = ["compute_side", "describe_side", "logits_of", "pipeline_for"]
+__all__ = ["ComputedSide", "compute_side", "logits_of", "open_sides", "pipeline_for"]
 
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
@@ -33,30 +28,63 @@ _FEW = 4_096
 """Up to so many pictures features take no more memory than their covariance does."""
 
 
-def pipeline_for(
-    sides: Collection[GivenSide],
-    *,
-    extractor: object,
-    network: Callable[[], Extractor],
-    settings: Settings,
-    cache: Cache | None,
-    progress: Progress,
-) -> Pipeline | None:
-    """Return what computes features of the sides; None if all are features or statistics already.
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class ComputedSide:
+    """A side and its features.
+
+    Attributes:
+        opened: the side as it was given.
+        computed: its features, or its statistics if there are no features.
+        outcome: what became of its pictures.
+    """
+
+    opened: GivenSide
+    computed: Computed
+    outcome: Outcome
+
+    @property
+    def description(self) -> Side:
+        """What a report says of the side."""
+        side, found = self.opened, self.computed
+        return Side(
+            source=side.description,
+            n=found.n if isinstance(found, Statistics) else len(found),
+            sha256=self.outcome.sha256,
+            cached=self.outcome.cached,
+            skipped=dict(side.input.skipped) if isinstance(side.input, Source | Stream) else {},
+            converted=self.outcome.converted,
+            bad=self.outcome.bad,
+            available=side.available,
+        )
+
+
+@contextmanager
+def open_sides(given: Mapping[str, Any], options: Options) -> Iterator[list[GivenSide]]:
+    """Open sides, in the order in which they are given, until the end of the block.
 
     Args:
-        sides: opened.
-        extractor: as the user gave it.
-        network: opens it; not called if no side needs it.
-        settings, cache, progress: of the pipeline.
+        given: label -> what the user gave.
+        options: of the call.
+
+    Raises:
+        MifidError: as :func:`mifid.inputs.open_side`.
+    """
+    with ExitStack() as files:
+        yield [files.enter_context(options.opened(label, raw)) for label, raw in given.items()]
+
+
+def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | None:
+    """Return what computes features of the sides; None if all are features or statistics already.
+
+    The network is not opened if no side needs it.
 
     Raises:
         CompatibilityError: features of different networks would meet.
     """
-    refuse_other_networks(sides, extractor)
+    refuse_other_networks(sides, options.extractor)
     pipeline = None
     if any(isinstance(side.input, Source | Stream) for side in sides):
-        pipeline = Pipeline(network(), settings=settings, cache=cache, progress=progress)
+        pipeline = Pipeline(options.network, options)
     refuse_mixtures(sides, pipeline.extractor.identity if pipeline else None)
     return pipeline
 
@@ -67,74 +95,66 @@ def compute_side(
     *,
     only_fid: bool = False,
     intervals: bool = True,
-) -> Computed:
-    """Return a side's features, or its statistics if it is nothing else.
+) -> ComputedSide:
+    """Compute a side's features, or its statistics if there are no features.
 
     Args:
         side: opened.
         pipeline: for pictures.
-        only_fid: nothing but FID is wanted: of many pictures or a stream, statistics do.
-        intervals: they are wanted, too, and need features.
+        only_fid: no metric but FID is computed: of many pictures or a stream, statistics suffice.
+        intervals: they are computed too, and need features.
 
     Raises:
         FeatureError: there was one picture only, or only one could be decoded.
         MifidError: as :meth:`mifid.pipeline.pipeline.Pipeline.features`.
     """
     if isinstance(side.input, Features | Statistics):
-        return side.input
+        return ComputedSide(side, side.input, Outcome(sha256=_sha256(side.input)))
     assert pipeline is not None
     most = _KEEP_FEATURES if intervals else _FEW
-    if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
-        with _passing(side):
-            return pipeline.statistics(side.input, side.label)
     with _passing(side):
-        found = pipeline.features(side.input, side.label)
-    if len(found.values) < 2:
+        if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
+            found: Computed = pipeline.statistics(side.input, side.label)
+        else:
+            found = pipeline.features(side.input, side.label)
+    outcome = pipeline.outcomes[side.label]
+    if isinstance(found, Features) and len(found) < 2:
+        left_out = f", {len(outcome.bad):,} were left out" if outcome.bad else ""
         raise FeatureError(
-            f"{side.title}: {side.description} gave one picture"
-            f"{f', {len(found.bad):,} were left out' if found.bad else ''}; a covariance needs two",
+            f"{side.title}: {side.description} gave one picture{left_out}; a covariance needs two",
             hint="FID compares sets; a single picture has no distribution.",
         )
-    return found
+    return ComputedSide(side, found, outcome)
+
+
+def _sha256(given: Computed) -> str:
+    """Hash features, or mean and covariance."""
+    if isinstance(given, Features):
+        return given.sha256
+    moments = np.concatenate([given.mu, given.sigma.ravel()])
+    return hashlib.sha256(moments.tobytes()).hexdigest()
 
 
 def _passing(side: GivenSide) -> AbstractContextManager[None]:
-    """What is wrong with a stream comes to light as it passes; what was opened is named already."""
+    """Name a stream's side in errors about pictures that are met only now."""
     return of_side(side.title) if isinstance(side.input, Stream) else nullcontext()
 
 
-def describe_side(side: GivenSide, computed: Computed, pipeline: Pipeline | None) -> Side:
-    """Say what a side was, and what became of its pictures."""
-    outcome = pipeline.outcomes.get(side.label) if pipeline else None
-    outcome = outcome or Outcome(sha256=side.content_hash())
-    return Side(
-        source=side.description,
-        n=computed.n if isinstance(computed, Statistics) else len(computed),
-        sha256=outcome.sha256,
-        cached=outcome.cached,
-        skipped=dict(side.input.skipped) if isinstance(side.input, Source | Stream) else {},
-        converted=outcome.converted,
-        bad=outcome.bad,
-        available=side.available,
-    )
+def logits_of(generated: Computed, options: Options) -> npt.NDArray[np.floating[Any]] | None:
+    """Compute the logits of features: the classifier is linear, so no second pass is needed.
 
-
-def logits_of(
-    generated: Computed,
-    pipeline: Pipeline | None,
-    given: str | Callable[..., Any] | Extractor,
-    network: Callable[[], Extractor],
-) -> npt.NDArray[np.floating[Any]] | None:
-    """What the network's classifier makes of features: linear, so no second pass is needed."""
+    Raises:
+        UnavailableError: the weights of the classifier cannot be found or read.
+    """
     if isinstance(generated, Statistics):
         return None
+    given = options.extractor
     if isinstance(given, str) and given != generated.provenance.extractor:
         return None  # a file of another network's features: known before weights are sought
     try:
-        extractor = pipeline.extractor if pipeline else network()
-        if extractor.identity.fingerprint != generated.provenance.fingerprint:
+        if options.network.identity.fingerprint != generated.provenance.fingerprint:
             return None
-        classifier = extractor.classifier()
+        classifier = options.network.classifier()
     except WeightsError as error:
         why = first_line(error).rstrip(":")
         raise UnavailableError(f"needs the network's classifier: {why}") from error

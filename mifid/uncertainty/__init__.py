@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mifid.uncertainty.assessment import SWITCHED_OFF as SWITCHED_OFF
     from mifid.uncertainty.assessment import Resampling as Resampling
     from mifid.uncertainty.assessment import assess as assess
+    from mifid.uncertainty.assessment import check_seed as check_seed
     from mifid.uncertainty.bias import Bias as Bias
     from mifid.uncertainty.intervals import LARGEST as LARGEST
     from mifid.uncertainty.intervals import Interval as Interval
@@ -31,6 +32,7 @@ __getattr__, __dir__ = lazy_names(
             "SWITCHED_OFF",
             "Resampling",
             "assess",
+            "check_seed",
         ],
         "bias": ["Bias"],
         "intervals": ["LARGEST", "Interval", "Uncertainty", "calibrated"],

@@ -27,6 +27,7 @@ __all__ = [
     "Assessment",
     "Resampling",
     "assess",
+    "check_seed",
 ]
 
 LEVEL = 95.0
@@ -73,8 +74,13 @@ class Resampling:
             raise InputError(
                 f"{setting('replicates')} is {self.replicates}; an interval needs at least 100"
             )
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"{setting('seed')} is {self.seed}; expected 0 to 4294967295")
+        check_seed(self.seed)
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError for a seed that NumPy's generator does not take."""
+    if not hasattr(seed, "__index__") or not 0 <= seed < 2**32:
+        raise InputError(f"{setting('seed')} is {seed!r}; expected 0 to 4294967295")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from mifid.evaluation.plausibility import check_numbers, check_submission, check
 from mifid.extractors.callables import CallableExtractor
 from mifid.images.source import sampled
 from mifid.inputs import open_side
+from mifid.pipeline.options import Options
 from mifid.pipeline.pipeline import Pipeline
+from mifid.pipeline.sides import compute_side
 
 ONE, OTHER = np.stack(noises(9, 24, 24)), np.stack(noises(20, 24, 24)[9:])
 QUICK = {"extractor": colours, "ci": 0}
@@ -84,11 +86,10 @@ def test_the_competition_takes_jpeg_of_256_pixels(tmp_path, size, form, found):
     for number, picture in enumerate(pictures):
         picture.save(tmp_path / f"{number}.{form.lower()}", form)
     side = open_side("generated", tmp_path)
-    pipeline = Pipeline(CallableExtractor(colours))
-    pipeline.features(side.input, side.label)
+    computed = compute_side(side, Pipeline(CallableExtractor(colours), Options(cache=False)))
     with recorded_warnings() as met, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        check_submission(side, pipeline)
+        check_submission(computed)
     assert [text.endswith(f"{found} `mifid check` looks at each.") for text in met] == (
         [True] if found else []
     )
@@ -206,13 +207,15 @@ def test_another_range_is_refused_by_side(wrap, generated, reference, value_rang
         mifid.score(*sides, value_range=value_range, **QUICK)
 
 
+@pytest.mark.parametrize("limit", [None, 5])
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: iter([x]), list])
-def test_a_range_that_is_hardly_right_is_told_by_side(wrap):
+def test_a_range_that_is_hardly_right_is_told_by_side(wrap, limit):
     sides = wrap(floats(ONE, -1, 1)), wrap(floats(OTHER, 0, 1))
-    (text,) = told(*sides, value_range=(-1, 1))
+    settings = {"value_range": (-1, 1), "limit": limit}
+    (text,) = told(*sides, **settings)
     assert re.match(r"reference: values go from 0 to 1 in a stated range of -1 to 1: none is", text)
     with pytest.warns(MifidWarning, match="none is below 0"):
-        mifid.features(wrap(floats(OTHER, 0, 1)), value_range=(-1, 1), extractor=colours)
+        mifid.features(wrap(floats(OTHER, 0, 1)), extractor=colours, **settings)
 
 
 # Sides

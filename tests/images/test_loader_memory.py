@@ -16,8 +16,8 @@ from mifid.images import loader as room
 from mifid.images.decoding import NoRoomError, decode, decode_chunk
 from mifid.images.loader import BatchReader, Chunk, Room, at_a_time
 from mifid.images.source import Decoded, Source, Stream
-from mifid.pipeline.inference import Extraction, Settings
-from mifid.progress import Silent
+from mifid.pipeline.inference import Extraction
+from mifid.pipeline.options import Options
 
 SIDE = 64
 BYTES = SIDE * SIDE * 3
@@ -194,7 +194,7 @@ def test_batches_of_a_stream_are_bounded_too(small_limits):
         return batch.float().mean((2, 3))
 
     pixels = np.zeros((7, SIDE, SIDE, 3), np.uint8)
-    one = Extraction(Stream([pixels]), open_extractor(means), Settings(), Silent(), "generated")
+    one = Extraction(Stream([pixels]), open_extractor(means), Options(), "generated")
     indices, values = one.gather()
     assert seen == [2, 2, 2, 1]
     assert indices.tolist() == list(range(7))

@@ -12,8 +12,8 @@ from mifid.errors import FeatureError
 from mifid.extractors.base import Extractor, Identity
 from mifid.images import open_images, workers
 from mifid.pipeline import inference as extraction_module
-from mifid.pipeline.inference import Extraction, Settings
-from mifid.progress import Silent
+from mifid.pipeline.inference import Extraction
+from mifid.pipeline.options import Options
 
 
 class Device(Extractor):
@@ -56,7 +56,7 @@ def pictures(random):
 
 
 def extraction(pictures, extractor):
-    return Extraction(open_images(pictures), extractor, Settings(), Silent(), "generated")
+    return Extraction(open_images(pictures), extractor, Options(), "generated")
 
 
 @pytest.mark.parametrize("in_flight", [1, 2, 3, 20])
@@ -109,9 +109,9 @@ def test_an_error_ends_what_decodes_even_while_its_traceback_is_kept(
 
     write_pictures(tmp_path, drawn("photo", 40))
     source = open_images(tmp_path)
-    settings = Settings(workers=2, decoders=decoders)
+    options = Options(workers=2)
     with pytest.raises(FeatureError, match="a batch failed") as kept:
-        Extraction(source, Failing(1), settings, Silent(), "generated").gather()
+        Extraction(source, Failing(1), options, "generated", decoders=decoders).gather()
     assert kept.tb is not None
     assert decoding_threads() == []
     assert len(started) == (2 if decoders == "processes" else 0)
@@ -156,8 +156,8 @@ def test_features_do_not_depend_on_what_decodes(tmp_path):
     pixels = drawn("photo", 5)
     source = open_images(write_pictures(tmp_path / "p", pixels))
     for decoders in ("threads", "processes"):
-        settings = Settings(decoders=decoders, workers=2)
-        run = Extraction(source, Device(1), settings, Silent(), "generated")
+        options = Options(workers=2)
+        run = Extraction(source, Device(1), options, "generated", decoders=decoders)
         np.testing.assert_array_equal(run.gather()[1], Device(1)(pixels))
 
 

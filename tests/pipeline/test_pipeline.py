@@ -13,7 +13,7 @@ from mifid.cache import Cache
 from mifid.errors import FeatureError, InputError, MifidWarning, PictureError
 from mifid.extractors import open_extractor
 from mifid.images import open_images
-from mifid.pipeline.inference import Settings
+from mifid.pipeline.options import Options
 from mifid.pipeline.pipeline import Pipeline
 
 
@@ -172,7 +172,7 @@ def test_streams_are_neither_kept_nor_counted_ahead():
 
 
 def test_statistics_of_a_stream_hold_no_features():
-    pipeline = Pipeline(open_extractor(Counting()), cache=Cache())
+    pipeline = Pipeline(open_extractor(Counting()), Options())
     batches = (drawn("photo", 3, seed=s) for s in (0, 3, 6))
     statistics = pipeline.statistics(open_images(batches), "generated")
     rows = mifid.features(drawn("photo", 9), extractor=colours).values.astype(np.float64)
@@ -185,7 +185,7 @@ def test_statistics_are_cached(tmp_path):
     counting = Counting()
     source = open_images(drawn("photo", 9))
     for _ in range(2):
-        pipeline = Pipeline(open_extractor(counting), cache=Cache())
+        pipeline = Pipeline(open_extractor(counting), Options())
         statistics = pipeline.statistics(source, "generated")
         assert statistics.n == 9
         assert statistics.provenance.extractor.endswith("Counting")
@@ -203,9 +203,10 @@ def test_nan_features_name_the_picture():
 
 
 @pytest.mark.parametrize("setting", ["batch_size", "workers"])
-def test_settings_below_one(setting):
-    with pytest.raises(InputError, match=f"{setting} is 0; expected 1 or more"):
-        Settings(**{setting: 0})
+@pytest.mark.parametrize("value", [0, -1, 2.5, "4"])
+def test_options_below_one_or_no_whole_numbers(setting, value):
+    with pytest.raises(InputError, match=f"{setting} is {value!r}; expected 1 or more"):
+        mifid.features(drawn("photo", 2), extractor=colours, **{setting: value})
 
 
 def test_interrupted_work_leaves_nothing(tmp_path):
@@ -286,7 +287,7 @@ def test_what_pictures_look_like_is_kept_with_their_features(tmp_path):
     extractor = Counting()
     seen = []
     for ask in ("features", "features", "statistics", "statistics"):
-        pipeline = Pipeline(open_extractor(extractor), cache=Cache())
+        pipeline = Pipeline(open_extractor(extractor), Options())
         getattr(pipeline, ask)(open_images(folder), "a")
         seen.append(pipeline.outcomes["a"])
     assert [outcome.cached for outcome in seen] == [False, True, True, True]
@@ -297,7 +298,7 @@ def test_what_pictures_look_like_is_kept_with_their_features(tmp_path):
 
 
 def test_what_a_stream_looks_like_is_known_once_it_has_passed():
-    pipeline = Pipeline(open_extractor(Counting()))
+    pipeline = Pipeline(open_extractor(Counting()), Options(cache=False))
     pipeline.features(open_images(iter([drawn("photo", 3), drawn("photo", 2)])), "a")
     assert pipeline.outcomes["a"].inspection.sizes == {(32, 32): 5}
     assert pipeline.outcomes["a"].sha256 is None

@@ -10,13 +10,12 @@ from pictures import encode, noise, write_folder, write_tar, write_tfrecord, wri
 from toys import colours
 
 import mifid
-from mifid.cache import Cache
 from mifid.errors import InputError
 from mifid.extractors import open_extractor
 from mifid.images import open_images
 from mifid.images.source import Unchanged
 from mifid.pipeline import pipeline
-from mifid.pipeline.inference import Settings
+from mifid.pipeline.options import Options
 from mifid.statistics.features import Features
 
 
@@ -182,9 +181,9 @@ def test_statistics_are_not_kept_under_a_wrong_key_either(tmp_path):
     same = open_images(write_folder(tmp_path / "same", files(1)))
 
     def of(source, do=lambda: None):
-        return pipeline.Pipeline(
-            open_extractor(Meanwhile(do)), settings=Settings(batch_size=2), cache=Cache()
-        ).statistics(source, "generated")
+        return pipeline.Pipeline(open_extractor(Meanwhile(do)), Options(batch_size=2)).statistics(
+            source, "generated"
+        )
 
     with pytest.raises(InputError, match="changed while it was read"):
         of(open_images(folder), lambda: write_folder(folder, files(2)))
