@@ -1,4 +1,4 @@
-"""Two scores' JSON, read, and what differs between them."""
+"""What two scores record, and what differs between them."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def number(of: Mapping[str, Any], name: str) -> float | None:
 
 
 def known(value: Any) -> bool:
-    """Say whether a field tells something: two files of features may both say "unknown"."""
+    """Return whether a field has a value: two files of features may both have "unknown"."""
     return value is not None and value != UNKNOWN
 
 
-ABSENT = "not told"
+ABSENT = "not recorded"
 
 _CORE = {
     "mifid": ("mifid", "MiFID"),
@@ -63,7 +63,7 @@ _CORE = {
 
 @dataclass(frozen=True)
 class NumberPair:
-    """One number of both scores; None where one does not hold it.
+    """One number of both scores; None where one does not have it.
 
     Attributes:
         name: ``"mifid"``, ``"fid"``, ``"memorization_distance"``, or ``"ct.ct_global"`` of a
@@ -90,9 +90,9 @@ class InputPair:
 
     Attributes:
         label: ``"generated"``, ``"reference"``, ``"training"`` or ``"held_out"``.
-        same: whether the contents are; None if that cannot be told.
-        a, b: what was given, in words.
-        why: what ``same`` rests on.
+        same: whether the contents are the same; None if that is unknown.
+        a, b: descriptions of what was given.
+        why: the reason for ``same``.
     """
 
     label: str
@@ -108,7 +108,7 @@ class InputPair:
 
 
 def numbers(a: Score, b: Score) -> Iterator[NumberPair]:
-    """Pair the numbers that at least one score holds, the headline first."""
+    """Pair the numbers that at least one score has, the headline first."""
     for name, (measure, title) in _CORE.items():
         yield from _pair(name, measure, title, (a, b), name)
     measures = [section(score, "metrics") for score in (a, b)]
@@ -120,7 +120,7 @@ def numbers(a: Score, b: Score) -> Iterator[NumberPair]:
 
 
 def inputs(a: Score, b: Score) -> Iterator[InputPair]:
-    """Pair what was scored, by hashes of contents."""
+    """Pair what was scored, by the hashes of the contents."""
     given = [section(score, "inputs") for score in (a, b)]
     # What was trained on is the reference unless it is given apart.
     training = [
@@ -159,7 +159,7 @@ def _same(
 ) -> tuple[bool | None, str]:
     hashes = [side.get("sha256") for side in (a, b)]
     if not (a and b):
-        return None, ABSENT if a or b else "neither JSON tells it"
+        return None, ABSENT if a or b else "neither JSON records it"
     if not all(hashes):
         return None, "a stream, or another version: there is no hash of its contents"
     if hashes[0] == hashes[1]:
@@ -172,7 +172,7 @@ def _same(
 
 
 def _kind(source: str) -> str:
-    """What a hash is of, told by how :mod:`mifid.inputs` describes a side."""
+    """Return what a hash is of, from the description that :mod:`mifid.inputs` gives a side."""
     return next(
         (kind for kind in ("features", "mean and covariance") if source.startswith(kind)),
         "pictures",
@@ -195,9 +195,9 @@ EFFECTS = {
 NETWORK = ("extractor", "weights_sha256", "resize")
 
 _BUILT_IN = ("inception", "inception-random")
-"""Extractors that weights and resize tell whole; of others only a fingerprint does."""
+"""Extractors that weights and resize identify; others are identified only by a fingerprint."""
 
-_NETWORK = "another network: its numbers are another measure"
+_NETWORK = "the numbers of another network are another measure"
 _SPEED = "where and how it is computed, in the same arithmetic"
 _LIBRARY = "another version sums in another order"
 
@@ -220,7 +220,7 @@ _VERSIONS = {
     "torch": (ROUNDING, _LIBRARY),
     "torch-fidelity": (ROUNDING, _LIBRARY),
 }
-_TOLD_ELSEWHERE = {"mifid", "pillow"}  # by version and by decoder
+_ELSEWHERE = {"mifid", "pillow"}  # recorded as version and as decoder
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,8 @@ class Change:
         a, b: the values.
         effect: a key of :data:`EFFECTS`.
         why: why that one.
-        measure: whose setting it is; empty for what concerns all.
+        measure: the measure whose setting it is, else empty.
+        side: the side whose number of pictures it is, else empty.
     """
 
     field: str
@@ -241,43 +242,47 @@ class Change:
     effect: str
     why: str
     measure: str = ""
+    side: str = ""
 
     @property
     def told(self) -> bool:
-        """Whether both scores tell the field: if not, it may be the same after all."""
+        """Whether both scores record the field: if not, it may be the same."""
         return known(self.a) and known(self.b)
 
 
 def changes(a: Score, b: Score) -> Iterator[Change]:
-    """Yield what differs beside numbers, inputs and times."""
+    """Yield what differs, except numbers, inputs and times."""
     yield from _compare(section(a, "protocol"), section(b, "protocol"), "", _PROTOCOL)
     versions = [section(section(score, "protocol"), "versions") for score in (a, b)]
     yield from _compare(versions[0], versions[1], "version of ", _VERSIONS)
-    yield from _differing("epsilon", a.get("epsilon"), b.get("epsilon"), MIFID_ALONE, "the limit")
+    values = [score.get("epsilon") for score in (a, b)]
+    yield from _differing("epsilon", values, MIFID_ALONE, "the threshold of the penalty")
     for label in ("generated", "reference"):
-        sizes = [score.get(f"n_{label}") for score in (a, b)]
+        values = [score.get(f"n_{label}") for score in (a, b)]
         why = "fewer pictures give a higher FID"
-        yield from _differing(f"number of {label} pictures", sizes[0], sizes[1], MUCH, why)
+        yield from _differing(f"number of {label} pictures", values, MUCH, why, side=label)
     for label in sorted({*section(a, "skipped"), *section(b, "skipped")}):
-        bad = [_left_out(score, label) for score in (a, b)]
+        values = [_left_out(score, label) for score in (a, b)]
         why = "pictures that could not be decoded are not in the number"
         field = f"{label.replace('_', ' ')} pictures left out"
-        yield from _differing(field, bad[0], bad[1], MUCH, why)
+        side = "training" if label == "memorization_reference" else label
+        yield from _differing(field, values, MUCH, why, side=side)
     for measure, one, other in _measures(a, b):
         for name in dict.fromkeys([*one, *other]):
-            why = "other draws, so chance" if name == "seed" else "it is defined with it"
-            field = f"{name} of {measure}"
-            yield from _differing(field, one.get(name), other.get(name), MEASURE, why, measure)
-    drawn = [section(score, "uncertainty") for score in (a, b)]
-    if all(drawn):
+            why = (
+                "another seed draws other pictures" if name == "seed" else "part of its definition"
+            )
+            values = [one.get(name), other.get(name)]
+            yield from _differing(f"{name} of {measure}", values, MEASURE, why, measure=measure)
+    intervals = [section(score, "uncertainty") for score in (a, b)]
+    if all(intervals):
         for name in ("method", "level", "replicates", "seed", "resampled"):
-            values = [found.get(name) for found in drawn]
-            field = f"intervals' {name}"
-            yield from _differing(field, values[0], values[1], NONE, "of intervals alone")
+            values = [found.get(name) for found in intervals]
+            yield from _differing(f"intervals' {name}", values, NONE, "of intervals alone")
 
 
 def untold(a: Score, b: Score, inputs: Sequence[InputPair]) -> tuple[str, ...]:
-    """Name the protocol's fields that can move all numbers and that not both scores tell."""
+    """Return the protocol's fields that can move all numbers and that not both scores record."""
     protocols = [section(score, "protocol") for score in (a, b)]
     return tuple(
         name
@@ -287,7 +292,7 @@ def untold(a: Score, b: Score, inputs: Sequence[InputPair]) -> tuple[str, ...]:
 
 
 def settings_untold(a: Score, b: Score) -> frozenset[str]:
-    """Name the measures that both scores hold, but not all of their settings."""
+    """Return the measures that both scores contain, but without all of their settings."""
     return frozenset(
         measure
         for measure, one, other in _measures(a, b)
@@ -308,7 +313,7 @@ def _needed(protocols: Sequence[Mapping[str, Any]], inputs: Sequence[InputPair])
 
 
 def _measures(a: Score, b: Score) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
-    """Yield measures that both scores hold values of, with their settings."""
+    """Yield measures that both scores have values of, with their settings."""
     found = [section(score, "metrics") for score in (a, b)]
     for measure in found[0]:
         sections = [section(measures, measure) for measures in found]
@@ -318,7 +323,7 @@ def _measures(a: Score, b: Score) -> Iterator[tuple[str, Mapping[str, Any], Mapp
 
 
 def _settings(a: Score, b: Score, measure: str) -> list[str]:
-    """Name a measure's settings; one that is unknown here must tell that it has none."""
+    """Return a measure's settings; one that is unknown here must record that it has none."""
     if measure in METRICS:
         return list(METRICS[measure].settings)
     found = [section(section(score, "metrics"), measure) for score in (a, b)]
@@ -330,18 +335,18 @@ def _compare(
 ) -> Iterator[Change]:
     order = [*fields, *sorted({*a, *b} - {*fields})]
     for name in order:
-        if name in _TOLD_ELSEWHERE or name == "versions":
+        if name in _ELSEWHERE or name == "versions":
             continue
         effect, why = fields.get(name, (UNKNOWN_EFFECT, "written by another version of mifid"))
-        yield from _differing(prefix + name, a.get(name), b.get(name), effect, why)
+        yield from _differing(prefix + name, [a.get(name), b.get(name)], effect, why)
 
 
 def _differing(
-    field: str, a: Any, b: Any, effect: str, why: str, measure: str = ""
+    field: str, values: Sequence[Any], effect: str, why: str, *, measure: str = "", side: str = ""
 ) -> Iterator[Change]:
-    if a == b or not (known(a) or known(b)):
-        return
-    yield Change(field, a, b, effect, why, measure)
+    a, b = values
+    if a != b and (known(a) or known(b)):
+        yield Change(field, a, b, effect, why, measure, side)
 
 
 def _left_out(score: Score, label: str) -> int:

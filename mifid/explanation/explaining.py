@@ -1,4 +1,4 @@
-"""explain(): why two scores differ, from what their JSONs say of themselves."""
+"""explain(): why two scores differ, from what their JSON files record."""
 
 from __future__ import annotations
 
@@ -10,18 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mifid.errors import InputError, first_line
-from mifid.explanation.causes import Grounds
-from mifid.explanation.changes import (
-    changes,
-    inputs,
-    known,
-    number,
-    numbers,
-    section,
-    settings_untold,
-    untold,
-)
-from mifid.explanation.conclusions import conclude
+from mifid.explanation.changes import changes, inputs, number, numbers, section
+from mifid.explanation.conclusions import PROTOCOL, causes, conclude
 from mifid.explanation.explanation import Explanation
 from mifid.report import Report
 
@@ -32,13 +22,13 @@ _HINT = "Write one with: mifid score IMAGES --ref REF --json -o score.json"
 _LARGEST = 1 << 24
 
 _NEEDED = ("epsilon", "inputs", "n_generated", "n_reference", "protocol")
-"""What every version has written; without it less can be told."""
+"""What every version has written; without it less can be explained."""
 
 Given = str | os.PathLike[str] | Mapping[str, Any] | Report
 
 
 def explain(a: Given, b: Given) -> Explanation:
-    """Say why two scores differ.
+    """Explain why two scores differ.
 
     Args:
         a, b: JSON files of ``mifid score``, what :meth:`mifid.Report.to_dict` returned, or reports.
@@ -58,12 +48,9 @@ def explain(a: Given, b: Given) -> Explanation:
     paired = tuple(numbers(score_a, score_b))
     sides = tuple(inputs(score_a, score_b))
     changed = tuple(changes(score_a, score_b))
-    grounds = Grounds.of(
-        changed,
-        sides,
-        untold=untold(score_a, score_b, sides),
-        settings_untold=settings_untold(score_a, score_b),
-        epsilons=known(score_a.get("epsilon")) and known(score_b.get("epsilon")),
+    found = tuple(causes(score_a, score_b, changes=changed, inputs=sides))
+    conclusions = conclude(
+        score_a, score_b, numbers=paired, changes=changed, inputs=sides, causes=found
     )
     return Explanation(
         a=name_a,
@@ -71,14 +58,14 @@ def explain(a: Given, b: Given) -> Explanation:
         numbers=paired,
         inputs=sides,
         changes=changed,
-        untold=grounds.untold,
+        untold=tuple(c.name for c in found if c.kind == PROTOCOL and not c.differs),
         notes=tuple(_notes(score_a, score_b)),
-        conclusions=tuple(conclude(score_a, score_b, numbers=paired, grounds=grounds)),
+        conclusions=tuple(conclusions),
     )
 
 
 def _open(given: Given, fallback: str) -> tuple[str, Mapping[str, Any]]:
-    """Return what a score is called, and what it says."""
+    """Return the name of a score, and its contents."""
     if isinstance(given, Report):
         return fallback, given.to_dict()
     if isinstance(given, Mapping):
@@ -132,15 +119,15 @@ def _refuse(text: str) -> NoReturn:
 
 
 def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
-    """Say what one of the two does not hold, as JSONs of other versions may not."""
+    """Yield what one of the two does not contain, as the JSON of another version may not."""
     versions = [section(score, "protocol").get("version", "unknown") for score in (a, b)]
     if versions[0] != versions[1]:
         yield f"Written by different versions of mifid: a by {versions[0]}, b by {versions[1]}."
     for name, score in (("a", a), ("b", b)):
         missing = [key for key in _NEEDED if key not in score]
         if missing:
-            yield f"{name} does not tell {', '.join(missing)}: what depends on that is left open."
+            yield f"{name} does not record {', '.join(missing)}: what depends on these is unknown."
     for name, score, other in (("a", a, b), ("b", b, a)):
         only = sorted(str(key) for key in {*score} - {*other} if key not in _NEEDED)
         if only:
-            yield f"Only {name} holds {', '.join(only)}."
+            yield f"Only {name} records {', '.join(only)}."

@@ -1,4 +1,4 @@
-"""The result of an explanation: the differences side by side, and what they leave open."""
+"""The result of an explanation: numbers and differences side by side, and the conclusions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mifid.explanation.changes import EFFECTS, Change, InputPair, NumberPair, known
+from mifid.explanation.changes import ABSENT, EFFECTS, Change, InputPair, NumberPair, known
 from mifid.files import json_text
 from mifid.formatting import aligned, number, terminal_safe
 
@@ -19,13 +19,13 @@ class Explanation:
     """The result of :func:`mifid.explanation.explaining.explain`.
 
     Attributes:
-        a, b: what the two scores are called.
-        numbers: side by side, the headline first.
+        a, b: the names of the two scores.
+        numbers: in pairs, the headline first.
         inputs: which of the pictures are the same.
-        changes: fields of the protocol that differ, or that only one of the two tells.
-        untold: fields that can move all numbers and that not both scores tell.
-        notes: what one of the JSONs lacks or has beside.
-        conclusions: what follows, a paragraph each.
+        changes: fields of the protocol that differ, or that only one of the two records.
+        untold: fields that can move all numbers and that not both scores record.
+        notes: what only one of the JSON files contains.
+        conclusions: a verdict on each group of numbers, and what it means.
     """
 
     a: str
@@ -55,9 +55,9 @@ class Explanation:
         return json_text(self.to_dict())
 
     def text(self) -> str:
-        """Return it as a page for the terminal."""
+        """Return all of it as text for the terminal."""
         parts = [f"a: {self.a}\nb: {self.b}", "\n".join(self._table())]
-        parts.append("\n".join(_told(pair) for pair in self.inputs))
+        parts.append("\n".join(_side(pair) for pair in self.inputs))
         parts += ["\n".join(part) for part in self._by_effect()]
         parts += ["\n".join(self.notes)] if self.notes else []
         return terminal_safe("\n\n".join([*parts, "\n".join(self.conclusions)]))
@@ -74,7 +74,7 @@ class Explanation:
                 yield [f"Changed, {meaning}:", *map(_line, found)]
         one_sided = [change for change in self.changes if not change.told]
         if one_sided:
-            yield ["Told by one of the two only:", *map(_line, one_sided)]
+            yield ["Recorded in only one of the two:", *map(_line, one_sided)]
 
 
 def _row(pair: NumberPair) -> tuple[str, ...]:
@@ -83,8 +83,8 @@ def _row(pair: NumberPair) -> tuple[str, ...]:
     return pair.title, number(pair.a, 6), number(pair.b, 6), difference, percent
 
 
-def _told(pair: InputPair) -> str:
-    what = {True: "the same", False: "different", None: "cannot be told"}[pair.same]
+def _side(pair: InputPair) -> str:
+    what = {True: "the same", False: "different", None: "unknown"}[pair.same]
     named = pair.a if pair.a == pair.b else f"{pair.a} | {pair.b}"
     return f"{pair.label.replace('_', ' ')}: {what} ({pair.why}): {named}"
 
@@ -95,7 +95,7 @@ def _line(change: Change) -> str:
 
 def _value(value: Any) -> str:
     if not known(value):
-        return "not told"
+        return ABSENT
     if isinstance(value, Mapping | list):
         return json.dumps(value, ensure_ascii=False)
     text = str(value)

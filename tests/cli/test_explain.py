@@ -52,7 +52,7 @@ def test_the_page(run, pair):
     assert any(line.split() == ["FID", "40.000000", "44.000000", "+4", "+10.00"] for line in lines)
     assert "generated: the same (equal hashes of contents): zip images.zip" in lines
     assert "  resize: one -> other (`mifid diagnose` measures how far)" in lines
-    assert lines[-1].startswith("Another protocol (resize), the same pictures")
+    assert lines[-2].startswith("MiFID and FID: different. Cause: resize.")
 
 
 def test_json_and_nothing_else(run, pair):
@@ -69,14 +69,14 @@ def test_other_pictures(run, folder):
     written(folder / "b.json", 44.0, generated="c")
     result = run("explain", "a.json", "b.json")
     assert "generated: different (other contents" in result.stdout
-    assert "a real difference between these two sets" in result.stdout
+    assert "a real difference between the two sets" in result.stdout
 
 
 def test_an_older_versions_json_is_no_crash(run, pair, folder):
     (folder / "old.json").write_text('{"fid": 41.5, "mifid": 41.5, "protocol": {}}')
     result = run("explain", "old.json", "a.json")
     assert result.exit_code == 0
-    assert "a does not tell epsilon, inputs, n_generated, n_reference" in result.stdout
+    assert "a does not record epsilon, inputs, n_generated, n_reference" in result.stdout
     assert "Written by different versions of mifid: a by unknown, b by 0.1.0." in result.stdout
 
 
