@@ -1,11 +1,11 @@
-"""What generating a submission costs beyond the network: photos in, images.zip out, checked.
+"""Time of generating a submission, from photos to a checked images.zip.
 
 python -m benchmarks.generation --docs docs/training.md
 python -m benchmarks.generation --photos photo_jpg/ --limit 200 --docs docs/training.md
 
-Three things take turns: the bare network over batches that lie in memory already, `generate()`
-from a zip of photos (decoding, network, encoding, archive and check), and the same work one thing
-after the other, as scripts do it. The networks have random weights, which cost the same.
+Three ways run in turn: the network alone on batches in memory, `generate()` from a zip of photos
+(decoding, network, encoding, archive and check), and a plain script that does the same steps one
+after the other. The networks have random weights, which take the same time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NETWORKS = {"unet": Generator(network="unet"), "resnet9": Generator(network="res
 
 @dataclass(frozen=True)
 class Job:
-    """What is timed: a generator's file, a zip of photos, and how they are taken."""
+    """Inputs of the timed ways: a generator's file, a zip of photos, and their settings."""
 
     checkpoint: Path
     photos: Path
@@ -55,7 +55,7 @@ class Job:
     size: int
 
     def bare(self) -> float:
-        """Seconds of the network alone: batches are ready, what it paints is thrown away."""
+        """Return seconds of the network alone, on ready batches; its output is discarded."""
         loaded = load_generator(self.checkpoint, device=choose_device(self.device))
         painter = Painter(loaded.network, device=choose_device(self.device), seed=0)
         source = open_zip(self.photos)
@@ -68,7 +68,7 @@ class Job:
         return time.perf_counter() - start
 
     def end_to_end(self) -> float:
-        """Seconds of `generate()`, with the loading of the generator and the check."""
+        """Return seconds of `generate()`, including the loading of the generator and the check."""
         start = time.perf_counter()
         generate(
             self.checkpoint,
@@ -81,7 +81,7 @@ class Job:
         return time.perf_counter() - start
 
     def one_by_one(self) -> float:
-        """Seconds of a plain script: one photo after the other, each step after the last."""
+        """Return seconds of a plain script that processes one photo after the other."""
         start = time.perf_counter()
         device = choose_device(self.device)
         network = load_generator(self.checkpoint, device=device).network
@@ -100,7 +100,7 @@ class Job:
 
 
 def zip_photos(target: Path, *, photos: Path | None, limit: int, size: int) -> int:
-    """Zip the first photos of a folder, or drawn ones; return how many."""
+    """Zip the first photos of a folder, or drawn photos; return their number."""
     with zipfile.ZipFile(target, "w") as archive:
         if photos is None:
             for i in range(limit):
@@ -121,7 +121,7 @@ def save_random(path: Path, generator: Generator, size: int) -> None:
 
 
 def measure(ways: Sequence[tuple[str, Callable[[], float]]], rounds: int) -> dict[str, list[float]]:
-    """Let the ways take turns, so that whatever else the machine does meets all alike."""
+    """Run the ways in turn, so that other load of the machine affects all alike."""
     seconds: dict[str, list[float]] = {name: [] for name, _ in ways}
     for number in range(rounds):
         for name, way in ways:
@@ -131,7 +131,7 @@ def measure(ways: Sequence[tuple[str, Callable[[], float]]], rounds: int) -> dic
 
 
 def row(network: str, seconds: dict[str, list[float]], pictures: int) -> list[str]:
-    """One line of the table: medians, and the median of each round's ratio."""
+    """Return one row of the table: medians, and the median of the ratios within a round."""
     ratios = [whole / bare for whole, bare in zip(seconds["whole"], seconds["bare"], strict=True)]
     middle = {name: median(values) for name, values in seconds.items()}
     return [
@@ -145,11 +145,13 @@ def row(network: str, seconds: dict[str, list[float]], pictures: int) -> list[st
 
 @click.command()
 @click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Default: drawn.")
-@click.option("--limit", default=200, show_default=True, help="Photos.")
-@click.option("--size", default=256, show_default=True, help="Pixels a side, also of the photos.")
+@click.option("--limit", default=200, show_default=True, help="Number of photos.")
+@click.option(
+    "--size", default=256, show_default=True, help="Side of photos and pictures in pixels."
+)
 @click.option("--network", "names", multiple=True, type=click.Choice(list(NETWORKS)))
 @click.option("--device", default="auto", show_default=True)
-@click.option("--batch-size", type=int, help="Default: what `mifid generate` takes.")
+@click.option("--batch-size", type=int, help="Default: that of `mifid generate`.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
 def main(
@@ -162,7 +164,7 @@ def main(
     rounds: int,
     docs: Path | None,
 ) -> None:
-    """Time generation against its network alone, and against a plain script."""
+    """Time generation, its network alone, and a plain script."""
     rows = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -190,13 +192,12 @@ def main(
         [
             "## Generating a submission",
             f"{what} of {size} x {size} in a zip, {choose_device(device).type}, float32. "
-            "`generate` is everything that `mifid generate` does, from "
-            "the generator's file to the checked archive; the network alone runs over the same "
-            "batches, decoded before. The plain script takes one photo after the other, and "
-            f"checks nothing. Medians of {rounds} rounds, in which the three take turns; the "
-            "ratio is of one round's two.",
+            "`generate` is all of `mifid generate`, from the generator's file to the checked "
+            "archive; the network alone runs on the same batches, already decoded. The plain "
+            "script processes one photo after the other, without checks. Times are medians of "
+            f"{rounds} rounds, in which all three run in turn; ratios are within a round.",
             markdown_table(header, rows),
-            f"{describe_machine(PACKAGES)}. Again with `python -m benchmarks.generation "
+            f"{describe_machine(PACKAGES)}. Repeat with `python -m benchmarks.generation "
             f"{'--photos photo_jpg/ ' if photos else ''}--limit {count} --docs docs/training.md`.",
         ]
     )

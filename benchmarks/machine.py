@@ -1,4 +1,4 @@
-"""The machine in words, tables and sections of Markdown, and the command that wrote them."""
+"""Descriptions of the machine; tables and sections of Markdown; commands that repeat them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 
 def describe_machine(packages: Iterable[str]) -> str:
-    """Return one line: processor, cores, memory, system, Python and what is installed."""
+    """Return one line: processor, cores, memory, system, Python and versions of packages."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     hardware = f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}"
     software = [f"Python {platform.python_version()}"]
@@ -34,7 +34,7 @@ def _processor() -> str:
 
 
 def again(module: str) -> str:
-    """Return the command that runs, with the options that were given; paths are FOLDER or FILE."""
+    """Return the running command with its given options; paths become FOLDER or FILE."""
     context = click.get_current_context()
     words = [f"python -m benchmarks.{module}"]
     for option in context.command.params:
@@ -52,7 +52,7 @@ def again(module: str) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; all columns but the first are set to the right."""
+    """Return a table; all columns except the first are right-aligned."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -60,7 +60,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def write_section(path: Path, name: str, text: str) -> None:
     """Put ``text`` between ``<!-- begin name -->`` and ``<!-- end name -->`` in a Markdown file.
 
-    A file or section that is not there is made; everything else stays as it is.
+    A missing file or section is created; everything else is unchanged.
     """
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     section = f"{begin}\n{text.strip()}\n{end}"
@@ -69,7 +69,7 @@ def write_section(path: Path, name: str, text: str) -> None:
     if found:
         _, closed, after = rest.partition(end)
         if not closed:
-            raise ValueError(f"{path}: '{begin}' is never closed; put '{end}' after its section")
+            raise ValueError(f"{path}: '{begin}' is not closed; put '{end}' after its section")
     else:
         before, after = f"{old.rstrip()}\n\n", "\n"
     path.write_text(before + section + after)

@@ -1,4 +1,4 @@
-"""Seconds and memory of every metric, and of FID beside the ways that others compute it.
+"""Time and memory of every metric, and of FID compared with other algorithms.
 
 python -m benchmarks.metrics --docs docs/benchmarks.md
 """
@@ -22,13 +22,13 @@ from mifid.metrics import METRICS, Moments, frechet_distance, memorization_dista
 CLASSES = 1008  # logits of the Inception graph
 WARM_ROWS = 128
 SEEDS = {"generated": 1, "reference": 2, "training": 2, "held_out": 3, "logits": 4}
-"""Which rows a side has: what was trained on is the reference."""
+"""Seed of each side's rows; the training set equals the reference."""
 
 
 def draw(n: int, width: int, seed: int) -> np.ndarray:
-    """Draw features like Inception's, of one distribution whatever the seed; (n, width) float32.
+    """Draw features like Inception's, (n, width) float32, from one distribution for all seeds.
 
-    Some rows at a time, so that a process's peak is that of the measure and not of this.
+    Rows are drawn in blocks, so that peak memory is that of the metric and not of drawing.
     """
     mixing = np.random.RandomState(0).randn(64, width).astype(np.float32) * 0.15
     random = np.random.RandomState(seed)
@@ -45,7 +45,7 @@ def draw(n: int, width: int, seed: int) -> np.ndarray:
 
 
 def sides(metric: str, generated: int, reference: int, held_out: int, width: int) -> dict:
-    """Draw what the metric needs."""
+    """Draw the sides that a metric needs."""
     rows = {"reference": reference, "training": reference, "held_out": held_out}
     return {
         side: draw(rows.get(side, generated), CLASSES if side == "logits" else width, SEEDS[side])
@@ -54,10 +54,10 @@ def sides(metric: str, generated: int, reference: int, held_out: int, width: int
 
 
 def measure(*, metric: str, sizes: tuple[int, int, int, int]) -> dict:
-    """Run one metric here; the memory is what it added to the most this process ever held."""
+    """Run one metric in this process; memory is what it adds to the peak of the process."""
     given = sides(metric, *sizes)
     function = METRICS[metric].function
-    with suppress(UnavailableError):  # too few rows to warm up with is no reason to fail
+    with suppress(UnavailableError):  # too few rows for the warm-up is not a failure
         function(**{side: rows[:WARM_ROWS] for side, rows in given.items()})
     before, start = peak_mib(), time.perf_counter()
     values = function(**given)
@@ -66,8 +66,8 @@ def measure(*, metric: str, sizes: tuple[int, int, int, int]) -> dict:
 
 
 def metrics_table(metrics: list[str], settings: list[tuple[int, ...]], rounds: int) -> str:
-    """Return the Markdown table, a row a metric: median seconds and most MiB of some processes."""
-    header = ["Measure", "Needs"]
+    """Return a Markdown table, one row per metric: median seconds and peak MiB of the rounds."""
+    header = ["Metric", "Needs"]
     for generated, reference, *_ in settings:
         header += [f"{generated:,} × {reference:,}: seconds", "MiB"]
     rows = []
@@ -81,11 +81,11 @@ def metrics_table(metrics: list[str], settings: list[tuple[int, ...]], rounds: i
     return markdown_table(header, rows)
 
 
-# --- FID beside others' ways ---------------------------------------------------------------------
+# --- FID by other algorithms ---------------------------------------------------------------------
 
 
 def features(n: int, width: int, seed: int) -> np.ndarray:
-    """Draw features whose distribution depends on the seed: FID is large; (n, width) float32."""
+    """Draw features, (n, width) float32, whose distribution depends on the seed: FID is large."""
     random = np.random.RandomState(seed)
     mixing = random.randn(64, width).astype(np.float32) * 0.15
     noise = random.randn(n, width).astype(np.float32) * 0.3
@@ -93,13 +93,13 @@ def features(n: int, width: int, seed: int) -> np.ndarray:
 
 
 def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance, as everybody computes them."""
+    """Return mean and covariance, as all tools compute them."""
     rows = x.astype(np.float64)
     return rows.mean(axis=0), np.cov(rows, rowvar=False)
 
 
 def with_sqrtm(generated: np.ndarray, reference: np.ndarray) -> float:
-    """pytorch-fid's formula: SciPy's general matrix square root of the product."""
+    """Compute pytorch-fid's formula, with SciPy's matrix square root of the product."""
     import scipy.linalg
 
     (mu_g, s_g), (mu_r, s_r) = moments(generated), moments(reference)
@@ -108,32 +108,32 @@ def with_sqrtm(generated: np.ndarray, reference: np.ndarray) -> float:
 
 
 def with_eigvals(generated: np.ndarray, reference: np.ndarray) -> float:
-    """torch-fidelity's formula: general eigenvalues of the product."""
+    """Compute torch-fidelity's formula, with general eigenvalues of the product."""
     (mu_g, s_g), (mu_r, s_r) = moments(generated), moments(reference)
     roots = np.sqrt(np.linalg.eigvals(s_g @ s_r).astype(np.complex128)).real
     return float(((mu_g - mu_r) ** 2).sum() + np.trace(s_g + s_r) - 2 * roots.sum())
 
 
 def ours(generated: np.ndarray, reference: np.ndarray) -> float:
-    """Features on both sides."""
+    """Compute FID from features on both sides."""
     return frechet_distance(generated=generated, reference=reference)
 
 
 def ours_from_moments(generated: np.ndarray, reference: np.ndarray) -> float:
-    """Statistics of the generated side, computed within the time."""
+    """Compute FID from statistics of the generated side; their time counts."""
     return frechet_distance(generated=Moments(*moments(generated)), reference=reference)
 
 
 ROUTES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "mifid, features on both sides": ours,
     "mifid, mean and covariance against features": ours_from_moments,
-    "general eigenvalues (torch-fidelity's way)": with_eigvals,
-    "scipy.linalg.sqrtm (pytorch-fid's way)": with_sqrtm,
+    "general eigenvalues (as torch-fidelity)": with_eigvals,
+    "scipy.linalg.sqrtm (as pytorch-fid)": with_sqrtm,
 }
 
 
 def routes_table(n: int, m: int, width: int, rounds: int) -> str:
-    """Time every route on the same features, in turn; the slow ones once."""
+    """Time every algorithm on the same features, in turn; the slow ones once."""
     generated, reference = features(n, width, 1), features(m, width, 2)
     seconds: dict[str, list[float]] = {name: [] for name in ROUTES}
     values = {}
@@ -161,7 +161,7 @@ def routes_table(n: int, m: int, width: int, rounds: int) -> str:
 
 
 def measure_distance(*, n: int, width: int) -> dict[str, float]:
-    """Seconds of the memorization distance, and its memory above the features."""
+    """Measure time of the memorization distance, and its memory in addition to the features."""
     given = {"generated": features(n, width, 1), "reference": features(n, width, 2)}
     memorization_distance(**{side: rows[:10] for side, rows in given.items()})
     before, start = peak_mib(), time.perf_counter()
@@ -181,13 +181,15 @@ def measure_distance(*, n: int, width: int) -> dict[str, float]:
     multiple=True,
     default=[300, 7000],
     show_default=True,
-    help="Also what was trained on. Several give several pairs of columns; FID takes the first.",
+    help="Rows of the reference and training set; each gives two columns. FID uses the first.",
 )
 @click.option("--held-out", default=1000, show_default=True)
 @click.option("--width", default=2048, show_default=True)
-@click.option("--large", default=10_000, show_default=True, help="Rows of the distance alone.")
+@click.option("--large", default=10_000, show_default=True, help="Rows for the distance alone.")
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--metrics", default=",".join(METRICS), show_default=True, help="By commas.")
+@click.option(
+    "--metrics", default=",".join(METRICS), show_default=True, help="Names, separated by commas."
+)
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the sections into this file.")
 def main(
     generated: int,
@@ -199,29 +201,29 @@ def main(
     metrics: str,
     docs: Path | None,
 ) -> None:
-    """Measure what each metric costs once the features are there, on synthetic features."""
+    """Measure time and memory of each metric, on synthetic features."""
     settings = [(generated, reference, held_out, width) for reference in references]
-    again = "Again with `python -m benchmarks.metrics --docs docs/benchmarks.md`."
+    again = "Repeat with `python -m benchmarks.metrics --docs docs/benchmarks.md`."
     # The processes first, while this one is small.
     every = f"""\
-## Every measure
+## All metrics
 
-Each on features that are there (float32, {width:,} wide), generated × reference, with \
-{held_out:,} held-out pictures where they are needed; the reference is what was trained on. MiB is \
-what the process held at most, above what it held with the features. Each run is a process of its \
-own, warmed up; seconds are the median of {rounds}, MiB the most.
+Each metric uses given features (float32, width {width:,}), generated × reference, with \
+{held_out:,} held-out pictures if it needs them; the reference is also the training set. MiB is \
+the peak memory in addition to the features. Each run is a separate process with a warm-up; seconds are \
+the median of {rounds} runs, MiB the maximum.
 
 {metrics_table(metrics.split(","), settings, rounds)}
 
 {describe_machine(["numpy"])}. Synthetic features. {again}"""
     found, _ = call("metrics:measure_distance", n=large, width=width)
     alone = f"""\
-## The metrics alone
+## FID and memorization distance alone
 
 {routes_table(generated, references[0], width, rounds)}
 
-Memorization distance of {large:,} x {large:,} x {width}: {found["seconds"]:.1f} s, at most \
-{found["mib"]:,.0f} MiB more than the process held with its features.
+Memorization distance of {large:,} x {large:,} x {width}: {found["seconds"]:.1f} s, and at \
+most {found["mib"]:,.0f} MiB in addition to the features.
 
 {describe_machine(["numpy", "scipy"])}. Synthetic features; medians. {again}"""
     click.echo(f"{alone}\n\n{every}")

@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks: drawn by mifid, counted, zipped."""
+"""Pictures for the benchmarks: drawing, listing, zipping."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def pictures_of(folder: Path) -> list[Path]:
-    """Return a folder's pictures, by name."""
+    """Return the pictures of a folder, by name."""
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
 def zip_pictures(folder: Path, target: Path, count: int | None = None) -> int:
-    """Zip the first pictures of a folder; return how many.
+    """Zip the first pictures of a folder; return their number.
 
-    Where more are asked for than there are, they come again under other names.
+    If ``count`` is larger than the folder, pictures are repeated under other names.
     """
     pictures = pictures_of(folder)
     count = len(pictures) if count is None else count
@@ -33,9 +33,9 @@ def zip_pictures(folder: Path, target: Path, count: int | None = None) -> int:
 
 
 def draw_pictures(*, folder: str, count: int, kind: str) -> int:
-    """Draw JPEGs of 256 x 256 into a new folder, in a process a core; return how many.
+    """Draw JPEGs of 256 x 256 into a new folder, with one process per core; return their number.
 
-    The folder has its name when all are drawn.
+    The folder gets its name when all are drawn.
     """
     new = Path(f"{folder}.new")
     new.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def draw_pictures(*, folder: str, count: int, kind: str) -> int:
 
 
 def draw(kind: str, number: int) -> Any:
-    """Draw a picture (256, 256, 3): a landscape as a photo, repainted, or a painting of another."""
+    """Draw a picture (256, 256, 3): a landscape photo, the same repainted, or another painting."""
     import numpy as np
 
     from mifid.demo import brush_strokes, landscape, painting

@@ -1,11 +1,11 @@
-"""A CycleGAN's training step as the common implementations write it, to be timed against ours.
+"""Training step of a CycleGAN as common implementations write it, for comparison with ours.
 
-Two ways to take the generators' gradients:
+It has two ways to compute the gradients of the generators:
 
-- two backwards: those of each generator by themselves, with the cycle loss in both, as Keras's
-  CycleGAN tutorial takes them.
-- one backward: over the sum of both generators' losses. The discriminators are not frozen in it, as
-  in aitorzip/PyTorch-CycleGAN and eriklindernoren/PyTorch-GAN, so that theirs are taken too.
+- two backwards: one for each generator, with the cycle loss in both, as in Keras's CycleGAN
+  tutorial.
+- one backward: over the sum of both generators' losses. The discriminators are not frozen, as in
+  aitorzip/PyTorch-CycleGAN and eriklindernoren/PyTorch-GAN, so their gradients are computed too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from mifid.baseline.models.norms import InstanceNorm
 
 
 class PlainLoop:
-    """A step that passes pictures one kind after the other and reads each loss.
+    """Training step with a separate pass for each kind of picture, which reads each loss.
 
     Args:
-        networks: ours, as :class:`mifid.baseline.gan.cyclegan.CycleGan` has them; rewritten.
-        config: LSGAN without a pool; weights of the losses and Adam's settings are read.
-        two_backwards: else one.
+        networks: those of :class:`mifid.baseline.gan.cyclegan.CycleGan`; they are rewritten.
+        config: settings of LSGAN without a pool; only loss weights and Adam's settings are used.
+        two_backwards: two backward passes instead of one.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class PlainLoop:
         }
 
     def step(self, photos: Tensor, paintings: Tensor) -> dict[str, float]:
-        """Move all weights once; return the losses, by the names that ours have."""
-        told, painted, photographed = self._move_generators(photos, paintings)
+        """Update all weights once; return the losses under the names of our method."""
+        losses, painted, photographed = self._move_generators(photos, paintings)
         for side, real, fake in (("painting", paintings, painted), ("photo", photos, photographed)):
             critic = self.networks[f"{side}_discriminator"]
             optimiser = self._optimisers[f"{side}_discriminator"]
@@ -53,8 +53,8 @@ class PlainLoop:
             total = self._loss.discriminator_scale * (on_real + on_fake)
             total.backward()
             optimiser.step()
-            told[f"discriminator_{side}"] = total
-        return {name: value.item() for name, value in told.items()}
+            losses[f"discriminator_{side}"] = total
+        return {name: value.item() for name, value in losses.items()}
 
     def _move_generators(
         self, photos: Tensor, paintings: Tensor
@@ -62,7 +62,7 @@ class PlainLoop:
         loss = self._loss
         painter, photographer, painting_critic, photo_critic = self.networks.values()
         painted, photographed = painter(photos), photographer(paintings)
-        told = {
+        losses = {
             "cycle_photo": F.l1_loss(photographer(painted), photos),
             "cycle_painting": F.l1_loss(painter(photographed), paintings),
             "identity_painting": F.l1_loss(painter(paintings), paintings),
@@ -74,9 +74,9 @@ class PlainLoop:
                 photo_critic(photographed), loss.generator_label
             ),
         }
-        cycle = loss.cycle * (told["cycle_photo"] + told["cycle_painting"])
+        cycle = loss.cycle * (losses["cycle_photo"] + losses["cycle_painting"])
         of_painter, of_photographer = (
-            told[f"generator_adversarial_{side}"] + loss.identity * told[f"identity_{side}"]
+            losses[f"generator_adversarial_{side}"] + loss.identity * losses[f"identity_{side}"]
             for side in ("painting", "photo")
         )
         both = [self._optimisers["painter"], self._optimisers["photographer"]]
@@ -90,13 +90,13 @@ class PlainLoop:
             (of_painter + of_photographer + cycle).backward()
         for optimiser in both:
             optimiser.step()
-        return told, painted, photographed
+        return losses, painted, photographed
 
 
 def commonly_written(network: nn.Module) -> nn.Module:
-    """Put ``InstanceNorm2d`` with torch's defaults and a bias before it into one of our networks.
+    """Replace the norms of our network by ``InstanceNorm2d``, and give biases to convolutions.
 
-    It goes on to compute what it did at first: our norms' scale and shift begin as 1 and 0.
+    The output is unchanged at first, since scale and shift of our norms begin as 1 and 0.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():

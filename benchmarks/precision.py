@@ -1,9 +1,9 @@
-"""What `--precision fast` saves, and how far it moves features, FID and the memorization distance.
+"""Speed of `--precision fast`, and its effect on features, FID and the memorization distance.
 
 python -m benchmarks.precision --generated FOLDER --reference FOLDER --docs docs/benchmarks.md
 
-Exact and fast take turns on every backend, in batches of one run over pictures that are decoded as
-they come. Without folders pictures are drawn.
+Exact and fast run in turn on every backend; their time includes decoding. Without folders, pictures
+are drawn.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ EXACT, FAST = "exact", "fast"
 
 @dataclass(frozen=True)
 class Found:
-    """What one way of running the network found."""
+    """Results of one precision."""
 
     generated: np.ndarray  # features (N, D)
     reference: np.ndarray  # features (M, D)
-    rate: float  # pictures a second of the generated side, network loaded before
+    rate: float  # generated pictures per second, with the network already loaded
 
     def scores(self) -> dict[str, float]:
-        """FID and memorization distance."""
+        """Return FID and memorization distance."""
         from mifid.metrics import frechet_distance, memorization_distance
 
         sides = {"generated": self.generated, "reference": self.reference}
@@ -56,7 +56,7 @@ def extract(generated: Any, reference: Any, *, backend: str, precision: str, dev
 
 
 def moved(fast: Found, exact: Found) -> dict[str, float]:
-    """Say how far fast is from exact: features in the L2 norm, the rest relative."""
+    """Return the differences of fast from exact: features in the L2 norm, the rest relative."""
     difference = np.linalg.norm(fast.generated - exact.generated)
     before, after = exact.scores(), fast.scores()
     return {
@@ -67,7 +67,7 @@ def moved(fast: Found, exact: Found) -> dict[str, float]:
 
 
 def measure(*, generated: Any, reference: Any, backend: str, device: str, rounds: int) -> dict:
-    """Run exact and fast in turn on folders or so many drawn pictures; medians over rounds."""
+    """Run exact and fast in turn on folders or numbers of drawn pictures; medians of rounds."""
     if isinstance(generated, int):
         generated = np.stack([draw("photo", number) for number in range(generated)])
     if isinstance(reference, int):
@@ -103,13 +103,14 @@ def _section(found: dict[str, dict], *, about: str, repeat: str) -> str:
     return f"""\
 ## `--precision fast`
 
-The network in bfloat16 against float32: {about}. Scores that were made so are marked as not
-comparable with Kaggle's.
+The network in bfloat16 compared with float32: {about}. Such scores are marked as not comparable
+with Kaggle's.
 
 {markdown_table(header, rows)}
 
-Relative to exact; {describe_machine(PACKAGES)}. Weights are `inception-random`'s: a random network
-passes rounding on more than a trained one may, so take these as a hint. Again with `{repeat}`.
+All differences are relative to exact. {describe_machine(PACKAGES)}. The weights are those of
+`inception-random`. Rounding may have a larger effect in a random network than in a trained one, so
+these numbers are only a hint. Repeat with `{repeat}`.
 """
 
 
@@ -130,7 +131,7 @@ def main(
     rounds: int,
     docs: Path | None,
 ) -> None:
-    """Measure --precision fast; write the docs."""
+    """Measure --precision fast; write the section into --docs."""
     task = {
         "generated": str(generated) if generated else draw[0],
         "reference": str(reference) if reference else draw[1],

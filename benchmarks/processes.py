@@ -1,7 +1,7 @@
-"""Processes of their own: commands, functions and `mifid score`, with their time and memory.
+"""Separate processes for commands, functions and `mifid score`, with their time and memory.
 
-On Linux a process's peak memory starts with that of the process that started it, so what measures
-others stays small: it imports no torch.
+On Linux, the peak memory of a process starts with that of its parent. So the measuring process
+stays small and imports no torch.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from typing import Any
 import click
 
 ROOT = Path(__file__).resolve().parents[1]
-"""The checkout that is measured."""
+"""Root of the measured checkout."""
 
 PERIOD = 5.0
-"""Seconds between looks at the memory of all processes; each costs about 50 ms a GiB."""
+"""Seconds between samples of the memory of all processes; a sample takes about 50 ms per GiB."""
 
 MIB = 1 << 20
 UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes of a unit of `ru_maxrss`."""
+"""Bytes per unit of `ru_maxrss`."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A command that has ended."""
+    """Time, memory and output of a finished command."""
 
     seconds: float  # wall-clock time from its start to its end
-    cpu_seconds: float  # of all its processes: depends less on what else the machine does
+    cpu_seconds: float  # of all its processes; depends less on other programs
     peak_mib: float  # resident, of its largest process
-    together_mib: float | None  # of all its processes, if watched and found
+    together_mib: float | None  # of all its processes, if watched and known
     code: int
     stdout: str
     stderr: str
@@ -63,13 +63,13 @@ def run(
     """Run a command to its end, with ``env`` added to the environment.
 
     Args:
-        command: words.
-        env: more of the environment.
+        command: words of the command.
+        env: additional variables.
         codes: exit codes of success.
-        watch: look at the memory of all its processes together, every `PERIOD` seconds.
+        watch: sample the memory of all its processes together, every `PERIOD` seconds.
 
     Raises:
-        click.ClickException: its exit code is another; the message is the end of what it printed.
+        click.ClickException: the exit code is not in ``codes``; the message has the last output.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.perf_counter()
@@ -100,7 +100,7 @@ def run(
 def call(
     function: str, *, env: Mapping[str, str] | None = None, watch: bool = False, **given: Any
 ) -> tuple[Any, Measured]:
-    """Call ``module:function`` of this package in a process; return its value, through JSON.
+    """Call ``module:function`` of this package in a new process; return its value, through JSON.
 
     Raises:
         click.ClickException: it failed.
@@ -116,7 +116,7 @@ def child(function: str, given: Mapping[str, Any]) -> list[str]:
 
 
 def path() -> dict[str, str]:
-    """Return what lets a process find this package from any folder."""
+    """Return the environment in which a process finds this package from any folder."""
     return {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 
@@ -138,16 +138,16 @@ def score(
 
 
 def peak_mib() -> float:
-    """Return the most memory (resident) that this process ever held, in MiB."""
+    """Return the peak resident memory of this process, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / MIB
 
 
 @contextmanager
 def _together(root: int, watch: bool) -> Iterator[list[float]]:
-    """Look at the memory of a process and of all that it starts; yield MiB of each look.
+    """Sample the memory of a process and its descendants; yield the MiB of each sample.
 
-    Counted is the proportional set size: memory that several share is shared out among them.
-    Systems without /proc give no numbers.
+    This is the proportional set size, which divides shared memory among its processes. Systems
+    without /proc give no numbers.
     """
     found: list[float] = []
     ended = threading.Event()

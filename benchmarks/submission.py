@@ -1,9 +1,9 @@
-"""A whole submission, from zip to number, as a user runs it: cold, then from the cache.
+"""Time of a whole submission, from zip to score: cold, then from the cache.
 
 python -m benchmarks.submission --photos photo_jpg/ --reference monet_jpg/ \\
     --reference monet_held_out/ --docs docs/benchmarks.md
 
-Each run is a process of its own: `mifid score images.zip --ref ... --json`.
+Each run is a separate process: `mifid score images.zip --ref ... --json`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def stage_seconds(report: dict[str, Any]) -> dict[str, float]:
-    """Seconds by stage, both sides together: the first words of those that mifid reports."""
+    """Return seconds by stage, for both sides together; a stage is the first word of its name."""
     return {
         stage: sum(value for key, value in report["seconds"].items() if key.split()[0] == stage)
         for stage in STAGES
@@ -32,7 +32,7 @@ def stage_seconds(report: dict[str, Any]) -> dict[str, float]:
 
 
 def row(name: str, report: dict[str, Any], measured: Measured) -> list[str]:
-    """One line of the table."""
+    """Return one row of the table."""
     return [
         name,
         f"{report['fid']:.6f}",
@@ -68,7 +68,7 @@ def main(
         count = zip_pictures(photos, archive)
         env = {"MIFID_CACHE": str(Path(folder) / "cache")}
         for number, reference in enumerate(references):
-            for state in ("cold" if number == 0 else "generated side kept", "cached"):
+            for state in ("cold" if number == 0 else "generated side cached", "cached"):
                 report, measured = score(archive, reference, *options, env=env)
                 name = f"{report['n_reference']} ({reference.name}), {state}"
                 rows.append(row(name, report, measured))
@@ -77,13 +77,13 @@ def main(
     text = f"""\
 ## A whole submission
 
-{count:,} photos as images.zip, extractor {extractor}, backend {report["protocol"]["backend"]}; \
-seconds of each stage, and of the whole process from its start to the printed number. Cold is the \
-very first run: nothing kept, and the network converted within its time if the backend converts it.
+{count:,} photos as images.zip, extractor {extractor}, backend {report["protocol"]["backend"]}. \
+The table shows the seconds of each stage, and of the whole process from its start to the printed \
+score. Cold is the very first run, with an empty cache. It includes converting the network.
 
 {markdown_table(header, rows)}
 
-{describe_machine(PACKAGES)}. One run each. Again with `python -m benchmarks.submission --photos \
+{describe_machine(PACKAGES)}. One run each. Repeat with `python -m benchmarks.submission --photos \
 photo_jpg/ --reference monet_jpg/ --reference monet_held_out/ --docs docs/benchmarks.md`."""
     click.echo(text)
     if docs:

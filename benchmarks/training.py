@@ -1,9 +1,9 @@
-"""What a training step costs, against a plain loop as the common implementations write it.
+"""Time of a training step, compared with plain loops as common implementations write them.
 
 python -m benchmarks.training --docs docs/training.md
 python -m benchmarks.training --networks unet --batch 4 --size 128
 
-plain_loop.py says what the plain loops do. The ways take turns, each in a process of its own.
+plain_loop.py describes the plain loops. All ways run in turn, each in a separate process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ import click
 from benchmarks.machine import describe_machine, markdown_table, write_section
 from benchmarks.processes import peak_mib
 
-if TYPE_CHECKING:  # the process that starts these imports no torch: peaks begin with its own
+if (
+    TYPE_CHECKING
+):  # the parent process imports no torch, since peaks of children start with its memory
     from torch import Tensor
 
 
@@ -50,7 +52,7 @@ OURS_ON_CUDA: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """One way to train one network."""
+    """One way to train one network, and its sizes."""
 
     way: str
     network: str
@@ -93,14 +95,14 @@ def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
 
 
 class Bench:
-    """A job in a process of its own; ``Bench.run`` is called there."""
+    """A job in its own process, where ``Bench.run`` is called."""
 
     running: Callable[[], Any]
     wait: Callable[[], None]
 
     @classmethod
     def prepare(cls, job: Job) -> float:
-        """Build and warm up; return a step's FLOP a pair if it is the way that they count of."""
+        """Build and warm up; return the FLOP per pair of a step, for the way ``MIFID`` only."""
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
@@ -123,7 +125,7 @@ class Bench:
 
     @classmethod
     def run(cls, steps: int) -> float:
-        """Return seconds a step."""
+        """Return seconds per step."""
         start = time.perf_counter()
         for _ in range(steps):
             cls.running()
@@ -132,7 +134,7 @@ class Bench:
 
     @staticmethod
     def peak() -> float:
-        """Return MiB: on CUDA those of tensors on the device, else of the whole process."""
+        """Return peak MiB: of tensors on CUDA, else of the whole process."""
         import torch
 
         if torch.cuda.is_initialized():
@@ -142,7 +144,7 @@ class Bench:
 
 @dataclass
 class Found:
-    """What came of a job: FLOP a pair if counted, seconds a step of each round, peak of memory."""
+    """Results of a job: FLOP per pair if counted, seconds per step of each round, peak memory."""
 
     job: Job
     flop: float = 0.0
@@ -151,7 +153,7 @@ class Found:
 
 
 def rows(found: list[Found], peaks: dict[str, Any]) -> Iterator[list[str]]:
-    """One line a way; the ratio is the median of each round's."""
+    """Yield one row per way; the ratio is the median over rounds."""
     reference = found[0]
     flop = next(one.flop for one in found if one.job.way == MIFID)
     for one in found:
@@ -171,27 +173,27 @@ def rows(found: list[Found], peaks: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def explain(peaks: dict[str, Any], rounds: int, steps: int) -> str:
-    """What the table shows, in words."""
+    """Return a description of the table."""
     best = " and ".join(
         f"{peaks[name] / 1e12:.2f} TFLOP/s in {name}"
         for name in ("float32", "bf16")
         if name in peaks
     )
     place = peaks.get("name") or f"the CPU with {peaks['threads']} threads"
-    memory = "what tensors held on it" if "name" in peaks else "the process's"
+    memory = "of tensors on it" if "name" in peaks else "of the process"
     return (
-        f"A step moves both generators and both discriminators once; on {place}, over random "
-        "pictures that lie in memory. The plain loops are written as common implementations are: "
-        "one pass after the other for real, painted and identity pictures, `InstanceNorm2d`, an "
-        "`Adam` a network, every loss read at each step. Two backwards: one for each generator, "
-        "the cycle loss in both (Keras's tutorial); one backward: over all of the generators' "
-        "losses. From the same weights all ways compute the same losses. `mifid` is the default, "
-        "which chooses the layout in memory itself. "
-        f"Medians of {rounds} rounds of {steps} steps, in which the ways take turns; the ratio is "
-        "the time of the first way over this one's in the same round (median, lowest, highest). "
-        f"Peak memory is {memory}. TFLOP a pair are mifid's as torch counts them; of peak: "
-        f"compared with the best that a matrix product or a 3x3 convolution reached in the same "
-        f"run, {best}."
+        f"A step updates both generators and both discriminators once, on {place}, with random "
+        "pictures in memory. The plain loops follow common implementations: separate passes for "
+        "real, painted and identity pictures, `InstanceNorm2d`, one `Adam` per network, and every "
+        "loss read at each step. Two backwards means one for each generator, with the cycle loss "
+        "in both (as in Keras's tutorial); one backward is over all losses of the generators. "
+        "From the same weights, all ways compute the same losses. `mifid` is the default, which "
+        "chooses the memory layout itself. "
+        f"Times are medians of {rounds} rounds of {steps} steps, in which all ways run in turn. "
+        "The ratio is the time of the first way divided by the time of this one in the same round "
+        f"(median, minimum, maximum). Peak memory is that {memory}. TFLOP per pair are those of "
+        "mifid, as counted by torch. Of peak is relative to the best rate of a matrix product or "
+        f"a 3x3 convolution in the same run, {best}."
     )
 
 
@@ -209,7 +211,7 @@ def roofs(device: str, side: int) -> dict[str, Any]:
 
     chosen = choose_device(device)
     cuda = chosen.type == "cuda"
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32  # as convolutions have
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32  # as for convolutions
     found: dict[str, Any] = {"device": chosen.type, "threads": torch.get_num_threads()}
     found |= {"name": torch.cuda.get_device_name()} if cuda else {}
     wait = torch.cuda.synchronize if cuda else lambda: None
@@ -237,14 +239,14 @@ def _shortest(work: Callable[[], Any], wait: Callable[[], None]) -> float:
 
 
 def own_process() -> ProcessPoolExecutor:
-    """Return a fresh process that calls functions one by one; all are forked from a small one."""
+    """Return a new process that calls functions one by one; it is forked from a small process."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["mifid.baseline.gan.cyclegan"])  # torch takes seconds to import
     return ProcessPoolExecutor(1, mp_context=context)
 
 
 def measure(jobs: list[Job], *, rounds: int, steps: int, limit: float) -> list[Found]:
-    """Let the jobs take turns, so that whatever else the machine does meets all alike."""
+    """Run the jobs in turn, so that other load of the machine affects all alike."""
     with ExitStack() as stack:
         processes = [stack.enter_context(own_process()) for _ in jobs]
         found = [
@@ -265,11 +267,13 @@ def measure(jobs: list[Job], *, rounds: int, steps: int, limit: float) -> list[F
 @click.command()
 @click.option("--networks", multiple=True, type=click.Choice(list(NETWORKS)), help="Default: all.")
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 4), show_default=True)
-@click.option("--size", default=256, show_default=True, help="Pixels a side.")
+@click.option("--size", default=256, show_default=True, help="Side of the pictures in pixels.")
 @click.option("--width", default=64, show_default=True, help="Channels of the first layers.")
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--steps", default=3, show_default=True, help="Steps of each way in a round.")
-@click.option("--limit", default=600.0, show_default=True, help="Seconds, for one table's rounds.")
+@click.option("--steps", default=3, show_default=True, help="Steps per way and round.")
+@click.option(
+    "--limit", default=600.0, show_default=True, help="Seconds for the rounds of one table."
+)
 @click.option("--product", default=4096, show_default=True, help="Side of the matrices.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers.")
@@ -287,7 +291,7 @@ def main(
     json_file: Path | None,
     docs: Path | None,
 ) -> None:
-    """Time a training step of each network: plain loops, and ours."""
+    """Time a training step of each network, with plain loops and with mifid."""
     with own_process() as process:
         peaks = process.submit(roofs, device, product).result()
     ways = [*PLAIN, *OURS, *(OURS_ON_CUDA if peaks["device"] == "cuda" else ())]
@@ -299,17 +303,17 @@ def main(
             for row in rows(found[-1], peaks):
                 click.echo(" | ".join(row))
     if json_file:
-        told = [asdict(one) for group in found for one in group]
-        json_file.write_text(json.dumps({"peaks": peaks, "found": told}, indent=1) + "\n")
+        jobs_found = [asdict(one) for group in found for one in group]
+        json_file.write_text(json.dumps({"peaks": peaks, "found": jobs_found}, indent=1) + "\n")
     repeated = " ".join(f"--batch {batch}" for batch in batches)
-    header = ["network", "way", "ms a step", "pairs/s", "times plain", "MiB", "TFLOP a pair"]
+    header = ["network", "way", "ms per step", "pairs/s", "times plain", "MiB", "TFLOP per pair"]
     lines = (row for group in found for row in rows(group, peaks))
     text = "\n\n".join(
         [
             "## Step time",
             explain(peaks, rounds, steps),
             markdown_table([*header, "of peak"], lines),
-            f"{describe_machine(PACKAGES)}. Pictures of {size} x {size}. Again with `python -m "
+            f"{describe_machine(PACKAGES)}. Pictures of {size} x {size}. Repeat with `python -m "
             f"benchmarks.training {repeated} --size {size} --rounds {rounds} --steps {steps} "
             "--docs docs/training.md`.",
         ]

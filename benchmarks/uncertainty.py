@@ -1,4 +1,4 @@
-"""What intervals cost, how often they cover, and whether their width is the true one.
+"""Time, coverage and width of intervals.
 
 python -m benchmarks.uncertainty --docs docs/benchmarks.md
 """
@@ -23,7 +23,7 @@ Draw = Callable[[int, int], np.ndarray]
 
 
 def drawn_features(width: int, *, shift: float = 0.0, scale: float = 1.0) -> Draw:
-    """Return f(n, seed) -> (n, width): a spectrum that falls as k^-0.7, noise, nothing below 0."""
+    """Return f(n, seed) -> (n, width): a spectrum falling as k^-0.7, noise, values >= 0."""
     fixed = np.random.RandomState(1)
     modes = min(256, width)
     falling = np.arange(1, modes + 1) ** -0.7
@@ -39,7 +39,7 @@ def drawn_features(width: int, *, shift: float = 0.0, scale: float = 1.0) -> Dra
 
 
 def times_table(n: int, m: int, width: int, replicates: int, rounds: int) -> str:
-    """Seconds of each piece, medians of rounds in turn."""
+    """Return a table of the seconds of each part: medians of rounds in turn."""
     generated = drawn_features(width, shift=0.05, scale=1.2)(n, 1)
     reference = drawn_features(width)(m, 2)
     arrays = {"generated": generated, "reference": reference}
@@ -72,7 +72,7 @@ GAUSSIANS = {
 
 
 def gaussian_table(repetitions: int, replicates: int) -> str:
-    """How often 95 % intervals cover, on Gaussians of width 6 with a known distance."""
+    """Return the coverage of 95 % intervals, on Gaussians of width 6 with a known distance."""
     width, rows = 6, []
     for name, case in GAUSSIANS.items():
         random = np.random.RandomState(0)
@@ -121,7 +121,7 @@ def _intervals(arrays: dict, replicates: int, seed: int) -> dict:
 
 
 def wide_table(width: int, sizes: list[tuple[int, int]], repetitions: int, replicates: int) -> str:
-    """The same where pictures are fewer than features; true values from fresh draws."""
+    """Return the same for fewer pictures than features; true values are from new draws."""
     rows = []
     for n, m in sizes:
         for name, shift, scale in [("different", 0.05, 1.2), ("the same", 0.0, 1.0)]:
@@ -162,12 +162,12 @@ def wide_table(width: int, sizes: list[tuple[int, int]], repetitions: int, repli
     return markdown_table(header, rows)
 
 
-TEXT = """Intervals are meant to hold the score that is expected at this number of pictures; the
-share of repetitions ({repetitions}) in which they do is given, at a level of 95 %. Raw
-percentiles of the bootstrap miss it, since repeated pictures raise FID. Moved onto the value, they
-would still be too wide, most of all between two sets of one distribution, so their spread is
-brought to the jackknife's. The FID of infinitely many pictures lies outside where the bias is
-large: that is another question, and the bias section's.
+TEXT = """Intervals should contain the expected score for this number of pictures. The tables show
+the share of repetitions ({repetitions}) in which they do, at a level of 95 %. Raw
+percentiles of the bootstrap miss it, since repeated pictures raise FID. Shifted to the score, they
+would still be too wide, most of all for two sets of one distribution. So their spread is scaled to
+that of the jackknife. If the bias is large, the FID of infinitely many pictures lies outside the
+interval; the report shows the bias separately.
 
 {gaussians}
 
@@ -178,9 +178,11 @@ large: that is another question, and the bias section's.
 @click.option("--generated", default=7000, show_default=True)
 @click.option("--reference", default=300, show_default=True)
 @click.option("--width", default=2048, show_default=True)
-@click.option("--replicates", default=1000, show_default=True, help="Of the timed bootstrap.")
+@click.option(
+    "--replicates", default=1000, show_default=True, help="Replicates of the timed bootstrap."
+)
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--repetitions", default=200, show_default=True, help="Of the Gaussians.")
+@click.option("--repetitions", default=200, show_default=True, help="Repetitions with Gaussians.")
 @click.option("--wide-repetitions", default=40, show_default=True)
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
 def main(
@@ -193,7 +195,7 @@ def main(
     wide_repetitions: int,
     docs: Path | None,
 ) -> None:
-    """Measure the intervals, on synthetic features."""
+    """Measure time and coverage of intervals, on synthetic features."""
     few = min(200, replicates)
     sizes = [(min(2000, generated), reference), (reference, reference)]
     text = "\n\n".join(
@@ -206,7 +208,7 @@ def main(
                 wide=wide_table(width, sizes, wide_repetitions, few),
             ),
             f"{describe_machine(['numpy'])}. Synthetic features; medians of {rounds}. "
-            "Again with `python -m benchmarks.uncertainty --docs docs/benchmarks.md`.",
+            "Repeat with `python -m benchmarks.uncertainty --docs docs/benchmarks.md`.",
         ]
     )
     click.echo(text)

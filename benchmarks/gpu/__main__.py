@@ -1,13 +1,13 @@
-"""Every check and measurement that needs a GPU: stages, each in a process with a time limit.
+"""Checks and measurements on a GPU, in stages: each in a separate process with a time limit.
 
     python -m benchmarks.gpu --device cuda --out found/                    all stages
     python -m benchmarks.gpu parity network --device cuda --out found/
-    python -m benchmarks.gpu --toy --device cpu --out found/               does it run?
+    python -m benchmarks.gpu --toy --device cpu --out found/               a quick test
     python -m benchmarks.gpu --report --out found/ --docs docs/benchmarks.md
 
-It leaves results.json and results.md in --out, as soon as there is something to report and whatever
-fails later; later runs add to them. It exits with 1 if a stage or a check failed. Nothing is
-downloaded: pictures are drawn, weights come from a seed.
+The results are in results.json and results.md in --out, also if a later stage fails; later runs add
+to them. The exit code is 1 if a stage or a check failed. Nothing is downloaded: pictures are drawn,
+weights come from a seed.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from benchmarks.machine import write_section
 from benchmarks.processes import ROOT, child, path
 
 LOOK = 0.5
-"""Seconds between looks at what a stage has found."""
+"""Seconds between readings of a stage's results."""
 
 
 class Results:
-    """results.json in a folder: the machine, and the outcome of each stage.
+    """File results.json in a folder: the machine, and the outcome of each stage.
 
     Raises:
         click.ClickException: it holds results of another device or size.
@@ -69,18 +69,18 @@ class Results:
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """Outcome by stage."""
+        """Outcomes by stage."""
         stages: dict[str, dict[str, Any]] = self.told["stages"]
         return stages
 
     def keep(self, name: str, outcome: Mapping[str, Any]) -> None:
-        """Keep a stage's outcome, or what there is of it so far."""
+        """Save the outcome of a stage, also an incomplete one."""
         if self.stages.get(name) != outcome:
             self.stages[name] = dict(outcome)
             write_json(self._path, self.told)
 
     def describe(self, machine: Mapping[str, Any]) -> None:
-        """Keep what the machine is."""
+        """Save the description of the machine."""
         self.told["machine"] = dict(machine)
         write_json(self._path, self.told)
 
@@ -89,7 +89,7 @@ class Results:
 
 
 def run_stages(names: Sequence[str], plan: Plan, results: Results, *, limit: float) -> bool:
-    """Run stages; return whether all of them, and all of their checks, passed."""
+    """Run stages; return whether all stages and all their checks passed."""
     machine = run_stage("machine", plan, limit=limit)
     results.describe(machine["found"])
     if not machine["found"].get("ready"):
@@ -109,7 +109,7 @@ def run_stages(names: Sequence[str], plan: Plan, results: Results, *, limit: flo
 def run_stage(
     name: str, plan: Plan, *, limit: float, results: Results | None = None
 ) -> dict[str, Any]:
-    """Run a stage; return its outcome, which ``results`` keeps while it grows.
+    """Run a stage; return its outcome, which ``results`` saves continuously.
 
     An outcome is ``"status"`` (passed, failed, timed out, or stopped while it still runs),
     ``"seconds"``, ``"limit_seconds"``, ``"error"``, and what :class:`stage.Recorder` keeps.
@@ -124,7 +124,7 @@ def run_stage(
             stdout=said,
             stderr=subprocess.STDOUT,
             env=environment(plan),
-            start_new_session=True,  # so that what it starts can be stopped with it
+            start_new_session=True,  # so that its child processes can be stopped with it
         )
         try:
             while process.poll() is None and time.monotonic() - start < limit:
@@ -150,7 +150,7 @@ def run_stage(
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """This checkout's mifid and its command, whether or not it is installed; caches of its own."""
+    """Return an environment with this checkout's mifid and command, and separate caches."""
     links = plan.work / "links"
     links.mkdir(exist_ok=True)
     if not (links / "mifid_cli").is_symlink():
@@ -178,7 +178,7 @@ def _outcome(found: Path, status: str, start: float, limit: float) -> dict[str, 
 
 
 def _why(outcome: dict[str, Any], log: Path) -> str:
-    """Say in a few lines what went wrong; nothing if nothing did."""
+    """Return a few lines on failures; empty if there are none."""
     if outcome["status"] == "passed":
         return ""
     if outcome["status"] == "timed out":
@@ -193,7 +193,7 @@ def _why(outcome: dict[str, Any], log: Path) -> str:
 
 
 def _anonymous(text: str, plan: Plan) -> str:
-    """Leave out where the files are on this machine."""
+    """Replace paths of this machine by names."""
     for folder, name in ((plan.work, "WORK"), (plan.out, "OUT"), (ROOT, "REPO")):
         text = text.replace(str(folder), name)
     return text.replace(sys.prefix, "PYTHON")
@@ -208,14 +208,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command()
 @click.argument("stages", nargs=-1, type=click.Choice(list(STAGES)))
 @click.option("--device", default="cuda", show_default=True, type=click.Choice(["cuda", "cpu"]))
-@click.option("--out", required=True, type=FOLDER, help="For what is found.")
-@click.option("--toy", is_flag=True, help="Everything once, at sizes for a CPU.")
-@click.option("--photos", type=PICTURES, help="Folder or zip of JPEGs; else some are drawn.")
-@click.option("--reference", type=PICTURES, help="Folder or zip of JPEGs; else some are drawn.")
-@click.option("--work", type=FOLDER, help="Keep drawn pictures there.")
-@click.option("--limit", default=540.0, show_default=True, help="Seconds a stage.")
+@click.option("--out", required=True, type=FOLDER, help="Folder for the results.")
+@click.option("--toy", is_flag=True, help="Run everything once, at sizes for a CPU.")
+@click.option("--photos", type=PICTURES, help="Folder or zip of JPEGs. Default: drawn.")
+@click.option("--reference", type=PICTURES, help="Folder or zip of JPEGs. Default: drawn.")
+@click.option("--work", type=FOLDER, help="Folder for drawn pictures.")
+@click.option("--limit", default=540.0, show_default=True, help="Seconds per stage.")
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
-@click.option("--report", is_flag=True, help="Run nothing: write again what is in --out.")
+@click.option("--report", is_flag=True, help="Run nothing; write the section again from --out.")
 def main(
     stages: tuple[str, ...],
     device: str,
@@ -228,7 +228,7 @@ def main(
     docs: Path | None,
     report: bool,
 ) -> None:
-    """Run stages (default: all), each in a process of its own."""
+    """Run stages (default: all), each in a separate process."""
     out.mkdir(parents=True, exist_ok=True)
     results = Results(out, device=device, toy=toy)
     passed = True
@@ -257,7 +257,7 @@ def main(
 
 
 def _folder(given: Path | None, otherwise: Path) -> Path:
-    """Return a folder of JPEGs: what was given, or a zip of them taken apart, or drawn ones."""
+    """Return a folder of JPEGs: the given one, the contents of a zip, or the drawn ones."""
     if given is None:
         return otherwise.resolve()
     if given.is_dir():
@@ -272,6 +272,6 @@ def _folder(given: Path | None, otherwise: Path) -> Path:
 
 
 if __name__ == "__main__":
-    # So that what runs is ended too, and what it found is reported.
+    # SIGTERM also stops the running stage and reports its results.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     main()

@@ -1,4 +1,4 @@
-"""The bare network in any arithmetic, and how fast something runs on a device."""
+"""The network alone in any arithmetic, and timing on a device."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ARITHMETICS = {
     "bfloat16": (torch.bfloat16, False),
     "float16": (torch.float16, False),
 }
-"""Name -> type of weights and inputs, and whether TF32 is allowed inside float32."""
+"""Name -> dtype of weights and inputs, and whether float32 may use TF32."""
 
 
 @contextmanager
 def arithmetic(name: str) -> Iterator[torch.dtype]:
-    """Set what float32 products may do; give the type of weights and inputs."""
+    """Set the precision of float32 products; yield the dtype of weights and inputs."""
     dtype, tf32 = ARITHMETICS[name]
     with exact_float32():
         # Restored with everything else at the end of exact_float32().
@@ -50,7 +50,7 @@ def _weights() -> Mapping[str, Tensor]:
 
 
 class KeptInception(RandomInception):
-    """``inception-random``, whose weights are drawn once for all extractors of a process."""
+    """``inception-random`` with weights drawn once per process."""
 
     def state_dict(self) -> Mapping[str, Tensor]:
         """Return the weights."""
@@ -58,7 +58,7 @@ class KeptInception(RandomInception):
 
 
 def build_stock(device: str) -> Any:
-    """Return torch-fidelity's extractor as it is: uint8 (N, 3, H, W) -> (features (N, 2048),)."""
+    """Return torch-fidelity's extractor: uint8 (N, 3, H, W) -> (features (N, 2048),)."""
     return build_network(_weights()).to(device)
 
 
@@ -69,7 +69,7 @@ def build_trunk(
     layout: torch.memory_format = torch.channels_last,
     layers: int | None = None,
 ) -> nn.Sequential:
-    """Return mifid's network without its resize; for float64 torch-fidelity's, nothing folded."""
+    """Return mifid's network without its resize; for float64, torch-fidelity's unfolded one."""
     trunk = _unfolded() if dtype == torch.float64 else _folded()  # folding rounds to float32
     copied = copy.deepcopy(trunk[:layers])
     return copied.to(device, dtype).to(memory_format=layout).requires_grad_(False).eval()
@@ -86,14 +86,14 @@ def _folded() -> nn.Sequential:
 
 
 def prepared(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """uint8 (N, 3, H, W) -> the network's input (N, 3, 299, 299) of this type."""
+    """Convert uint8 (N, 3, H, W) to the network's input (N, 3, 299, 299) of a dtype."""
     outside = torch.float64 if dtype == torch.float64 else torch.float32
     with exact_float32():  # as mifid does in any precision
         return ((resize(pixels.to(outside)) - 128) / 128).to(dtype)
 
 
 def run_trunk(trunk: nn.Sequential, x: Tensor) -> Tensor:
-    """Compute features (N, D); the last average is float32 at least, as in mifid."""
+    """Compute features (N, D); the last average is at least float32, as in mifid."""
     *layers, last = trunk
     for layer in layers:
         x = layer(x)
@@ -102,7 +102,7 @@ def run_trunk(trunk: nn.Sequential, x: Tensor) -> Tensor:
 
 
 def gigaflop(trunk: nn.Sequential, x: Tensor) -> float:
-    """Return GFLOP of a picture: multiplications and additions of the convolutions."""
+    """Return GFLOP per picture: multiplications and additions of the convolutions."""
     counted: list[int] = []
 
     def count(layer: Any, _: Any, out: Tensor) -> None:
@@ -139,7 +139,7 @@ def recorded(work: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 
 def synchronize(device: str) -> None:
-    """Wait until a device has done its work."""
+    """Wait until a device has finished."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
 
@@ -197,7 +197,7 @@ def network(plan: Plan, recorder: Recorder) -> None:
 
 
 def _variants(plan: Plan) -> Iterator[Row]:
-    """Everything at one batch size; of the other sizes only what mifid itself does."""
+    """Time all variants at one batch size; at other sizes only those that mifid uses."""
     sizes = plan.sizes
     launches = ("eager", "graph") if plan.on_cuda else ("eager",)
     for batch in sorted(sizes.network_batches, key=lambda size: size != sizes.batch):
@@ -216,12 +216,12 @@ def _variants(plan: Plan) -> Iterator[Row]:
 
 
 def _arithmetics(plan: Plan) -> tuple[str, ...]:
-    """The CPU's are two: it has no TF32, and few have float16."""
+    """Return the arithmetics of a device; a CPU has two: no TF32, and rarely float16."""
     return tuple(ARITHMETICS) if plan.on_cuda else ("float32", "bfloat16")
 
 
 def _rate(plan: Plan, variant: Row) -> float:
-    """Pictures a second."""
+    """Return pictures per second."""
     layout = LAYOUTS[variant["layout"]]
     with arithmetic(variant["arithmetic"]) as dtype, _benchmarked(variant["cudnn_benchmark"]):
         trunk = build_trunk(plan.device, dtype, layout=layout, layers=plan.sizes.layers)
@@ -235,7 +235,7 @@ def _rate(plan: Plan, variant: Row) -> float:
 
 
 def _compiled(plan: Plan) -> list[Row]:
-    """torch.compile at one batch size, or why it does not work."""
+    """Time torch.compile at one batch size, or record why it fails."""
     rows: list[Row] = []
     for name in ("float32", "bfloat16"):
         try:
@@ -280,7 +280,7 @@ def _products(plan: Plan) -> dict[str, float]:
 
 
 def _copies(plan: Plan) -> dict[str, float]:
-    """GB/s to the device and back, from pinned memory and from any."""
+    """Return GB/s to the device and back, with pinned and with pageable memory."""
     size = plan.sizes.copied_mib * 2**20
     there = torch.empty(size, dtype=torch.uint8, device=plan.device)
     found = {}
@@ -296,13 +296,13 @@ def _copies(plan: Plan) -> dict[str, float]:
 
 
 def _pictures(plan: Plan, count: int, dtype: torch.dtype) -> Tensor:
-    """What the network sees: (count, 3, 299, 299) in -1..1."""
+    """Return an input of the network: (count, 3, 299, 299) in -1..1."""
     return (torch.rand(count, 3, 299, 299, device=plan.device) * 2 - 1).to(dtype)
 
 
 @contextmanager
 def _benchmarked(chosen: bool) -> Iterator[None]:
-    """Let cuDNN try its algorithms, or not."""
+    """Switch cuDNN's search for algorithms on or off."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = chosen
     try:

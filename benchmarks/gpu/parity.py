@@ -1,4 +1,4 @@
-"""Pictures whose exact features are known, and their features by other means."""
+"""Comparison of features with exact ones of the same pictures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mifid.extractors.devices import exact_float32
 from mifid.metrics import frechet_distance, memorization_distance
 
 STEP = 32
-"""Pictures at a time where it does not matter."""
+"""Batch size where it does not matter."""
 
 Array = npt.NDArray[Any]
 
@@ -47,13 +47,13 @@ class Known:
     stock: Array
 
     def scores(self, features: Array) -> tuple[float, float]:
-        """FID and memorization distance."""
+        """Return FID and memorization distance."""
         sides = {"generated": features[: self.generated], "reference": features[self.generated :]}
         return frechet_distance(**sides), memorization_distance(**sides)
 
 
 def read_known(plan: Plan) -> Known:
-    """Read pictures, and compute what is known of them."""
+    """Read pictures, and compute their exact features."""
     generated, reference = (
         _pixels(folder, count)
         for folder, count in zip((plan.photos, plan.paintings), plan.sizes.parity, strict=True)
@@ -78,7 +78,7 @@ def _uploaded(pixels: Array, device: str) -> Iterator[torch.Tensor]:
 
 
 def through(trunk: Any, pixels: Array, device: str, dtype: torch.dtype) -> Array:
-    """Features by the bare network."""
+    """Return features by the network alone."""
     with torch.inference_mode():
         parts = [run_trunk(trunk, prepared(each, dtype)) for each in _uploaded(pixels, device)]
         found: Array = torch.cat(parts).cpu().numpy()
@@ -87,14 +87,14 @@ def through(trunk: Any, pixels: Array, device: str, dtype: torch.dtype) -> Array
 
 @cache
 def open_on(device: str, backend: str = "torch", precision: str = "exact") -> Extractor:
-    """Return the extractor, loaded on a device; the same one the next time."""
+    """Return the extractor, loaded on a device and cached."""
     extractor = KeptInception(backend, precision=precision)
     extractor.load(device)
     return extractor
 
 
 def batched(extractor: Extractor, pixels: Array, size: int) -> Array:
-    """Return features (N, D), so many pictures at a time."""
+    """Return features (N, D), computed in batches."""
     parts = [extractor(pixels[first : first + size]) for first in range(0, len(pixels), size)]
     return np.concatenate(parts)
 
@@ -105,15 +105,15 @@ def error_of(features: Array, exact: Array) -> float:
 
 
 STOCKS_ERROR = 3.0
-"""How far from float64 features may be, in errors of torch-fidelity's extractor on the device."""
+"""Bound of errors from float64, in errors of torch-fidelity's extractor on the device."""
 ERROR = 5e-5
-"""The same, relative to the features' norm."""
+"""Bound of errors, relative to the norm of the features."""
 SCORE_ERROR = 1e-5
-"""How far FID and memorization distance may be from the CPU's, relative."""
+"""Bound of relative differences of FID and memorization distance from the CPU."""
 
 
 def parity(plan: Plan, recorder: Recorder) -> None:
-    """Run every comparison; one that fails takes no other with it."""
+    """Run all comparisons, independently of each other."""
     known = read_known(plan)
     extractor = open_on(plan.device)
     with _graphs_counted() as graphs:
@@ -169,7 +169,7 @@ def _batch_sizes(plan: Plan, recorder: Recorder, known: Known, extractor: Extrac
 
 
 def _shapes(plan: Plan, recorder: Recorder, extractor: Extractor) -> None:
-    """Many sizes, more numbers of pictures than graphs are kept, three times in turn."""
+    """Compare many sizes and more batch sizes than kept graphs, three times in turn."""
     cpu = open_on("cpu")
     random = np.random.RandomState(0)
     batches = [
@@ -183,7 +183,7 @@ def _shapes(plan: Plan, recorder: Recorder, extractor: Extractor) -> None:
 
 
 def _order(recorder: Recorder, known: Known, extractor: Extractor) -> None:
-    """Batches under way, taken last first."""
+    """Compare submitted batches whose results are read in reverse order."""
     parts = np.array_split(known.pixels[:STEP], 2 * extractor.in_flight + 1)
     in_order = [extractor(part) for part in parts]
     under_way = [extractor.submit(part) for part in parts]
@@ -194,7 +194,7 @@ def _order(recorder: Recorder, known: Known, extractor: Extractor) -> None:
 
 
 def _flags(recorder: Recorder, known: Known, features: Array, extractor: Extractor) -> None:
-    """A caller's TF32 must not reach the features, nor ours the caller."""
+    """Check that the caller's TF32 does not affect features, and that it is restored."""
     with arithmetic("tf32"):
         before = _float32_settings()
         again = batched(extractor, known.pixels[:STEP], STEP)
@@ -208,7 +208,7 @@ def _cpu(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
     fid, distance = known.scores(features)
     recorder.record("fid", fid)
     recorder.record("memorization_distance", distance)
-    # Where the device is the CPU, the tests have compared its backends already.
+    # On the CPU, tests compare the backends already.
     more = ["openvino"] if plan.on_cuda and find_spec("openvino") else []
     for backend in ("torch", *more):
         on_cpu = batched(open_on("cpu", backend), known.pixels, STEP)
@@ -227,7 +227,7 @@ def _cpu(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
 
 
 def _precisions(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
-    """How far each arithmetic moves features, FID and distance: told, not bounded."""
+    """Record how each arithmetic changes features, FID and distance, without a bound."""
     fid, distance = known.scores(features)
 
     def told(found: Array) -> dict[str, float]:
@@ -241,7 +241,7 @@ def _precisions(plan: Plan, recorder: Recorder, known: Known, features: Array) -
     rows = {"exact": told(features), "torch-fidelity float32": told(known.stock)}
     fast = open_on(plan.device, precision="fast")
     rows["fast"] = told(batched(fast, known.pixels, STEP))
-    # Processors that compute in float16 are rare, and the others take their time.
+    # Most processors are slow in float16.
     for name in ("tf32", "bfloat16", *(["float16"] if plan.on_cuda else [])):
         with recorder.part(name), arithmetic(name) as dtype:
             trunk = build_trunk(plan.device, dtype)
@@ -259,7 +259,7 @@ def _float32_settings() -> list[Any]:
 
 @contextmanager
 def _graphs_counted() -> Iterator[dict[str, int]]:
-    """Count CUDA graphs, to know that what was compared did go through them."""
+    """Count CUDA graphs, to check that the comparison used them."""
     counted = {"recorded": 0, "replayed": 0}
     kept = torch.cuda.CUDAGraph.capture_end, torch.cuda.CUDAGraph.replay
 

@@ -1,4 +1,4 @@
-"""How fast each stage from a zip of pictures to their features runs alone, and all of them."""
+"""Speed of each stage from a zip of pictures to features, and of all together."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _judge(plan: Plan, recorder: Recorder, rates: dict[str, float]) -> None:
 
 
 def _timed(work: Callable[[], int]) -> float:
-    """Pictures/s of something that returns how many it took."""
+    """Return pictures/s of a function that returns its number of pictures."""
     start = time.perf_counter()
     count = work()
     return count / (time.perf_counter() - start)
@@ -89,7 +89,7 @@ def _decode(plan: Plan, source: Source, kind: Any, count: int) -> int:
 
 
 def _decoded(archive: Path, count: int) -> np.ndarray[Any, Any]:
-    """One batch of pixels (count, H, W, 3)."""
+    """Return one batch of pixels (count, H, W, 3)."""
     with closing(_opened(archive)) as source:
         batches = BatchReader(source, batch_size=count, workers=None, skip_bad=False)
         return next(iter(batches)).pixels
@@ -98,7 +98,7 @@ def _decoded(archive: Path, count: int) -> np.ndarray[Any, Any]:
 def _transfers(
     plan: Plan, pixels: np.ndarray[Any, Any], told: Callable[[str, float], None]
 ) -> None:
-    """Pixels to the device, from memory as it is and from pinned memory that they are copied to."""
+    """Time copies of pixels to the device, directly and through pinned memory."""
     count = len(pixels)
     here = torch.from_numpy(pixels)
     rate = partial(median_seconds, device=plan.device, seconds=plan.sizes.seconds)
@@ -111,7 +111,7 @@ def _transfers(
 
 
 def _networks(plan: Plan, pixels: np.ndarray[Any, Any], told: Callable[[str, float], None]) -> None:
-    """The resize, and the network without it, on data that is on the device."""
+    """Time the resize, and the network without it, on data on the device."""
     batch = torch.from_numpy(pixels).to(plan.device).permute(0, 3, 1, 2)
     rate = partial(median_seconds, device=plan.device, seconds=plan.sizes.seconds)
     with exact_float32():
@@ -127,7 +127,7 @@ def _networks(plan: Plan, pixels: np.ndarray[Any, Any], told: Callable[[str, flo
 
 
 def _devices(plan: Plan) -> list[str]:
-    """The device, and all of them together where there are several."""
+    """Return the device, and all devices together if there are several."""
     several = plan.on_cuda and torch.cuda.device_count() > 1
     return [plan.device, *(["cuda:all"] if several else [])]
 
@@ -135,7 +135,7 @@ def _devices(plan: Plan) -> list[str]:
 def _extractions(
     plan: Plan, archive: Path, device: str, precision: str, told: Callable[[str, float], None]
 ) -> None:
-    """Whole extractions: the first, one that is warmed up, and one of pictures in memory."""
+    """Time whole extractions: the first, a warmed-up one, and one of pictures in memory."""
     extractor = KeptInception("torch", precision=precision)
     extractor.load(device)
     name = f"{EXTRACTION}, {device}, {precision}"

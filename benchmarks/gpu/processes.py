@@ -26,7 +26,7 @@ IMPORTS = (
     "import mifid.extractors.backends.torch_backend, mifid.extractors.inception\n"
     "import torch_fidelity.feature_extractor_inceptionv3\n"
 )
-"""What `mifid score` imports on its way, most of it torch."""
+"""Imports of `mifid score`, most of them torch."""
 
 DRAW = (
     "import sys, torch\n"
@@ -42,20 +42,20 @@ WAYS: dict[str, tuple[tuple[str, ...], bool]] = {
     "fast, cold": ((*NO_INTERVAL, "--precision", "fast"), True),
     "exact, cold, default interval": ((), True),
 }
-"""name -> options, and whether nothing is kept from the run before."""
+"""Name -> options, and whether the cache starts empty."""
 
 NO_TF32 = {"NVIDIA_TF32_OVERRIDE": "0"}
-"""Read by NVIDIA's libraries: no TF32, whatever a program asks for."""
+"""Switches TF32 off in NVIDIA's libraries, for any settings of a program."""
 
 
 # --- a submission --------------------------------------------------------------------------------
 
 
 def submission(plan: Plan, recorder: Recorder) -> None:
-    """Record every way of scoring; check how long the exact one takes beside its imports."""
+    """Record every way of scoring; check the time of the exact one without its imports."""
     archive = plan.work / "images.zip"
     zip_pictures(plan.photos, archive, plan.sizes.pictures)
-    # The first reads the disk.
+    # The first run reads the disk.
     starts = [run([sys.executable, "-c", IMPORTS]).seconds for _ in range(plan.sizes.rounds)]
     imports = min(starts)
     recorder.record("import_seconds", imports)
@@ -78,7 +78,7 @@ def submission(plan: Plan, recorder: Recorder) -> None:
 def _runs(
     plan: Plan, recorder: Recorder, archive: Path
 ) -> Iterator[tuple[str, dict[str, Any], Measured]]:
-    # Drawn weights in a file, as trained ones are: drawing them takes seconds each time.
+    # Random weights are saved to a file, since drawing them takes seconds each time.
     weights = str(plan.work / "weights.pth")
     run([sys.executable, "-c", DRAW, weights])
     given = ["--weights", weights, "--backend", "torch", "--device", plan.device]
@@ -102,7 +102,7 @@ def _row(name: str, report: dict[str, Any], done: Measured, imports: float) -> d
         "seconds_by_stage": stage_seconds(report),
         "seconds_of_score": report["seconds"]["total"],
         "process_seconds": done.seconds,
-        # What is cached is scored without torch, whose import is nearly all of it.
+        # Cached scores do not import torch, which takes most of the time.
         "seconds_after_imports": None if "cached" in name else done.seconds - imports,
         "cpu_seconds": done.cpu_seconds,
         "peak_mib": done.peak_mib,
@@ -127,7 +127,7 @@ def peers(plan: Plan, recorder: Recorder) -> None:
         prepare(job, script="clean-fid-tensorflow" in sizes.peers)
         found: dict[str, list[Result]] = {}
         for number in range(sizes.rounds):
-            # The goal is of the first two; the others run once.
+            # The goal is for the first two; the others run once.
             for name in ("mifid", *(sizes.peers if number == 0 else sizes.peers[:1])):
                 with recorder.part(f"{name}, round {number + 1}"):
                     tool = "mifid-torch" if name == "mifid" else name
@@ -148,7 +148,7 @@ def peers(plan: Plan, recorder: Recorder) -> None:
 
 
 def _table(found: Mapping[str, list[Result]]) -> dict[str, dict[str, Any]]:
-    """By tool: medians, and the median of each round's ratio to mifid's time."""
+    """Return, by tool, medians, and the median ratio to mifid's time within a round."""
     ours = found["mifid"]
     rows = {}
     for name, runs in found.items():

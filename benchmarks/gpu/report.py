@@ -1,4 +1,4 @@
-"""The section of docs/benchmarks.md: what results.json holds, in words and tables."""
+"""Section of docs/benchmarks.md on the GPU, from results.json."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from benchmarks.machine import markdown_table
 Found = Mapping[str, Any]
 
 TITLES = {
-    "parity": "Features, FID and distance against the CPU's",
-    "network": "The bare network",
-    "pipeline": "From a zip to features, stage by stage",
-    "submission": "A submission, from zip to number",
+    "parity": "Features, FID and distance compared with the CPU",
+    "network": "The network alone",
+    "pipeline": "Stages from a zip to features",
+    "submission": "A submission, from zip to score",
     "peers": "Other tools on the same device",
-    "training": "A training step",
-    "generation": "Painting a submission",
-    "train-short": "A short training",
+    "training": "Training step",
+    "generation": "Generating a submission",
+    "train-short": "A short training run",
 }
 
 TEXTS = {
     "parity": "Errors of features are relative to a float64 run of torch-fidelity's layers; "
-    "differences of FID and memorization distance are relative to the exact ones. `exact` and "
-    "`fast` are mifid's `--precision`; the others are the same network in another arithmetic.",
-    "network": "Input on the device, 299 x 299. A share of the roof is that of the TFLOP/s of "
-    "large matrix products. What is compiled is channels last.",
-    "submission": "Seconds after imports leave out starting Python and importing.",
-    "peers": "Whole processes, from start to number, in turn. As torch comes, convolutions on CUDA "
-    "use TF32, so the peers' first numbers are TF32's; mifid is float32. Without TF32 is one more "
-    "run of each with NVIDIA_TF32_OVERRIDE=0: that number is the one that has to agree.",
-    "train-short": "Losses and scores of a few steps say that training works, not how well.",
+    "differences of FID and memorization distance are relative to the exact values. `exact` and "
+    "`fast` are mifid's `--precision`; the others are the same network in other arithmetic.",
+    "network": "The input is on the device, 299 x 299. Shares of the roof are relative to the "
+    "TFLOP/s of large matrix products. Compiled networks use channels last.",
+    "submission": "Seconds after imports do not include starting Python and importing.",
+    "peers": "Whole processes run in turn, from start to score. By default, torch convolves on "
+    "CUDA in TF32, so the first numbers of other tools use it; mifid uses float32. Without TF32 "
+    "is one more run of each with NVIDIA_TF32_OVERRIDE=0; this number must agree.",
+    "train-short": "Losses and scores of a few steps only show that training works.",
 }
 
 NOT_MEASURED = (
-    "**Not measured.** No GPU was at hand: nothing here has run on one, and no number in this "
-    "project is a GPU's. The code for it runs in the tests on the CPU, but for what only CUDA has: "
-    "graphs, streams and pinned memory. What is to be measured, and checked, is in "
-    "`benchmarks/gpu/`; the tests run all of its stages at toy size."
+    "**Not measured.** No GPU was available: nothing has run on one, and no number in this project "
+    "is from a GPU. Tests run the GPU code on the CPU, except for the parts that only CUDA has: "
+    "graphs, streams and pinned memory. `benchmarks/gpu/` holds the measurements and checks; tests "
+    "run all of its stages at toy size."
 )
 
 REPEAT = """\
@@ -48,11 +48,11 @@ To measure it, on a machine with an NVIDIA GPU (each stage takes at most nine mi
 python -m benchmarks.gpu --device cuda --out FOLDER --docs docs/benchmarks.md
 ```
 
-It needs this checkout, and mifid with its extra `peers`, in an environment whose torch has CUDA."""
+This needs a checkout, and mifid with the extra `peers`, in an environment with CUDA in torch."""
 
 
 def describe(told: Mapping[str, Any]) -> str:
-    """Return the section; without results it says that there are none."""
+    """Return the section; without results, a statement that there are none."""
     head = "## On a GPU"
     stages = told["stages"]
     if not stages:
@@ -65,7 +65,7 @@ def describe(told: Mapping[str, Any]) -> str:
 
 
 def _tables(found: Found) -> Iterator[str]:
-    """What a stage found: single numbers, then a table of each list or dict."""
+    """Yield the results of a stage: single numbers, then one table per list or dict."""
     single = {name: value for name, value in found.items() if not isinstance(value, dict | list)}
     if single:
         yield markdown_table(["found", ""], [[_words(k), digits(v)] for k, v in single.items()])
@@ -88,14 +88,14 @@ def _tables(found: Found) -> Iterator[str]:
 
 def _warning(told: Mapping[str, Any]) -> str:
     if told["toy"]:
-        return "**Toy sizes: that every stage runs is all that these numbers say.**"
+        return "**Toy sizes: these numbers only show that every stage runs.**"
     if told["device"] == "cpu":
-        return "**Run on a CPU: no number here is a GPU's.**"
+        return "**Run on a CPU: no number is from a GPU.**"
     return ""
 
 
 def _machine(machine: Found) -> str:
-    """One line: the GPU first."""
+    """Return one line, with the GPU first."""
     words = [f"{len(machine['gpus'])} x {machine['gpus'][0]}"] if machine.get("gpus") else []
     if "gpu_memory_gib" in machine:
         words.append(f"{machine['gpu_memory_gib']:.0f} GiB")
@@ -115,7 +115,7 @@ def _pictures(stages: Mapping[str, Found]) -> str:
 
 
 def _outcomes(stages: Mapping[str, Found]) -> str:
-    """Whether each stage passed, and every check."""
+    """Return tables of the outcomes of all stages and checks."""
     rows = []
     if stages.get("pictures", {}).get("status", "passed") != "passed":
         rows.append(_outcome("pictures", stages["pictures"]))
@@ -144,7 +144,7 @@ def _outcome(name: str, stage: Found | None) -> list[str]:
 
 
 def digits(value: Any) -> str:
-    """Six digits of a number, which is enough for FID; words as they are."""
+    """Return six digits of a number, enough for FID; words are unchanged."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):

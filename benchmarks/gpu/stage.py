@@ -1,4 +1,4 @@
-"""What a stage is given, what it records, and what runs before all: the machine and pictures."""
+"""Inputs and records of a stage, and the preparation: machine and pictures."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ STAGES = {
     "generation": "benchmarks.gpu.training:generation",
     "train-short": "benchmarks.gpu.training:train_short",
 }
-"""name -> f(plan, recorder), in the order in which they run. Imported only when they do."""
+"""Name -> f(plan, recorder), in order of execution. Modules are imported when they run."""
 
 PREPARATIONS = {
     "machine": "benchmarks.gpu.stage:machine",
     "pictures": "benchmarks.gpu.stage:pictures",
 }
-"""What runs before them, in the same way."""
+"""Functions that run before the stages."""
 
 WITHOUT_PICTURES = frozenset({"network", "training"})
 """Stages that need no pictures."""
@@ -44,11 +44,11 @@ GOALS = {
     "submission_seconds_after_imports": 5.0,
     "times_torch_fidelity": 5.0,
 }
-"""What was aimed at before anything was measured; checked at real sizes alone."""
+"""Goals, set before the measurements; checked only at real sizes."""
 
 
 def run_stage(*, function: str, plan: Mapping[str, Any], result: str) -> None:
-    """Run a stage in this process; what it records is in the file ``result``."""
+    """Run a stage in this process, with its records in the file ``result``."""
     recorder = Recorder(Path(result))
     module, _, name = function.partition(":")
     with recorder.part(name):
@@ -57,27 +57,27 @@ def run_stage(*, function: str, plan: Mapping[str, Any], result: str) -> None:
         stage(Plan(**{**plan, **folders}), recorder)
 
 
-# --- what it is given ----------------------------------------------------------------------------
+# --- inputs --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much each stage does."""
+    """Amounts of work of all stages."""
 
-    photos: int  # how many are drawn, if none are given
+    photos: int  # number to draw if none are given
     paintings: int
     parity: tuple[int, int]  # generated and reference pictures
     parity_batches: tuple[int, ...]  # batch sizes that must give the same features
-    shapes: tuple[tuple[int, int], ...]  # of pictures; more than the CUDA graphs that are kept
-    network_batches: tuple[int, ...]  # of the bare network; all variants run at `batch` alone
-    batch: int  # pictures at a time in the pipeline
-    layers: int | None  # of the bare network, from its first; None: all
+    shapes: tuple[tuple[int, int], ...]  # of pictures; more shapes than kept CUDA graphs
+    network_batches: tuple[int, ...]  # of the network alone; only `batch` runs all variants
+    batch: int  # batch size of the pipeline
+    layers: int | None  # first layers of the network alone; None: all
     compiler: str  # backend of torch.compile
-    seconds: float  # how long each rate is measured
+    seconds: float  # time of each measurement of a rate
     matrix: int  # rows and columns of the matrix products
-    copied_mib: int  # memory that is copied to the device at a time
-    pictures: int | None  # how many go through the pipeline's stages; None: all
-    decoders: tuple[tuple[str, int], ...]  # what decodes, and how many
+    copied_mib: int  # size of a copy to the device
+    pictures: int | None  # number for the pipeline's stages; None: all
+    decoders: tuple[tuple[str, int], ...]  # kind and number of workers
     extractions: tuple[str, ...]  # precisions of the whole extraction
     rounds: int  # of whole processes
     submissions: tuple[str, ...]  # ways of gpu/processes.py to score a submission
@@ -86,8 +86,10 @@ class Sizes:
     training: tuple[str, ...]  # options of benchmarks/training.py
     generation: tuple[str, ...]  # options of benchmarks/generation.py
     steps: int  # of the short training
-    precisions: tuple[str, ...]  # of it, one run each; float32's is interrupted
-    training_options: tuple[str, ...]  # more of `mifid train-baseline`'s
+    precisions: tuple[
+        str, ...
+    ]  # of the short training, one run each; that of float32 is interrupted
+    training_options: tuple[str, ...]  # further options of `mifid train-baseline`
 
 
 REAL = Sizes(
@@ -162,39 +164,39 @@ TOY = Sizes(
         *("--set", "optimiser.rate=0.002"),
     ),
 )
-"""Everything once, in seconds on a CPU: its numbers mean nothing."""
+"""Everything once, within seconds on a CPU; the numbers mean nothing."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a stage is given."""
+    """Inputs of a stage."""
 
     device: str  # "cuda" or "cpu"
     toy: bool  # which sizes
-    photos: Path  # folders of JPEGs; photos stand for the generated pictures
+    photos: Path  # folder of JPEGs, used as generated pictures
     paintings: Path
-    work: Path  # for files that nobody keeps
-    out: Path  # for files that are kept beside results.json
+    work: Path  # for temporary files
+    out: Path  # for results
 
     @property
     def sizes(self) -> Sizes:
-        """How much each stage does."""
+        """Amounts of work of all stages."""
         return TOY if self.toy else REAL
 
     @property
     def on_cuda(self) -> bool:
-        """Whether what is measured is a GPU."""
+        """Whether the device is a GPU."""
         return self.device.startswith("cuda")
 
 
-# --- what it records -----------------------------------------------------------------------------
+# --- records -------------------------------------------------------------------------------------
 
 
 class Recorder:
     """Numbers, checks and errors of one stage.
 
     Args:
-        path: JSON file, written again with each of them: ``"found"``, ``"checks"``, ``"errors"``.
+        path: JSON file, rewritten with each record: ``"found"``, ``"checks"``, ``"errors"``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -205,32 +207,32 @@ class Recorder:
         self._write()
 
     def record(self, name: str, value: Any) -> None:
-        """Keep a number, or a list or dict of them; a number's unit is part of its name."""
+        """Record a number, or a list or dict of numbers; units are part of the name."""
         self._found[name] = _plain(value)
         self._write()
 
     def at_most(self, name: str, value: float, bound: float) -> None:
-        """Check ``value <= bound``; NaN is not."""
+        """Check ``value <= bound``; NaN fails."""
         self._check(name, value, f"at most {bound:g}", bool(value <= bound))
 
     def at_least(self, name: str, value: float, bound: float) -> None:
-        """Check ``value >= bound``; NaN is not."""
+        """Check ``value >= bound``; NaN fails."""
         self._check(name, value, f"at least {bound:g}", bool(value >= bound))
 
     def holds(self, name: str, value: bool, otherwise: str = "") -> None:
-        """Check that something is so; ``otherwise`` says what is instead."""
+        """Check that ``value`` is true; ``otherwise`` explains a failure."""
         self._check(name, "yes" if value else f"no {otherwise}".strip(), "yes", bool(value))
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Run a part of a stage that the others can do without: its error is kept, and told."""
+        """Run an independent part of a stage; record its error without stopping the stage."""
         try:
             yield
         except Exception as error:
             self.fail(name, error)
 
     def fail(self, part: str, error: BaseException) -> None:
-        """Keep an error; a package that is missing is told by its name."""
+        """Record an error; name a missing package."""
         text = "".join(traceback.format_exception(error))
         if isinstance(error, ModuleNotFoundError):
             text += f"\nthe package of module '{error.name}' is missing: install it"
@@ -239,7 +241,7 @@ class Recorder:
 
     @property
     def sound(self) -> bool:
-        """Whether there was no error, and every check passed."""
+        """Whether no error was recorded and every check passed."""
         return not self._errors and all(check["passed"] for check in self._checks)
 
     def _check(self, name: str, value: float | str, bound: str, passed: bool) -> None:
@@ -254,7 +256,7 @@ class Recorder:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(value, indent=1) + "\n")
     os.replace(new, path)
@@ -283,7 +285,7 @@ def _plain(value: Any) -> Any:
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "scipy", "pillow")
 
 
-# --- what runs before them -----------------------------------------------------------------------
+# --- preparation ---------------------------------------------------------------------------------
 
 
 def machine(plan: Plan, recorder: Recorder) -> None:
@@ -312,11 +314,11 @@ def machine(plan: Plan, recorder: Recorder) -> None:
 
 
 DRAWN = "drawn"
-"""Name of the folder that holds the folders of drawn pictures."""
+"""Folder for the folders of drawn pictures."""
 
 
 def pictures(plan: Plan, recorder: Recorder) -> None:
-    """Draw landscapes as photos, and paintings, where there are none yet."""
+    """Draw photos and paintings if there are none yet."""
     start = time.perf_counter()
     for name, folder, count, kind in (
         ("photos", plan.photos, plan.sizes.photos, "photo"),

@@ -1,4 +1,4 @@
-"""The training step, and painting a submission: the project's own benchmarks, on the device."""
+"""Benchmarks of training steps and generation on the device, and a short training run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.processes import path, run
 
 
 def training(plan: Plan, recorder: Recorder) -> None:
-    """Record seconds a step of every way to train, by benchmarks/training.py."""
+    """Record seconds per step of every way to train, by benchmarks/training.py."""
     kept = plan.work / "training-steps.json"
     ways: list[dict[str, Any]] = []
     for network in plan.sizes.trained:
@@ -37,23 +37,23 @@ def training(plan: Plan, recorder: Recorder) -> None:
 
 
 def generation(plan: Plan, recorder: Recorder) -> None:
-    """Record seconds of painting a zip of photos, by benchmarks/generation.py."""
+    """Record seconds of generation from a zip of photos, by benchmarks/generation.py."""
     photos = [] if plan.toy else ["--photos", str(plan.photos)]  # toys are of another size
     said = _benchmark("generation", *plan.sizes.generation, *photos, "--device", plan.device)
     recorder.record("table", [line for line in said.splitlines() if line.startswith("| ")])
 
 
 def _benchmark(name: str, *options: str) -> str:
-    """Run a benchmark; return what it prints."""
+    """Run a benchmark; return its output."""
     return run([sys.executable, "-m", f"benchmarks.{name}", *options], env=path()).stdout
 
 
 INTERRUPTED = 130
-"""Exit code of a run that Ctrl-C made leave."""
+"""Exit code of a run that Ctrl-C stopped."""
 
 CYCLE = ("cycle_painting", "cycle_photo")
 RUN_PARTS = 4
-"""The first and the last of so many parts of a run are compared."""
+"""Number of parts of a run; the first and the last are compared."""
 
 
 def train_short(plan: Plan, recorder: Recorder) -> None:
@@ -88,7 +88,7 @@ def _command(plan: Plan, folder: Path, precision: str) -> list[str]:
 
 
 def _interrupted(command: Sequence[str], folder: Path) -> int:
-    """Start a training, interrupt it once it has written a line of losses; return its exit code."""
+    """Start a training run, interrupt it after its first line of losses; return its exit code."""
     said = folder.with_suffix(".log")
     with said.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -102,7 +102,7 @@ def _interrupted(command: Sequence[str], folder: Path) -> int:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of losses that are whole."""
+    """Return the complete lines of losses."""
     path = folder / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     rows = [json.loads(line) for line in lines if line.endswith("\n")]
@@ -142,7 +142,7 @@ def _check(
     recorder.holds(f"{precision}: trained to the last step", told["steps"] == plan.sizes.steps)
     recorder.holds(f"{precision}: the score is finite", math.isfinite(told["fid"]))
     refused = _refused(folder)
-    # Kaggle takes 7,000 pictures or more; everything else must fit at any size.
+    # Kaggle accepts 7,000 pictures or more; all other rules apply at any size.
     few = {"number"} if len(list(plan.photos.glob("*.jpg"))) < 7_000 else set()
     recorder.holds(f"{precision}: `mifid check` takes images.zip", refused <= few, str(refused))
     sheet = max((folder / "samples").glob("*.jpg"))
@@ -150,7 +150,7 @@ def _check(
 
 
 def _refused(folder: Path) -> set[str]:
-    """Rules that the submission breaks."""
+    """Return the rules that the submission breaks."""
     command = [sys.executable, "-m", "mifid_cli", "check", str(folder / "images.zip"), "--json"]
     done = run(command, codes=(0, 1))
     findings = json.loads(done.stdout)["findings"]

@@ -1,11 +1,11 @@
-"""Memory and time as pictures become more; a million features, simulated.
+"""Time and memory for growing numbers of pictures; a simulation of a million features.
 
-    python -m benchmarks.growth                            drawn pictures, and again and again
+    python -m benchmarks.growth                            drawn pictures, repeated
     python -m benchmarks.growth --photos photo_jpg/ --reference monet_jpg/ --docs docs/benchmarks.md
     python -m benchmarks.growth --sizes 50,100,200 --variants fid --million 50000  a minute or two
 
-Each run is a process of its own: `mifid score images.zip --ref ... --json`. This process imports
-no numpy: a process's peak begins with that of the process that started it.
+Each run is a separate process: `mifid score images.zip --ref ... --json`. This process imports no
+numpy, since the peak memory of a process starts with that of its parent.
 """
 
 from __future__ import annotations
@@ -35,17 +35,19 @@ def numbers_of(sizes: str, there_are: int) -> list[int]:
     try:
         found = {there_are if size.strip() == "all" else int(size) for size in sizes.split(",")}
     except ValueError as error:
-        raise click.UsageError(f"--sizes {sizes}: expected such as 250,1000,all") from error
+        raise click.UsageError(
+            f"--sizes {sizes}: expected numbers, such as 250,1000,all"
+        ) from error
     if len(found) < 3 or min(found) < 2:
         raise click.UsageError(
-            f"--sizes {sizes}: expected three different numbers, as two are always on a line, "
-            "each of at least 2 pictures"
+            f"--sizes {sizes}: expected three different numbers, each of at least 2 pictures, "
+            "since two are always on a line"
         )
     return sorted(found)
 
 
 def measure_archive(entries: int) -> Any:
-    """Open a zip of so many tiny entries; two processes, so that writing it counts for nothing."""
+    """Open a zip of tiny entries, in a second process, so that writing it does not count."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "tiny.zip")
         call("growth.million:make_archive", path=path, entries=entries)
@@ -53,8 +55,8 @@ def measure_archive(entries: int) -> Any:
 
 
 @click.command()
-@click.option("--photos", type=FOLDER, help="Scored; without it pictures are drawn.")
-@click.option("--reference", type=FOLDER, help="Real pictures; without it some are drawn.")
+@click.option("--photos", type=FOLDER, help="Folder to score. Default: drawn.")
+@click.option("--reference", type=FOLDER, help="Folder of real pictures. Default: drawn.")
 @click.option(
     "--draw", type=(click.IntRange(2), click.IntRange(2)), default=(64, 32), show_default=True
 )
@@ -65,8 +67,10 @@ def measure_archive(entries: int) -> Any:
 @click.option("--million", type=click.IntRange(2), default=1_000_000, show_default=True)
 @click.option("--references", type=click.IntRange(2), default=1193, show_default=True)
 @click.option("--entries", type=click.IntRange(1), default=100_000, show_default=True)
-@click.option("--docs", type=FILE, help="Write the section into this file, the plot beside it.")
-@click.option("--json", "json_file", type=FILE, help="Where to keep all numbers.")
+@click.option(
+    "--docs", type=FILE, help="Write the section into this file, and the plot into its folder."
+)
+@click.option("--json", "json_file", type=FILE, help="Write all numbers.")
 def main(
     photos: Path | None,
     reference: Path | None,
@@ -81,9 +85,9 @@ def main(
     docs: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Measure how memory and time grow, and simulate a million features.
+    """Measure the growth of memory and time, and simulate a million features.
 
-    Where --sizes asks for more photos than there are, they come again under other names.
+    If --sizes is larger than the number of photos, they are repeated under other names.
     """
     chosen = variants.split(",")
     if unknown := sorted(set(chosen) - VARIANTS.keys()):
@@ -123,8 +127,8 @@ def _about(photos: Path | None, reference: Path | None, extractor: str) -> str:
     drawn = [name for name, given in (("photos", photos), ("reference", reference)) if not given]
     told = f" ({' and '.join(drawn)} drawn by mifid)" if drawn else ""
     return (
-        f"Zips of up to {{:,}} different photos, beyond that the same under other names, against "
-        f"{{:,}} reference pictures{told}, extractor {extractor}"
+        f"Zips of up to {{:,}} different photos (larger zips repeat them under other names), "
+        f"against {{:,}} reference pictures{told}, extractor {extractor}"
     )
 
 

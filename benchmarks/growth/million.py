@@ -1,4 +1,4 @@
-"""A zip of very many pictures, and FID and distance of a million synthetic features."""
+"""Zip of very many entries, and FID and distance of a million synthetic features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mifid.statistics import Statistics
 
 
 def make_archive(*, path: str, entries: int) -> int:
-    """Write a zip of tiny stored entries that are named like pictures; return how many."""
+    """Write a zip of tiny stored entries with names of pictures; return their number."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number in range(entries):
             archive.writestr(f"{number:07}.jpg", f"{number:016}")
@@ -30,13 +30,13 @@ def open_archive(*, path: str) -> dict[str, Any]:
     """Open the zip and hash its entries, as a run does.
 
     Returns:
-        ``entries``; ``open`` and ``hash``, each with ``seconds`` and ``mib``: what it added to the
-        most that this process ever held. The process that wrote the zip must be another one.
+        ``entries``; ``open`` and ``hash``, each with ``seconds`` and ``mib``, which it adds to the
+        peak memory of this process. Another process must have written the zip.
     """
     found: dict[str, Any] = {}
     before, start = peak_mib(), time.perf_counter()
     source = open_images(path)
-    assert isinstance(source, Source)  # a file always is
+    assert isinstance(source, Source)  # true for every file
     with closing(source):
         found["open"] = {"seconds": time.perf_counter() - start, "mib": peak_mib() - before}
         before, start = peak_mib(), time.perf_counter()
@@ -46,18 +46,18 @@ def open_archive(*, path: str) -> dict[str, Any]:
 
 
 BASE, REFERENCE, MIXING = 1, 2, 3
-"""Seeds: of the rows that all blocks are mixed from, of the reference, and of the mixing."""
+"""Seeds of the base rows, of the reference, and of the mixing."""
 
 PRODUCTS = 10
-"""How often in a run the matrix product is timed that the others are compared with."""
+"""Number of timings of the matrix product in a run."""
 
 
 def blocks(base: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
     """Yield n rows like those of ``base`` (B, D) float32, in blocks of up to B.
 
-    Each row is a mixture of two random rows of ``base`` in a random proportion: not negative and
-    correlated as they are, no two blocks the same, and cheap beside what is to be measured. All
-    blocks lie in the same memory: a block is overwritten by the next.
+    Each row mixes two random rows of ``base`` in a random proportion. So rows are not negative and
+    correlated like ``base``, no two blocks are equal, and drawing them is cheap. All blocks use the
+    same memory: each overwrites the last.
     """
     random = np.random.RandomState(seed)
     block, other = np.empty_like(base), np.empty_like(base)
@@ -66,7 +66,7 @@ def blocks(base: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
         share = random.rand(rows, 1).astype(np.float32)
         for target, part in ((block, share), (other, 1 - share)):
             chosen = random.randint(len(base), size=rows)
-            # Indices are in range; other modes than "clip" would go through a buffer.
+            # Indices are in range; modes other than "clip" would use a buffer.
             np.take(base, chosen, axis=0, out=target[:rows], mode="clip")
             np.multiply(target[:rows], part, out=target[:rows])
         block[:rows] += other[:rows]
@@ -74,14 +74,14 @@ def blocks(base: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
 
 
 class RunningDistance:
-    """Memorization distance of generated features that come in blocks: a mean of their means."""
+    """Memorization distance of generated features in blocks: a mean of means."""
 
     def __init__(self, reference: np.ndarray) -> None:
         self._reference = reference
         self._sum, self._rows = 0.0, 0
 
     def update(self, generated: np.ndarray) -> None:
-        """Add features (B, D); rows of zeros do not count, as in the whole."""
+        """Add features (B, D); rows of zeros do not count."""
         rows = int(np.count_nonzero(generated.sum(axis=1, dtype=np.float64)))
         if rows:
             distance = memorization_distance(generated=generated, reference=self._reference)
@@ -90,7 +90,7 @@ class RunningDistance:
 
     @property
     def value(self) -> float:
-        """The distance of all rows so far, 0..1."""
+        """Distance of all rows so far, 0..1."""
         return self._sum / self._rows
 
 
@@ -108,7 +108,7 @@ class _Stopwatch:
 
 
 def simulate(*, n: int, references: int, width: int = 2048, rows: int = 4096) -> dict[str, Any]:
-    """Draw n features in blocks of ``rows``, and take FID and distance against a reference.
+    """Draw n features in blocks of ``rows``, and compute FID and distance to a reference.
 
     Returns:
         The numbers; seconds by part; billions of operations by part; ``product``, the GFLOP/s of a
@@ -135,7 +135,7 @@ def simulate(*, n: int, references: int, width: int = 2048, rows: int = 4096) ->
         done += len(block)
         if done * 10 >= n:
             peaks.setdefault("a tenth", peak_mib())
-    with timed("statistics"):  # what it has put off
+    with timed("statistics"):  # includes the pending rows
         moments = Moments(mu=statistics.mu, sigma=statistics.sigma)
     peaks["all"] = peak_mib()
     with timed("fid"):
@@ -149,7 +149,7 @@ def simulate(*, n: int, references: int, width: int = 2048, rows: int = 4096) ->
         "fid": fid,
         "distance": distance.value,
         "seconds": timed.seconds,
-        # x^T x is symmetric: half of the product is enough, and numpy's BLAS computes no more.
+        # x^T x is symmetric: numpy's BLAS computes only half of the product.
         "gflop": {
             "statistics": n * width * (width + 1) / 1e9,
             "distance": 2 * n * references * width / 1e9,

@@ -1,4 +1,4 @@
-"""Seconds and memory of `mifid score` as the pictures become more: whole processes, and lines."""
+"""Time and memory of `mifid score` for growing numbers of pictures, with fitted lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.pictures import zip_pictures
 from benchmarks.processes import score
 
 VARIANTS = {"fid": ("--metrics", "fid", "--ci", "0"), "mifid": ("--ci", "0"), "default": ()}
-"""What is asked for. `default` adds to `mifid` intervals, and what FID's bias is."""
+"""Variant -> options. `default` adds intervals and the bias of FID to `mifid`."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process of `mifid score`, with nothing kept of any picture."""
+    """One process of `mifid score`, without cached features."""
 
     variant: str  # of VARIANTS
     pictures: int  # generated, in a zip
@@ -29,7 +29,7 @@ class Run:
     extracting: float  # seconds within, for their features
     cpu_seconds: float
     peak_mib: float
-    together_mib: float | None  # of all processes that it started, if that was found
+    together_mib: float | None  # of all processes that it started, if known
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,19 @@ def measure(
     variants: Sequence[str],
     options: Sequence[str],
 ) -> list[Run]:
-    """Score zips of so many photos, each variant at each size in a process of its own.
+    """Score zips of photos, each variant at each size in a separate process.
 
-    Where they are more than there are, photos come again under other names.
+    If a size is larger than the number of photos, they are repeated under other names.
 
     Raises:
-        click.ClickException: the command failed, or met another number of pictures.
+        click.ClickException: the command failed, or used another number of pictures.
     """
     runs = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         archive, kept, cache = folder / "images.zip", folder / "kept", folder / "cache"
-        kept.mkdir()  # not every extractor keeps something
-        # Two pictures against themselves: the network's conversion, which happens once a machine.
+        kept.mkdir()  # not every extractor caches something
+        # Two pictures against themselves, to convert the network, once per machine.
         zip_pictures(photos, archive, 2)
         score(archive, archive, *options, env={"MIFID_CACHE": str(kept)})
         for size in sizes:
@@ -95,7 +95,7 @@ def measure(
                 report, done = score(archive, reference, *given, env=env, watch=True)
                 shutil.rmtree(cache)
                 if (met := report["n_generated"]) != size:
-                    raise click.ClickException(f"mifid met {met} pictures; the zip has {size}")
+                    raise click.ClickException(f"mifid used {met} pictures; the zip has {size}")
                 run = Run(
                     variant,
                     size,

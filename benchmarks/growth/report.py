@@ -1,4 +1,4 @@
-"""The section on growth: all that was measured and simulated, in Markdown, and its plot."""
+"""Section of Markdown on growth with the number of pictures, and its plot."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def report(
 
 {about}.
 
-Each run is a process of its own. Nothing is kept of any picture, but the network has been converted
-before, and the system may still hold the files in memory. `fid` asks for FID alone, `mifid` for
-FID, memorization distance and MiFID, `default` for what `mifid score` gives without options,
-intervals included. Process seconds are from its start to its end. Peak memory is that of the
-process itself; that of all processes together, if it starts some, is looked at every few seconds.
+Each run is a separate process. No features are cached, but the network is already converted, and
+the system may still hold the files in memory. `fid` computes FID alone; `mifid` computes FID,
+memorization distance and MiFID; `default` is `mifid score` without options, with intervals. Process
+seconds are from the start to the end of the process. Peak memory is that of the process itself; the
+memory of all its processes together is sampled every few seconds.
 
 {runs_table(runs)}
 
-Lines by least squares, through the runs at all sizes; the deviation is the largest from the line,
-relative to it. The start includes starting Python, loading the network and the reference. CPU
-seconds depend less than the process's on what else the machine does.
+Lines are fitted by least squares to the runs at all sizes. The deviation is the largest one,
+relative to the line. The start includes starting Python, loading the network, and the reference.
+CPU seconds depend less on other programs than process seconds.
 
 {lines_table(runs)}
 
@@ -59,12 +59,12 @@ seconds depend less than the process's on what else the machine does.
 
 {archive_table(archive)}
 
-{describe_machine(PACKAGES)}. One run each. Again with `{repeat}`."""
+{describe_machine(PACKAGES)}. One run each. Repeat with `{repeat}`."""
 
 
 def runs_table(runs: Iterable[Run]) -> str:
-    """Return the Markdown table, a row a run."""
-    header = ["asked for, pictures", "process s", "hash s", "extract s", "pictures/s of it"]
+    """Return a Markdown table with one row per run."""
+    header = ["variant, pictures", "process s", "hash s", "extract s", "pictures/s of it"]
     rows = [
         [
             f"{run.variant}, {run.pictures:,}",
@@ -82,8 +82,8 @@ def runs_table(runs: Iterable[Run]) -> str:
 
 
 def lines_table(runs: Sequence[Run]) -> str:
-    """Return the Markdown table: of each variant the lines of seconds and of memory."""
-    header = ["asked for, line of", "at the start", "per 1,000 pictures", "largest deviation"]
+    """Return a Markdown table with the lines of seconds and memory of each variant."""
+    header = ["variant, quantity", "at the start", "per 1,000 pictures", "largest deviation"]
     found = {name: lines(runs, of) for name, of in _LINES.items()}
     rows = [
         [
@@ -99,7 +99,7 @@ def lines_table(runs: Sequence[Run]) -> str:
 
 
 def simulation(found: Mapping[str, Any]) -> str:
-    """Return what was simulated, in words and a table."""
+    """Return the simulation in words and a table."""
     seconds, gflop, peaks = found["seconds"], found["gflop"], found["peak_mib"]
     rows = []
     for part, name in (
@@ -121,9 +121,9 @@ def simulation(found: Mapping[str, Any]) -> str:
     header = ["part", "seconds", "TFLOP", "GFLOP/s", "of a float64 matrix product"]
     return f"""\
 Synthetic features, {found["n"]:,} × {found["width"]:,} float32, in blocks of {found["rows"]:,} that
-are not kept, against {found["references"]:,} reference rows. They are not a network's: each is a
-mixture of two of {found["rows"]:,} rows (drawn once, not negative, sparse, correlated) in a random
-proportion, so that no two are the same and drawing them is cheap.
+are not kept, against {found["references"]:,} reference rows. No network computed them. Each row
+mixes two of {found["rows"]:,} rows (drawn once, not negative, sparse, correlated) in a random
+proportion, so that no two rows are equal and drawing them is cheap.
 
 {markdown_table(header, rows)}
 
@@ -131,12 +131,12 @@ The matrix product, {found["product"]:.0f} GFLOP/s, is the median of several wit
 covariance counts as half a product, since it is symmetric. FID {found["fid"]:.6g}, memorization
 distance {found["distance"]:.6g}. Peak memory of the process was {peaks["a tenth"]:,.0f} MiB after a
 tenth of the rows, {peaks["all"]:,.0f} MiB after all, and {peaks["fid"]:,.0f} MiB with FID. The
-benchmark itself takes the mean of the blocks' distances: `mifid score` keeps all features where a
-distance is asked for."""
+benchmark takes the mean of the blocks' distances; `mifid score` keeps all features if a distance is
+requested."""
 
 
 def archive_table(found: Mapping[str, Any]) -> str:
-    """Return the Markdown table of a zip of tiny entries."""
+    """Return a Markdown table on a zip of tiny entries."""
     rows = [
         [name, f"{found[part]['seconds']:.2f}", f"{found[part]['mib']:,.1f}"]
         for part, name in (("open", "opening"), ("hash", "hashing"))
@@ -145,21 +145,21 @@ def archive_table(found: Mapping[str, Any]) -> str:
 
 
 def plot(runs: Sequence[Run], path: Path) -> None:
-    """Write a PNG of two panels: seconds of each run with their line, and the most memory."""
+    """Write a PNG of two panels: seconds of each run with the fitted line, and peak memory."""
     from matplotlib.ticker import MaxNLocator
 
     from mifid.rendering import finish, new_figure, save_figure
 
-    figure = new_figure("mifid score, cold, a process each", height=3.6)
+    figure = new_figure("mifid score, cold, one process per run", height=3.6)
     left, right = figure.subplots(1, 2)
     _panel(left, runs, lambda run: run.seconds, fitted=True)
-    # FID alone grows to a plateau: a straight line through it would say otherwise.
+    # The memory of FID alone grows to a plateau, so no line is fitted.
     _panel(right, runs, lambda run: run.peak_mib, fitted=False)
-    finish(left, y="seconds", title="Time, and its line")
+    finish(left, y="seconds", title="Time, with fitted line")
     finish(right, y="MiB", title="Peak memory")
-    for axes in (left, right):  # narrow: fewer marks than the common look has
+    for axes in (left, right):  # narrow panels: fewer ticks than usual
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    left.legend(title="asked for", frameon=False)
+    left.legend(title="variant", frameon=False)
     save_figure(figure, path)
 
 
@@ -180,7 +180,7 @@ def _panel(axes: Any, runs: Sequence[Run], of: Callable[[Run], float], *, fitted
             color=colour,
             marker=marker,
             ms=5,
-            # Hollow: of two variants that cost the same both are seen.
+            # Hollow markers show both of two variants with the same cost.
             markerfacecolor="none",
             ls="none" if fitted else ":",
             label=variant,

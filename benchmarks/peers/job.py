@@ -1,4 +1,4 @@
-"""What every tool is given and finds; whether they agree; what they need before they run."""
+"""Inputs and results of the compared tools, their agreement, and their preparation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.processes import call
 STAGES = ("import", "load", "extract", "distance")
 
 SCRIPTED = "inception-2015-12-05.pt"
-"""clean-fid's name for its TorchScript file."""
+"""Name of clean-fid's TorchScript file."""
 
 _CORES = os.cpu_count() or 1
 
@@ -30,43 +30,43 @@ WORKERS = {
     "clean-fid": 12,
     "torchmetrics": _CORES,
 }
-"""What decodes, by package: mifid's threads, the others' processes. These are their own defaults,
-but for torchmetrics, which has no loader."""
+"""Package -> decoding workers: threads of mifid, processes of the others. These are their own
+defaults, except for torchmetrics, which has no loader."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every tool is given."""
+    """Inputs of every tool."""
 
     generated: Path
     reference: Path
     weights: Path
-    peers: Path  # what only peers need
-    draw: tuple[int, int]  # how many pictures, generated and reference, if there are none
+    peers: Path  # files for the other tools
+    draw: tuple[int, int]  # numbers of generated and reference pictures to draw if there are none
     batch_size: int | None = None  # None: each tool's own default
     device: str = "cpu"
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where peers and mifid find what was prepared for them."""
+        """Environment variables that point to the prepared files."""
         return {"TORCH_HOME": str(self.peers), "MIFID_CACHE": str(self.peers)}
 
 
 def read_job(told: Mapping[str, Any]) -> Job:
-    """Return the job that another process has."""
+    """Return a job from its JSON."""
     paths = {name: Path(told[name]) for name in ("generated", "reference", "weights", "peers")}
     return Job(**{**told, **paths})
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a tool finds."""
+    """Numbers that a tool computes."""
 
     fid: float
-    pictures: tuple[int, int]  # how many it met, generated and reference
+    pictures: tuple[int, int]  # numbers of generated and reference pictures
     workers: int  # threads or processes that decode
-    # Memorization distance as Kaggle has it: the mean over the generated pictures of the minimum
-    # over the reference; and the other way round, the mean over the reference.
+    # Kaggle's memorization distance, a mean over the generated pictures of the minimum over the
+    # reference; and the reversed one, a mean over the reference.
     distance: float | None = None
     reversed: float | None = None
     mifid: float | None = None  # with epsilon 0.1, as the tool itself computes it
@@ -87,24 +87,24 @@ class Stages:
 
 
 TOLERANCE = 1e-4
-"""How far a tool with the same resize may be from mifid, relative."""
+"""Largest relative difference from mifid of a tool with the same resize."""
 
 
 def differences(
     tool: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], *, same_resize: bool
 ) -> list[str]:
-    """Say if a tool met other pictures than mifid, or differs though its resize is the same.
+    """Return messages if a tool has other pictures than mifid, or other numbers at its resize.
 
     Args:
         tool: its name.
-        theirs: ``"pictures"`` (a pair, or None if it did not tell), ``"fid"``, ``"distance"`` and
+        theirs: ``"pictures"`` (a pair, or None if not reported), ``"fid"``, ``"distance"`` and
             ``"reversed"`` (None if it was not computed).
         ours: mifid's.
-        same_resize: else its numbers are other numbers, and only pictures are compared.
+        same_resize: whether numbers are compared, too, and not only pictures.
     """
     said = []
     if theirs["pictures"] is not None and list(theirs["pictures"]) != list(ours["pictures"]):
-        said.append(f"{tool} met {theirs['pictures']} pictures, mifid {ours['pictures']}")
+        said.append(f"{tool} used {theirs['pictures']} pictures, mifid {ours['pictures']}")
     for key in ("fid", "distance", "reversed"):
         if same_resize and None not in (theirs[key], ours[key]):
             difference = theirs[key] / ours[key] - 1
@@ -113,21 +113,21 @@ def differences(
     return said
 
 
-# --- what a benchmark is asked for ----------------------------------------------------------------
+# --- options of the benchmarks --------------------------------------------------------------------
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def check_outputs(*files: Path | None) -> None:
-    """Refuse now, not after the work, what could not be written.
+    """Refuse output files that cannot be written, before the work begins.
 
     Raises:
-        click.UsageError: a file's folder is not there.
+        click.UsageError: the folder of a file does not exist.
     """
     for file in filter(None, files):
         if not file.parent.is_dir():
-            raise click.UsageError(f"{file}: there is no folder {file.parent}")
+            raise click.UsageError(f"{file}: the folder {file.parent} does not exist")
 
 
 def make_job(
@@ -138,7 +138,7 @@ def make_job(
     weights: Path | None,
     **more: Any,
 ) -> Job:
-    """Return a job; what is not given is made in ``folder``."""
+    """Return a job; inputs that are None will be made in ``folder``."""
     return Job(
         generated=generated or folder / "generated",
         reference=reference or folder / "reference",
@@ -149,7 +149,7 @@ def make_job(
 
 
 def name_of(weights: Path | None) -> str:
-    """Say which weights they are, without a path."""
+    """Return a description of the weights, without a path."""
     if weights is None:
         return "mifid's `inception-random` weights (seeded, not trained)"
     return f"weights of sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}..."
@@ -159,20 +159,20 @@ def name_of(weights: Path | None) -> str:
 
 
 def prepare(job: Job, *, script: bool, convert: bool = False) -> None:
-    """Draw what pictures are missing and lay out the weights; no tool downloads anything.
+    """Draw missing pictures and put the weights where each tool finds them, without a download.
 
-    - mifid, torch-fidelity and two of torchmetrics' take a path.
-    - pytorch-fid, clean-fid's legacy_pytorch and torchmetrics' MiFID look in torch hub's cache for
-      the published file's name (nobody checks its hash), so TORCH_HOME points to one of ours.
+    - mifid, torch-fidelity and two rows of torchmetrics take a path.
+    - pytorch-fid, clean-fid's legacy_pytorch and torchmetrics' MiFID search torch hub's cache for
+      the name of the published file (and check no hash), so TORCH_HOME points to our cache.
     - clean-fid's legacy_tensorflow loads a TorchScript file, which is made if ``script``.
-    - mifid converts the network for OpenVINO at its first run, or now if ``convert``.
+    - mifid converts the network for OpenVINO in its first run, or now if ``convert``.
     """
     given = {"job": asdict(job), "script": script, "convert": convert}
     call("peers.job:prepare_here", env=job.environment, **given)  # as it imports torch
 
 
 def prepare_here(*, job: Mapping[str, Any], script: bool, convert: bool) -> None:
-    """Do it, in a process of its own."""
+    """Prepare a job in this process."""
     import torch
 
     from mifid.extractors import open_extractor

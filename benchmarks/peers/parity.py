@@ -1,12 +1,12 @@
-"""The same pictures and the same weights through mifid and the tools that compute FID.
+"""Agreement of mifid with other tools that compute FID, on the same pictures and weights.
 
     python -m benchmarks.peers.parity                                  drawn pictures, a few minutes
     python -m benchmarks.peers.parity --generated mine/ --reference monet_jpg/
     python -m benchmarks.peers.parity --tools mifid,torch-fidelity --draw 6 6
 
-Each tool runs as a process of its own, one after the other, on the CPU, with the batch size that
-is given to all and the number of decoding workers that is its own default. The peers get the
-weights in their own way (see job.py), so nothing is downloaded.
+Each tool runs in a separate process, one after the other, on the CPU, with a common batch size and
+its own default number of decoding workers. The other tools get the weights in their own way (see
+job.py), so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from benchmarks.peers.tools import TF1, TOOLS, choose
 from benchmarks.processes import call
 
 Round = dict[str, dict[str, Any]]
-"""By tool: its numbers, its seconds by stage, and what else it cost."""
+"""Tool -> its numbers, its seconds by stage, its CPU seconds and memory."""
 
 
 def _run_all(tools: list[str], job: Job, rounds: int) -> list[Round]:
@@ -56,7 +56,7 @@ def _run_all(tools: list[str], job: Job, rounds: int) -> list[Round]:
 
 
 def disagreements(found: Round) -> list[str]:
-    """Say which tools met other pictures than mifid, or differ though their resize is the same."""
+    """Return messages on tools with other pictures than mifid, or other numbers at its resize."""
     ours = found["mifid"]
     return [
         line
@@ -71,9 +71,9 @@ def _report(rounds: list[Round], *, about: str, repeat: str) -> str:
     machine = describe_machine(("torch", "numpy", "scipy", "pillow"))
     notes = "\n".join(f"- **{tool}**: {TOOLS[tool].note}" for tool in tools)
     return f"""\
-## The same pictures and weights through other tools
+## Agreement with other tools
 
-{about}. Every tool ran {times}, as a process of its own, on the CPU.
+{about}. Every tool ran {times}, in a separate process, on the CPU.
 
 Machine: {machine}.
 
@@ -81,21 +81,21 @@ Machine: {machine}.
 
 {_costs_table(rounds)}
 
-Tools with mifid's resize have to agree with it within {TOLERANCE:g}, or the benchmark fails. The
-others' numbers are other numbers, because they show the network other pixels. The memorization
-distance is Kaggle's, a mean over the generated pictures of the least distance to a reference
-picture; reversed, it is a mean over the reference pictures of the least distance to a generated
-one, which is what torchmetrics takes. MiFID is with epsilon 0.1.
+Tools with mifid's resize must agree with it within {TOLERANCE:g}, or the benchmark fails. The other
+tools give different numbers, because their networks get different pixels. The memorization distance
+is Kaggle's: a mean over the generated pictures of the smallest distance to a reference picture. The
+reversed one, which torchmetrics computes, is a mean over the reference pictures of the smallest
+distance to a generated picture. MiFID uses epsilon 0.1.
 
-Ratios are to mifid's, within a round. CPU seconds include the decoding processes, and their ratio
-is the one to quote: where other work had the cores (CPU seconds far below the total times the
-cores), the total and its ratio say more about that than about the tool. The total includes starting
-and ending Python. Peak memory is that of a tool's largest process: mifid decodes in threads, so it
-includes them; the peers' decoding processes come on top of theirs.
+Ratios are relative to mifid in the same round. CPU seconds include the decoding processes. Use
+their ratio to compare tools: if other programs used the cores (CPU seconds far below the total
+times the cores), the total depends on them. The total includes starting and ending Python. Peak
+memory is that of a tool's largest process. For mifid, which decodes in threads, it includes
+decoding; the decoding processes of the other tools need more memory on top.
 
 {notes}
 
-To repeat it:
+To repeat this:
 
 ```sh
 pip install -e '.[peers]'
@@ -126,7 +126,7 @@ def _costs_table(rounds: list[Round]) -> str:
             shown.append(f"{seconds:.2f}")
         for key, digits in (("total_seconds", 1), ("cpu_seconds", 1), ("peak_mib", 0)):
             value = statistics.median(found[tool][key] for found in rounds)
-            # Ratios within a round, when the machine is most alike.
+            # Ratios within a round, since the load of the machine is most similar there.
             ratio = statistics.median(found[tool][key] / found["mifid"][key] for found in rounds)
             shown += [f"{value:.{digits}f}", f"{ratio:.2f}"]
         rows.append(shown)
@@ -138,16 +138,20 @@ def _digits(number: float | None) -> str:
 
 
 @click.command()
-@click.option("--generated", type=FOLDER, help="Folder of generated pictures; else some are drawn.")
-@click.option("--reference", type=FOLDER, help="Folder of real pictures; else some are drawn.")
-@click.option("--draw", type=(int, int), default=(96, 64), show_default=True, help="How many.")
-@click.option("--about", help="What the pictures are, for the report.")
-@click.option("--weights", type=FILE, help="A state dict; else mifid's inception-random.")
-@click.option("--tools", default=",".join(TOOLS), show_default=True, help="Which, by commas.")
+@click.option("--generated", type=FOLDER, help="Folder of generated pictures. Default: drawn.")
+@click.option("--reference", type=FOLDER, help="Folder of real pictures. Default: drawn.")
+@click.option(
+    "--draw", type=(int, int), default=(96, 64), show_default=True, help="Numbers to draw."
+)
+@click.option("--about", help="Description of the pictures, for the report.")
+@click.option("--weights", type=FILE, help="A state dict. Default: mifid's inception-random.")
+@click.option(
+    "--tools", default=",".join(TOOLS), show_default=True, help="Names, separated by commas."
+)
 @click.option("--rounds", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--docs", type=FILE, default=Path("docs/benchmarks.md"), show_default=True)
-@click.option("--json", "json_file", type=FILE, help="Where to keep every round's numbers.")
+@click.option("--json", "json_file", type=FILE, help="Write the numbers of all rounds.")
 def main(
     generated: Path | None,
     reference: Path | None,
@@ -160,10 +164,10 @@ def main(
     docs: Path,
     json_file: Path | None,
 ) -> None:
-    """Run mifid and its peers on the same pictures and weights; write the tables into --docs.
+    """Run mifid and other tools on the same pictures and weights; write the tables into --docs.
 
-    Exits with 1, and leaves --docs as it is, if a tool fails, or disagrees though its resize is
-    mifid's.
+    If a tool fails, or has mifid's resize but other numbers, the exit code is 1, and --docs is not
+    changed.
     """
     chosen = choose(tools, TOOLS)
     check_outputs(docs, json_file)

@@ -1,7 +1,7 @@
-"""What bounds the network's speed here: float32 matrix products, and the network by itself.
+"""Upper bounds of the network's speed: float32 matrix products, and the network alone.
 
-Each measurement is a process of its own: libraries bring threads that would disturb each other's,
-and the benchmark that asks must stay small.
+Each measurement runs in a separate process, since the threads of libraries would disturb each
+other, and the process of the benchmark must stay small.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIZES = (1024, 2048)
 """Rows and columns of the matrices; the faster size counts."""
 
 BATCH = 16
-"""Pictures at a time for the network by itself."""
+"""Batch size of the network alone."""
 
 Function = Callable[[], Any]
 
@@ -36,15 +36,15 @@ def network_rate(name: str, job: Job, seconds: float) -> float:
 
 
 def cost_of_a_picture(job: Job) -> float:
-    """Return GFLOP: multiplications and additions of the network's convolutions for a picture."""
+    """Return GFLOP per picture: multiplications and additions of the network's convolutions."""
     return float(call("peers.roof:cost", weights=job.weights)[0])
 
 
-# --- in a process of its own ----------------------------------------------------------------------
+# --- in a separate process ------------------------------------------------------------------------
 
 
 def _median_seconds(function: Function, seconds: float) -> float:
-    """Time calls until ``seconds`` have passed, one at least; one before warms up."""
+    """Time calls for at least ``seconds``, after one call to warm up."""
     function()
     times: list[float] = []
     while not times or sum(times) < seconds:
@@ -55,7 +55,7 @@ def _median_seconds(function: Function, seconds: float) -> float:
 
 
 def product(*, library: str, seconds: float) -> float:
-    """GFLOP/s of the faster size."""
+    """Return GFLOP/s of the faster size."""
     return max(
         2 * size**3 / _median_seconds(LIBRARIES[library](size), seconds) / 1e9 for size in SIZES
     )
@@ -98,11 +98,11 @@ def _matrices(size: int) -> Any:
 
 
 LIBRARIES = {"numpy": _with_numpy, "torch": _with_torch, "openvino": _with_openvino}
-"""Whose matrix products are timed; most processors' best is one of theirs."""
+"""Libraries whose matrix products are timed; on most processors one of them is the fastest."""
 
 
 def network(*, name: str, seconds: float, weights: str) -> float:
-    """Pictures/s of a network by itself."""
+    """Return pictures/s of a network alone."""
     return BATCH / _median_seconds(NETWORKS[name](Path(weights)), seconds)
 
 
@@ -141,7 +141,7 @@ def _pixels() -> Any:
 
 
 NETWORKS = {"mifid": _ours("openvino"), "mifid-torch": _ours("torch"), "torch-fidelity": _stock}
-"""Who runs the network by itself; torch-fidelity's is the stock extractor."""
+"""Tools whose network is timed alone; torch-fidelity's is the stock extractor."""
 
 
 def cost(*, weights: str) -> float:

@@ -1,12 +1,12 @@
-"""How fast mifid and its peers are, from process start to number, beside what the machine can do.
+"""Speed of mifid and other tools, from process start to number, and the limit of the machine.
 
     python -m benchmarks.peers.speed                    drawn pictures, 40 minutes on two cores
     python -m benchmarks.peers.speed --generated mine/ --reference monet_jpg/ --limit 1000
     python -m benchmarks.peers.speed --draw 8 8 --rounds 1 --tools torch-fidelity      a first look
 
-Each tool runs as a process of its own, one after the other, on the CPU, with the batch size and the
-number of decoding workers that are its own defaults. The peers get the weights in their own way
-(see job.py), so nothing is downloaded.
+Each tool runs in a separate process, one after the other, on the CPU, with its own default batch
+size and number of decoding workers. The other tools get the weights in their own way (see job.py),
+so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DEFAULT = "mifid,mifid-torch,torch-fidelity,pytorch-fid,clean-fid-tensorflow,tor
 
 STARTS = {"mifid --help": ["-m", "mifid_cli", "--help"], "import mifid": ["-c", "import mifid"]}
 STARTED = 7
-"""How often each."""
+"""Runs of each command."""
 
 DRAWN = (1000, 300)
 
@@ -60,7 +60,7 @@ def measure(
     libraries: Sequence[str],
     roof_seconds: float,
 ) -> Speed:
-    """Run everything in each round; what was prepared is in ``job``."""
+    """Run all tools in each round; ``job`` holds the prepared inputs."""
 
     def products() -> dict[str, float]:
         _say("matrix products")
@@ -70,15 +70,15 @@ def measure(
     before = products()
     for number in range(rounds):
         runs, networks = {}, {}
-        # Backwards every other round: a machine that slows down must not tell against the last.
+        # Every second round in reverse order, so that a slowing machine affects all tools alike.
         for tool in tools if number % 2 == 0 else reversed(tools):
             _say(f"round {number + 1} of {rounds}: {tool}")
             runs[tool] = run_states(tool, job)
         for tool in _with_networks(tools):
-            _say(f"round {number + 1} of {rounds}: the network of {tool} by itself")
+            _say(f"round {number + 1} of {rounds}: the network of {tool} alone")
             networks[tool] = network_rate(tool, job, 3 * roof_seconds)
         after = products()
-        # A roof is the most that could be: other work on the machine must not lower it.
+        # A roof is a maximum: other work on the machine must not lower it.
         best = {library: max(before[library], after[library]) for library in libraries}
         found.append(Round({tool: runs[tool] for tool in tools}, best, networks))
         before = after
@@ -86,7 +86,7 @@ def measure(
 
 
 def _with_networks(tools: Sequence[str]) -> list[str]:
-    # The stock extractor is what backend torch is measured by.
+    # Backend torch is compared with the stock extractor.
     return ["mifid", "mifid-torch", "torch-fidelity"] if "mifid-torch" in tools else ["mifid"]
 
 
@@ -103,7 +103,7 @@ def _say(what: str) -> None:
 
 
 def _first(folder: Path, limit: int, into: Path) -> Path:
-    """Return a folder of links to the first pictures of another, by name."""
+    """Return a new folder of links to the first pictures of a folder, by name."""
     into.mkdir()
     for file in pictures_of(folder)[:limit]:
         (into / file.name).symlink_to(file.resolve())
@@ -111,32 +111,34 @@ def _first(folder: Path, limit: int, into: Path) -> Path:
 
 
 @click.command()
-@click.option("--generated", type=FOLDER, help="Folder of generated pictures; else some are drawn.")
-@click.option("--reference", type=FOLDER, help="Folder of real pictures; else some are drawn.")
-@click.option("--draw", type=(int, int), default=DRAWN, show_default=True, help="How many.")
-@click.option("--limit", type=click.IntRange(2), help="Only the first so many of --generated.")
-@click.option("--about", help="What the pictures are, for the report.")
-@click.option("--weights", type=FILE, help="A state dict; else mifid's inception-random.")
+@click.option("--generated", type=FOLDER, help="Folder of generated pictures. Default: drawn.")
+@click.option("--reference", type=FOLDER, help="Folder of real pictures. Default: drawn.")
+@click.option("--draw", type=(int, int), default=DRAWN, show_default=True, help="Numbers to draw.")
+@click.option("--limit", type=click.IntRange(2), help="Use only the first pictures of --generated.")
+@click.option("--about", help="Description of the pictures, for the report.")
+@click.option("--weights", type=FILE, help="A state dict. Default: mifid's inception-random.")
 @click.option(
-    "--tools", default=DEFAULT, show_default=True, help=f"By commas. All: {', '.join(TOOLS)}."
+    "--tools", default=DEFAULT, show_default=True, help=f"Names from: {', '.join(TOOLS)}."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), help="For all. Default: each tool's own.")
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="For all tools. Default: each tool's own."
+)
 @click.option(
     "--libraries",
     default=",".join(LIBRARIES),
     show_default=True,
-    help="Whose matrix products give the roof.",
+    help="Libraries whose matrix products give the roof.",
 )
 @click.option(
     "--roof-seconds",
     type=click.FloatRange(0),
     default=1.5,
     show_default=True,
-    help="How long each matrix product is timed; the network alone three times as long.",
+    help="Time for each matrix product; the network alone takes three times as long.",
 )
 @click.option("--docs", type=FILE, default=Path("docs/benchmarks.md"), show_default=True)
-@click.option("--json", "json_file", type=FILE, help="Where to keep every round's numbers.")
+@click.option("--json", "json_file", type=FILE, help="Write the numbers of all rounds.")
 def main(
     generated: Path | None,
     reference: Path | None,
@@ -152,10 +154,10 @@ def main(
     docs: Path,
     json_file: Path | None,
 ) -> None:
-    """Time mifid and its peers as whole processes; write tables and a plot into --docs.
+    """Time mifid and other tools as whole processes; write tables and a plot into --docs.
 
-    Exits with 1, and leaves --docs as it is, if a tool fails, or disagrees though its resize is
-    mifid's.
+    If a tool fails, or has mifid's resize but other numbers, the exit code is 1, and --docs is not
+    changed.
     """
     chosen = choose(tools, TOOLS)
     asked = _libraries(libraries)

@@ -1,4 +1,4 @@
-"""The rounds of the speed benchmark: medians, ratios, goals; its section of Markdown and plot."""
+"""Report of the speed benchmark: medians, ratios, goals; Markdown section and plot."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from benchmarks.processes import PERIOD
 
 @dataclass(frozen=True)
 class Round:
-    """What one round measured."""
+    """Measurements of one round."""
 
     runs: Mapping[str, Mapping[str, Result]]  # tool -> state -> result
     products: Mapping[str, float]  # library -> GFLOP/s, the better of before and after
-    networks: Mapping[str, float]  # tool -> pictures/s of its network by itself
+    networks: Mapping[str, float]  # tool -> pictures/s of its network alone
 
     @property
     def product(self) -> float:
@@ -30,7 +30,7 @@ class Round:
         return max(self.products.values())
 
     def rate(self, tool: str) -> float:
-        """Generated pictures/s while one of ours extracts, cold."""
+        """Generated pictures/s of the extraction of a mifid row, cold."""
         rate = self.runs[tool][COLD].rate
         assert rate is not None
         return rate
@@ -38,7 +38,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Goal:
-    """A number that was aimed at, and the one that was reached (None: not measured)."""
+    """A goal, and the value that was reached (None: not measured)."""
 
     what: str
     aim: float
@@ -47,7 +47,7 @@ class Goal:
 
     @property
     def met(self) -> bool | None:
-        """Whether it was reached."""
+        """Whether the goal was reached."""
         if self.reached is None:
             return None
         return self.reached <= self.aim if self.at_most else self.reached >= self.aim
@@ -55,7 +55,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Speed:
-    """All that was measured."""
+    """All measurements."""
 
     rounds: Sequence[Round]  # at least one
     starts: Mapping[str, Sequence[float]]  # command -> seconds of each of its starts
@@ -63,33 +63,33 @@ class Speed:
 
     @property
     def pictures(self) -> tuple[int, int]:
-        """Generated and reference."""
+        """Numbers of generated and reference pictures."""
         found = self.rounds[0].runs["mifid"][COLD].pictures
         assert found is not None
         return found
 
     def of(self, tool: str, state: str, key: str) -> list[float]:
-        """A number of each round; empty if it was not measured."""
+        """One value per round; empty if not measured."""
         found = [getattr(one.runs[tool][state], key) for one in self.rounds if tool in one.runs]
         return [value for value in found if value is not None]
 
     def ratio(self, tool: str, *, over: tuple[str, str] = ("mifid", COLD)) -> float | None:
-        """A tool's seconds (cold) over those of a tool in a state: the median of the rounds'."""
+        """Median over rounds: a tool's seconds (cold) / seconds of a tool in a state."""
         other, state = over
         return self._median(
             lambda one: one.runs[tool][COLD].seconds / one.runs[other][state].seconds, tool
         )
 
     def share_of_roof(self, tool: str) -> float | None:
-        """How much of the fastest matrix product a tool's extraction reaches."""
+        """Rate of a tool's extraction, as a share of the fastest matrix product."""
         return self._median(lambda one: one.rate(tool) * self.gflop / one.product, tool)
 
     def share_of_network(self, tool: str) -> float | None:
-        """A tool's extraction over its network by itself."""
+        """Rate of a tool's extraction / rate of its network alone."""
         return self._median(lambda one: one.rate(tool) / one.networks[tool], tool)
 
     def busy(self, tool: str, state: str = COLD) -> float | None:
-        """The share of the cores' time that a whole process used."""
+        """Share of the time of all cores that a whole process used."""
         cores = os.cpu_count() or 1
         return self._median(
             lambda one: one.runs[tool][state].cpu_seconds / (one.runs[tool][state].seconds * cores),
@@ -98,18 +98,18 @@ class Speed:
 
     @property
     def over_stock(self) -> float | None:
-        """The network of backend torch by itself over torch-fidelity's."""
+        """Rate of backend torch's network alone / rate of torch-fidelity's."""
         pairs = [one.networks for one in self.rounds if "torch-fidelity" in one.networks]
         ratios = [rates["mifid-torch"] / rates["torch-fidelity"] for rates in pairs]
         return statistics.median(ratios) if ratios else None
 
     @property
     def roof(self) -> float:
-        """Pictures/s if the network ran as fast as the fastest matrix product."""
+        """Pictures/s of a network as fast as the fastest matrix product."""
         return statistics.median(one.product for one in self.rounds) / self.gflop
 
     def goals(self) -> list[Goal]:
-        """What was aimed at before anything was measured."""
+        """Goals, set before the measurements."""
         cached = self.of("mifid", CACHED, "seconds")
         return [
             *(
@@ -131,7 +131,7 @@ class Speed:
 
 
 def disagreements(one: Round) -> list[str]:
-    """Say which runs met other pictures than mifid's cold run, or differ at the same resize."""
+    """Return messages on runs with other pictures than mifid's, or other numbers at its resize."""
     ours = vars(one.runs["mifid"][COLD])
     return [
         line
@@ -144,21 +144,21 @@ def disagreements(one: Round) -> list[str]:
 
 
 PLOT = "speed.png"
-"""Its name beside the document."""
+"""File name, in the folder of the document."""
 
 PACKAGES = ("mifid", "torch", "openvino", "numpy", "scipy", "pillow", "simplejpeg")
 
 
 def describe_speed(speed: Speed, *, about: str, repeat: str) -> str:
-    """Return the section: all that was measured, what differs, and how to repeat it."""
+    """Return the section: all measurements, the differences of the tools, and the command."""
     notes = "\n".join(f"- **{tool}**: {TOOLS[tool].whole}" for tool in speed.rounds[0].runs)
     count = len(speed.rounds)
-    rounds = "once" if count == 1 else f"in {count} rounds, every other one backwards"
+    rounds = "once" if count == 1 else f"in {count} rounds, every second one in reverse order"
     states = "\n".join(f"- **{state}**: {meaning}." for state, meaning in STATES.items())
     return f"""\
 ## Speed: process start to number
 
-{about}, on the CPU, {rounds}. Every tool is a process of its own.
+{about}, on the CPU, {rounds}. Every tool is a separate process.
 
 Machine: {describe_machine(PACKAGES)}.
 
@@ -166,47 +166,48 @@ Machine: {describe_machine(PACKAGES)}.
 
 {_tools_table(speed)}
 
-Seconds are the rounds' median (least–most). Ratios are to mifid's within a round, then the median.
-Pictures/s are all pictures over all seconds. Busy is the CPU time over seconds times cores. MiB are
-the most that the largest process held; together, that all of a tool's processes held, with shared
-memory counted once, looked at every {PERIOD:g} seconds (else empty). All read files that the system
-has in memory. mifid is cold: see below.
+Seconds are the median of the rounds (minimum–maximum). Ratios are relative to mifid in the same
+round, then the median. Pictures/s are all pictures divided by all seconds. Busy is CPU time divided
+by seconds times cores. MiB is the peak memory of the largest process. Together is that of all
+processes of a tool, with shared memory counted once, sampled every {PERIOD:g} seconds (else empty).
+All files are in the file cache of the system. mifid is cold (see below).
 
-Tools with mifid's resize, TensorFlow 1's, have to agree with its FID within {TOLERANCE:g}, or the
-benchmark fails. Other resizes cost other times and give other numbers.
+Tools with mifid's resize (TensorFlow 1) must agree with its FID within {TOLERANCE:g}, or the
+benchmark fails. Other resizes take other times and give different numbers.
 
 {notes}
 
-### What mifid finds in its cache
+### States of mifid's cache
 
 {_states_table(speed)}
 
 {states}
 
-The peers keep no features of folders, so theirs is one state. The ratios are their seconds over
-these.
+The other tools cache no features of folders, so they have only one state. Ratios are their seconds
+divided by these.
 
 ### The roof
 
 {_products_table(speed)}
 
-The network costs {speed.gflop:.2f} GFLOP a picture, counted from its convolutions. At the fastest
-product's rate that is **{speed.roof:.1f} pictures/s**: the roof for convolutions computed directly.
-Products are float32 and timed before and after each round; the better of both counts.
+The network costs {speed.gflop:.2f} GFLOP per picture, counted from its convolutions. At the rate of
+the fastest matrix product, this gives **{speed.roof:.1f} pictures/s**: the roof for directly
+computed convolutions. Products are float32 and timed before and after each round; the better time
+counts.
 
 {_network_table(speed)}
 
-The network alone has {BATCH} pictures at a time in memory, 256 × 256, and resizes them;
+The network alone gets batches of {BATCH} pictures, 256 × 256, from memory and resizes them;
 torch-fidelity's is the stock extractor. Extraction is that of the generated pictures in the whole
-(cold) process: from files to features, with the network loaded before. Shares are within a round.
+(cold) process, from files to features, with the network already loaded. Shares are within a round.
 
-### What was aimed at
+### Goals
 
 {_goals_table(speed.goals())}
 
 {_goals_note(speed)}
 
-To repeat it:
+To repeat this:
 
 ```sh
 pip install -e '.[cpu,jpeg,peers]'
@@ -334,8 +335,8 @@ def _percent(value: float | None) -> str:
 
 
 def plot_speed(speed: Speed, path: Path) -> None:
-    """Write the plot as a PNG: a bar a tool, whiskers from the slowest round to the fastest."""
-    # Imported only now: a process that is measured begins with the memory of this one.
+    """Write a PNG with one bar per tool, and whiskers from the slowest to the fastest round."""
+    # Imported only now: measured processes start with the memory of this one.
     from mifid.rendering import BLUE, GREY, VERMILION, finish, new_figure, save_figure
 
     bars = _bars(speed)
@@ -372,7 +373,7 @@ def plot_speed(speed: Speed, path: Path) -> None:
 
 
 def _bars(speed: Speed) -> dict[str, list[float]]:
-    """Name -> pictures/s of each round, the fastest first."""
+    """Return name -> pictures/s of each round, the fastest first."""
     bars = {}
     for tool, states in speed.rounds[0].runs.items():
         for state in (COLD, FIRST):

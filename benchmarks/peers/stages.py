@@ -1,4 +1,4 @@
-"""mifid and its peers, each composed of its own functions, so that its stages can be told apart."""
+"""mifid and other tools, called function by function, so that each stage can be timed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.pictures import pictures_of
 
 
 def run_mifid(job: Job, stage: Stages) -> Numbers:
-    """mifid with OpenVINO."""
+    """Run mifid with OpenVINO."""
     return _ours(job, stage, "openvino")
 
 
 def run_mifid_torch(job: Job, stage: Stages) -> Numbers:
-    """mifid with torch."""
+    """Run mifid with torch."""
     return _ours(job, stage, "torch")
 
 
@@ -56,7 +56,7 @@ def _ours(job: Job, stage: Stages, backend: str) -> Numbers:
 
 
 def run_torch_fidelity(job: Job, stage: Stages) -> Numbers:
-    """torch-fidelity's extractor and statistics."""
+    """Run torch-fidelity's extractor and statistics."""
     with stage("import"):
         from torch_fidelity import metric_fid, utils
     settings: dict[str, Any] = {
@@ -85,7 +85,7 @@ def run_torch_fidelity(job: Job, stage: Stages) -> Numbers:
 
 
 def run_pytorch_fid(job: Job, stage: Stages) -> Numbers:
-    """pytorch-fid's activations, statistics and distance."""
+    """Run pytorch-fid's activations, statistics and distance."""
     with stage("import"):
         import numpy as np
         from pytorch_fid import fid_score
@@ -113,10 +113,10 @@ def run_pytorch_fid(job: Job, stage: Stages) -> Numbers:
 
 
 def run_clean_fid_tensorflow(job: Job, stage: Stages) -> Numbers:
-    """clean-fid in mode ``legacy_tensorflow``."""
+    """Run clean-fid in mode ``legacy_tensorflow``."""
 
     def load() -> Any:
-        # As build_feature_extractor("legacy_tensorflow") does, but it looks in /tmp for its file.
+        # As build_feature_extractor("legacy_tensorflow"), which searches for its file in /tmp.
         from cleanfid.inception_torchscript import InceptionV3W
 
         network = InceptionV3W(str(job.peers), download=False, resize_inside=True)
@@ -126,7 +126,7 @@ def run_clean_fid_tensorflow(job: Job, stage: Stages) -> Numbers:
 
 
 def run_clean_fid_pytorch(job: Job, stage: Stages) -> Numbers:
-    """clean-fid in mode ``legacy_pytorch``."""
+    """Run clean-fid in mode ``legacy_pytorch``."""
 
     def load() -> Any:
         import torch
@@ -163,7 +163,7 @@ def _clean_fid(job: Job, stage: Stages, mode: str, load: Callable[[], Any]) -> N
 
 
 def run_torchmetrics_fid(job: Job, stage: Stages) -> Numbers:
-    """torchmetrics' FID without antialiasing."""
+    """Run torchmetrics' FID without antialiasing."""
     with stage("import"):
         from torchmetrics.image.fid import FrechetInceptionDistance
     with stage("load"):
@@ -177,12 +177,12 @@ def run_torchmetrics_fid(job: Job, stage: Stages) -> Numbers:
 
 
 def run_torchmetrics_mifid(job: Job, stage: Stages) -> Numbers:
-    """torchmetrics' MiFID around a network without antialiasing."""
+    """Run torchmetrics' MiFID with a network without antialiasing."""
     with stage("import"):
         from torchmetrics.image.fid import NoTrainInceptionV3
         from torchmetrics.image.mifid import MemorizationInformedFrechetInceptionDistance
     with stage("load"):
-        # The metric itself has no option for it, but takes a network.
+        # The metric has no option for antialiasing, but accepts a network.
         network = NoTrainInceptionV3(
             "inception-v3-compat",
             ["2048"],
@@ -194,7 +194,7 @@ def run_torchmetrics_mifid(job: Job, stage: Stages) -> Numbers:
 
 
 def run_torchmetrics_default(job: Job, stage: Stages) -> Numbers:
-    """torchmetrics' MiFID as it comes."""
+    """Run torchmetrics' MiFID with its defaults."""
     with stage("import"):
         from torchmetrics.image.mifid import MemorizationInformedFrechetInceptionDistance
     with stage("load"):
@@ -209,7 +209,7 @@ def _torchmetrics(metric: Any, job: Job, stage: Stages) -> Numbers:
     import torch
     from torchmetrics.image.mifid import _compute_cosine_distance
 
-    # It returns the quotient only; of its parts the distance is cheap to compute again.
+    # It returns only the quotient; the distance is cheap to compute again.
     sides = torch.cat(metric.real_features), torch.cat(metric.fake_features)
     distance = float(_compute_cosine_distance(*sides, cosine_distance_eps=1.0))
     divisor = distance if distance < metric.cosine_distance_eps else 1.0
@@ -223,7 +223,7 @@ def _torchmetrics(metric: Any, job: Job, stage: Stages) -> Numbers:
 
 
 def _feed(metric: Any, job: Job, stage: Stages) -> tuple[int, int]:
-    """Show a torchmetrics metric the pictures; it has no loader, so torch-fidelity's reads."""
+    """Update a torchmetrics metric with the pictures, loaded by torch-fidelity's dataset."""
     with stage("import"):
         from torch.utils.data import DataLoader
         from torch_fidelity.datasets import ImagesPathDataset

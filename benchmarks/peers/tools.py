@@ -1,4 +1,4 @@
-"""The tools that compute FID: what sets them apart, and how their processes run."""
+"""Tools that compute FID: their differences, and how their processes run."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Tool:
     package: str
     resize: str  # pictures to the network's input
     run: Callable[[Job, Stages], Numbers]  # its own functions, stage by stage
-    note: str  # what else sets these apart, and how it gets the weights
-    whole: str  # the same of a whole process
+    note: str  # other differences of these, and how it gets the weights
+    whole: str  # the same for a whole process
     batch_size: int | None = None  # its own default; mifid reports its own, torchmetrics has none
-    # Its own command, if it has one, and how to read FID from what is printed; else `run` is taken.
+    # Its own command, if it has one, and a function that reads FID from the output; else `run`.
     command: Callable[[Job], tuple[list[str], Callable[[str], float]]] | None = None
 
 
@@ -66,14 +66,14 @@ TOOLS = {
         package="mifid",
         resize=TF1,
         run=stages.run_mifid,
-        note="backend OpenVINO, with the network converted before (a second or two of loading; the "
-        "very first run converts it with torch). Decodes in threads of one process; singular "
-        "values of a matrix as wide as the smaller set. Its seconds include the hashing of "
-        "all files for the cache (which is off) and the memorization distance. The weights "
-        "are a file (`--weights`).",
+        note="backend OpenVINO, with the network already converted (loading takes a second "
+        "or two; only the very first run converts it, with torch). Decodes in threads "
+        "of one process; singular values of a matrix as wide as the smaller set. Its "
+        "seconds include hashing all files for the cache (which is off) and the "
+        "memorization distance. Weights: a file (`--weights`).",
         whole="`mifid score --metrics mifid --ci 0`, backend OpenVINO: FID and memorization "
-        "distance, so more than the peers' FID. Its seconds include hashing all files for the "
-        "cache. Decodes in threads.",
+        "distance; the other tools compute only FID. Its seconds include hashing all "
+        "files for the cache. Decodes in threads.",
     ),
     "mifid-torch": Tool(
         package="mifid",
@@ -89,51 +89,54 @@ TOOLS = {
         command=_torch_fidelity,
         batch_size=64,
         note="`eigvals` of the 2048 × 2048 product. Weights: `feature_extractor_weights_path`.",
-        whole="its command `fidelity --fid --cpu`. Decodes in processes, as all below.",
+        whole="its command `fidelity --fid --cpu`. Decodes in processes, as do all tools below.",
     ),
     "clean-fid-tensorflow": Tool(
         package="clean-fid",
         resize=TF1,
         run=stages.run_clean_fid_tensorflow,
         batch_size=32,
-        note="mode `legacy_tensorflow`: `sqrtm`; the network in TorchScript, resizing by sampling "
-        "a grid; 12 decoding processes whatever the machine. Its published file holds its own "
-        "weights, so this one is made with ours, of torch-fidelity's layers.",
-        whole="has no command: the functions of `compute_fid` in mode `legacy_tensorflow`, in a "
-        "process. Resizes by sampling a grid.",
+        note="mode `legacy_tensorflow`: `sqrtm`; the network in TorchScript, resize by grid "
+        "sampling; 12 decoding processes on any machine. Its published file holds its "
+        "own weights, so this file is made from mifid's weights and torch-fidelity's "
+        "layers.",
+        whole="has no command: a process calls the functions of `compute_fid` in mode "
+        "`legacy_tensorflow`. Resize by grid sampling.",
     ),
     "torchmetrics-fid": Tool(
         package="torchmetrics",
         resize=TF1,
         run=stages.run_torchmetrics_fid,
         batch_size=32,
-        note="`FrechetInceptionDistance(antialias=False)`: `eigvals`, covariances from running "
-        "sums; has no loader, so torch-fidelity's reads. Weights: "
-        "`feature_extractor_weights_path`.",
-        whole="has no command and no loader: `FrechetInceptionDistance(antialias=False)` is fed by "
-        "torch-fidelity's dataset, with a process a core and batches that we chose.",
+        note="`FrechetInceptionDistance(antialias=False)`: `eigvals`, covariances from "
+        "running sums. It has no loader, so torch-fidelity's loads the pictures. "
+        "Weights: `feature_extractor_weights_path`.",
+        whole="has no command and no loader: torch-fidelity's dataset feeds "
+        "`FrechetInceptionDistance(antialias=False)`, with one process per core and a "
+        "batch size of our choice.",
     ),
     "torchmetrics-mifid": Tool(
         package="torchmetrics",
         resize=TF1,
         run=stages.run_torchmetrics_mifid,
         batch_size=32,
-        note="`MemorizationInformedFrechetInceptionDistance` given its own network with "
-        "`antialias=False`: the memorization distance is reversed, a mean over the reference "
-        "of the minimum over the generated pictures. Its FID is its MiFID times the distance.",
-        whole="so is `MemorizationInformedFrechetInceptionDistance`, which computes a memorization "
-        "distance too: the reverse of Kaggle's.",
+        note="`MemorizationInformedFrechetInceptionDistance`, with its own network and "
+        "`antialias=False`. The memorization distance is reversed: a mean over the "
+        "reference of the minimum over the generated pictures. Its FID is its MiFID "
+        "times the distance.",
+        whole="the same for `MemorizationInformedFrechetInceptionDistance`, which also computes a "
+        "memorization distance: the reverse of Kaggle's.",
     ),
     "torchmetrics-default": Tool(
         package="torchmetrics",
         resize=HALF_PIXEL + ", antialiased",
         run=stages.run_torchmetrics_default,
         batch_size=32,
-        note="the same as it comes, where antialiasing cannot be switched off (it does nothing to "
-        "pictures that are enlarged). Weights: torch hub's cache. All three of torchmetrics "
-        "run the same network over the same pictures: how far apart they are tells how far to "
-        "trust a time.",
-        whole="the same as it comes, with antialiasing; another number.",
+        note="the same with its defaults, where antialiasing cannot be switched off (it does "
+        "not change pictures that are enlarged). Weights: torch hub's cache. All three "
+        "torchmetrics rows run the same network on the same pictures: their differences "
+        "show how exact the times are.",
+        whole="the same with its defaults: antialiasing; a different number.",
     ),
     "pytorch-fid": Tool(
         package="pytorch-fid",
@@ -141,9 +144,9 @@ TOOLS = {
         run=stages.run_pytorch_fid,
         command=_pytorch_fid,
         batch_size=50,
-        note="PyTorch's bilinear resize, then x / 127.5 - 1 where the graph has (x - 128) / 128; "
-        "`sqrtm`. Weights: torch hub's cache.",
-        whole="its command. PyTorch's bilinear resize; another number, not comparable.",
+        note="PyTorch's bilinear resize, then x / 127.5 - 1 instead of the graph's (x - 128) "
+        "/ 128; `sqrtm`. Weights: torch hub's cache.",
+        whole="its command. PyTorch's bilinear resize; a different number, not comparable.",
     ),
     "clean-fid-pytorch": Tool(
         package="clean-fid",
@@ -158,7 +161,7 @@ TOOLS = {
 
 
 def choose(asked: str, known: Iterable[str]) -> list[str]:
-    """Split names at commas; mifid is always among them. In the order of those known.
+    """Split names at commas, add mifid, and sort them in the order of ``known``.
 
     Raises:
         click.ClickException: one is unknown, or not installed.
@@ -192,17 +195,17 @@ def run_stages(*, tool: str, job: Mapping[str, Any]) -> dict[str, Any]:
 
 FIRST, COLD, CACHED = "first run ever", "cold", "cached"
 STATES = {
-    FIRST: "nothing is kept: mifid converts the network for OpenVINO within its time (backend "
-    "torch has nothing to convert)",
-    COLD: "no features are kept; the network was converted by an earlier run",
-    CACHED: "the same command again: the features of both sides are kept",
+    FIRST: "the cache is empty: mifid also converts the network for OpenVINO in this time (backend "
+    "torch converts nothing)",
+    COLD: "no features are cached; an earlier run converted the network",
+    CACHED: "the same command again: the features of both sides are cached",
 }
-"""What mifid finds in its cache. The peers keep nothing of folders of pictures: always cold."""
+"""States of mifid's cache. The other tools cache no features of folders: always cold."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a process found and took."""
+    """Numbers that a process computed, and its time and memory."""
 
     fid: float
     seconds: float
@@ -211,10 +214,10 @@ class Result:
     together_mib: float | None
     batch_size: int
     workers: int
-    pictures: tuple[int, int] | None = None  # how many it met; None if it does not say
+    pictures: tuple[int, int] | None = None  # numbers of pictures; None if it does not report them
     distance: float | None = None
     reversed: float | None = None
-    rate: float | None = None  # generated pictures/s of the extraction; None if it does not say
+    rate: float | None = None  # generated pictures/s of the extraction; None if not reported
 
 
 def run_states(tool: str, job: Job) -> dict[str, Result]:
@@ -241,7 +244,7 @@ def run_states(tool: str, job: Job) -> dict[str, Result]:
 
 
 def run_cold(tool: str, job: Job, env: Mapping[str, str] | None = None) -> Result:
-    """Run a tool that finds nothing in its cache; ``env`` is added to the environment.
+    """Run a tool with an empty cache; ``env`` is added to the environment.
 
     Raises:
         click.ClickException: it failed.

@@ -272,9 +272,9 @@ def test_results_are_reported_again(tmp_path):
         kept.keep(name, {**outcome, "checks": [], "errors": [], "found": found})
     text = run_gpu("--report", "--out", tmp_path).output
     assert "1 x NVIDIA H200, driver 580; CPU, 16 cores." in text
-    assert "### Painting a submission\n\n| x |\n" in text
+    assert "### Generating a submission\n\n| x |\n" in text
     assert "| peers | not measured |" in text
-    assert "### Features, FID and distance against the CPU's\n\nErrors of" in text
+    assert "### Features, FID and distance compared with the CPU\n\nErrors of" in text
     assert "| fid | 1 |" in text
     assert "| a | b |\n| c | 2 |" in text
     refused = run_gpu("--device", "cpu", "--out", tmp_path)  # another device is not mixed in

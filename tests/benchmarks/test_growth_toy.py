@@ -79,7 +79,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
         ("100,all", "three different numbers"),
         ("100,7038,all", "three different numbers"),
         ("1,2,3", "at least 2 pictures"),
-        ("10,twenty,30", "expected such as 250,1000,all"),
+        ("10,twenty,30", "250,1000,all"),
     ],
 )
 def test_sizes_that_make_no_line_are_refused_before_the_work(sizes, words):
