@@ -210,8 +210,8 @@ def main(
 
 Each metric uses given features (float32, width {width:,}), generated × reference, with \
 {held_out:,} held-out pictures if it needs them; the reference is also the training set. MiB is \
-the peak memory in addition to the features. Each run is a separate process with a warm-up; seconds are \
-the median of {rounds} runs, MiB the maximum.
+the peak memory in addition to the features. Each run is a separate process with a warm-up; \
+seconds are the median of {rounds} runs, MiB the maximum.
 
 {metrics_table(metrics.split(","), settings, rounds)}
 
