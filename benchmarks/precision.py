@@ -72,15 +72,15 @@ def measure(*, generated: Any, reference: Any, backend: str, device: str, rounds
         generated = np.stack([draw("photo", number) for number in range(generated)])
     if isinstance(reference, int):
         reference = np.stack([draw("painting", number) for number in range(reference)])
-    told = []
+    changes = []
     for _ in range(rounds):
         exact, fast = (
             extract(generated, reference, backend=backend, precision=precision, device=device)
             for precision in (EXACT, FAST)
         )
-        told.append(moved(fast, exact))
+        changes.append(moved(fast, exact))
     return {
-        **{key: median(one[key] for one in told) for key in told[0]},
+        **{key: median(one[key] for one in changes) for key in changes[0]},
         "device": device,
         "exact_fid": exact.scores()["fid"],
         "pictures": [len(exact.generated), len(exact.reference)],

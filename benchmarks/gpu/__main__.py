@@ -56,33 +56,33 @@ class Results:
 
     def __init__(self, folder: Path, *, device: str, toy: bool) -> None:
         self._path = folder / "results.json"
-        self.told: dict[str, Any] = {"device": device, "toy": toy, "machine": {}, "stages": {}}
+        self.values: dict[str, Any] = {"device": device, "toy": toy, "machine": {}, "stages": {}}
         if self._path.is_file():
             kept = json.loads(self._path.read_text())
             for key in ("device", "toy"):
-                if kept[key] != self.told[key]:
+                if kept[key] != self.values[key]:
                     raise click.ClickException(
-                        f"{self._path}: its {key} is {kept[key]}, not {self.told[key]}; "
+                        f"{self._path}: its {key} is {kept[key]}, not {self.values[key]}; "
                         "give another --out"
                     )
-            self.told = kept
+            self.values = kept
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
         """Outcomes by stage."""
-        stages: dict[str, dict[str, Any]] = self.told["stages"]
+        stages: dict[str, dict[str, Any]] = self.values["stages"]
         return stages
 
     def keep(self, name: str, outcome: Mapping[str, Any]) -> None:
         """Save the outcome of a stage, also an incomplete one."""
         if self.stages.get(name) != outcome:
             self.stages[name] = dict(outcome)
-            write_json(self._path, self.told)
+            write_json(self._path, self.values)
 
     def describe(self, machine: Mapping[str, Any]) -> None:
         """Save the description of the machine."""
-        self.told["machine"] = dict(machine)
-        write_json(self._path, self.told)
+        self.values["machine"] = dict(machine)
+        write_json(self._path, self.values)
 
 
 # --- stages --------------------------------------------------------------------------------------
@@ -99,8 +99,8 @@ def run_stages(names: Sequence[str], plan: Plan, results: Results, *, limit: flo
     for name in (*before, *names):
         click.echo(name, err=True)
         outcome = run_stage(name, plan, limit=limit, results=results)
-        told = f"{name}: {outcome['status']} in {outcome['seconds']:.0f} s. {outcome['error']}"
-        click.echo(told, err=True)
+        line = f"{name}: {outcome['status']} in {outcome['seconds']:.0f} s. {outcome['error']}"
+        click.echo(line, err=True)
         if name in before and outcome["status"] != "passed":
             return False
     return all(results.stages[name]["status"] == "passed" for name in names)
@@ -170,11 +170,11 @@ def environment(plan: Plan) -> dict[str, str]:
 
 
 def _outcome(found: Path, status: str, start: float, limit: float) -> dict[str, Any]:
-    told: dict[str, Any] = {"found": {}, "checks": [], "errors": []}
+    records: dict[str, Any] = {"found": {}, "checks": [], "errors": []}
     if found.is_file():
-        told = json.loads(found.read_text())
+        records = json.loads(found.read_text())
     seconds = round(time.monotonic() - start, 1)
-    return {"status": status, "seconds": seconds, "limit_seconds": limit, "error": "", **told}
+    return {"status": status, "seconds": seconds, "limit_seconds": limit, "error": "", **records}
 
 
 def _why(outcome: dict[str, Any], log: Path) -> str:
@@ -248,7 +248,7 @@ def main(
             if not report:
                 passed = run_stages(stages or list(STAGES), plan, results, limit=limit)
         finally:
-            text = describe(results.told)
+            text = describe(results.values)
             (out / "results.md").write_text(f"{text}\n")
             if docs is not None:
                 write_section(docs, "gpu", text)

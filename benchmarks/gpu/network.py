@@ -240,7 +240,7 @@ def _compiled(plan: Plan) -> list[Row]:
     for name in ("float32", "bfloat16"):
         try:
             rows.append({"arithmetic": name, **_compiled_rate(plan, name)})
-        except Exception as error:  # what is told is that it fails here
+        except Exception as error:  # the failure is recorded
             why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             rows.append({"arithmetic": name, "error": why})
     return rows

@@ -230,7 +230,7 @@ def _precisions(plan: Plan, recorder: Recorder, known: Known, features: Array) -
     """Record how each arithmetic changes features, FID and distance, without a bound."""
     fid, distance = known.scores(features)
 
-    def told(found: Array) -> dict[str, float]:
+    def changes_of(found: Array) -> dict[str, float]:
         moved = known.scores(found)
         return {
             "feature_error": error_of(found, known.exact),
@@ -238,14 +238,14 @@ def _precisions(plan: Plan, recorder: Recorder, known: Known, features: Array) -
             "distance_difference": moved[1] / distance - 1,
         }
 
-    rows = {"exact": told(features), "torch-fidelity float32": told(known.stock)}
+    rows = {"exact": changes_of(features), "torch-fidelity float32": changes_of(known.stock)}
     fast = open_on(plan.device, precision="fast")
-    rows["fast"] = told(batched(fast, known.pixels, STEP))
+    rows["fast"] = changes_of(batched(fast, known.pixels, STEP))
     # Most processors are slow in float16.
     for name in ("tf32", "bfloat16", *(["float16"] if plan.on_cuda else [])):
         with recorder.part(name), arithmetic(name) as dtype:
             trunk = build_trunk(plan.device, dtype)
-            rows[name] = told(through(trunk, known.pixels, plan.device, dtype))
+            rows[name] = changes_of(through(trunk, known.pixels, plan.device, dtype))
     recorder.record("precisions", rows)
 
 

@@ -40,28 +40,28 @@ def pipeline(plan: Plan, recorder: Recorder) -> None:
     zip_pictures(plan.photos, archive, plan.sizes.pictures)
     rates: dict[str, float] = {}
 
-    def told(name: str, rate: float) -> None:
+    def record(name: str, rate: float) -> None:
         rates[name] = rate
         recorder.record("pictures_per_second", rates)
 
     with closing(_opened(archive)) as source:
         recorder.record("pictures", len(source))
         with recorder.part("hash"):
-            told("hash", _timed(lambda: len(digests(source))))
+            record("hash", _timed(lambda: len(digests(source))))
         for kind, count in plan.sizes.decoders:
             with recorder.part(f"decode in {count} {kind}"):
-                told(
+                record(
                     f"decode, {kind}: {count}", _timed(partial(_decode, plan, source, kind, count))
                 )
     pixels = _decoded(archive, plan.sizes.batch)
     with recorder.part("transfers"):
-        _transfers(plan, pixels, told)
+        _transfers(plan, pixels, record)
     with recorder.part("networks"), torch.inference_mode():
-        _networks(plan, pixels, told)
+        _networks(plan, pixels, record)
     for device in _devices(plan):
         for precision in plan.sizes.extractions:
             with recorder.part(f"extraction on {device}, {precision}"):
-                _extractions(plan, archive, device, precision, told)
+                _extractions(plan, archive, device, precision, record)
     _judge(plan, recorder, rates)
 
 
@@ -96,34 +96,36 @@ def _decoded(archive: Path, count: int) -> np.ndarray[Any, Any]:
 
 
 def _transfers(
-    plan: Plan, pixels: np.ndarray[Any, Any], told: Callable[[str, float], None]
+    plan: Plan, pixels: np.ndarray[Any, Any], record: Callable[[str, float], None]
 ) -> None:
     """Time copies of pixels to the device, directly and through pinned memory."""
     count = len(pixels)
     here = torch.from_numpy(pixels)
     rate = partial(median_seconds, device=plan.device, seconds=plan.sizes.seconds)
     there = torch.empty_like(here, device=plan.device)
-    told("upload, pageable", count / rate(lambda: there.copy_(here)))
+    record("upload, pageable", count / rate(lambda: there.copy_(here)))
     if plan.on_cuda:
         pinned = here.pin_memory()
-        told("copy into pinned memory", count / rate(lambda: pinned.copy_(here)))
-        told("upload, pinned", count / rate(lambda: there.copy_(pinned, non_blocking=True)))
+        record("copy into pinned memory", count / rate(lambda: pinned.copy_(here)))
+        record("upload, pinned", count / rate(lambda: there.copy_(pinned, non_blocking=True)))
 
 
-def _networks(plan: Plan, pixels: np.ndarray[Any, Any], told: Callable[[str, float], None]) -> None:
+def _networks(
+    plan: Plan, pixels: np.ndarray[Any, Any], record: Callable[[str, float], None]
+) -> None:
     """Time the resize, and the network without it, on data on the device."""
     batch = torch.from_numpy(pixels).to(plan.device).permute(0, 3, 1, 2)
     rate = partial(median_seconds, device=plan.device, seconds=plan.sizes.seconds)
     with exact_float32():
-        told("resize on the device", len(batch) / rate(lambda: prepared(batch)))
+        record("resize on the device", len(batch) / rate(lambda: prepared(batch)))
     for name, suffix in (("float32", ""), ("bfloat16", ", bfloat16")):
         with arithmetic(name) as dtype:
             trunk = build_trunk(plan.device, dtype, layers=plan.sizes.layers)
             x = prepared(batch, dtype).contiguous(memory_format=torch.channels_last)
             work = partial(run_trunk, trunk, x)
-            told(f"{BARE_WITHOUT_GRAPH}{suffix}", len(batch) / rate(work))
+            record(f"{BARE_WITHOUT_GRAPH}{suffix}", len(batch) / rate(work))
             if plan.on_cuda:
-                told(f"{BARE}{suffix}", len(batch) / rate(recorded(work)))
+                record(f"{BARE}{suffix}", len(batch) / rate(recorded(work)))
 
 
 def _devices(plan: Plan) -> list[str]:
@@ -133,7 +135,7 @@ def _devices(plan: Plan) -> list[str]:
 
 
 def _extractions(
-    plan: Plan, archive: Path, device: str, precision: str, told: Callable[[str, float], None]
+    plan: Plan, archive: Path, device: str, precision: str, record: Callable[[str, float], None]
 ) -> None:
     """Time whole extractions: the first, a warmed-up one, and one of pictures in memory."""
     extractor = KeptInception("torch", precision=precision)
@@ -141,12 +143,14 @@ def _extractions(
     name = f"{EXTRACTION}, {device}, {precision}"
     for suffix in (", the first", ""):
         with closing(_opened(archive)) as source:
-            told(f"{name}{suffix}", _timed(partial(_extract, plan, source, extractor, device)))
+            record(f"{name}{suffix}", _timed(partial(_extract, plan, source, extractor, device)))
     with closing(_opened(archive)) as source:
         reader = BatchReader(source, batch_size=plan.sizes.batch, workers=None, skip_bad=False)
         memory = open_images(np.concatenate([batch.pixels for batch in reader]))
     assert isinstance(memory, Source)
-    told(f"{name}, of decoded pictures", _timed(partial(_extract, plan, memory, extractor, device)))
+    record(
+        f"{name}, of decoded pictures", _timed(partial(_extract, plan, memory, extractor, device))
+    )
 
 
 def _extract(plan: Plan, source: Source, extractor: Extractor, device: str) -> int:

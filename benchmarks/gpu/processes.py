@@ -1,8 +1,7 @@
-"""Whole processes: a submission from zip to number as a user runs it, and the other tools.
+"""Whole processes: a submission from zip to score, and the other tools.
 
-On CUDA torch lets convolutions use TF32 unless a program forbids it, and of the tools only mifid
-does. So each peer runs as it comes, for its time, and once more with TF32 switched off for the
-whole process, for its number.
+On CUDA, torch's convolutions use TF32 by default, and only mifid switches it off. So each other
+tool runs with its defaults, for its time, and once more without TF32, for its number.
 """
 
 from __future__ import annotations
@@ -139,11 +138,11 @@ def peers(plan: Plan, recorder: Recorder) -> None:
             for name in sizes.peers:
                 with recorder.part(f"{name} without TF32"):
                     exact[name] = run_cold(name, job, NO_TF32)
-                    told = {
+                    without = {
                         name: {"fid": one.fid, "seconds": one.seconds}
                         for name, one in exact.items()
                     }
-                    recorder.record("without_tf32", told)
+                    recorder.record("without_tf32", without)
     _judge(plan, recorder, found, exact)
 
 

@@ -51,13 +51,19 @@ python -m benchmarks.gpu --device cuda --out FOLDER --docs docs/benchmarks.md
 This needs a checkout, and mifid with the extra `peers`, in an environment with CUDA in torch."""
 
 
-def describe(told: Mapping[str, Any]) -> str:
+def describe(results: Mapping[str, Any]) -> str:
     """Return the section; without results, a statement that there are none."""
     head = "## On a GPU"
-    stages = told["stages"]
+    stages = results["stages"]
     if not stages:
         return f"{head}\n\n{NOT_MEASURED}\n\n{REPEAT}"
-    parts = [head, _warning(told), _machine(told["machine"]), _pictures(stages), _outcomes(stages)]
+    parts = [
+        head,
+        _warning(results),
+        _machine(results["machine"]),
+        _pictures(stages),
+        _outcomes(stages),
+    ]
     for name, title in TITLES.items():
         if found := stages.get(name, {}).get("found"):
             parts += [f"### {title}", TEXTS.get(name, ""), *_tables(found)]
@@ -86,10 +92,10 @@ def _tables(found: Found) -> Iterator[str]:
             yield markdown_table([_words(name), ""], [[str(k), digits(v)] for k, v in rows.items()])
 
 
-def _warning(told: Mapping[str, Any]) -> str:
-    if told["toy"]:
+def _warning(results: Mapping[str, Any]) -> str:
+    if results["toy"]:
         return "**Toy sizes: these numbers only show that every stage runs.**"
-    if told["device"] == "cpu":
+    if results["device"] == "cpu":
         return "**Run on a CPU: no number is from a GPU.**"
     return ""
 
@@ -110,8 +116,8 @@ def _pictures(stages: Mapping[str, Found]) -> str:
         for name in ("photos", "paintings")
         if f"{name}_drawn" in found
     ]
-    told = f"{' and '.join(words)}; weights of `inception-random` (seeded, not trained)."
-    return told if words else ""
+    line = f"{' and '.join(words)}; weights of `inception-random` (seeded, not trained)."
+    return line if words else ""
 
 
 def _outcomes(stages: Mapping[str, Found]) -> str:

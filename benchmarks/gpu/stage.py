@@ -251,8 +251,8 @@ class Recorder:
         self._write()
 
     def _write(self) -> None:
-        told = {"found": self._found, "checks": self._checks, "errors": self._errors}
-        write_json(self._path, told)
+        records = {"found": self._found, "checks": self._checks, "errors": self._errors}
+        write_json(self._path, records)
 
 
 def write_json(path: Path, value: Any) -> None:

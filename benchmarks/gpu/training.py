@@ -26,14 +26,14 @@ def training(plan: Plan, recorder: Recorder) -> None:
         with recorder.part(network):
             options = ["--networks", network, *plan.sizes.training, "--device", plan.device]
             _benchmark("training", *options, "--json", str(kept))
-            told = json.loads(kept.read_text())
-            for one in told["found"]:
+            measured = json.loads(kept.read_text())
+            for one in measured["found"]:
                 seconds = median(one["seconds"])
                 rate = one["job"]["batch"] / seconds
                 costs = {"seconds_a_step": seconds, "pairs_per_second": rate}
                 ways.append({**one["job"], **costs, "peak_mib": one["peak_mib"]})
             recorder.record("ways", ways)
-            recorder.record("peak_flop_per_second", told["peaks"])
+            recorder.record("peak_flop_per_second", measured["peaks"])
 
 
 def generation(plan: Plan, recorder: Recorder) -> None:
@@ -74,9 +74,9 @@ def train_short(plan: Plan, recorder: Recorder) -> None:
                 command = _command(plan, folder, precision)
             # 1: trained, but a toy's submission has too few pictures
             run(command, codes=(0, 1) if plan.toy else (0,))
-            told = _told(folder, time.perf_counter() - start)
-            recorder.record(precision, told)
-            _check(plan, recorder, precision, folder, told)
+            summary = _summary(folder, time.perf_counter() - start)
+            recorder.record(precision, summary)
+            _check(plan, recorder, precision, folder, summary)
 
 
 def _command(plan: Plan, folder: Path, precision: str) -> list[str]:
@@ -109,7 +109,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
     return [row for row in rows if row["kind"] == "train"]
 
 
-def _told(folder: Path, seconds: float) -> dict[str, Any]:
+def _summary(folder: Path, seconds: float) -> dict[str, Any]:
     rows = _rows(folder)
     cycle = [sum(float(row[name]) for name in CYCLE) for row in rows]
     part = max(1, len(rows) // RUN_PARTS)
@@ -126,7 +126,7 @@ def _told(folder: Path, seconds: float) -> dict[str, Any]:
 
 
 def _check(
-    plan: Plan, recorder: Recorder, precision: str, folder: Path, told: dict[str, Any]
+    plan: Plan, recorder: Recorder, precision: str, folder: Path, summary: dict[str, Any]
 ) -> None:
     losses = [
         float(value)
@@ -137,10 +137,10 @@ def _check(
     recorder.holds(
         f"{precision}: all losses are finite", bool(losses) and all(map(math.isfinite, losses))
     )
-    fallen = told["cycle_loss_last"] / told["cycle_loss_first"]
+    fallen = summary["cycle_loss_last"] / summary["cycle_loss_first"]
     recorder.at_most(f"{precision}: cycle loss, last part over first", fallen, 0.95)
-    recorder.holds(f"{precision}: trained to the last step", told["steps"] == plan.sizes.steps)
-    recorder.holds(f"{precision}: the score is finite", math.isfinite(told["fid"]))
+    recorder.holds(f"{precision}: trained to the last step", summary["steps"] == plan.sizes.steps)
+    recorder.holds(f"{precision}: the score is finite", math.isfinite(summary["fid"]))
     refused = _refused(folder)
     # Kaggle accepts 7,000 pictures or more; all other rules apply at any size.
     few = {"number"} if len(list(plan.photos.glob("*.jpg"))) < 7_000 else set()

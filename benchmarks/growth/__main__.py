@@ -125,10 +125,10 @@ def main(
 
 def _about(photos: Path | None, reference: Path | None, extractor: str) -> str:
     drawn = [name for name, given in (("photos", photos), ("reference", reference)) if not given]
-    told = f" ({' and '.join(drawn)} drawn by mifid)" if drawn else ""
+    note = f" ({' and '.join(drawn)} drawn by mifid)" if drawn else ""
     return (
         f"Zips of up to {{:,}} different photos (larger zips repeat them under other names), "
-        f"against {{:,}} reference pictures{told}, extractor {extractor}"
+        f"against {{:,}} reference pictures{note}, extractor {extractor}"
     )
 
 

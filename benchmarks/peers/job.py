@@ -52,10 +52,10 @@ class Job:
         return {"TORCH_HOME": str(self.peers), "MIFID_CACHE": str(self.peers)}
 
 
-def read_job(told: Mapping[str, Any]) -> Job:
+def read_job(values: Mapping[str, Any]) -> Job:
     """Return a job from its JSON."""
-    paths = {name: Path(told[name]) for name in ("generated", "reference", "weights", "peers")}
-    return Job(**{**told, **paths})
+    paths = {name: Path(values[name]) for name in ("generated", "reference", "weights", "peers")}
+    return Job(**{**values, **paths})
 
 
 @dataclass(frozen=True)
