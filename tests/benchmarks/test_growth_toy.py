@@ -206,7 +206,7 @@ def test_each_run_finds_the_converted_network_and_no_features(tmp_path, monkeypa
     assert all(found == ["1", "openvino"] for found, _ in met[1:])
     assert met[1][1] == ("--backend", "openvino", "--metrics", "fid", "--ci", "0")
     assert (runs[0].hashing, runs[0].extracting, runs[0].together_mib) == (0.1, 2.0, 6.0)
-    with pytest.raises(click.ClickException, match="mifid met 2 pictures; the zip has 3"):
+    with pytest.raises(click.ClickException, match="mifid used 2 pictures; the zip has 3"):
         pictures.measure([3], variants=["fid"], **given)
 
 

@@ -31,7 +31,7 @@ def row(**more):
         ("torch-fidelity", row(fid=float("nan")), "fid is +nan"),
         ("torchmetrics-mifid", row(reversed=0.3), "reversed is +5.0e-01"),
         ("pytorch-fid", row(fid=12.0), ""),  # its resize is another one
-        ("pytorch-fid", row(pictures=[6, 5]), "pytorch-fid met [6, 5] pictures, mifid [6, 6]"),
+        ("pytorch-fid", row(pictures=[6, 5]), "pytorch-fid used [6, 5] pictures, mifid [6, 6]"),
     ],
 )
 def test_a_disagreement_is_told_if_the_resize_is_the_same(tool, theirs, words):
