@@ -82,7 +82,7 @@ def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path):
     options = ["--tools", "mifid", "--docs", str(tmp_path / "docs" / "b.md")]
     result = CliRunner().invoke(parity.main, options)
     assert result.exit_code == 2
-    assert "there is no folder" in result.output
+    assert "does not exist" in result.output
 
 
 @pytest.mark.network
