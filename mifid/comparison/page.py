@@ -159,7 +159,7 @@ def _spread_if_wide(axes: Axes, sizes: list[float]) -> bool:
     return True
 
 
-def _tick(value: float, _: int = 0) -> str:
+def _tick(value: float, _: int) -> str:
     return f"{value:g}".replace("e+", "e")
 
 

@@ -21,7 +21,6 @@ from mifid.rendering import (
     encode_small,
     in_own_style,
     new_figure,
-    size_of_uri,
 )
 
 __all__ = [
@@ -98,18 +97,17 @@ def encode_thumbnails(pictures: Sequence[Shown], *, max_bytes: int) -> list[Thum
     """
     for side, quality in _STEPS:
         encoded = [_encode(picture, side, quality) for picture in pictures]
-        if sum(size_of_uri(content) for content, _ in encoded if content) <= max_bytes:
+        if sum(len(uri) for uri, _ in encoded) <= max_bytes:
             break
     thumbnails = []
-    for picture, (content, (width, height)) in zip(pictures, encoded, strict=True):
-        cost = size_of_uri(content) if content else 0
-        max_bytes -= cost
+    for picture, (uri, (width, height)) in zip(pictures, encoded, strict=True):
+        max_bytes -= len(uri)
         if picture.pixels is None:
             thumbnails.append(Thumbnail(picture.name, missing=picture.missing))
         elif max_bytes < 0:
             thumbnails.append(Thumbnail(picture.name, missing=NO_ROOM))
         else:
-            thumbnails.append(Thumbnail(picture.name, data_uri(content), width, height))
+            thumbnails.append(Thumbnail(picture.name, uri, width, height))
     return thumbnails
 
 
@@ -166,10 +164,11 @@ def _draw(axes: Axes, picture: Shown) -> None:
     )
 
 
-def _encode(picture: Shown, side: int, quality: int) -> tuple[bytes, tuple[int, int]]:
+def _encode(picture: Shown, side: int, quality: int) -> tuple[str, tuple[int, int]]:
     if picture.pixels is None:
-        return b"", (0, 0)
-    return encode_small(Image.fromarray(picture.pixels), side=side, quality=quality)
+        return "", (0, 0)
+    content, size = encode_small(Image.fromarray(picture.pixels), side=side, quality=quality)
+    return data_uri(content), size
 
 
 _GENERATED, _TRAINING = "generated", "training"

@@ -138,11 +138,6 @@ class PictureTable:
         """How many pictures are nearer than ``epsilon`` to a training picture."""
         return int(self.near_copy.sum())
 
-    @property
-    def without_distance(self) -> int:
-        """How many pictures have no distance, their features being all zero."""
-        return int(np.isnan(self.distance).sum())
-
     def nearest_pairs(self, k: int) -> Rows:
         """Return the rows of the ``k`` pictures nearest to the training pictures, nearest first."""
         order = np.argsort(self.distance, kind="stable")  # NaN last

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from mifid.rendering.canvas import save_figure as save_figure
     from mifid.rendering.canvas import say as say
     from mifid.rendering.histograms import draw_rgb_histograms as draw_rgb_histograms
-    from mifid.rendering.histograms import plot_rgb_histograms as plot_rgb_histograms
     from mifid.rendering.html import Command as Command
     from mifid.rendering.html import data_uri as data_uri
     from mifid.rendering.html import encode_small as encode_small
     from mifid.rendering.html import load_template as load_template
-    from mifid.rendering.html import size_of_uri as size_of_uri
     from mifid.rendering.html import write_html as write_html
 
 __getattr__, __dir__ = lazy_names(
@@ -45,13 +43,12 @@ __getattr__, __dir__ = lazy_names(
             "save_figure",
             "say",
         ],
-        "histograms": ["draw_rgb_histograms", "plot_rgb_histograms"],
+        "histograms": ["draw_rgb_histograms"],
         "html": [
             "Command",
             "data_uri",
             "encode_small",
             "load_template",
-            "size_of_uri",
             "write_html",
         ],
     },

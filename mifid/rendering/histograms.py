@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,10 +18,9 @@ from mifid.rendering.canvas import (
     finish,
     in_own_style,
     new_figure,
-    save_figure,
 )
 
-__all__ = ["FIRST", "draw_rgb_histograms", "plot_rgb_histograms", "rgb_shares"]
+__all__ = ["FIRST", "draw_rgb_histograms", "rgb_shares"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,16 +28,6 @@ _CHANNELS = (("red", VERMILION, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-.
 
 FIRST = 100
 """Pictures of a set that are looked at, as in report B."""
-
-
-def plot_rgb_histograms(sets: Mapping[str, Pixels], path: str | os.PathLike[str]) -> None:
-    """Write what :func:`draw_rgb_histograms` draws as PNG.
-
-    Raises:
-        InputError: a set is empty, or not (N, H, W, 3) uint8.
-        OutputError: it cannot be written there.
-    """
-    save_figure(draw_rgb_histograms(sets), path)
 
 
 @in_own_style

@@ -21,7 +21,6 @@ __all__ = [
     "data_uri",
     "encode_small",
     "load_template",
-    "size_of_uri",
     "write_html",
 ]
 
@@ -101,8 +100,3 @@ def encode_small(
 def data_uri(content: bytes, *, kind: str = "JPEG") -> str:
     """Return a picture file as a ``data:`` address, which needs no other file."""
     return f"data:image/{kind.lower()};base64,{base64.b64encode(content).decode()}"
-
-
-def size_of_uri(content: bytes, *, kind: str = "JPEG") -> int:
-    """Return how many characters :func:`data_uri` takes."""
-    return len(f"data:image/{kind.lower()};base64,") + 4 * -(-len(content) // 3)

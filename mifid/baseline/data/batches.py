@@ -48,11 +48,6 @@ class Bank:
     def __len__(self) -> int:
         return len(self._kept)
 
-    @property
-    def is_resident(self) -> bool:
-        """Whether all pictures are on the device already."""
-        return self._resident is not None
-
     def take(self, indices: npt.NDArray[np.int64]) -> Tensor:
         """Return pictures (B, S, S, 3) uint8 on the device; indices count the kept ones."""
         if self._resident is not None:

@@ -22,7 +22,6 @@ from mifid.rendering import (
     in_own_style,
     log_if_wide,
     new_figure,
-    plot_rgb_histograms,
     save_figure,
     say,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "draw_losses",
     "draw_scores",
     "plot_losses",
-    "plot_rgb_histograms",
     "plot_scores",
     "running_mean",
 ]

@@ -132,14 +132,14 @@ def augmented_sheet(originals: Iterable[Pixels], variants: Iterable[Iterable[Pix
     return sheet(rows, labels=["original", *(f"variant {i + 1}" for i in range(count))])
 
 
-def save_picture(path: str | os.PathLike[str], pixels: Pixels, *, quality: int = 90) -> None:
+def save_picture(path: str | os.PathLike[str], pixels: Pixels) -> None:
     """Write pixels (H, W, 3) uint8 as .png, .jpg or .jpeg, whole or not at all.
 
     Raises:
         OutputError: another ending, or it cannot be written there.
     """
     file = check_output(path, tuple(_FORMATS))
-    content = encode_picture(pixels, format=_FORMATS[file.suffix.lower()], quality=quality)
+    content = encode_picture(pixels, format=_FORMATS[file.suffix.lower()], quality=90)
     with atomic_write(file) as out:
         out.write(content)
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from mifid.baseline.models.networks import GENERATORS as GENERATORS
     from mifid.baseline.models.networks import build_discriminator as build_discriminator
     from mifid.baseline.models.networks import build_generator as build_generator
-    from mifid.baseline.models.networks import count_parameters as count_parameters
     from mifid.baseline.models.networks import outline_generator as outline_generator
     from mifid.baseline.models.norms import norm_is_per_sample as norm_is_per_sample
 
@@ -25,7 +24,6 @@ __getattr__, __dir__ = lazy_names(
             "GENERATORS",
             "build_discriminator",
             "build_generator",
-            "count_parameters",
             "outline_generator",
         ],
         "norms": ["norm_is_per_sample"],

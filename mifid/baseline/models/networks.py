@@ -21,7 +21,6 @@ __all__ = [
     "GENERATORS",
     "build_discriminator",
     "build_generator",
-    "count_parameters",
     "outline_generator",
 ]
 
@@ -87,11 +86,6 @@ def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Mo
             size; the message names the setting.
     """
     return _built(DISCRIMINATORS[config.network], config, size=size, seed=seed)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return how many numbers training moves."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
 def _built(cls: Any, config: Generator | Discriminator, *, size: int, seed: int) -> nn.Module:
