@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Template
-from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -26,35 +23,23 @@ from mifid.baseline.presets import DEFAULT, PRESETS
 from mifid.baseline.presets import preset as preset_named
 from mifid.baseline.run import CONFIG, Run, read_metrics
 from mifid.errors import MifidError, first_line
-from mifid.formatting import spelled_out
+from mifid.formatting import number
 from mifid.images import Decoded, Pixels, Source, decode, open_images
-from mifid.machine import __version__
 from mifid.metrics import EPSILON
 from mifid.rendering import (
     Command,
+    Plot,
     data_uri,
     draw_rgb_histograms,
     encode_small,
     inline_svg,
-    load_template,
+    render_page,
     save_figure,
     write_html,
 )
 from mifid.report import Report
-from mifid.submission import Finding
 
-__all__ = [
-    "MAX_BYTES",
-    "PAGE_NAME",
-    "Picture",
-    "Plot",
-    "RunFacts",
-    "Setting",
-    "commands",
-    "load_picture",
-    "show_run",
-    "write_page",
-]
+__all__ = ["MAX_BYTES", "PAGE_NAME", "Picture", "commands", "load_picture", "show_run"]
 
 MAX_BYTES = 900_000
 """Three pictures of so many, a third larger as base64, and the plots stay below 5 MB together."""
@@ -108,172 +93,19 @@ def _small(image: Image.Image, *, lossless: bool) -> tuple[str, bytes, tuple[int
 PAGE_NAME = "report.html"
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A plot in the page's colours: an ``<svg>`` element, and what it shows in a sentence."""
-
-    svg: Markup
-    caption: str
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A setting of the run.
-
-    Attributes:
-        section: of the configuration, ``"loss"``.
-        key: within it, ``"cycle"``.
-        value: as text.
-        meaning: what it does.
-        changed: whether it differs from the preset's.
-        preset: the preset's value as text, shown where it differs.
-    """
-
-    section: str
-    key: str
-    value: str
-    meaning: str
-    changed: bool = False
-    preset: str = ""
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What the page tells that is not in the run folder's pictures.
-
-    Attributes:
-        title: of the page, e.g. the run folder's name.
-        preset: the preset's name; empty: the settings are what config.toml says.
-        version: of mifid.
-        finished: when, as text.
-        verdict: the submission's score, and the best during training, in a few sentences.
-        worse: what is said instead if unpainted photos score better; empty: they do not.
-        mifid, fid, memorization_distance: the submission's scores; None: not computed.
-        epsilon: below this memorization distance MiFID is penalized; None: not told.
-        score_of: what was scored against what: weights, step, numbers of pictures.
-        not_comparable: why the score cannot be compared with Kaggle's; empty if it can.
-        warnings: what a reader of the score should know.
-        curves: plots of the scores and the losses over the run.
-        colours: histograms of red, green and blue; None: there are none.
-        checks: findings on images.zip; empty: it was not written.
-        competition: by whose rules it was checked; empty: not told.
-        settings: the whole configuration, in order.
-        compared_with: what settings are compared with: ``"the preset tiny"``.
-        seconds: of the whole run.
-        steps, epochs, pairs: how far the training came; a pair is a painting and a photo.
-        pairs_per_second: over the training alone.
-        device: what trained, in words.
-        facts: more (name, value) rows: numbers of pictures, scoring times, …
-        commands: how to go on, and how to repeat it.
-        left_out: (what, why) of what the page cannot show.
-    """
-
-    title: str
-    preset: str
-    version: str
-    finished: str
-    verdict: str
-    score_of: str
-    seconds: float
-    steps: int
-    epochs: float
-    pairs: int
-    pairs_per_second: float
-    device: str
-    worse: str = ""
-    mifid: float | None = None
-    fid: float | None = None
-    memorization_distance: float | None = None
-    epsilon: float | None = None
-    not_comparable: str = ""
-    warnings: tuple[str, ...] = ()
-    curves: tuple[Plot, ...] = ()
-    colours: Plot | None = None
-    checks: tuple[Finding, ...] = ()
-    competition: str = ""
-    settings: tuple[Setting, ...] = ()
-    compared_with: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
-    commands: tuple[Command, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
-
-
-def write_page(folder: Path, *, facts: RunFacts) -> Path:
-    """Write report.html into a run folder and return its path.
-
-    Of the folder's own pictures it shows augmented.png, and the first and the last of samples/.
-    One that is missing or damaged is named at the end, with the reason.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    names = _samples(folder)
-    captions = ["The first samples.", "The last samples."][-len(names) :] if names else []
-    samples = [
-        load_picture(folder, name, caption) for name, caption in zip(names, captions, strict=True)
-    ]
-    augmented = load_picture(
-        folder, "augmented.png", "Training pictures and what augmentation makes of them."
-    )
-    page = _template().render(
-        facts=facts,
-        sections=_sections(facts.settings),
-        changed=[setting for setting in facts.settings if setting.changed],
-        accepted=all(check.level != "refused" for check in facts.checks),
-        samples=_there(samples),
-        augmented=_there([augmented]),
-        left_out=list(_left_out(facts, samples, augmented)),
-    )
-    target = folder / PAGE_NAME
-    write_html(target, page)
-    return target
-
-
-def _there(pictures: list[Picture]) -> list[Picture]:
-    return [picture for picture in pictures if picture.uri]
-
-
-def _left_out(
-    facts: RunFacts, samples: list[Picture], augmented: Picture
-) -> Iterator[tuple[str, str]]:
-    """Yield what the page cannot show, and why."""
-    yield from facts.left_out
-    if not samples:
-        yield "samples", "samples/ holds no pictures"
-    yield from ((each.name, each.missing) for each in (*samples, augmented) if each.missing)
-    if not facts.checks:
-        yield "check of the submission", "no submission was written"
-
-
-def _score(value: float) -> str:
-    """Two decimals: two runs of one recipe differ by more; an exponent where copies were found."""
-    return f"{value:,.2f}" if value < 1e6 else f"{value:.2e}"
-
-
-@cache
-def _template() -> Template:
-    return load_template(
-        "baseline/page.html",
-        filters={"duration": format_duration, "score": _score, "name": spelled_out},
-    )
-
-
-def _sections(settings: tuple[Setting, ...]) -> dict[str, list[Setting]]:
-    sections: dict[str, list[Setting]] = {}
-    for setting in settings:
-        sections.setdefault(setting.section, []).append(setting)
-    return sections
-
-
-def _samples(folder: Path) -> list[str]:
-    """Return the names of the first and the last sample grid, by the numbers in their names."""
+def _samples(folder: Path) -> list[Picture]:
+    """Return the first and the last sample grid, by the numbers in their names."""
     found = [
         path.name
         for path in (folder / "samples").glob("*")
         if path.suffix.lower() in (".jpg", ".jpeg", ".png")
     ]
     found.sort(key=lambda name: ([int(digits) for digits in re.findall(r"\d+", name)], name))
-    return [f"samples/{name}" for name in dict.fromkeys(found[:1] + found[-1:])]
+    names = list(dict.fromkeys(found[:1] + found[-1:]))
+    captions = ["The first samples.", "The last samples."][-len(names) :]
+    return [
+        load_picture(folder, f"samples/{name}", c) for name, c in zip(names, captions, strict=False)
+    ]
 
 
 _HISTOGRAM_PICTURES = 100
@@ -284,27 +116,69 @@ _POINTS = 300  # of a curve on the page: more are not seen, and cost bytes
 def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str = "") -> Path:
     """Write rgb_histograms.png and report.html into the run's folder; return the page's path.
 
+    Of the folder's own pictures the page shows augmented.png, and the first and the last of
+    samples/. One that is missing or damaged is named at the end, with the reason.
+
     Args:
         run: has ended.
         painted: the submission.
         report: its score; None: nothing scores.
-        worse: what is to be said first if unpainted photos score better; empty: they do not.
+        worse: what the page says first if unpainted photos score better; empty: they do not.
+
+    Raises:
+        OutputError: they cannot be written.
     """
+    colours = _draw_colours(run, painted)
+    save_figure(colours, run.folder / "rgb_histograms.png")
+    rows = read_metrics(run.folder)
+    curves = list(_curves(run, rows))
+    samples = _samples(run.folder)
+    augmented = load_picture(
+        run.folder, "augmented.png", "Training pictures and what augmentation makes of them."
+    )
+    pictures = [*samples, augmented]
+    trained = [row for row in rows if row["kind"] == "train"]
+    page = render_page(
+        "baseline/page.html",
+        run=run,
+        painted=painted,
+        report=report,
+        title=run.folder.resolve().name,
+        worse=f"{worse[:1].upper()}{worse[1:]}." if worse else "",
+        verdict=_verdict(run, rows, report),
+        score_of=_score_of(run, report),
+        warnings=dict.fromkeys((*painted.notes, *_warnings(run, report, worse))),
+        curves=[curve for curve in curves if isinstance(curve, Plot)],
+        samples=[picture for picture in samples if picture.uri],
+        augmented=augmented,
+        # Its panels have longer titles than those of the curves.
+        colours=_plot(colours, "colours", "Shares of each level: the same axes in all panels", 6.0),
+        left_out=[
+            *(curve for curve in curves if not isinstance(curve, Plot)),
+            *([] if samples else [("samples", "samples/ holds no pictures")]),
+            *((picture.name, picture.missing) for picture in pictures if picture.missing),
+        ],
+        commands=list(commands(run.folder, step=run.step)),
+        **_settings(run),
+        last=trained[-1] if trained else {"seconds": 0.0, "epoch": 0.0},
+        pairs_per_second=np.median([row["images_per_second"] / 2 for row in trained] or [0.0]),
+        duration=format_duration,
+        shown=shown,
+    )
+    write_html(run.folder / PAGE_NAME, page)
+    return run.folder / PAGE_NAME
+
+
+def _draw_colours(run: Run, painted: Generated) -> Figure:
     with closing(open_images(painted.path)) as archive:
         assert isinstance(archive, Source)
-        colours = draw_rgb_histograms(
+        return draw_rgb_histograms(
             {
                 "paintings": run.paintings.pixels[:_HISTOGRAM_PICTURES],
                 "photos": run.photos.pixels[:_HISTOGRAM_PICTURES],
                 "generated": _first_pictures(archive),
             }
         )
-    save_figure(colours, run.folder / "rgb_histograms.png")
-    facts = _facts(run, painted, report, worse)
-    about = "Shares of each level: the same axes in all panels"
-    plot = _plot(colours, "colours", about=about, inches=6.0)  # its panels have longer titles
-    said = f"{worse[:1].upper()}{worse[1:]}." if worse else ""
-    return write_page(run.folder, facts=replace(facts, worse=said, colours=plot))
 
 
 def commands(folder: Path, *, step: int, again: str = "") -> Iterator[Command]:
@@ -349,64 +223,21 @@ def _first_pictures(source: Source) -> Pixels:
     return np.stack(pictures)
 
 
-def _facts(run: Run, painted: Generated, report: Report | None, worse: str) -> RunFacts:
-    rows = read_metrics(run.folder)
-    trained = [row for row in rows if row["kind"] == "train"]
-    rates = [row["images_per_second"] / 2 for row in trained]
-    last = trained[-1] if trained else {"seconds": 0.0, "epoch": 0.0}
-    curves = dict(_curves(run, rows))
-    return RunFacts(
-        title=run.folder.resolve().name,
-        preset=run.inputs.preset,
-        version=__version__,
-        finished=time.strftime("%Y-%m-%d %H:%M"),
-        verdict=_verdict(run, rows, report),
-        score_of=_score_of(run, report),
-        seconds=last["seconds"],
-        steps=run.step,
-        epochs=last["epoch"],
-        pairs=run.step * run.config.training.batch,
-        pairs_per_second=float(np.median(rates)) if rates else 0.0,
-        device=str(run.device) + (f", {run.processes.world} processes" * (run.processes.world > 1)),
-        mifid=report.mifid if report else None,
-        fid=report.fid if report else None,
-        memorization_distance=report.memorization_distance if report else None,
-        epsilon=report.epsilon if report else None,
-        not_comparable=(report.not_comparable or "") if report else "",
-        warnings=tuple(dict.fromkeys((*painted.notes, *_warnings(run, report, worse)))),
-        curves=tuple(plot for plot in curves.values() if isinstance(plot, Plot)),
-        left_out=tuple((what, why) for what, why in curves.items() if isinstance(why, str)),
-        checks=painted.check.findings,
-        competition=painted.check.rules.competition,
-        settings=tuple(_settings(run)),
-        compared_with=f"the preset {_preset_of(run)}",
-        facts=(
-            ("photos", f"{len(run.photos.names):,} from {run.inputs.photos}"),
-            ("paintings", f"{len(run.paintings.names):,} from {run.inputs.monets}"),
-            ("held-out paintings", run.inputs.held_out or "none"),
-        ),
-        commands=tuple(commands(run.folder, step=run.step)),
-    )
-
-
-def _curves(run: Run, rows: list[dict[str, Any]]) -> Iterator[tuple[str, Plot | str]]:
-    """Yield what is drawn over the steps, or why it is not."""
+def _curves(run: Run, rows: list[dict[str, Any]]) -> Iterator[Plot | tuple[str, str]]:
+    """Yield what is drawn over the steps, or what is not, and why."""
     kinds = {row["kind"] for row in rows}
-    scores, losses = "scores over the run", "losses over the run"
     if "score" in kinds:
         figure = draw_scores(rows, metric=run.config.score.metric)
-        yield scores, _plot(figure, "scores", about="Lower is better")
+        yield _plot(figure, "scores", "Lower is better")
     else:
-        yield scores, "nothing was scored"
+        yield "scores over the run", "nothing was scored"
     if "train" in kinds:
-        figure = draw_losses(rows, most=_POINTS)
-        yield losses, _plot(figure, "losses", about="All numbers are in metrics.csv")
+        yield _plot(draw_losses(rows, most=_POINTS), "losses", "All numbers are in metrics.csv")
     else:
-        yield losses, "none were logged"
+        yield "losses over the run", "none were logged"
 
 
-def _plot(figure: Figure, name: str, *, about: str, inches: float = _INCHES) -> Plot:
-    """Return a figure as the page shows it."""
+def _plot(figure: Figure, name: str, about: str, inches: float = _INCHES) -> Plot:
     caption = f"{figure.get_suptitle()}. {about}."
     figure.set_size_inches(inches, figure.get_figheight())
     return Plot(inline_svg(figure, label=caption, prefix=name), caption)
@@ -423,20 +254,21 @@ def _verdict(run: Run, rows: list[dict[str, Any]], report: Report | None) -> str
     unpainted = [row[metric] for row in scored if row.get("weights") == "photos"]
     name = NAMES.get(metric, metric)
     handed_in = {"mifid": report.mifid, "fid": report.fid}.get(metric) if report else None
-    told, other = "", ""
+    submission, other = "", ""
     if report is not None and handed_in is not None:
-        told = f"The submission's {name} is {_number(handed_in)}. "
+        submission = f"The submission's {name} is {_score(handed_in)}. "
         if report.n_generated != photos:
             other = ", and not comparable with it: FID falls with the number of pictures"
-    told += (
-        f"The best {name} during training was {_number(value)}, at step {best.step:,} of "
+    training = (
+        f"The best {name} during training was {_score(value)}, at step {best.step:,} of "
         f"{run.step:,} ({WEIGHTS[best.weights]}), of {photos:,} photos that were held back{other}."
     )
-    return told + (f" The same photos unpainted have {_number(unpainted[0])}." if unpainted else "")
+    before = f" The same photos unpainted have {_score(unpainted[0])}." if unpainted else ""
+    return submission + training + before
 
 
-def _number(score: float) -> str:
-    return f"{score:,.2f}" if score < 1e6 else f"{score:.2e}"  # copies make it astronomical
+def _score(value: float) -> str:
+    return number(value, 2, flags=",")
 
 
 def _score_of(run: Run, report: Report | None) -> str:
@@ -463,23 +295,18 @@ def _warnings(run: Run, report: Report | None, worse: str) -> Iterator[str]:
         )
 
 
-def _preset_of(run: Run) -> str:
-    """Return the preset that the settings began with, or the default one if nobody noted it."""
-    return run.inputs.preset if run.inputs.preset in PRESETS else DEFAULT
-
-
-def _settings(run: Run) -> Iterator[Setting]:
-    usual = describe(preset_named(_preset_of(run)).config)
-    for setting, default in zip(describe(run.config), usual, strict=True):
-        changed = setting.value != default.value
-        yield Setting(
-            setting.section,
-            setting.key,
-            shown(setting.value),
-            setting.meaning,
-            changed=changed,
-            preset=shown(default.value) if changed else "",
-        )
+def _settings(run: Run) -> dict[str, Any]:
+    """Return each setting beside the preset's that the run began with, or else the default's."""
+    preset = run.inputs.preset if run.inputs.preset in PRESETS else DEFAULT
+    usual = describe(preset_named(preset).config)
+    settings = list(zip(describe(run.config), usual, strict=True))
+    sections = groupby(settings, key=lambda pair: pair[0].section)
+    return {
+        "preset": preset,
+        "settings": settings,
+        "changed": [pair for pair in settings if pair[0].value != pair[1].value],
+        "sections": {section: list(pairs) for section, pairs in sections},
+    }
 
 
 def _reference_options(inputs: Inputs) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from collections.abc import Mapping
@@ -10,12 +9,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
+
 from mifid import files
 from mifid.errors import setting
 from mifid.files import atomic_write, csv_lines, json_text
 from mifid.formatting import aligned, number, terminal_safe
 from mifid.inputs import Side
-from mifid.rendering import Command
+from mifid.rendering import Command, html_table
 from mifid.report import command_line
 from mifid.uncertainty import Interval
 
@@ -366,13 +367,8 @@ class Comparison:
     __str__ = text
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(heading)}</th>" for heading in self.headings())
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows()
-        )
-        below = "<br>".join(html.escape(line) for line in self.lines())
-        return f"<table><tr>{head}</tr>{body}</table><p>{below}</p>"
+        below = "<br>".join(map(escape, self.lines()))
+        return f"{html_table(self.rows(), self.headings())}<p>{below}</p>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a new .json, .csv (a line a submission), .txt or .html; whole or not at all.
@@ -382,9 +378,9 @@ class Comparison:
         """
         file = check_output(path)
         if file.suffix.lower() == ".html":
-            from mifid.comparison.page import write_comparison_page
+            from mifid.comparison.page import write_page
 
-            write_comparison_page(file, self)
+            write_page(file, self)
             return
         write = {".json": self.to_json, ".csv": self._csv, ".txt": self.text}
         content = write[file.suffix.lower()]()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,62 +13,45 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from mifid.comparison.comparison import TITLES, Standing
 from mifid.errors import UnavailableError
-from mifid.evidence import Album, Evidence, Gallery, Thumbnail, encode_thumbnails, random_sheet
-from mifid.formatting import spelled_out
+from mifid.evidence import Album, Evidence, Gallery, random_sheet, write_with_pictures
 from mifid.images import thinned
 from mifid.inputs import Side
-from mifid.machine import __version__
 from mifid.rendering import (
     BLUE,
     GREY,
     VERMILION,
+    Plot,
     finish,
     inline_svg,
-    load_template,
     new_figure,
-    write_html,
+    shortened,
 )
 
 if TYPE_CHECKING:
     from mifid.comparison.comparison import Comparison
 
-__all__ = ["plot_differences", "plot_scores", "write_comparison_page"]
+__all__ = ["plot_differences", "plot_scores", "write_page"]
 
-_MAX_BYTES = 5_000_000
 _SHEET = 8  # pictures a submission
 _WIDE = 100  # a ratio of scores that no even scale shows
 _LONGEST = 28  # characters of a name beside a plot
 
 
-def write_comparison_page(path: str | os.PathLike[str], comparison: Comparison) -> None:
+def write_page(path: str | os.PathLike[str], comparison: Comparison) -> None:
     """Write one file that needs no other; pictures are read again where they still are.
 
     Raises:
         OutputError: it cannot be written there.
     """
-    plots = [
-        (title, caption, inline_svg(figure, label=title, prefix=prefix))
-        for prefix, title, caption, figure in _plots(comparison)
-    ]
     sheets = list(_sheets(comparison))
-    pictures = [picture for _, sheet in sheets for card in sheet.cards for picture in card.pictures]
-
-    def rendered(thumbnails: list[Thumbnail]) -> str:
-        shown = iter(thumbnails)
-        return load_template("comparison/page.html", filters={"name": spelled_out}).render(
-            facts={"version": __version__},
-            made=time.strftime("%Y-%m-%d %H:%M"),
-            comparison=comparison,
-            plots=plots,
-            sheets=[
-                (title, sheet.note, [next(shown) for _ in sheet.cards]) for title, sheet in sheets
-            ],
-        )
-
-    # Once without a picture, to know what there is left for them.
-    bare = rendered([Thumbnail(picture.name, " ") for picture in pictures])
-    room = _MAX_BYTES - len(bare.encode(errors="backslashreplace"))
-    write_html(path, rendered(encode_thumbnails(pictures, max_bytes=room)))
+    write_with_pictures(
+        path,
+        "comparison/page.html",
+        galleries=[sheet for _, sheet in sheets],
+        comparison=comparison,
+        plots=list(_plots(comparison)),
+        sheets=sheets,
+    )
 
 
 def plot_scores(comparison: Comparison) -> Figure:
@@ -113,28 +95,30 @@ def plot_differences(comparison: Comparison) -> Figure:
     intervals = [standing.difference_interval for standing in judged]
     wide = _spread_if_wide(axes, [max(abs(i.low), abs(i.high)) for i in intervals if i])
     scale = " (logarithmic except near 0)" if wide else ""
-    axes.set_xlabel(f"{TITLES[comparison.ranked_by]} minus {_short(comparison.best.name)}'s{scale}")
+    axes.set_xlabel(
+        f"{TITLES[comparison.ranked_by]} minus {shortened(comparison.best.name, _LONGEST)}'s{scale}"
+    )
     return figure
 
 
-def _plots(comparison: Comparison) -> Iterator[tuple[str, str, str, Figure]]:
+def _plots(comparison: Comparison) -> Iterator[Plot]:
     level = "" if comparison.level is None else f" with {comparison.level:g}% intervals"
-    yield (
-        "scores",
-        f"Scores{level}",
+    title = f"Scores{level}"
+    yield Plot(
+        inline_svg(plot_scores(comparison), label=title, prefix="scores"),
         "Each submission by itself. Intervals that overlap decide nothing: the differences do.",
-        plot_scores(comparison),
+        title,
     )
     try:
         figure = plot_differences(comparison)
     except UnavailableError:
         return
-    yield (
-        "differences",
-        "Differences to the best",
+    title = "Differences to the best"
+    yield Plot(
+        inline_svg(figure, label=title, prefix="differences"),
         "Left and right end: the interval of the difference. One that lies wholly right of 0 is "
         "worse by more than noise; one that reaches across 0 may be as good.",
-        figure,
+        title,
     )
 
 
@@ -172,9 +156,8 @@ def _rows_figure(title: str, standings: list[Standing]) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.set_yticks(range(len(standings)))
     # Names may hold what matplotlib would take for formulas.
-    for label, standing in zip(
-        axes.set_yticklabels([_short(one.name) for one in standings]), standings, strict=True
-    ):
+    names = [shortened(standing.name, _LONGEST) for standing in standings]
+    for label, standing in zip(axes.set_yticklabels(names), standings, strict=True):
         label.set_parse_math(False)
         label.set_fontsize(10 if len(standing.name) < _LONGEST else 9)
     axes.set_ylim(len(standings) - 0.5, -0.5)
@@ -201,9 +184,3 @@ def _sheet(comparison: Comparison, label: str, side: Side, given: Any) -> Galler
             return random_sheet(Album.of(taken, names), seed=comparison.seed, count=_SHEET)
     except UnavailableError as error:
         return Gallery((), error.message)
-
-
-def _short(name: str) -> str:
-    name = spelled_out(name)
-    half = _LONGEST // 2
-    return name if len(name) <= _LONGEST else f"{name[: half - 1]}…{name[-half:]}"

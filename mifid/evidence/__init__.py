@@ -12,16 +12,14 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.evidence.evidence import Album as Album
     from mifid.evidence.evidence import Evidence as Evidence
-    from mifid.evidence.galleries import Card as Card
     from mifid.evidence.galleries import Gallery as Gallery
-    from mifid.evidence.galleries import Thumbnail as Thumbnail
     from mifid.evidence.galleries import best_influence as best_influence
-    from mifid.evidence.galleries import encode_thumbnails as encode_thumbnails
     from mifid.evidence.galleries import most_copied as most_copied
     from mifid.evidence.galleries import nearest_pairs as nearest_pairs
     from mifid.evidence.galleries import never_approached as never_approached
     from mifid.evidence.galleries import random_sheet as random_sheet
     from mifid.evidence.galleries import worst_influence as worst_influence
+    from mifid.evidence.galleries import write_with_pictures as write_with_pictures
     from mifid.evidence.plots import draw as draw
     from mifid.evidence.plots import draw_distances as draw_distances
     from mifid.evidence.plots import draw_histograms as draw_histograms
@@ -37,16 +35,14 @@ __getattr__, __dir__ = lazy_names(
     {
         "evidence": ["Album", "Evidence"],
         "galleries": [
-            "Card",
             "Gallery",
-            "Thumbnail",
             "best_influence",
-            "encode_thumbnails",
             "most_copied",
             "nearest_pairs",
             "never_approached",
             "random_sheet",
             "worst_influence",
+            "write_with_pictures",
         ],
         "plots": ["draw", "draw_distances", "draw_histograms", "draw_map", "plot_bias"],
         "tables": ["PictureTable", "TrainingTable", "check_table_output", "write_table"],

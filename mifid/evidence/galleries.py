@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +23,8 @@ from mifid.rendering import (
     encode_small,
     in_own_style,
     new_figure,
+    render_page,
+    write_html,
 )
 
 __all__ = [
@@ -36,10 +40,14 @@ __all__ = [
     "random_rows",
     "random_sheet",
     "worst_influence",
+    "write_with_pictures",
 ]
 
 _STEPS = ((224, 82), (192, 80), (160, 76), (128, 72), (96, 66), (64, 58), (48, 48))
 """Pixels a side and quality of JPEG, tried in turn until all thumbnails fit together."""
+
+MAX_BYTES = 5_000_000
+"""The most bytes of a page: what mail and notebooks still take. Thumbnails get what is left."""
 
 NO_ROOM = "left out to keep the page small"
 
@@ -112,6 +120,36 @@ def encode_thumbnails(pictures: Sequence[Shown], *, max_bytes: int) -> list[Thum
 
 
 @in_own_style
+def write_with_pictures(
+    path: str | os.PathLike[str],
+    template: str,
+    *,
+    galleries: Iterable[Gallery],
+    **values: Any,
+) -> None:
+    """Write a page, whole or not at all, of at most 5 MB: pictures are made small enough.
+
+    Args:
+        path: of the page.
+        template: within mifid; its ``thumbnail(picture)`` returns a picture's :class:`Thumbnail`.
+        galleries: all that it shows.
+        values: what else it shows, by the names that it uses.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    pictures = [one for gallery in galleries for card in gallery.cards for one in card.pictures]
+
+    def rendered(thumbnails: Iterable[Thumbnail]) -> str:
+        by_picture = dict(zip(map(id, pictures), thumbnails, strict=True))
+        return render_page(template, thumbnail=lambda shown: by_picture[id(shown)], **values)
+
+    # Once without a picture, to know what there is left for them.
+    bare = rendered(Thumbnail(picture.name, " ") for picture in pictures)
+    room = MAX_BYTES - len(bare.encode(errors="backslashreplace"))
+    write_html(path, rendered(encode_thumbnails(pictures, max_bytes=room)))
+
+
 def plot_gallery(gallery: Gallery, *, title: str, columns: int = 3) -> Figure:
     """Draw a gallery for a notebook: each card's pictures side by side, its headline above them.
 

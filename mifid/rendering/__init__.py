@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from mifid.rendering.canvas import say as say
     from mifid.rendering.histograms import draw_rgb_histograms as draw_rgb_histograms
     from mifid.rendering.html import Command as Command
+    from mifid.rendering.html import Plot as Plot
     from mifid.rendering.html import data_uri as data_uri
     from mifid.rendering.html import encode_small as encode_small
-    from mifid.rendering.html import load_template as load_template
+    from mifid.rendering.html import html_table as html_table
+    from mifid.rendering.html import render_page as render_page
+    from mifid.rendering.html import shortened as shortened
     from mifid.rendering.html import write_html as write_html
 
 __getattr__, __dir__ = lazy_names(
@@ -46,9 +49,12 @@ __getattr__, __dir__ = lazy_names(
         "histograms": ["draw_rgb_histograms"],
         "html": [
             "Command",
+            "Plot",
             "data_uri",
             "encode_small",
-            "load_template",
+            "html_table",
+            "render_page",
+            "shortened",
             "write_html",
         ],
     },

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mifid.files import atomic_write
+from mifid.formatting import spelled_out
 
 __all__ = [
     "BLUE",
@@ -161,7 +162,8 @@ def inline_svg(figure: Figure, *, label: str, prefix: str) -> Markup:
     body = _STYLE.sub(_of_the_page, body)
     found = _SIZE.search(body)
     assert found is not None
-    head = f'<svg class="drawn" viewBox="{found.group(1)}" role="img" aria-label="{escape(label)}">'
+    label = escape(spelled_out(label))
+    head = f'<svg class="drawn" viewBox="{found.group(1)}" role="img" aria-label="{label}">'
     return Markup(head + body[found.end() :].strip())
 
 

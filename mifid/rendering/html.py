@@ -1,31 +1,35 @@
-"""HTML pages that need no other file, and what they show: thumbnails, safe names, commands."""
+"""HTML pages that need no other file, and what they show: plots, commands, small pictures."""
 
 from __future__ import annotations
 
 import base64
 import io
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
 from PIL import Image
 
 from mifid.files import atomic_write
-from mifid.formatting import encodable
+from mifid.formatting import number, spelled_out
+from mifid.machine import __version__
 
 __all__ = [
     "Command",
+    "Plot",
     "data_uri",
     "encode_small",
-    "load_template",
+    "html_table",
+    "render_page",
+    "shortened",
     "write_html",
 ]
-
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""What turns the direction of text: a name that holds it shows another name than it is."""
 
 
 @dataclass(frozen=True)
@@ -36,43 +40,76 @@ class Command:
     line: str
 
 
-def load_template(name: str, *, filters: Mapping[str, Callable[..., Any]]) -> Template:
-    """Return a template of this package; all of them extend rendering/base.html.
+@dataclass(frozen=True)
+class Plot:
+    """A plot as a page shows it: an ``<svg>`` element, how to read it, and its heading, if any."""
+
+    svg: Markup
+    caption: str
+    title: str = ""
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Return a page as text. All that a template outputs is escaped and in one line.
 
     Args:
-        name: within mifid, ``"baseline/page.html"``.
-        filters: what it formats its numbers with.
+        template: within mifid, ``"baseline/page.html"``; all extend rendering/base.html.
+        values: what it shows, by the names that it uses.
     """
+    made = time.strftime("%Y-%m-%d %H:%M")
+    return _environment().get_template(template).render(version=__version__, made=made, **values)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_spelled_out,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(
+            lambda name: files("mifid").joinpath(name).read_text(encoding="utf-8")
+        ),
     )
-    environment.filters |= filters
-    return environment.get_template(name)
+    environment.filters |= {"number": number, "short": shortened}
+    return environment
+
+
+def _spelled_out(value: Any) -> Any:
+    return value if isinstance(value, Markup) else spelled_out(str(value))
+
+
+def shortened(name: str, most: int = 60) -> str:
+    """Return a name in one line, without its middle where it is longer than ``most`` characters.
+
+    Its folder and its number distinguish it from others.
+
+    >>> shortened("folder/0123456789.png", most=14)
+    'folder…789.png'
+    """
+    name = spelled_out(name)
+    half = most // 2
+    return name if len(name) <= most else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def html_table(rows: Iterable[Sequence[str]], headings: Sequence[str] = ()) -> str:
+    """Return a table for notebooks, every cell escaped."""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
 
 
 def write_html(path: str | os.PathLike[str], text: str) -> None:
-    """Write a page, whole or not at all.
-
-    File names may hold bytes that are not UTF-8 and marks that turn the direction of text; both
-    are spelled out.
+    """Write a page, whole or not at all; bytes of names that are not UTF-8 become escapes.
 
     Raises:
         OutputError: it cannot be written there.
     """
     with atomic_write(path) as file:
-        file.write(encodable(_without_bidi(text)).encode())
-
-
-def _without_bidi(text: str) -> str:
-    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in _BIDI})
-
-
-def _source(name: str) -> str:
-    return files("mifid").joinpath(name).read_text(encoding="utf-8")
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def encode_small(

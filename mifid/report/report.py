@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import escape
+
 from mifid import files
 from mifid.errors import UnavailableError
 from mifid.evidence import Evidence, PictureTable, TrainingTable
@@ -18,9 +19,10 @@ from mifid.files import append_history, atomic_write, json_text
 from mifid.formatting import aligned, terminal_safe
 from mifid.inputs import Side
 from mifid.metrics import Measured
+from mifid.rendering import html_table
 from mifid.report.text import score_rows
 from mifid.submission import Check
-from mifid.uncertainty import SEED, SWITCHED_OFF, Bias, Uncertainty
+from mifid.uncertainty import SEED, SWITCHED_OFF, Bias, Interval, Uncertainty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,6 +108,10 @@ class Report:
     def penalized(self) -> bool:
         """Whether the memorization distance is below the threshold."""
         return self.memorization_distance_thresholded not in (None, 1.0)
+
+    def interval(self, name: str) -> Interval | None:
+        """Return the interval of ``"fid"``, ``"memorization_distance"`` or ``"mifid"``, if any."""
+        return self.uncertainty.intervals.get(name) if self.uncertainty else None
 
     @property
     def pictures(self) -> PictureTable:
@@ -208,12 +214,8 @@ class Report:
         return f"Report({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows()
-        )
-        told = "".join(f"<p>Warning: {html.escape(warning)}</p>" for warning in self.warnings)
-        return f"<table>{cells}</table>{told}<p>{html.escape(self.advice)}</p>"
+        lines = [*(f"Warning: {warning}" for warning in self.warnings), self.advice]
+        return html_table(self.rows()) + "".join(f"<p>{escape(line)}</p>" for line in lines)
 
     def save(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
         """Write .json, .txt or .html, or append a line to .csv; whole or not at all.
@@ -230,9 +232,9 @@ class Report:
             return
         file = check_output(path)
         if file.suffix.lower() == ".html":
-            from mifid.report.page import write_score_page
+            from mifid.report.page import write_page
 
-            write_score_page(file, self)
+            write_page(file, self)
             return
         if file.suffix.lower() == ".csv":
             append_history(file, self._csv_row())
@@ -255,7 +257,7 @@ class Report:
             "warnings": json.dumps(self.warnings, ensure_ascii=False) if self.warnings else "",
         }
         for name in ("fid", "mifid"):
-            interval = self.uncertainty.intervals.get(name) if self.uncertainty else None
+            interval = self.interval(name)
             row[f"{name}_low"] = interval.low if interval else None
             row[f"{name}_high"] = interval.high if interval else None
         return row

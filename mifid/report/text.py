@@ -66,7 +66,7 @@ def score_rows(report: Report) -> list[tuple[str, str, str]]:
 
 
 def _with_interval(report: Report, name: str, remark: str, digits: int = 2) -> str:
-    interval = report.uncertainty.intervals.get(name) if report.uncertainty else None
+    interval = report.interval(name)
     if interval is None:
         return remark
     low, high = (number(value, digits) for value in (interval.low, interval.high))
@@ -90,79 +90,61 @@ def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
     return rows
 
 
-def verdict(
-    *,
-    mifid: float | None,
-    fid: float,
-    memorization_distance: float | None,
-    epsilon: float,
-    reason: str | None = None,
-) -> str:
-    """Return what the score says, in a sentence or two.
-
-    Args:
-        mifid, fid, memorization_distance: the score; None: not computed.
-        epsilon: the threshold of the memorization distance.
-        reason: why there is no MiFID; None: it was not asked for.
-    """
-    if mifid is None or memorization_distance is None:
-        return f"FID is {number(fid, 2, flags=',')}. There is no MiFID: {reason}." if reason else ""
-    if memorization_distance >= epsilon:
+def verdict(report: Report) -> str:
+    """Return what the score says, in a sentence or two; nothing where the numbers say it."""
+    distance, epsilon = report.memorization_distance, report.epsilon
+    if report.fid is None:
+        return ""
+    if report.mifid is None or distance is None:
+        if report.mifid_reason in (None, NOT_ASKED):
+            return ""
+        fid = number(report.fid, 2, flags=",")
+        return f"FID is {fid}. There is no MiFID: {report.mifid_reason}."
+    mifid = number(report.mifid, 2, flags=",")
+    if not report.penalized:
         return (
-            f"MiFID is {number(mifid, 2, flags=',')}, the same as FID: the memorization distance "
-            f"{memorization_distance:.4f} reaches the threshold {epsilon:g}, so there is no "
-            "penalty."
+            f"MiFID is {mifid}, the same as FID: the memorization distance {distance:.4f} reaches "
+            f"the threshold {epsilon:g}, so there is no penalty."
         )
-    times = f"{number(mifid / fid, 1, flags=',')} times FID" if fid > 0 else "larger than FID"
+    times = "larger than FID"
+    if report.fid > 0:
+        times = f"{number(report.mifid / report.fid, 1, flags=',')} times FID"
     return (
-        f"MiFID is {number(mifid, 2, flags=',')}, {times}, because the pictures are near the "
-        f"training pictures: FID is divided by their memorization distance, "
-        f"{memorization_distance:.4f}, which is below the threshold {epsilon:g}. From {epsilon:g} "
-        "on there would be no penalty."
+        f"MiFID is {mifid}, {times}, because the pictures are near the training pictures: "
+        f"FID is divided by their memorization distance, {distance:.4f}, which is below the "
+        f"threshold {epsilon:g}. From {epsilon:g} on there would be no penalty."
     )
 
 
-def reading_aid(
-    *,
-    memorization_distance: float | None,
-    epsilon: float,
-    near_copies: int | None = None,
-    n_generated: int | None = None,
-    interval: tuple[float, float, float] | None = None,
-) -> tuple[str, ...]:
-    """Return what else the numbers say, a sentence or two each.
-
-    Args:
-        memorization_distance: of the whole set; None: not computed.
-        epsilon: the threshold of the memorization distance.
-        near_copies: generated pictures that are nearer than ``epsilon`` to a training picture.
-        n_generated: number of generated pictures.
-        interval: (low, high, level in per cent) of MiFID, or of FID where there is no MiFID.
-    """
+def reading_aid(report: Report) -> tuple[str, ...]:
+    """Return what else the numbers say, a sentence or two each."""
     sentences = []
-    if near_copies is not None and n_generated:
-        sentences.append(_copies(near_copies, n_generated, memorization_distance, epsilon))
+    if report.evidence and report.memorization_distance is not None and report.n_generated:
+        sentences.append(_copies(report, report.evidence.pictures.near_copies))
+    interval = report.interval("fid" if report.mifid is None else "mifid")
     if interval is not None:
-        low, high = (number(end, 2, flags=",") for end in interval[:2])
+        low, high = (number(end, 2, flags=",") for end in (interval.low, interval.high))
         sentences.append(
-            f"The {interval[2]:g}% interval, {low} to {high}, is where other pictures of the same "
-            "kind would score, at these numbers of pictures. A model whose interval overlaps may "
-            "be as good; mifid compare decides that."
+            f"The {interval.level:g}% interval, {low} to {high}, is where other pictures of the "
+            "same kind would score, at these numbers of pictures. A model whose interval overlaps "
+            "may be as good; mifid compare decides that."
         )
     return tuple(sentences)
 
 
-def _copies(near_copies: int, n: int, mean: float | None, epsilon: float) -> str:
+def _copies(report: Report, near_copies: int | None) -> str:
+    nearer = f"nearer than {report.epsilon:g} to a training picture"
     if not near_copies:
-        return f"No generated picture is nearer than {epsilon:g} to a training picture."
+        return f"No generated picture is {nearer}."
     verb = "is" if near_copies == 1 else "are"
-    below = mean is not None and mean < epsilon
     counted = (
-        "they are so many, or so near, that it is below, too" if below else "a few do not count"
+        "they are so many, or so near, that it is below, too"
+        if report.penalized
+        else "a few do not count"
     )
     return (
-        f"{near_copies:,} of {n:,} generated pictures {verb} nearer than {epsilon:g} to a training "
-        f"picture. The penalty looks at the mean: {counted}. The nearest pairs show what they are."
+        f"{near_copies:,} of {report.n_generated:,} generated pictures {verb} {nearer}. The "
+        f"penalty looks at the mean: {counted}. The nearest pairs show what they are."
     )
 
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from chromium import browser, find_browser
+from chromium import browser, opened
 from toys import colours, drawn, write_pictures
 
 from mifid.baseline.config.file import read_run_file, write_run_file
@@ -180,7 +180,7 @@ def test_code_is_named_again_and_what_only_python_knows_is_not_printed(trained, 
     assert list(lines(trained.folder, step=4)) == ["Paint"]  # its extractor is code
 
 
-# What the browser tells of a page that it shows.
+# What the browser reports of a page.
 MEASURE = """({
   drawings: [...document.querySelectorAll('svg')].map(s => s.clientWidth),
   letters: [...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height),
@@ -201,11 +201,8 @@ MEASURE = """({
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    path = find_browser()
-    if path is None:
-        pytest.skip("no Chromium or Chrome is installed")
-    with browser(path, tmp_path_factory.mktemp("profile")) as found:
+def running():
+    with browser() as found:
         yield found
 
 
@@ -216,10 +213,9 @@ def brightness(colour):
 
 @pytest.mark.parametrize(("width", "dark"), [(1000, False), (1000, True), (390, True)])
 def test_in_a_browser(trained, running, width, dark):
-    tab = running.tab()
     path = Path(trained.folder / "report.html")
-    tab.open(path, width=width, dark=dark)
-    seen = tab.evaluate(MEASURE)
+    with opened(running, path, width=width, dark=dark) as tab:
+        seen = tab.page.evaluate(MEASURE)
     assert len(seen["drawings"]) == 3
     assert min(seen["drawings"]) > 300
     assert min(seen["letters"]) > 7  # pixels
@@ -232,4 +228,4 @@ def test_in_a_browser(trained, running, width, dark):
     assert (brightness(seen["ink"]) > 128) == dark
     assert not seen["folded"]  # settings are hidden until somebody asks
     assert tab.messages == []
-    assert [url for url in tab.requests if not url.startswith("data:")] == [path.as_uri()]
+    assert tab.requests == [path.as_uri()]

@@ -13,7 +13,7 @@ import mifid
 from mifid.errors import OutputError
 from mifid.evidence.evidence import Evidence
 from mifid.inputs import Side
-from mifid.report.page import write_score_page
+from mifid.report.page import write_page
 from mifid.report.report import Report
 from mifid.statistics.features import Features
 from mifid.statistics.provenance import Provenance
@@ -276,7 +276,7 @@ def scored(*, given=None, asked=None, extractor="inception", check=None, **chang
 
 
 def command(tmp_path, report):
-    write_score_page(tmp_path / "r.html", report)
+    write_page(tmp_path / "r.html", report)
     source = (tmp_path / "r.html").read_text(encoding="utf-8")
     lines = re.findall(r"(mifid score .*?)</", source, re.DOTALL)
     assert len(lines) <= 1
@@ -385,14 +385,14 @@ def test_all_that_is_drawn_follows_the_seed(page, pair):
 )
 def test_a_title_names_sides_in_one_form(reference, called, tmp_path):
     report = scored(given={"generated": "a/images.zip", "reference": reference})
-    write_score_page(tmp_path / "r.html", report)
+    write_page(tmp_path / "r.html", report)
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert f"<h1>images.zip against {called}</h1>" in page
 
 
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(OutputError, match="No such file or directory"):
-        write_score_page(tmp_path / "no" / "r.html", scored())
+        write_page(tmp_path / "no" / "r.html", scored())
     assert list(tmp_path.iterdir()) == []
 
 
