@@ -110,7 +110,7 @@ def _samples(folder: Path) -> list[Picture]:
 
 _HISTOGRAM_PICTURES = 100
 _INCHES = 5.2  # width of a plot on the page: its letters are read on a phone, too
-_POINTS = 300  # of a curve on the page: more are not seen, and cost bytes
+_POINTS = 300  # of a curve on the page: more cannot be distinguished, and cost bytes
 
 
 def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str = "") -> Path:
@@ -182,21 +182,21 @@ def _draw_colours(run: Run, painted: Generated) -> Figure:
 
 
 def commands(folder: Path, *, step: int, again: str = "") -> Iterator[Command]:
-    """Yield how to go on with a complete run, and how to repeat it, as a shell takes it.
+    """Yield the commands that continue a complete run or repeat it, quoted for a shell.
 
     Args:
-        folder: of the run; its config.toml says what it was given.
-        step: at which it ended.
+        folder: of the run; its config.toml names the inputs.
+        step: the last one.
         again: options that config.toml does not hold, already quoted: ``"--device cpu"``.
     """
     inputs, config = read_run_file(folder / CONFIG)
     run, photos = shlex.quote(str(folder)), shlex.quote(inputs.photos)
-    if ":" in inputs.extractor and "--extractor" not in again:  # runs only if it is named again
+    if ":" in inputs.extractor and "--extractor" not in again:  # code must be named again
         again = f"--extractor {shlex.quote(inputs.extractor)} {again}"
     more = f" {again.strip()}" if again.strip() else ""
     epochs = config.training.epochs
     longer = f"--epochs {2 * epochs:g}" if epochs else f"--steps {2 * step}"
-    if inputs.extractor != CODE:  # that is known to a Python program alone
+    if inputs.extractor != CODE:  # a Python program alone knows the function
         yield Command(
             "Train longer; the length counts from the beginning:",
             f"mifid train-baseline --out {run} --resume {longer}{more}",
@@ -244,11 +244,11 @@ def _plot(figure: Figure, name: str, about: str, inches: float = _INCHES) -> Plo
 
 
 def _verdict(run: Run, rows: list[dict[str, Any]], report: Report | None) -> str:
-    """Say what the submission scores, and the best during training; or that there is no score."""
+    """Return the scores of the submission and of the best snapshot, in sentences."""
     best, metric = run.best, run.config.score.metric
     value = best.scores.get(metric) if best is not None else None
     if best is None or value is None:
-        return f"No score says how good it is: no snapshot was scored in {run.step:,} steps."
+        return f"There is no score: no snapshot was scored in {run.step:,} steps."
     scored = [row for row in rows if row["kind"] == "score" and metric in row]
     photos = max((row.get("photos", 0) for row in scored), default=0)
     unpainted = [row[metric] for row in scored if row.get("weights") == "photos"]
@@ -284,14 +284,14 @@ def _score_of(run: Run, report: Report | None) -> str:
 
 
 def _warnings(run: Run, report: Report | None, worse: str) -> Iterator[str]:
-    """Yield what else is to be known of the score; what got worse is said first of all."""
+    """Yield the warnings about the score, but the one that the page begins with."""
     if report is None:
         return
     yield from (warning for warning in report.warnings if warning != worse)
     if not run.inputs.held_out:
         yield (
-            "The reference are the paintings that were trained on: a model that copies them "
-            "scores well here."
+            "The reference is the paintings of the training: a model that copies them scores well "
+            "here."
         )
 
 
@@ -310,7 +310,7 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _reference_options(inputs: Inputs) -> str:
-    """Return the options with which `mifid score` gives the report's number again."""
+    """Return the options with which `mifid score` repeats the report's number."""
     options = ["--ref", inputs.held_out or inputs.monets]
     if inputs.held_out:
         options += ["--memorization-ref", inputs.monets]

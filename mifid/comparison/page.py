@@ -1,4 +1,4 @@
-"""The page of a comparison: who leads, whether it is noise, and what the pictures look like."""
+"""The page of a comparison: ranks, differences, and samples of the pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_differences", "plot_scores", "write_page"]
 
 _SHEET = 8  # pictures a submission
-_WIDE = 100  # a ratio of scores that no even scale shows
+_WIDE = 100  # a ratio of scores that a linear scale cannot show
 _LONGEST = 28  # characters of a name beside a plot
 
 
@@ -123,9 +123,9 @@ def _plots(comparison: Comparison) -> Iterator[Plot]:
 
 
 def _spread_if_wide(axes: Axes, sizes: list[float]) -> bool:
-    """Make x logarithmic, but from 0 to the smallest size, if the largest is many times that.
+    """Make x logarithmic, but linear up to the smallest size, if the largest is many times that.
 
-    Copies make scores astronomical: on an even scale all other rows would be one dot.
+    Copies make scores astronomical: on a linear scale all other rows would be one dot.
     """
     positive = [size for size in sizes if size > 0]
     if not positive or max(positive) <= _WIDE * min(positive):
@@ -155,7 +155,7 @@ def _rows_figure(title: str, standings: list[Standing]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.set_yticks(range(len(standings)))
-    # Names may hold what matplotlib would take for formulas.
+    # matplotlib would read some names as formulas.
     names = [shortened(standing.name, _LONGEST) for standing in standings]
     for label, standing in zip(axes.set_yticklabels(names), standings, strict=True):
         label.set_parse_math(False)
@@ -174,7 +174,7 @@ def _sheets(comparison: Comparison) -> Iterator[tuple[str, Gallery]]:
 
 
 def _sheet(comparison: Comparison, label: str, side: Side, given: Any) -> Gallery:
-    """Show some of the pictures that were compared: drawn by the limit, and not left out as bad."""
+    """Show some of the pictures that were compared: within the limit, and not left out as bad."""
     evidence = Evidence({}, {label: given}, value_range=comparison.asked.get("value_range"))
     bad = {name for name, _ in side.bad}
     try:

@@ -1,4 +1,4 @@
-"""What every figure and page shares."""
+"""Figures and HTML pages: what all of them share."""
 
 from __future__ import annotations
 

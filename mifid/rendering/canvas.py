@@ -40,20 +40,20 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Okabe and Ito's colours, which all kinds of colour vision tell apart; line styles say the same
-# once more, for grey prints. https://jfly.uni-koeln.de/color/
+# Okabe and Ito's colours, which all kinds of colour vision distinguish; line styles repeat it for
+# grey prints. https://jfly.uni-koeln.de/color/
 BLUE, VERMILION, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442", "#666666"
 
 _DPI = 150
 
 
 def in_own_style(draw: Callable[P, T]) -> Callable[P, T]:
-    """Draw as if there were no matplotlibrc: one in the current folder may ask for LaTeX."""
+    """Ignore any matplotlibrc: one in the current folder may ask for LaTeX."""
     return style.context("default")(draw)
 
 
 class ShownFigure(Figure):
-    """A figure that notebooks show by itself; pyplot's own need pyplot, which is the user's."""
+    """A figure that notebooks show; pyplot, whose figures they show too, is the user's."""
 
     def _repr_png_(self) -> bytes:
         return _png(self, 80)
@@ -81,7 +81,7 @@ def finish(axes: Axes, *, y: str, title: str = "") -> None:
 def log_if_wide(axes: Axes, values: npt.NDArray[np.floating[Any]], *, ratio: float) -> None:
     """Make y logarithmic, and just fit ``values``, if the largest is ``ratio`` times the smallest.
 
-    Never where one is not positive: hinge losses are negative.
+    Leave it linear where a value is not positive: hinge losses are negative.
     """
     finite = values[np.isfinite(values)]
     if not len(finite) or finite.min() <= 0 or finite.max() < ratio * finite.min():
@@ -97,7 +97,7 @@ def log_if_wide(axes: Axes, values: npt.NDArray[np.floating[Any]], *, ratio: flo
 
 
 def say(axes: Axes, text: str) -> None:
-    """Write into axes that would be empty why they are."""
+    """Write into empty axes why they are empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=GREY, fontsize=12)
     axes.set_xticks([])
     axes.set_yticks([])

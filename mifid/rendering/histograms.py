@@ -1,4 +1,4 @@
-"""Which colours sets of pictures have, side by side."""
+"""Histograms of red, green and blue, set beside set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 _CHANNELS = (("red", VERMILION, "-"), ("green", GREEN, "--"), ("blue", BLUE, "-."))
 
 FIRST = 100
-"""Pictures of a set that are looked at, as in report B."""
+"""Number of pictures of a set that are counted, as in report B."""
 
 
 @in_own_style

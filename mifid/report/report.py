@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMATS",
     "Report",
-    "Side",
     "check_output",
 ]
 
@@ -61,13 +60,13 @@ class Report:
             why.
         bias: what FID would be with infinitely many pictures, and its floor; None where
             ``bias_reason`` says why.
-        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
-        metrics: all other measures that were asked for, by name.
+        warnings: what a reader of the numbers should know; each was also a MifidWarning.
+        metrics: all other metrics that were asked for, by name.
         check: what was found about the submission's form, if it was checked.
-        evidence: what pictures, plots and pages are made of; None: the pictures were a stream.
+        evidence: the features, and access to the pictures; None: the pictures were a stream.
         label: the user's own name for what was scored, such as that of an experiment.
         limit: pictures a side that were taken at most, drawn with the seed; None: all.
-        seed: of everything that was drawn at random.
+        seed: of all random draws.
         date: when it was scored, ISO 8601 with the offset from UTC.
     """
 
@@ -138,7 +137,7 @@ class Report:
             matplotlib.figure.Figure: notebooks show it; ``.savefig(path)`` writes it.
 
         Raises:
-            UnavailableError: it needs pictures or features that are not at hand.
+            UnavailableError: it needs pictures or features that are not available.
             InputError: another kind.
         """
         from mifid.evidence import draw
@@ -206,12 +205,12 @@ class Report:
 
     def __repr__(self) -> str:
         names = ("mifid", "fid", "memorization_distance")
-        told = {name: getattr(self, name) for name in names}
-        told = {name: value for name, value in told.items() if value is not None}
+        values = {name: getattr(self, name) for name in names}
+        values = {name: value for name, value in values.items() if value is not None}
         for measured in self.metrics.values():
-            told |= measured.values
-        told |= {"n_generated": self.n_generated, "n_reference": self.n_reference}
-        return f"Report({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+            values |= measured.values
+        values |= {"n_generated": self.n_generated, "n_reference": self.n_reference}
+        return f"Report({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
     def _repr_html_(self) -> str:
         lines = [*(f"Warning: {warning}" for warning in self.warnings), self.advice]

@@ -1,4 +1,4 @@
-"""A score in words: rows of the table, verdict, reading aid, the command that repeats it."""
+"""A score in words: rows of the table, verdict, reading aid, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mifid.extractors import EXTRACTORS
-from mifid.formatting import number
+from mifid.formatting import number, spelled_out
 from mifid.images import SideRanges
 from mifid.metrics import EPSILON, METRICS, NOT_ASKED, Measured, Metric
 from mifid.rendering import Command
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 HELD_OUT_USE = "for the floor of FID, fld and ct; not the reference of FID"
-"""What held-out pictures are to a score. In training they are the reference of FID."""
+"""The use of held-out pictures in a score. In training they are the reference of FID."""
 
 
 def score_rows(report: Report) -> list[tuple[str, str, str]]:
@@ -81,17 +81,17 @@ def _measure_rows(measured: Measured) -> list[tuple[str, str, str]]:
     for name, value in measured.values.items():
         direction = metric.direction(name)
         if not direction:
-            continue  # spreads and sizes are told beside the value that they belong to
+            continue  # spreads and sizes stand beside the value that they belong to
         spread = measured.values.get(f"{name}_std")
-        told = "" if spread is None else f"; its parts' standard deviation is {spread:.6f}"
+        std = "" if spread is None else f"; its parts' standard deviation is {spread:.6f}"
         if spread is None and f"{name}_std" in metric.absent:
-            told = f"; no standard deviation: {metric.absent[f'{name}_std']}"
-        rows.append((name.replace("_", " "), number(value, 6), f"{direction} is better{told}"))
+            std = f"; no standard deviation: {metric.absent[f'{name}_std']}"
+        rows.append((name.replace("_", " "), number(value, 6), f"{direction} is better{std}"))
     return rows
 
 
 def verdict(report: Report) -> str:
-    """Return what the score says, in a sentence or two; nothing where the numbers say it."""
+    """Return the result in a sentence or two; nothing where the numbers alone are clear."""
     distance, epsilon = report.memorization_distance, report.epsilon
     if report.fid is None:
         return ""
@@ -117,7 +117,7 @@ def verdict(report: Report) -> str:
 
 
 def reading_aid(report: Report) -> tuple[str, ...]:
-    """Return what else the numbers say, a sentence or two each."""
+    """Return how to read the near copies and the interval, a sentence or two each."""
     sentences = []
     if report.evidence and report.memorization_distance is not None and report.n_generated:
         sentences.append(_copies(report, report.evidence.pictures.near_copies))
@@ -138,18 +138,18 @@ def _copies(report: Report, near_copies: int | None) -> str:
         return f"No generated picture is {nearer}."
     verb = "is" if near_copies == 1 else "are"
     counted = (
-        "they are so many, or so near, that it is below, too"
+        "they are so many, or so near, that it is below the threshold, too"
         if report.penalized
         else "a few do not count"
     )
     return (
         f"{near_copies:,} of {report.n_generated:,} generated pictures {verb} {nearer}. The "
-        f"penalty looks at the mean: {counted}. The nearest pairs show what they are."
+        f"penalty depends on the mean distance: {counted}. The nearest pairs show them."
     )
 
 
 def repeating_commands(report: Report) -> tuple[Command, ...]:
-    """Return the command that repeats the score, if paths and names alone tell it."""
+    """Return the command that repeats the score, if paths and names are enough for one."""
     evidence = report.evidence
     if evidence is None:
         return ()
@@ -184,7 +184,9 @@ def command_line(
     epsilon: float,
     asked: Mapping[str, Any],
 ) -> str | None:
-    """Return the command line of a score or comparison; None if paths and names do not tell it.
+    """Return the command line of a score or comparison; None if there is none.
+
+    There is none for arrays and functions, nor for names that a page cannot show as they are.
 
     Args:
         command: ``"score"`` or ``"compare"``.
@@ -212,7 +214,8 @@ def command_line(
         words += ["--extractor", extractor]
     words += _settings(asked)
     words += _ranges(asked.get("value_range"))
-    return " ".join(shlex.quote(str(word)) for word in words)
+    line = shlex.join(map(str, words))
+    return line if line == spelled_out(line) else None
 
 
 def given_paths(given: Any) -> list[str]:
@@ -232,7 +235,7 @@ def _ranges(value_range: SideRanges | None) -> Iterator[str]:
 
 
 def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the options that say what is not the default."""
+    """Yield the options of the settings that differ from their defaults."""
     metrics = ",".join(asked.get("metrics", ("mifid",)))
     if metrics != "mifid":
         yield from ("--metrics", metrics)

@@ -340,7 +340,7 @@ def test_notes_and_refusals(tmp_path):
     assert {"id": "submission"} in page.all("section")
     assert "Not comparable with Kaggle: seeded weights" in page.text
     assert "it copies" in page.text
-    assert "The reference are the paintings that were trained on" in page.text
+    assert "The reference is the paintings of the training" in page.text
     assert "It would be refused by 'a toy'." in page.text
     assert "Nothing was found" not in page.text
 

@@ -199,7 +199,7 @@ def test_all_measures_of_statistics(score):
     found = parsed(score("out.npz", "--ref", "monet.npz", "--metrics", "all", "--json"))
     assert found["fid"] == pytest.approx(parsed(score(*PAIR, "--ci", "0", "--json"))["fid"])
     assert all("omitted" in one for one in found["metrics"].values())
-    assert len(found["metrics"]) == 8
+    assert len(found["metrics"]) >= 8
 
 
 def test_all_measures_of_features_of_an_unknown_network_need_no_weights(score):

@@ -213,7 +213,7 @@ def test_pictures_that_are_gone_are_said(page, pair):
     assert f"{report.fid:,.2f}" in found.text
 
 
-def test_the_check_is_told(page, pair):
+def test_the_check_is_shown(page, pair):
     from dataclasses import replace
 
     report = mifid.score(*pair, extractor=colours, ci=0)
@@ -334,10 +334,11 @@ def test_the_command_holds_all_sides_and_the_rest(tmp_path):
         {"given": {"generated": MADE, "reference": "monet"}},
         {"given": {"generated": "a.zip", "reference": features(4)}},
         {"given": {}},
+        {"given": {"generated": "a\nb.zip", "reference": "monet"}},
         {"extractor": "colours"},
         {"extractor": "unknown"},
     ],
-    ids=["array", "features", "nothing", "function", "unknown"],
+    ids=["array", "features", "nothing", "a line end", "function", "unknown"],
 )
 def test_what_no_command_repeats_has_none(changes, tmp_path):
     assert command(tmp_path, scored(**changes)) is None

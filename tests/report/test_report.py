@@ -11,8 +11,9 @@ import pytest
 from mifid import Report
 from mifid.errors import OutputError, UnavailableError
 from mifid.evidence.evidence import Evidence
+from mifid.inputs import Side
 from mifid.metrics.base import Measured
-from mifid.report.report import Side, check_output
+from mifid.report.report import check_output
 from mifid.statistics.features import Features
 from mifid.uncertainty.bias import estimate_bias
 from mifid.uncertainty.intervals import Interval, Uncertainty
