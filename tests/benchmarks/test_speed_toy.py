@@ -210,7 +210,10 @@ def test_every_peer_has_a_batch_size():
             ["--tools", "torch-fidelity", "--libraries", "blis"],
             "--libraries: unknown: blis. There are: numpy, openvino,",
         ),
-        (["--tools", "torch-fidelity", "--docs", "nowhere/b.md"], "the folder nowhere does not exist"),
+        (
+            ["--tools", "torch-fidelity", "--docs", "nowhere/b.md"],
+            "the folder nowhere does not exist",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_the_work(options, words):
