@@ -35,8 +35,6 @@ def store_counting(given, size, queue):
         open_images(given),
         label="photos",
         data=Data(size=size, fit="exact"),
-        limit=0,
-        select="",
         progress=progress,
         workers=2,
     )

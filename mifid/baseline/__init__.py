@@ -1,6 +1,7 @@
 """The reference trainer: photos and paintings in, a generator and its pictures out.
 
-It imports no metric; whoever trains hands in what scores (:class:`mifid.baseline.run.loop.Scorer`).
+The training loop imports no metric; its caller gives it a scorer
+(:class:`mifid.baseline.run.snapshots.Scorer`).
 """
 
 from __future__ import annotations

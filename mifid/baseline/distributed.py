@@ -1,8 +1,8 @@
-"""One process a GPU, started by torchrun; or this process alone.
+"""Distributed training: one process for each GPU, started by torchrun, or this process alone.
 
-Plain averaging of gradients rather than DistributedDataParallel: a CycleGAN step runs every
-network several times before one backward pass, and changes which weights have gradients between.
-Buffers (batch norm's statistics) stay each process's own; rank 0's are kept.
+Gradients are averaged here rather than by DistributedDataParallel: a CycleGAN step runs every
+network several times before one backward pass, and other weights have gradients each time. Each
+process has its own buffers (batch norm's statistics); those of rank 0 are kept.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _PATIENCE = timedelta(hours=12)  # the others wait while rank 0 scores and gener
 
 
 class PeerError(MifidError):
-    """Another process failed, and tells why: there is nothing more to say here."""
+    """Another process failed and reports why."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's number, and how many there are; ``local`` is its number on this machine."""
+    """This process's number, and the number of all; ``local`` is its number on this machine."""
 
     rank: int = 0
     world: int = 1
@@ -39,11 +39,11 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that writes files and talks."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def place(self, device: torch.device) -> torch.device:
-        """Return the device of this process: of several on GPUs, each has one.
+        """Return the device of this process: each of several processes has its own GPU.
 
         Raises:
             InputError: more processes than GPUs.
@@ -52,8 +52,8 @@ class Processes:
             return device
         if self.local >= torch.cuda.device_count():
             raise InputError(
-                f"process {self.local} has no GPU: there are {torch.cuda.device_count()}",
-                hint="Give torchrun at most as many --nproc-per-node.",
+                f"process {self.local} has no GPU: the machine has {torch.cuda.device_count()}",
+                hint=f"Give torchrun --nproc-per-node {torch.cuda.device_count()} or less.",
             )
         own = torch.device("cuda", self.local)
         torch.cuda.set_device(own)
@@ -82,7 +82,7 @@ class Processes:
     def from_first(self, values: list[float]) -> list[float]:
         """Return rank 0's values on all processes: clocks differ, decisions must not.
 
-        They travel between CPUs, so that no GPU is waited for.
+        They are sent between CPUs, so that no process waits for a GPU.
         """
         if self.world == 1:
             return values
@@ -96,11 +96,11 @@ class Processes:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let a block that fails on one process fail on all, after all have come to its end.
+        """Let a block that fails on one process fail on all, after all have reached its end.
 
-        The first of those that failed raises its error, the others :class:`PeerError`: one
-        message for the user, and nobody waits for a process that has ended. There must be no
-        other exchange of messages within the block, but whole blocks like it.
+        The first process that failed raises its error, the others :class:`PeerError`: the user sees
+        one message, and no process waits for one that has ended. Within the block the processes
+        must not exchange other messages than those of whole blocks like it.
         """
         failure: Exception | None = None
         try:
@@ -128,18 +128,18 @@ ALONE = Processes()
 
 @contextmanager
 def start_processes() -> Iterator[Processes]:
-    """Join the processes that torchrun started; yield which one this is.
+    """Join the processes that torchrun started; yield this process's number.
 
     Raises:
-        InputError: the environment names several processes, but not how to reach them.
+        InputError: the environment names several processes that cannot be reached.
     """
     world = os.environ.get("WORLD_SIZE", "1")
     if world == "1":
         yield ALONE
         return
-    # Its functions have the group of the time of their import as a default. Imported within the
-    # block (by torch's optimisers, at their first step), it would keep the group's threads alive
-    # until Python ends, which they do not always survive: "terminate called", exit code -6.
+    # Its functions keep the group that exists when it is imported. Imported within the block (by
+    # torch's optimisers, at their first step), it would keep the group's threads alive until Python
+    # ends, and they may crash then: "terminate called", exit code -6.
     importlib.import_module("torch.distributed.nn.functional")
     several = torch.cuda.is_available() and dist.is_nccl_available()
     try:
@@ -164,7 +164,7 @@ def _sum(message: Tensor) -> None:
         dist.all_reduce(message)
     except RuntimeError as error:  # gloo's: Connection closed by peer
         raise MifidError(
-            f"process {dist.get_rank()} cannot reach the others any more: {first_line(error)}",
+            f"process {dist.get_rank()} cannot reach the other processes: {first_line(error)}",
             hint="One of them has ended. The last checkpoint is kept: go on with "
             f"{setting('resume', True)}.",
         ) from error

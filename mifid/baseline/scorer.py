@@ -1,4 +1,4 @@
-"""The scorer that the training loop is handed: many scores against the same paintings."""
+"""Scorer of a run: many scores with one extractor against the same paintings."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mifid.progress import Progress, choose
 from mifid.report import Report
 from mifid.scoring import score
 
-__all__ = ["Judge"]
+__all__ = ["ReferenceScorer"]
 
 
-class Judge:
-    """One extractor and one reference.
+class ReferenceScorer:
+    """A scorer with one extractor and one reference.
 
     Args:
-        paintings: what is trained on; memorization is measured against these.
-        held_out: paintings that nobody trains on, the reference of FID; None: ``paintings``.
+        paintings: the training paintings; memorization is measured against these.
+        held_out: paintings that are not trained on, the reference of FID; None: ``paintings``.
         epsilon, extractor, weights, backend, device, workers, skip_bad: as for :func:`mifid.score`.
     """
 
@@ -50,7 +50,7 @@ class Judge:
             extractor, weights=weights, backend=backend, progress=self._progress
         )
         self._given = (paintings, held_out)
-        # Computed once: a loop scores dozens of times.
+        # Computed once, for dozens of scores.
         self._features = tuple(
             None
             if given is None
@@ -67,15 +67,15 @@ class Judge:
 
     @property
     def name(self) -> str:
-        """What two scores must have in common to be compared."""
+        """What must be equal for two scores to be comparable."""
         identity = self._extractor.identity
         fingerprint = (identity.fingerprint or "unknown")[:12]
         return f"{identity.name} {fingerprint}, epsilon {self._epsilon:g}"
 
     def __call__(self, pictures: Iterable[Pixels]) -> dict[str, float | None]:
-        """Score batches (B, H, W, 3) uint8.
+        """Score batches (B, H, W, 3) uint8, without warnings of their number.
 
-        Nothing is said of their number: these scores are for choosing among.
+        These scores are for a choice among snapshots alone.
         """
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", OF_NUMBERS, MifidWarning)
@@ -87,7 +87,7 @@ class Judge:
         }
 
     def report(self, images: str | Path) -> Report:
-        """Score an archive, with everything that the number depends on."""
+        """Return the report of an archive, with all that the score depends on."""
         return self._score(images, self._given, progress=self._progress)
 
     def _score(self, images: Any, sides: tuple[Any, ...], *, progress: Progress | bool) -> Report:

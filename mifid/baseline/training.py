@@ -1,4 +1,4 @@
-"""train_baseline(): from photos and paintings to a scored submission."""
+"""Training: train_baseline() makes a scored submission of photos and paintings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mifid.submission import MONET, Rules
 if TYPE_CHECKING:
     from mifid.baseline.config import Config
     from mifid.baseline.run import Best, Run
-    from mifid.baseline.scorer import Judge
+    from mifid.baseline.scorer import ReferenceScorer
     from mifid.report import Report
     from mifid.submission import Check
 
@@ -29,20 +29,20 @@ __all__ = ["Trained", "train_baseline"]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run left.
+    """The results of a run.
 
     Attributes:
         folder: of the run.
-        step: at which it ended.
-        trained_steps: how many of these this call trained; 0 of a run that was complete before.
-        is_first: whether this is the process that tells of it, if there are several.
-        interrupted: the signal that ended it early; nothing is painted then. None: it is complete.
-        best: the snapshot that was painted with.
+        step: the last step.
+        is_first: whether this is the process that reports the results, if there are several.
+        interrupted: the signal that ended the run early, without a submission; None: none did.
+        trained_steps: number of steps that this call trained; 0 if the run was complete before.
+        best: the snapshot that painted the submission.
         archive: the submission.
-        check: what `mifid check` says of it.
-        report: its score; None if nothing scores.
-        worse: what is to be said first if unpainted photos score better than what was painted;
-            empty: they do not, or nothing was scored.
+        check: of the submission, as by `mifid check`.
+        report: its score; None: nothing was scored.
+        worse: a warning that unpainted photos score better than painted ones; empty: they do not,
+            or nothing was scored.
     """
 
     folder: Path
@@ -85,16 +85,17 @@ def train_baseline(
         photos: folder, zip, tar or TFRecords of photos.
         monets: the same of paintings.
         out: the run's folder, new or empty; everything is written there.
-        held_out: paintings that are not trained on, for honest scores.
+        held_out: paintings that are not trained on, so that copies of paintings do not score well.
         preset: a name of :data:`mifid.baseline.presets.PRESETS`; None: ``"kaggle-5h"``.
         config: instead of a preset, a :class:`~mifid.baseline.config.Config`, or the
             ``config.toml`` of another run.
         settings: changes to it, such as ``"loss.cycle=5"``.
-        resume: go on with the run in ``out``: where it was, or, if a length is given, to that. The
-            pictures may lie elsewhere by now; they must be the same.
-        score: False: no scores; the last snapshot is painted with.
-        epsilon, extractor, weights: as for :func:`mifid.score`; None: what ``config.toml`` says,
-            else 0.1 and ``"inception"``. An extractor of your own is never taken from a file.
+        resume: go on with the run in ``out``, to its end or to another length if one is given. The
+            pictures must be the same; their paths may have changed.
+        score: False: no scores; the last snapshot paints the submission.
+        epsilon, extractor, weights: as for :func:`mifid.score`; None: as in ``config.toml``, else
+            0.1 and ``"inception"``. An extractor of your own is never loaded because a file names
+            it.
         backend, device, workers: as for :func:`mifid.score`; the device also trains.
         skip_bad: go on without pictures that cannot be decoded.
         tensorboard: also write TensorBoard's event files.
@@ -106,23 +107,22 @@ def train_baseline(
 
     Raises:
         MifidError: settings or pictures that cannot be trained with, found before the first step;
-            a diverged run. Of several processes one tells, the others raise
+            a diverged run. Of several processes one raises it, the others
             :class:`~mifid.baseline.distributed.PeerError`.
     """
     started = time.monotonic()
-    # Imported here, like torch everywhere: naming the function costs nothing.
+    # Imported here, like torch everywhere: importing this module takes no time.
     from mifid.baseline.distributed import start_processes
     from mifid.baseline.run import Run, check_prepared
     from mifid.extractors import choose_device
 
-    shown = choose(progress)
-    with ExitStack() as stack:
-        stack.enter_context(recorded_warnings())  # each snapshot's score would say the same again
-        processes = stack.enter_context(start_processes())
-        if not processes.is_first:
-            shown = choose(False)
+    # Each snapshot's score would give the same warnings again.
+    with recorded_warnings(), start_processes() as processes, ExitStack() as stack:
+        shown = choose(progress if processes.is_first else False)
+        if not processes.is_first:  # the first process warns
             stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore", MifidWarning)  # the first process warns
+            warnings.simplefilter("ignore", MifidWarning)
+        named = extractor if extractor is None or isinstance(extractor, str) else CODE
         with processes.together():
             inputs, chosen = choose_config(
                 photos=photos,
@@ -133,63 +133,41 @@ def train_baseline(
                 config=config,
                 settings=settings,
                 resume=resume,
-                extractor=_name_of(extractor) if score else NO_SCORES,
+                extractor=named if score else NO_SCORES,
                 weights=weights,
                 epsilon=epsilon,
             )
             place = processes.place(choose_device(device))
-        run = stack.enter_context(
-            Run.open(
-                Path(out),
-                inputs,
-                chosen,
-                resume=resume,
-                device=place,
-                processes=processes,
-                workers=workers,
-                skip_bad=skip_bad,
-                rules=rules,
-                progress=shown,
-            )
+        opening = Run.open(
+            Path(out),
+            inputs,
+            chosen,
+            resume=resume,
+            device=place,
+            processes=processes,
+            workers=workers,
+            skip_bad=skip_bad,
+            rules=rules,
+            progress=shown,
         )
-        judge, note = None, ""
+        run, scorer, note = stack.enter_context(opening), None, ""
         with processes.together():
-            if not resume:  # else what is trained already is painted with in any case
+            if not resume:  # what is trained already paints a submission in any case
                 check_prepared(chosen, preset=inputs.preset, elapsed=time.monotonic() - started)
             _warn_of_number(run)
             if processes.is_first and inputs.extractor != NO_SCORES:
                 note = _held_out_note(run, workers)
-                judge = _judge(
-                    run,
-                    epsilon=inputs.epsilon,
-                    extractor=extractor or inputs.extractor,
-                    weights=inputs.weights or None,
-                    backend=backend,
-                    device=str(place),
-                    workers=workers,
-                    skip_bad=skip_bad,
-                    progress=shown,
-                )
-        interrupted = run.train(scorer=judge, started=started, tensorboard=tensorboard)
-        trained = Trained(
-            run.folder,
-            run.step,
-            processes.is_first,
-            interrupted,
-            trained_steps=run.trained_steps,
-            best=run.best,
-        )
-        if interrupted is not None or not processes.is_first:
+                scorer = _scorer(run, extractor, backend=backend, workers=workers, skip=skip_bad)
+        interrupted = run.train(scorer=scorer, started=started, tensorboard=tensorboard)
+        first, steps = processes.is_first, run.trained_steps
+        trained = Trained(run.folder, run.step, first, interrupted, steps, run.best)
+        if interrupted is not None or not first:
             return trained
-        return _hand_in(run, trained, judge, workers=workers, note=note)
-
-
-def _name_of(extractor: str | Callable[..., Any] | Extractor | None) -> str | None:
-    return extractor if extractor is None or isinstance(extractor, str) else CODE
+        return _submit(run, trained, scorer, workers=workers, note=note)
 
 
 def _warn_of_number(run: Run) -> None:
-    """Tell now what the check would tell at the end."""
+    """Warn now of a number of pictures that the check would refuse at the end."""
     number, rules = len(run.source), run.rules
     if not rules.at_least <= number <= rules.at_most:
         warn(
@@ -200,7 +178,7 @@ def _warn_of_number(run: Run) -> None:
 
 
 def _held_out_note(run: Run, workers: int | None) -> str:
-    """Warn of what keeps scores from being honest; return what the page does not know of it.
+    """Warn if copies of paintings would score well; return a note for the page.
 
     Raises:
         InputError: all held-out paintings are trained on.
@@ -209,8 +187,8 @@ def _held_out_note(run: Run, workers: int | None) -> str:
 
     if not run.inputs.held_out:
         warn(
-            "scores are computed against the paintings that are trained on, which rewards copying "
-            f"them; give other paintings as {setting('held_out')} if you have some",
+            "the reference of the scores are the paintings that are trained on, so copies of them "
+            f"score well; give other paintings as {setting('held_out')} if you have some",
             stacklevel=3,
         )
         return ""
@@ -224,21 +202,39 @@ def _held_out_note(run: Run, workers: int | None) -> str:
     return note
 
 
-def _judge(run: Run, **settings: Any) -> Judge:
-    from mifid.baseline.scorer import Judge
+def _scorer(
+    run: Run,
+    extractor: str | Callable[..., Any] | Extractor | None,
+    *,
+    backend: str,
+    workers: int | None,
+    skip: bool,
+) -> ReferenceScorer:
+    from mifid.baseline.scorer import ReferenceScorer
 
-    return Judge(run.inputs.monets, held_out=run.inputs.held_out or None, **settings)
+    return ReferenceScorer(
+        run.inputs.monets,
+        held_out=run.inputs.held_out or None,
+        epsilon=run.inputs.epsilon,
+        extractor=extractor or run.inputs.extractor,
+        weights=run.inputs.weights or None,
+        backend=backend,
+        device=str(run.device),
+        workers=workers,
+        skip_bad=skip,
+        progress=run.progress,
+    )
 
 
-def _hand_in(
+def _submit(
     run: Run,
     trained: Trained,
-    judge: Judge | None,
+    scorer: ReferenceScorer | None,
     *,
     workers: int | None,
     note: str,
 ) -> Trained:
-    """Paint the photos with the best snapshot, check and score the archive, and tell of it all."""
+    """Paint the photos with the best snapshot; check, score and describe the archive."""
     from mifid.baseline.generation import generate
     from mifid.baseline.page import show_run
 
@@ -250,12 +246,12 @@ def _hand_in(
         device=str(run.device),
         workers=workers,
         rules=run.rules,
-        force=True,  # what a run has painted before it went on is its own
+        force=True,  # an archive in the run's folder is its own
         progress=run.progress,
     )
     if note:
         painted = replace(painted, notes=(*painted.notes, note))
-    report = judge.report(archive) if judge is not None else None
+    report = scorer.report(archive) if scorer is not None else None
     worse = _made_worse(run)
     if report is not None:
         if worse:
@@ -266,7 +262,7 @@ def _hand_in(
 
 
 def _made_worse(run: Run) -> str:
-    """Say so, with the numbers, if the photos score better unpainted than painted; else nothing."""
+    """Return a warning if the photos score better unpainted than painted; empty: they do not."""
     from mifid.baseline.figures import WEIGHTS
     from mifid.baseline.run import read_metrics
 
@@ -281,7 +277,7 @@ def _made_worse(run: Run) -> str:
         return ""
     return (
         f"training made things worse: the best snapshot ({WEIGHTS[run.best.weights]}, step "
-        f"{run.best.step:,}) has {metric} {painted:.4g}, the same photos as they are, unpainted, "
-        f"have {unpainted[0]:.4g}; lower is better. Train longer, or with another preset, before "
-        "you hand in"
+        f"{run.best.step:,}) has {metric} {painted:.4g}, the same photos unpainted have "
+        f"{unpainted[0]:.4g}; lower is better. Train longer, or with another preset, before you "
+        "submit"
     )

@@ -55,21 +55,21 @@ def test_what_fits_passes(assignments):
         (
             ("schedule.name=stepped", "until=0.5"),
             "schedule.factors has 1 values and schedule.until has 1; expected 2 factors",
-            "Each part of the run has a factor",
+            "each part of the run",
         ),
         (
             ("schedule.name=stepped", "until=0.5,0.5", "factors=1,2,3"),
-            "schedule.until is [0.5, 0.5]; expected rising parts of the run between 0 and 1",
+            "schedule.until is [0.5, 0.5]; expected rising numbers between 0 and 1",
             "For 10 of 30 epochs",
         ),
         (
             ("schedule.name=stepped", "until=0", "factors=1,2"),
-            "rising parts of the run",
+            "rising numbers",
             "",
         ),
         (
             ("schedule.name=stepped", "until=1", "factors=1,2"),
-            "rising parts of the run",
+            "rising numbers",
             "",
         ),
         (("optimiser.rate=0",), "optimiser.rate is 0", "0.0002"),

@@ -44,7 +44,7 @@ def train(pictures, out, config=CONFIG, **options):
 
 def leave_out_pictures(patch):
     """Paint and plot nothing: it is not what is tested."""
-    patch(training_module, "_hand_in", lambda _run, trained, *_, **__: trained)
+    patch(training_module, "_submit", lambda _run, trained, *_, **__: trained)
     patch(snapshots_module, "plot_losses", lambda *_, **__: None)
     patch(snapshots_module, "plot_scores", lambda *_, **__: None)
 

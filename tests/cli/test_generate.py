@@ -119,8 +119,8 @@ def test_another_size_is_warned_of(run, folder):
     saved(folder / "best.safetensors", config(size=32, fit="stretch"))
     result = run(*BASIC)
     assert result.exit_code == 0
-    assert "Warning: the generator paints 32 x 32 pixels" in result.stderr
-    assert json.loads(run(*BASIC, "--json").stdout)["notes"][0].startswith("the generator paints")
+    assert "Warning: the generator makes pictures of 32 x 32 pixels" in result.stderr
+    assert json.loads(run(*BASIC, "--json").stdout)["notes"][0].startswith("the generator makes")
 
 
 def test_what_is_wrong_with_a_path_comes_without_warnings(failure, folder):
@@ -157,7 +157,7 @@ def test_ctrl_c_says_how_to_go_on_and_it_does(run, monkeypatch):
         (["--checkpoint", "photos/0.png"], "photos/0.png cannot be read as safetensors"),
         (["-o", "no/images.zip"], "mkdir -p no"),
         (["-o", "images.png"], "cannot write images.png: its ending is not one of .zip"),
-        (["--checkpoint", "photos"], "photos is a folder, and there is no best.safetensors in it"),
+        (["--checkpoint", "photos"], "photos is a folder without best.safetensors"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pictures to train on."""
+"""Training pictures, and a run's random numbers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.baseline.data.augment import to_pixels as to_pixels
     from mifid.baseline.data.augment import to_tensor as to_tensor
-    from mifid.baseline.data.batches import Bank as Bank
     from mifid.baseline.data.batches import Feed as Feed
+    from mifid.baseline.data.batches import PictureSet as PictureSet
     from mifid.baseline.data.batches import hold_back as hold_back
     from mifid.baseline.data.photos import Photos as Photos
     from mifid.baseline.data.photos import paintable as paintable
@@ -26,7 +26,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "augment": ["to_pixels", "to_tensor"],
-        "batches": ["Bank", "Feed", "hold_back"],
+        "batches": ["Feed", "PictureSet", "hold_back"],
         "photos": ["Photos", "paintable"],
         "random_numbers": ["Draws"],
         "selection": ["overlap", "sha256_of"],

@@ -1,4 +1,4 @@
-"""Augmentation: resize and crop, mirror, quarter turns; tensors from pixels and back."""
+"""Augmentation: resize and crop, mirror, quarter turns; conversion of pixels and tensors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = [
 
 
 def to_tensor(pixels: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in -1..1."""
+    """Convert (B, H, W, 3) uint8 to (B, 3, H, W) float32 in -1..1."""
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def to_pixels(pictures: Tensor) -> Pixels:
-    """(B, 3, H, W) in -1..1 -> (B, H, W, 3) uint8 on the host, rounded to the nearest."""
+    """Convert (B, 3, H, W) in -1..1 to (B, H, W, 3) uint8 on the host, rounded to the nearest."""
     levels = ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
@@ -35,7 +35,7 @@ _DRAWN = 5  # numbers a picture: side, top, left, turn, mirror
 
 
 class _Moves(NamedTuple):
-    """What is done to each of B pictures, in this order. All (B,).
+    """Changes of each of B pictures, in the order in which they are made. All (B,).
 
     Attributes:
         transposed, upside_down, mirrored: bool; together all quarter turns and mirrorings.
@@ -60,9 +60,9 @@ class Augmenter:
     Args:
         config: settings.
         enabled: whether this side is augmented at all.
-        pictures: how many there are.
+        pictures: their number.
         size: pixels a side.
-        seed: of the variants, where these are drawn once (``config.static``).
+        seed: of the variants, if these are drawn once (``config.static``).
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Augmenter:
             self._fixed = torch.rand(len(self), _DRAWN, generator=generator)
 
     def __len__(self) -> int:
-        """How many pictures there are to train on: all variants, where they are drawn once."""
+        """Return the number of pictures to train on: all variants, if they are drawn once."""
         return self._pictures * self._variants
 
     def picture_of(self, indices: Tensor) -> Tensor:
-        """Return which picture each variant is made of, int64."""
+        """Return the index of the picture that each variant is made of, int64."""
         return indices // self._variants
 
     def __call__(self, pixels: Tensor, indices: Tensor, draws: Draws) -> Tensor:
@@ -94,7 +94,7 @@ class Augmenter:
         Args:
             pixels: (B, S, S, 3) uint8, those that ``picture_of(indices)`` names.
             indices: (B,) int64 on the CPU, ``0 <= i < len(self)``.
-            draws: not touched where variants are drawn once, or nothing is to be done.
+            draws: not used if variants are drawn once, or if nothing is changed.
 
         Returns:
             Tensor: (B, 3, S, S) float32 in -1..1 on the device of ``pixels``.
@@ -111,9 +111,8 @@ class Augmenter:
 
     def _moves(self, drawn: Tensor, device: torch.device) -> _Moves:
         """Turn numbers (B, 5) in 0..1 into moves; on the CPU, for one copy to the device."""
-        config, smallest = self._config, self._largest
-        if config.vary:
-            smallest = self._size
+        config = self._config
+        smallest = self._size if config.vary else self._largest
         side = smallest + (drawn[:, 0] * (self._largest - smallest + 1)).floor()
         top, left = ((drawn[:, i] * (side - self._size + 1)).floor() for i in (1, 2))
         turn = (drawn[:, 3] * 4).floor() if config.turns else torch.zeros(len(drawn))
@@ -137,10 +136,10 @@ def _oriented(pixels: Tensor, moves: _Moves) -> Tensor:
 
 
 def _cut_out(pictures: Tensor, moves: _Moves) -> Tensor:
-    """Enlarge (B, 3, S, S) to ``side`` and cut S x S out: one look-up, nothing in between."""
+    """Enlarge (B, 3, S, S) to ``side`` and cut S x S out, in one interpolation."""
     batch, _, size, _ = pictures.shape
     centres = torch.arange(size, device=pictures.device) + 0.5
-    # grid_sample's -1..1 go from edge to edge of the picture, however large it is shown.
+    # -1..1 of grid_sample are the edges of the picture, whatever its enlarged size.
     down, across = (
         (start[:, None] + centres) * (2 / moves.side[:, None]) - 1
         for start in (moves.top, moves.left)
@@ -152,7 +151,7 @@ def _cut_out(pictures: Tensor, moves: _Moves) -> Tensor:
         ],
         dim=-1,
     )
-    # At most half a pixel is looked up beyond the edge: reflecting and repeating are the same.
+    # At most half a pixel beyond the edge is read: reflecting and repeating are the same.
     return F.grid_sample(
         pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )

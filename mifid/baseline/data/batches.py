@@ -1,4 +1,4 @@
-"""Each step's photos and paintings, on the device."""
+"""Batches of photos and paintings for each step, on the device."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from mifid.baseline.distributed import Processes
 from mifid.images import Pixels
 
 __all__ = [
-    "Bank",
     "Feed",
+    "PictureSet",
     "Shuffle",
     "hold_back",
 ]
 
 _SHARE = 0.5
-"""At most this part of a GPU's free memory goes to pictures; the competition's are 1.4 GB."""
+"""Largest part of a GPU's free memory that pictures take; the competition's are 1.4 GB."""
 
 
-class Bank:
-    """Pictures of one size, to be taken by index.
+class PictureSet:
+    """Pictures of one size, read by index, in a GPU's memory if they fit.
 
     Args:
         pixels: (N, S, S, 3) uint8, usually memory-mapped.
-        kept: indices into ``pixels`` of those to be used.
-        device: where they are wanted.
+        kept: indices into ``pixels`` of the pictures to use.
+        device: that the pictures are copied to.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Bank:
         for start in range(0, len(self), size):
             yield self.take(np.arange(start, min(start + size, len(self))))
 
-    def spread(self, number: int) -> Bank:
+    def spread(self, number: int) -> PictureSet:
         """Return ``number`` of the pictures, evenly over all of them."""
         if number >= len(self):
             return self
         chosen = np.arange(number) * len(self) // max(number, 1)
-        return Bank(self._pixels, self._kept[chosen], self._device)
+        return PictureSet(self._pixels, self._kept[chosen], self._device)
 
     def _fits(self) -> bool:
         free, _ = torch.cuda.mem_get_info(self._device)
@@ -76,10 +76,10 @@ class Bank:
 
 
 class Shuffle:
-    """An endless series of indices: every one once an epoch, each epoch in a new order.
+    """An endless series of indices: each index once an epoch, each epoch in a new order.
 
-    Photos and paintings have one each. Zipping the two sides instead would show a model only as
-    many photos as there are paintings.
+    Photos and paintings have one each. Zipping the two sides instead would use only as many photos
+    as there are paintings.
 
     Args:
         count: indices are ``0 <= i < count``.
@@ -111,11 +111,11 @@ class Shuffle:
         return self._order
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` goes on from: orders follow from the seed."""
+        """Return the state that :meth:`load_state_dict` restores; orders follow from the seed."""
         return {"taken": self.taken}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore a state of :meth:`state_dict`."""
         self.taken = state["taken"]
 
 
@@ -131,20 +131,26 @@ class Feed:
     """An endless series of batches. Each process gets its part of every batch.
 
     Args:
-        photos, paintings: what is trained on.
-        draws: of the augmentation.
+        photos, paintings: the training pictures.
+        draws: random numbers of the augmentation.
     """
 
     def __init__(
-        self, config: Config, *, photos: Bank, paintings: Bank, draws: Draws, processes: Processes
+        self,
+        config: Config,
+        *,
+        photos: PictureSet,
+        paintings: PictureSet,
+        draws: Draws,
+        processes: Processes,
     ) -> None:
         self._batch = config.training.batch
         self._draws = draws
         self._processes = processes
         seed = config.training.seed * 100
         self._sides = {
-            label: _Side(config, label, bank, seed + 10 * number)
-            for number, (label, bank) in enumerate(
+            label: _Side(config, label, pictures, seed + 10 * number)
+            for number, (label, pictures) in enumerate(
                 (("photos", photos), ("paintings", paintings)), 1
             )
         }
@@ -155,22 +161,22 @@ class Feed:
         return photos, paintings
 
     def variants(self, side: str) -> int:
-        """Return how many different pictures a side has: more than there are, if augmented once."""
+        """Return the number of different pictures of a side: all variants, if drawn once."""
         return self._sides[side].shuffle.count
 
     def sheet(self, side: str, *, pictures: int, variants: int) -> list[tuple[Tensor, Tensor]]:
-        """Return the first pictures and what augmentation makes of them, for the eye.
+        """Return the first pictures and some augmented variants of each, to look at.
 
-        The draws come from a seed of their own: looking changes nothing.
+        They have random numbers of their own, so that training stays the same.
 
         Returns:
             list: (original (S, S, 3) uint8, variants (V, 3, S, S) float32 in -1..1) a picture.
         """
         chosen, draws = self._sides[side], Draws(0)
-        each = len(chosen.augmenter) // len(chosen.bank)
+        each = len(chosen.augmenter) // len(chosen.pictures)
         rows = []
-        for picture in range(min(pictures, len(chosen.bank))):
-            originals = chosen.bank.take(np.full(variants, picture))
+        for picture in range(min(pictures, len(chosen.pictures))):
+            originals = chosen.pictures.take(np.full(variants, picture))
             shown = picture * each + torch.arange(variants) % each
             rows.append((originals[0], chosen.augmenter(originals, shown, draws)))
         return rows
@@ -178,26 +184,26 @@ class Feed:
     def _take(self, side: _Side) -> Tensor:
         everyone = side.shuffle.take(self._batch)
         mine = torch.from_numpy(everyone[self._processes.rank :: self._processes.world])
-        pictures = side.bank.take(side.augmenter.picture_of(mine).numpy())
+        pictures = side.pictures.take(side.augmenter.picture_of(mine).numpy())
         return side.augmenter(pictures, mine, self._draws)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where each shuffle is."""
+        """Return the position of each shuffle."""
         return {label: side.shuffle.state_dict() for label, side in self._sides.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore a state of :meth:`state_dict`."""
         for label, side in self._sides.items():
             side.shuffle.load_state_dict(state[label])
 
 
 class _Side:
-    def __init__(self, config: Config, label: str, bank: Bank, seed: int) -> None:
-        self.bank = bank
+    def __init__(self, config: Config, label: str, pictures: PictureSet, seed: int) -> None:
+        self.pictures = pictures
         self.augmenter = Augmenter(
             config.augment,
             enabled=config.augment.sides in ("both", label),
-            pictures=len(bank),
+            pictures=len(pictures),
             size=config.data.size,
             seed=seed,
         )

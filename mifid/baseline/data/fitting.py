@@ -1,4 +1,4 @@
-"""Pictures of any size, brought to the size that is trained at."""
+"""Fit of pictures of any size to the size of training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fit_picture(pixels: Pixels, *, size: int, fit: str, name: str) -> Pixels:
         name: for messages.
 
     Raises:
-        PictureError: another size, with ``exact``; a side less than a quarter of ``size``.
+        PictureError: another size, with ``exact``; a side of less than a quarter of ``size``.
     """
     height, width = pixels.shape[:2]
     if (height, width) == (size, size):
@@ -38,8 +38,8 @@ def fit_picture(pixels: Pixels, *, size: int, fit: str, name: str) -> Pixels:
         )
     if min(height, width) < size / 4:
         raise PictureError(
-            f"'{name}' is tiny: {width} x {height} pixels; at least {-(-size // 4)} a side are "
-            f"needed for {size} x {size}",
+            f"'{name}' is tiny: {width} x {height} pixels; expected at least {-(-size // 4)} a "
+            f"side for a size of {size} x {size}",
             hint="Remove it, give a larger one, or train at a smaller size: "
             f"{setting('data.size', 'N')} (now {size}).",
         )
@@ -53,8 +53,8 @@ def fit_picture(pixels: Pixels, *, size: int, fit: str, name: str) -> Pixels:
 class FittedSource(Source):
     """A source's pictures, brought to one size in the threads that decode them.
 
-    ``others`` collects (name, (width, height)) of those that ``exact`` refuses. They are counted,
-    not kept, so that a folder of huge photos by mistake fills no memory.
+    ``others`` collects (name, (width, height)) of those that ``exact`` refuses. Their pixels are
+    not kept, so that a folder of huge photos, given by mistake, does not fill the memory.
     """
 
     def __init__(self, source: Source, *, size: int, fit: str) -> None:
@@ -64,10 +64,10 @@ class FittedSource(Source):
         self.others: list[tuple[str, tuple[int, int]]] = []
 
     def read(self, index: int) -> Decoded:
-        """Return a picture (size, size, 3), black in place of one that is only counted.
+        """Return a picture (size, size, 3), a black one instead of one that ``exact`` refuses.
 
         Raises:
-            PictureError: one that cannot be decoded, or is tiny.
+            PictureError: the picture cannot be decoded, or is tiny.
         """
         content, name = self._source.read(index), self.names[index]
         decoded = decode(content, name) if isinstance(content, bytes) else content
@@ -79,7 +79,7 @@ class FittedSource(Source):
         return Decoded(pixels, decoded.mode)
 
     def refusal(self, label: str, *, met: int) -> InputError:
-        """Return the error that counts ``others`` among ``met`` pictures, with the ways out."""
+        """Return the error that counts ``others`` among ``met`` pictures, with the remedies."""
         counts = Counter(size for _, size in self.others)
         examples = {size: name for name, size in sorted(self.others, reverse=True)}
         shown = ", ".join(

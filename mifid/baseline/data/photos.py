@@ -1,12 +1,11 @@
-"""The photos to paint: opened, looked at before the long job, loaded at the generator's size."""
+"""Photos to paint: opened, checked before the long job, loaded at the generator's size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, TypeVar
 
 from mifid.baseline.config import Data
 from mifid.baseline.data.fitting import fit_picture
@@ -18,9 +17,11 @@ from mifid.submission import Rules, entry_names
 
 __all__ = ["Photos", "paintable"]
 
+T = TypeVar("T")
+
 
 class Photos:
-    """Photos as a generator takes them. What it opens itself, it closes at the block's end.
+    """Photos as a generator takes them.
 
     Args:
         given: whatever :func:`mifid.images.open_images` opens, but a stream.
@@ -28,7 +29,7 @@ class Photos:
         limit: take only so many, the first by name; None: all.
 
     Attributes:
-        names: one a photo.
+        names: one for each photo.
 
     Raises:
         InputError: no photos, or a stream.
@@ -39,7 +40,8 @@ class Photos:
             source = open_images(given)
         if not isinstance(source, Source):
             raise InputError(
-                f"photos are given as {source.description}; expected a set that can be read twice",
+                f"photos are given as {source.description}; expected pictures that can "
+                "be read twice",
                 hint="Give a path, an array (N, H, W, 3), a tensor or PIL images.",
             )
         self._source = source
@@ -47,15 +49,8 @@ class Photos:
         self._close = source is not given
         self.names: Sequence[str] = source.names[:limit]
 
-    def __enter__(self) -> Photos:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the photos, if they were opened here."""
         if self._close:
             self._source.close()
 
@@ -68,26 +63,24 @@ class Photos:
         return self._fitted(index, self._read(index))
 
     def examine(self, *, workers: int, progress: Progress) -> list[str]:
-        """Load every photo once, so that what is wrong with one is told before the long job.
+        """Load every photo once, so that a fault of one is reported before the long job.
 
         Returns:
-            One SHA-256 a photo, of its content.
+            For each photo the SHA-256 of its content.
 
         Raises:
             PictureError: as :meth:`load`.
         """
-        found = []
-        with (
-            progress.task("check photos", len(self.names), "photo") as task,
-            ThreadPoolExecutor(workers) as pool,
-        ):
-            for content in pool.map(self._examine, range(len(self.names))):
-                found.append(content)
-                task.advance()
-        return found
+
+        def examined(index: int) -> str:
+            content = self._read(index)
+            self._fitted(index, content)
+            return digest(content).hex()
+
+        return list(self._over(examined, workers, progress))
 
     def damaged(self, *, workers: int, progress: Progress) -> dict[int, PictureError]:
-        """Load every photo once; return what is wrong with those that :meth:`load` refuses."""
+        """Load every photo once; return the errors of those that :meth:`load` refuses."""
 
         def problem(index: int) -> PictureError | None:
             try:
@@ -96,21 +89,18 @@ class Photos:
                 return error
             return None
 
-        found = {}
+        errors = enumerate(self._over(problem, workers, progress))
+        return {index: error for index, error in errors if error is not None}
+
+    def _over(self, look: Callable[[int], T], workers: int, progress: Progress) -> Iterator[T]:
+        """Yield what ``look`` returns for every photo, in order."""
         with (
             progress.task("check photos", len(self.names), "photo") as task,
             ThreadPoolExecutor(workers) as pool,
         ):
-            for index, error in enumerate(pool.map(problem, range(len(self.names)))):
+            for found in pool.map(look, range(len(self.names))):
                 task.advance()
-                if error is not None:
-                    found[index] = error
-        return found
-
-    def _examine(self, index: int) -> str:
-        content = self._read(index)
-        self._fitted(index, content)
-        return digest(content).hex()
+                yield found
 
     def _read(self, index: int) -> bytes | Decoded:
         with self._blamed():
@@ -118,7 +108,7 @@ class Photos:
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
-        """Name what holds the photo, and how to mend it: whoever paints leaves none out."""
+        """Add to an error where the photo is, and that no photo can be left out."""
         try:
             yield
         except PictureError as error:
@@ -134,10 +124,10 @@ class Photos:
         try:
             return fit_picture(decoded.pixels, size=size, fit=fit, name=name)
         except PictureError as error:
-            # Its own hint names settings of training, which nobody can change any more.
+            # Its own hint names settings of training, which cannot be changed any more.
             hint = "Remove it, or give a larger one."
             if fit == "exact":
-                hint = f"The generator was trained on pictures of just this size; resize to {size}."
+                hint = f"The generator was trained on pictures of {size} x {size} only; resize it."
             raise PictureError(f"{self._source.description}: {error.message}", hint=hint) from error
 
 
@@ -151,20 +141,20 @@ def paintable(
     workers: int,
     progress: Progress,
 ) -> Source:
-    """Return the photos that a submission will be made of, each of which was loaded once.
+    """Return the photos that a submission will be made of, after loading each of them once.
 
     Args:
         source: all photos.
         data: their size, and how others are brought to it.
         limit: the first so many by name; 0: all.
         skip_bad: leave out those that cannot be loaded, with a warning.
-        rules: of the competition, which says what the pictures are called.
+        rules: of the competition, which name the pictures.
 
     Raises:
         InputError: two photos would have one name in the submission; too few are left.
-        PictureError: one cannot be loaded.
+        PictureError: a photo cannot be loaded.
     """
-    with Photos(source, data=data, limit=limit or None) as given:
+    with closing(Photos(source, data=data, limit=limit or None)) as given:
         entry_names(given.names, rules=rules)
         damaged = given.damaged(workers=workers, progress=progress)
         if damaged and not skip_bad:
@@ -173,12 +163,12 @@ def paintable(
     if len(kept) < 2:
         raise InputError(
             f"{source.description}: {len(kept)} photos are left to paint; expected 2 or more",
-            hint="A submission of fewer has no FID.",
+            hint="FID needs at least two pictures.",
         )
     if damaged:
         first = next(iter(damaged.values()))
         warn(
             f"{len(damaged):,} photos cannot be painted and will be missing in "
-            f"{rules.file_name}; the first: {first.message}"
+            f"{rules.file_name}; the first of them: {first.message}"
         )
     return Subset(source, kept)

@@ -1,4 +1,4 @@
-"""Lists of pictures to train on, and held-out pictures, which must not be among them."""
+"""Lists of training pictures, and held-out pictures, which must not be among them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _BYTES = 1 << 26  # a million long names; /dev/zero never ends
 def select(names: Sequence[str], *, file: str, setting: str) -> list[int]:
     """Return the indices of the pictures that a file names, in the order of ``names``.
 
-    A line is a picture's name, or it without its folder or its ending too; what fits more exactly
-    goes first. Blank lines and lines that begin with ``#`` are passed over.
+    A line is a picture's name, with or without its folder, with or without its ending; the more
+    exact fit counts. Blank lines and lines that begin with ``#`` are ignored.
 
     Args:
         names: of all pictures.
         file: path of a UTF-8 text.
-        setting: where the path was given, for messages (``"data.select_photos"``).
+        setting: that the path was given as, for messages (``"data.select_photos"``).
 
     Raises:
-        InputError: the file cannot be read; a name that fits no picture, or several.
+        InputError: the file cannot be read; a name fits no picture, or several.
     """
-    tables = [(form, _table(names, form)) for form in (_whole, _without_folder, _stem)]
+    tables = [(form, _table(names, form)) for form in (str, _without_folder, _stem)]
     chosen: set[int] = set()
     unknown: list[tuple[int, str]] = []
     for line, entry in _entries(file, setting):
@@ -45,7 +45,7 @@ def select(names: Sequence[str], *, file: str, setting: str) -> list[int]:
             raise InputError(
                 f"{setting}: '{entry}' (line {line} of {file}) fits {len(found)} pictures: "
                 f"{fitting}{', ...' if len(found) > _EXAMPLES else ''}",
-                hint="Give its whole name, folder and ending included.",
+                hint="Give the picture's whole name, with its folder and ending.",
             )
         if found:
             chosen.add(found[0])
@@ -57,8 +57,8 @@ def select(names: Sequence[str], *, file: str, setting: str) -> list[int]:
 
 
 def _entries(file: str, setting: str) -> list[tuple[int, str]]:
-    """Return (line number, name)."""
-    hint = "Expected a text in UTF-8 that names a picture on each line."
+    """Return (line number, name) of each line that has a name."""
+    hint = "Expected a text in UTF-8 that names one picture on each line."
     try:
         with Path(file).expanduser().open("rb") as opened:
             content = opened.read(_BYTES + 1)
@@ -68,7 +68,7 @@ def _entries(file: str, setting: str) -> list[tuple[int, str]]:
             f"{setting}: cannot read {file}: {error.strerror or error}", hint=hint
         ) from error
     except ValueError as error:
-        raise InputError(f"{setting}: {file} is no text in UTF-8", hint=hint) from error
+        raise InputError(f"{setting}: {file} is not a text in UTF-8", hint=hint) from error
     if len(content) > _BYTES:
         raise InputError(f"{setting}: {file} is longer than {_BYTES:,} bytes", hint=hint)
     lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
@@ -80,10 +80,6 @@ def _table(names: Sequence[str], form: Callable[[str], str]) -> dict[str, list[i
     for index, name in enumerate(names):
         table[form(name)].append(index)
     return dict(table)
-
-
-def _whole(name: str) -> str:
-    return name
 
 
 def _without_folder(name: str) -> str:
@@ -110,9 +106,11 @@ def _unknown(
         for match in difflib.get_close_matches(_stem(entry), stems, n=1)
     ]
     return InputError(
-        f"{where} names {len(unknown):,} that are none of the {len(names):,} pictures: "
+        f"{where} has {len(unknown):,} names that none of the {len(names):,} pictures has: "
         f"{shown}{more}",
-        hint=f"Did you mean {', '.join(near)}?" if near else f"They are called '{names[0]}', ...",
+        hint=f"Did you mean {', '.join(near)}?"
+        if near
+        else f"The pictures' names are '{names[0]}', ...",
     )
 
 
@@ -122,14 +120,14 @@ _BATCH = 64
 def overlap(
     held_out: Source, paintings: Source, *, trained_on: Collection[str], workers: int | None
 ) -> str:
-    """Return what is to be warned of: that some held-out pictures are trained on; empty: none are.
+    """Return a warning if some held-out pictures are trained on; empty: none are.
 
-    Pixels are compared, so that a copy is found in whatever file, archive or lossless format it
-    lies. What cannot be decoded is passed over: whoever scores with it tells.
+    Pixels are compared, so that a copy is found in any file, archive or lossless format. Pictures
+    that cannot be decoded are left out here, and reported when they are scored with.
 
     Args:
-        held_out: what is scored against.
-        paintings: all that was given to train on.
+        held_out: the reference of the scores.
+        paintings: all paintings that were given to train on.
         trained_on: names of those that are trained on.
         workers: decoding threads; None: one a core, at least two.
 
@@ -145,17 +143,16 @@ def overlap(
     if seen == unseen:
         raise InputError(
             f"all held-out pictures ({held_out.description}) are trained on",
-            hint=f"Give paintings with {setting('held_out')} that are not trained on, or leave it "
-            "out.",
+            hint=f"Give other paintings as {setting('held_out')}, or leave it out.",
         )
     return (
-        f"{len(seen):,} of {len(unseen):,} held-out pictures are trained on: the scores reward "
-        "copying these"
+        f"{len(seen):,} of {len(unseen):,} held-out pictures are trained on: copies of them "
+        "improve the scores"
     )
 
 
 def sha256_of(source: Source) -> str:
-    """Return a hash of the pictures as they are encoded, whatever their names, order and place."""
+    """Return a hash of the encoded pictures that does not depend on names, order and place."""
     known = sorted(content for content in digests(source) if content is not None)
     return hashlib.sha256(b"".join(known)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Pictures fitted once into a file of pixels, shared by runs."""
+"""Store of pictures that are fitted once into a file of pixels, which runs share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 from filelock import FileLock
 
 from mifid.baseline.config import Data, titled
@@ -40,7 +40,6 @@ from mifid.progress import Progress
 from mifid.statistics import holds_statistics
 
 __all__ = [
-    "PixelFile",
     "PixelStore",
     "Writer",
     "open_side",
@@ -51,21 +50,33 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class PixelFile:
-    """``pixels`` (N, S, S, 3) uint8, memory-mapped; N ``names``; ``sha256`` of both."""
+_BATCH = 64
+_ABANDONED_SECONDS = 24 * 3600
 
-    pixels: Pixels
+
+@dataclass(frozen=True, eq=False)
+class PixelStore:
+    """Pictures of one size.
+
+    Attributes:
+        names: N, in the order of the source.
+        pixels: (N, S, S, 3) uint8, memory-mapped, read-only.
+        sha256: of the pixels and names, whatever their source.
+        description: number and source, for reports.
+    """
+
     names: tuple[str, ...]
+    pixels: Pixels
     sha256: str
+    description: str = ""
 
 
 class Writer:
-    """Writes pictures one batch after the other.
+    """A writer of a file of pixels, one batch after the other.
 
     Args:
         file: empty, open for writing.
-        count: pictures at most.
+        count: largest number of pictures.
         size: pixels a side.
     """
 
@@ -85,7 +96,7 @@ class Writer:
         self._digest.update(content)
 
     def finish(self, names: Sequence[str]) -> None:
-        """Write what belongs to the pictures; fewer than ``count`` leave a hole in the file."""
+        """Write names and checksums; fewer pictures than ``count`` leave a hole in the file."""
         self._digest.update(json.dumps(list(names)).encode())
         sha256 = self._digest.hexdigest()
         crc = zlib.crc32(_listed(names, sha256), self._crc)
@@ -94,54 +105,33 @@ class Writer:
         self._file.write(json.dumps(seal).encode())
 
 
-def read(path: str | os.PathLike[str], *, size: int) -> PixelFile:
-    """Map a file and check it whole (gigabytes a second).
+def read(path: str | os.PathLike[str], *, size: int) -> PixelStore:
+    """Map a file and check all of it (gigabytes a second).
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the file does not exist.
         Exception: of nearly any kind, if it is damaged.
     """
     with Path(path).open("rb") as file:
         np.lib.format.read_magic(file)
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
         if shape[1:] != (size, size, 3) or fortran or dtype != np.dtype(np.uint8):
-            raise ValueError(f"it holds {dtype} of shape {shape}")
+            raise ValueError(f"it has {dtype} of shape {shape}")
         start = file.tell()
         file.seek(shape[0] * size * size * 3, os.SEEK_CUR)
         seal = json.loads(file.read())
-        # Mapped from the open file: the path may be another file's by now.
+        # Mapped from the open file: its path may name another file by now.
         mapped = np.memmap(file, dtype=np.uint8, mode="r", offset=start, shape=shape)
     names, sha256 = tuple(seal["names"]), seal["sha256"]
     pixels = mapped[: len(names)]
     if zlib.crc32(_listed(names, sha256), zlib.crc32(pixels.data)) != seal["crc32"]:
-        raise ValueError("its checksum is another")
-    return PixelFile(pixels, names, sha256)
+        raise ValueError("its checksum is wrong")
+    return PixelStore(names, pixels, sha256)
 
 
 def _listed(names: Sequence[str], sha256: str) -> bytes:
-    """What the checksum covers beside the pixels."""
+    """Return what the checksum covers beside the pixels."""
     return json.dumps([*names, sha256]).encode()
-
-
-_BATCH = 64
-_ABANDONED_SECONDS = 24 * 3600
-
-
-@dataclass(frozen=True, eq=False)
-class PixelStore:
-    """Pictures of one size.
-
-    Attributes:
-        names: N, in the order of the source.
-        pixels: (N, S, S, 3) uint8, memory-mapped, read-only.
-        sha256: of the pixels and names, wherever they came from.
-        description: what they are, for reports.
-    """
-
-    names: tuple[str, ...]
-    pixels: npt.NDArray[np.uint8]
-    sha256: str
-    description: str
 
 
 def store_pixels(
@@ -149,40 +139,37 @@ def store_pixels(
     *,
     label: str,
     data: Data,
-    limit: int,
-    select: str,
     progress: Progress,
     workers: int | None = None,
     skip_bad: bool = False,
 ) -> PixelStore:
     """Decode a source's pictures into the cache, or find them there.
 
-    Several processes may ask for the same pictures at once: one decodes, the others wait.
+    If several processes need the same pictures at once, one decodes and the others wait.
 
     Args:
-        source: of any size; it is read whole once, and only hashed from then on.
+        source: pictures of any size; they are decoded once, and only hashed from then on.
         label: ``"photos"`` or ``"paintings"``, as in the settings' names.
-        data: ``size`` and ``fit``.
-        limit: the first so many by name; 0: all.
-        select: path of a file that names the pictures to take, before ``limit``; ``""``: all.
-        progress: where decoding is announced.
+        data: which pictures to take, their size, and how others are brought to it.
+        progress: where decoding is reported.
         workers: decoding threads; None: one a core, at least two.
         skip_bad: leave out what cannot be decoded, with a warning.
 
     Raises:
         InputError: fewer than 2 pictures; sizes that ``data.fit`` refuses; names of no picture.
-        PictureError: one that cannot be decoded, or is tiny.
-        OutputError: no room on the disk, or no right to write there.
+        PictureError: a picture cannot be decoded, or is tiny.
+        OutputError: no space on the disk, or no right to write there.
     """
-    chosen = Subset(source, _choose(source, label=label, limit=limit, select=select))
-    _refuse_few(len(chosen), source, label, restricted=bool(limit or select))
-    found = _identify(source, chosen, workers)
+    chosen = Subset(source, _choose(source, label, data))
+    _refuse_few(len(chosen), source, label, restricted=len(chosen) < len(source))
+    # The hash of the one file that the pictures are in, or else of each of them.
+    found = source.container_sha256() or digests(chosen, workers=workers)
     path = _folder() / f"{_key(found, source, chosen, data)}.npy"
     complete = 0 if skip_bad else len(chosen)
     stored = _load(path, size=data.size, complete=complete)
     if stored is None:
         with _lock(path):
-            # Who waited for another process finds what that one has made.
+            # A process that waited finds the file that the other one has written.
             stored = _load(path, size=data.size, complete=complete)
             if stored is None:
                 _sweep(path.parent)
@@ -200,33 +187,29 @@ def store_pixels(
                     if isinstance(found, bytes) and source.container_sha256() != found:
                         raise InputError(
                             f"{source.description} changed while it was read",
-                            hint="Let what writes it finish first, or train on a copy.",
+                            hint="Wait until it is complete, or train on a copy.",
                         )
                 stored = read(path, size=data.size)
     _refuse_few(len(stored.names), source, label, restricted=True)
     if missing := sorted((Counter(chosen.names) - Counter(stored.names)).elements()):
         warn(
             f"{len(missing):,} of {len(chosen):,} {label} cannot be decoded, or are tiny, and are "
-            f"left out; the first: '{missing[0]}'"
+            f"left out; the first of them: '{missing[0]}'"
         )
     description = f"{len(stored.names):,} {label} from {source.description}"
-    return PixelStore(stored.names, stored.pixels, stored.sha256, description)
+    return replace(stored, description=description)
 
 
-def _choose(source: Source, *, label: str, limit: int, select: str) -> Sequence[int]:
+def _choose(source: Source, label: str, data: Data) -> Sequence[int]:
+    """Return the indices that the settings select: of the named pictures the first by name."""
     indices: Sequence[int] = range(len(source))
-    if select:
-        indices = select_names(source.names, file=select, setting=titled(f"data.select_{label}"))
-    return indices[:limit] if limit else indices
-
-
-def _identify(source: Source, chosen: Subset, workers: int | None) -> bytes | list[bytes | None]:
-    """Return the hash of the one file that the pictures are in, or else of each of them."""
-    return source.container_sha256() or digests(chosen, workers=workers)
+    if file := getattr(data, f"select_{label}"):
+        indices = select_names(source.names, file=file, setting=titled(f"data.select_{label}"))
+    return indices[: getattr(data, f"limit_{label}") or None]
 
 
 def _key(found: bytes | list[bytes | None], source: Source, chosen: Subset, data: Data) -> str:
-    """Return what the pixels are made of: equal only if the pixels are."""
+    """Return a hash of what the pixels are made from: equal only if the pixels are."""
     if isinstance(found, bytes):
         identity = [type(source).__name__, found.hex(), list(chosen.indices)]
     else:
@@ -235,14 +218,14 @@ def _key(found: bytes | list[bytes | None], source: Source, chosen: Subset, data
     return hashlib.sha256(json.dumps([policy, identity]).encode()).hexdigest()
 
 
-def _load(path: Path, *, size: int, complete: int) -> PixelFile | None:
-    """Return the pixels, if there are at least ``complete`` pictures of them."""
+def _load(path: Path, *, size: int, complete: int) -> PixelStore | None:
+    """Return the stored pictures, if there are at least ``complete`` of them."""
     try:
         stored = read(path, size=size)
     except FileNotFoundError:
         return None
     except Exception as error:  # damage can make NumPy and json raise nearly anything
-        warn(f"cached pixels {path} are damaged and are made again: {first_line(error)}")
+        warn(f"cached pixels {path} are damaged and are decoded again: {first_line(error)}")
         with suppress(OSError):
             path.unlink()
         return None
@@ -253,7 +236,7 @@ def _load(path: Path, *, size: int, complete: int) -> PixelFile | None:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Let one process decode; eight of a node would fill the disk eightfold meanwhile."""
+    """Let one process decode: the eight of a node would fill the disk eight times."""
     lock = FileLock(path.with_name(f".{path.stem}.lock"))
     try:
         lock.acquire()
@@ -282,7 +265,7 @@ def _write(
         for batch in reader:
             task.advance(len(batch.pixels))
             names += [source.names[i] for i in batch.indices]
-            if not source.others:  # else the rest is only counted, for the message
+            if not source.others:  # else the others are counted, for the message
                 writer.append(batch.pixels)
         if source.others:
             raise source.refusal(label, met=len(names))
@@ -294,10 +277,10 @@ def _refuse_few(count: int, source: Source, label: str, *, restricted: bool) -> 
         return
     settings = f"data.select_{label}, data.limit_{label} and bad pictures"
     raise InputError(
-        f"too few {label} to train on from {source.description}: {count}; expected 2 at least",
+        f"too few {label} to train on from {source.description}: {count}; expected 2 or more",
         hint=f"{len(source):,} are there; {settings} leave some out."
         if restricted
-        else "Both sides need pictures to learn from, the more the better.",
+        else "Training needs photos and paintings, the more the better.",
     )
 
 
@@ -308,7 +291,7 @@ def _folder() -> Path:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed runs left behind."""
+    """Remove temporary files of killed runs."""
     for path in folder.glob(".*.tmp"):
         with suppress(OSError):  # another process was first
             if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
@@ -319,15 +302,15 @@ _GIVEN_AS = {"photos": "photos", "paintings": "monets", "held-out paintings": "h
 
 
 def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
-    """Open pictures that can be read again and again.
+    """Open pictures that can be read many times.
 
     Args:
         given: their path.
         label: what they are, for messages.
-        noted_in: the file that names the path, if the user may not have; it may have changed.
+        noted_in: the file that names the path, if it may not be the user who did.
 
     Raises:
-        InputError: they cannot be opened, or pass by only once.
+        InputError: they cannot be opened, or can be read only once.
     """
     try:
         with stated_for(None):
@@ -335,7 +318,7 @@ def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
     except InputError as error:
         if os.path.isfile(given) and holds_statistics(given):
             raise InputError(
-                f"{label}: {given} holds features or statistics, which no pictures can be made of",
+                f"{label}: {given} has features or statistics; expected pictures",
                 hint="Give the pictures that they were computed from.",
             ) from error
         if not noted_in:
@@ -343,23 +326,24 @@ def open_side(given: str, label: str, *, noted_in: str = "") -> Source:
             raise InputError(f"{where}: {error.message}", hint=error.hint) from error
         raise InputError(
             f"{label}: {error.message}",
-            hint=f"{noted_in} names them so. If they have moved, say where they are now with "
+            hint=f"{noted_in} names this path. If the pictures have moved, give their new path as "
             f"{setting(_GIVEN_AS[label])}: the run goes on if they are the same pictures.",
         ) from error
     if isinstance(opened, Stream):
         raise InputError(
-            f"{label}: a stream cannot be trained on", hint="Write its pictures to a folder."
+            f"{label}: a stream cannot be trained on, as it can be read only once",
+            hint="Write its pictures to a folder.",
         )
     return opened
 
 
 def refuse_shared(photos: PixelStore, paintings: PixelStore) -> None:
-    """See that the two sides are two: who learns to paint paintings over learns nothing.
+    """Refuse photos that are the paintings, and warn if some pictures are on both sides.
 
     Raises:
         InputError: all paintings, or all photos, are also on the other side.
     """
-    # Some rows of each picture tell most apart; what they do not is compared whole.
+    # Some rows distinguish most pictures; pictures with equal rows are compared as a whole.
     rows = slice(None, None, max(1, photos.pixels.shape[1] // 8))
     places: dict[bytes, list[int]] = defaultdict(list)
     for index, picture in enumerate(paintings.pixels):
@@ -377,12 +361,12 @@ def refuse_shared(photos: PixelStore, paintings: PixelStore) -> None:
         raise InputError(
             f"{on_both:,} of {photos.description} and {len(both):,} of {paintings.description} "
             "are the same pictures",
-            hint=f"{setting('photos')} and {setting('monets')} must be different pictures: a "
-            "painter learns to turn the one into the other.",
+            hint=f"{setting('photos')} and {setting('monets')} must be different pictures: the "
+            "generators learn to turn the one kind into the other.",
         )
     warn(
-        f"{len(both):,} of {len(paintings.names):,} paintings are also among the photos: is one "
-        "folder within the other?"
+        f"{len(both):,} of {len(paintings.names):,} paintings are also among the photos; if one "
+        "folder is within the other, separate them"
     )
 
 
@@ -396,29 +380,14 @@ def store_sides(
     skip_bad: bool,
     progress: Progress,
 ) -> tuple[PixelStore, PixelStore]:
-    """Return both sides' pixels. The first process decodes; the others map what it left.
+    """Return both sides' pixels. The first process decodes; then the others map its files.
 
     Raises:
-        MifidError: as :func:`mifid.baseline.data.store.store_pixels`.
+        MifidError: as :func:`store_pixels`.
     """
-
-    def store(source: Source, label: str, limit: int, select: str) -> PixelStore:
-        return store_pixels(
-            source,
-            label=label,
-            data=data,
-            limit=limit,
-            select=select,
-            progress=progress,
-            workers=workers,
-            skip_bad=skip_bad,
-        )
-
+    store = partial(store_pixels, data=data, progress=progress, workers=workers, skip_bad=skip_bad)
     for first in (True, False):
         with processes.together():
             if first is processes.is_first:
-                stores = (
-                    store(photos, "photos", data.limit_photos, data.select_photos),
-                    store(paintings, "paintings", data.limit_paintings, data.select_paintings),
-                )
+                stores = (store(photos, label="photos"), store(paintings, label="paintings"))
     return stores

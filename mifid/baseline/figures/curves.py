@@ -1,4 +1,4 @@
-"""The curves of a run: its losses and its scores."""
+"""Curves of a run: its losses and its scores over the steps."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Floats = npt.NDArray[np.float64]
 _PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Adversarial losses: generators solid, discriminators dashed",
-        30.0,  # generator and discriminator differ a few times: that is best seen on a plain axis
+        30.0,  # generator and discriminator differ by a small factor: a linear axis shows it best
         (
             ("generator_adversarial_painting", "painting generator", BLUE, "-"),
             ("discriminator_painting", "painting discriminator", BLUE, "--"),
@@ -54,7 +54,7 @@ _PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = 
     ),
     (
         "Reconstruction losses: cycle solid, identity dashed",
-        4.0,  # they fall steeply at first, and matter later
+        4.0,  # they fall steeply at first, but their later values are of interest
         (
             ("cycle_painting", "cycle, paintings", BLUE, "-"),
             ("identity_painting", "identity, paintings", BLUE, "--"),
@@ -65,11 +65,11 @@ _PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = 
 )
 
 _AVERAGED = 5  # scores in the moving average
-_LONE = 7  # size of a marker that no line leads to
+_LONE = 7  # size of a marker without a line
 NAMES = {"mifid": "MiFID", "fid": "FID"}
-"""What the metrics of a run's scores are called."""
+"""Names of the metrics of a run's scores, for people."""
 WEIGHTS = {"raw": "weights as trained", "ema": "moving average of the weights"}
-"""What the weights that are scored are called."""
+"""Names of the weights that are scored, for people."""
 
 
 def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
@@ -86,8 +86,8 @@ def draw_losses(rows: Sequence[Row], *, most: int | None = None) -> Figure:
     """Draw the losses over the steps: as logged, faint, and their running mean.
 
     Args:
-        rows: lines of metrics.jsonl; those of other kinds than ``"train"`` are passed over.
-        most: points a line, about; means are taken over all rows before. None: all.
+        rows: lines of metrics.jsonl; those of other kinds than ``"train"`` are ignored.
+        most: approximate number of points of a line, after means over all rows; None: all.
     """
     train = [row for row in rows if row["kind"] == "train"]
     width = max(1, len(train) // 25 // 2 * 2 + 1) if len(train) >= 50 else 1
@@ -143,7 +143,7 @@ def draw_scores(rows: Sequence[Row], *, metric: str = "mifid") -> Figure:
     A line shows the score of the photos themselves, if there is one.
 
     Args:
-        rows: lines of metrics.jsonl; those of other kinds than ``"score"`` are passed over.
+        rows: lines of metrics.jsonl; those of other kinds than ``"score"`` are ignored.
         metric: ``"mifid"`` or ``"fid"``: the column that is drawn.
     """
     known = [row for row in rows if row["kind"] == "score" and _is_finite(row.get(metric))]
@@ -168,7 +168,7 @@ def draw_scores(rows: Sequence[Row], *, metric: str = "mifid") -> Figure:
             text = f"mean of their last {_AVERAGED} scores"
             axes.plot(steps[_AVERAGED - 1 :], means, color=GREY, ls="--", lw=1.4, label=text)
     for row in known:
-        if row.get("weights") == "photos":  # what painting has to beat
+        if row.get("weights") == "photos":
             text = f"the photos, unpainted: {row[metric]:.2f}"
             axes.axhline(row[metric], color=GREY, ls=":", lw=1.4, label=text)
     finish(axes, y=f"{name} (lower is better)")
@@ -187,7 +187,7 @@ def draw_scores(rows: Sequence[Row], *, metric: str = "mifid") -> Figure:
 def running_mean(values: Floats, width: int) -> Floats:
     """Return the mean of each value and its neighbours, ``width`` in all, fewer at the ends.
 
-    NaN and infinities are left out of the means, and stay gaps where they are.
+    NaN and infinities are not part of the means, and become NaN.
 
     Args:
         values: (N,) float64.
@@ -205,9 +205,9 @@ def running_mean(values: Floats, width: int) -> Floats:
 def _draw_loss(
     axes: Axes, rows: Sequence[Row], line: tuple[str, str, str, str], *, width: int, every: int
 ) -> Floats:
-    """Draw a loss and return what is drawn strongly: its running mean.
+    """Draw a loss, and more strongly its running mean, which is returned.
 
-    Only every so many points are drawn, the last among them.
+    Only every ``every``-th point is drawn, and the last.
     """
     name, label, colour, style = line
     steps = np.array([row["step"] for row in rows], np.float64)
@@ -219,7 +219,7 @@ def _draw_loss(
         axes.plot(steps, values, color=colour, lw=0.6, alpha=0.22)
     marker, size = ("o", 3) if len(rows) < 50 else ("", 0)
     if len(rows) == 1:
-        size = _LONE  # filled or hollow, it alone tells solid from dashed
+        size = _LONE  # only a filled or hollow marker distinguishes solid from dashed then
     axes.plot(
         steps,
         means,
@@ -236,8 +236,8 @@ def _draw_loss(
 
 def _mark_whole_steps(axes: Axes) -> None:
     """Write each step once below the axis, however few there are."""
-    # By default the locator wants two marks: around a single step it would mark fractions, which
-    # are all written as the same whole number.
+    # By default the locator makes at least two marks: around a single step these would be
+    # fractions, which are all written as the same whole number.
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
@@ -252,12 +252,12 @@ def _mark_best(axes: Axes, best: Row, metric: str) -> None:
         color=YELLOW,
         mec="black",
         label=f"best: {best[metric]:.2f} ({kind}, step {best['step']:,})",
-        zorder=1.9,  # below the lines: a single snapshot is seen on it
+        zorder=1.9,  # below the lines, so that it does not hide a single snapshot
     )
 
 
 def _say_times(axes: Axes, rows: Sequence[Row]) -> None:
-    """Write above some scorings how long the run had taken."""
+    """Write the time since the start above some scorings."""
     times = {row["step"]: row["seconds"] for row in rows if _is_finite(row.get("seconds"))}
     if not times:
         return
@@ -266,7 +266,7 @@ def _say_times(axes: Axes, rows: Sequence[Row]) -> None:
     unit, name = next((u for u in units if longest >= 2 * u[0]), units[-1])
     decimals = 1 if longest < 20 * unit else 0
     steps = sorted(times)
-    chosen = steps[:: -math.ceil(len(steps) / 7)][::-1]  # from the end: the last is always there
+    chosen = steps[:: -math.ceil(len(steps) / 7)][::-1]  # from the end, so that the last is there
     top = axes.twiny()
     top.set_xlim(axes.get_xlim())
     top.set_xticks(chosen, [f"{times[step] / unit:.{decimals}f}" for step in chosen])

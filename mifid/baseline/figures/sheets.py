@@ -1,4 +1,4 @@
-"""Sheets of a run's pictures: samples beside their photos, and what augmentation makes."""
+"""Sheets of a run's pictures: samples beside their photos, and augmented variants."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _PAPER = (255, 255, 255)
 _INK = (60, 60, 60)
-_MIN_CELL = 96  # px; smaller pictures are enlarged, else nobody sees a thing and no label fits
+_MIN_CELL = 96  # px; smaller pictures are enlarged, so that they can be seen and labels fit
 _MAX_FONT = 20  # px
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -40,14 +40,14 @@ def sheet(
     gap: int = 4,
     max_side: int = 4096,
 ) -> Pixels:
-    """Lay pictures out in rows on white.
+    """Arrange pictures in rows on white.
 
-    All cells are as large as the largest picture; a smaller one lies in the middle of its cell.
-    Pictures of fewer than 96 pixels are enlarged by a whole factor, so that each pixel is seen.
+    All cells are as large as the largest picture; a smaller one is in the middle of its cell.
+    Pictures of fewer than 96 pixels are enlarged by a whole factor, so that each pixel is visible.
 
     Args:
-        rows: pictures (h, w, 3) uint8, of any sizes; rows may be of different lengths.
-        labels: one a column, written above it; shortened where they do not fit.
+        rows: pictures (h, w, 3) uint8, of any sizes; rows may have different lengths.
+        labels: one for each column, written above it; shortened if they do not fit.
         gap: pixels between pictures and around them.
         max_side: a larger sheet is scaled down to this many pixels on its longer side.
 
@@ -92,11 +92,11 @@ def sheet(
 
 
 def sample_grid(photos: Pixels | None, paintings: Pixels, restored: Pixels | None = None) -> Pixels:
-    """Show what the generators do: photo, painting, photo again; one row a photo.
+    """Return a sheet of photo, painting and photo again, one row for each photo.
 
     Args:
-        photos: (N, H, W, 3) uint8; None for a GAN that paints from noise, whose paintings are laid
-            out in a square.
+        photos: (N, H, W, 3) uint8; None for a GAN that paints from noise, whose paintings are
+            arranged in a square.
         paintings: (N, H, W, 3) uint8, made from the photos.
         restored: (N, H, W, 3) uint8, made from the paintings; None leaves that column out.
 
@@ -111,14 +111,14 @@ def sample_grid(photos: Pixels | None, paintings: Pixels, restored: Pixels | Non
     if len({len(pictures) for pictures in columns.values()}) > 1:
         counts = ", ".join(f"{len(pictures)} x {label}" for label, pictures in columns.items())
         raise InputError(
-            f"a sample grid needs one picture of each kind a row, got {counts}",
-            hint="Give the pictures that belong together, in the same order.",
+            f"a sample grid needs one picture of each kind in each row; got {counts}",
+            hint="Give equal numbers of each kind, in the same order.",
         )
     return sheet(list(zip(*columns.values(), strict=True)), labels=list(columns))
 
 
 def augmented_sheet(originals: Iterable[Pixels], variants: Iterable[Iterable[Pixels]]) -> Pixels:
-    """Show what augmentation makes of pictures: each, and then its variants, in a row.
+    """Return a sheet of pictures and their augmented variants, a row for each picture.
 
     Args:
         originals: N pictures (h, w, 3) uint8.
@@ -146,12 +146,12 @@ def save_picture(path: str | os.PathLike[str], pixels: Pixels) -> None:
 
 def _check(pictures: Sequence[Pixels]) -> None:
     if not pictures:
-        raise InputError("no pictures to lay out", hint="Give at least one row with a picture.")
+        raise InputError("no pictures for a sheet", hint="Give at least one row with a picture.")
     for picture in pictures:
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise InputError(
-                f"a sheet takes pictures (h, w, 3) uint8, got {picture.shape} {picture.dtype}",
-                hint="Turn a network's output into pixels 0..255 first, channels last.",
+                f"a sheet takes pictures (h, w, 3) uint8; got {picture.shape} {picture.dtype}",
+                hint="Convert a network's output to pixels 0..255 first, channels last.",
             )
 
 
@@ -160,7 +160,7 @@ def _scaled(pixels: Pixels, factor: float) -> Image.Image:
     size = (max(1, int(picture.width * factor)), max(1, int(picture.height * factor)))
     if size == picture.size:
         return picture
-    # Enlarged pixels stay what they are; only what is made smaller is averaged.
+    # Enlarged pixels keep their values; only smaller pictures are averages.
     method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
     return picture.resize(size, method)
 

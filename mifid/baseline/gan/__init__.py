@@ -1,4 +1,4 @@
-"""Ways of training: losses, optimisers, and what is done to the pictures."""
+"""Methods of training: losses, optimisers, schedules, augmentation, image pools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
     from mifid.baseline.gan.cyclegan import CycleGan as CycleGan
-    from mifid.baseline.gan.ema import average_of as average_of
+    from mifid.baseline.gan.ema import MovingAverage as MovingAverage
     from mifid.baseline.gan.method import LOSSES as LOSSES
     from mifid.baseline.gan.method import METHODS as METHODS
     from mifid.baseline.gan.method import Method as Method
@@ -21,7 +21,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "cyclegan": ["CycleGan"],
-        "ema": ["average_of"],
+        "ema": ["MovingAverage"],
         "method": ["LOSSES", "METHODS", "Method", "parameters"],
         "schedule": ["check_schedule", "factor"],
         "states": ["check_state"],

@@ -1,7 +1,7 @@
 """CycleGAN (Zhu et al. 2017): two generators, two discriminators, no pairs.
 
-One backward pass serves both generators: the cycle losses run through both networks, and two
-passes would go through them twice.
+Both generators share one backward pass: the cycle losses go through both networks, and two passes
+would go through them twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan.discriminator import Critic
 from mifid.baseline.gan.image_pool import ImagePool
 from mifid.baseline.gan.method import LOSSES, Method, frozen
 from mifid.baseline.gan.optimisers import Stepper
@@ -25,7 +24,7 @@ __all__ = ["CycleGan"]
 
 
 class CycleGan(Method):
-    """``painter`` paints photos; ``photographer`` makes photos of paintings."""
+    """Two generators: ``painter`` paints photos, ``photographer`` makes photos of paintings."""
 
     losses: ClassVar[tuple[str, ...]] = LOSSES
 
@@ -39,52 +38,33 @@ class CycleGan(Method):
             "painting_discriminator": self._discriminator(2),
             "photo_discriminator": self._discriminator(3),
         }
-        self._painting_critic, self._photo_critic = (
-            Critic(
-                config,
-                f"{side}s",
-                self.networks[f"{side}_discriminator"],
-                self._adversarial,
-                draws,
-                world=processes.world,
-            )
-            for side in ("painting", "photo")
-        )
+        self._painting_critic, self._photo_critic = self._critic("painting"), self._critic("photo")
+        networks = list(self.networks.values())
         rates = config.optimiser
-        self._generators = self._stepper(self._pair("generators"), rate=rates.rate)
-        self._discriminators = self._stepper(
-            self._pair("discriminators"), rate=rates.discriminator_rate
-        )
+        self._generators = self._stepper(networks[:2], rate=rates.rate)
+        self._discriminators = self._stepper(networks[2:], rate=rates.discriminator_rate)
         self._together = norm_is_per_sample(config.generator.norm)
 
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
-        """Move the generators, then the discriminators, once."""
-        with frozen(self._pair("discriminators")), self.autocast():
+        """Update the generators, then the discriminators, once."""
+        with frozen(self._discriminators.weights), self.autocast():
             parts, painted, photographed = self._generator_losses(photos, paintings, fraction)
             total = self._weighted(parts)
-        self._move(total, self._generators, self._pair("generators"), (fraction, factor))
+        self._update(self._generators, total, fraction, factor)
         with self.autocast():
-            of_paintings = self._painting_critic.learn(
+            of_paintings = self._painting_critic.loss(
                 real=paintings, fake=painted, fraction=fraction
             )
-            of_photos = self._photo_critic.learn(real=photos, fake=photographed, fraction=fraction)
-        self._move(
-            of_paintings + of_photos,
-            self._discriminators,
-            self._pair("discriminators"),
-            (fraction, factor),
-        )
-        return torch.stack(
-            [*(part.detach() for part in parts), of_paintings.detach(), of_photos.detach()]
-        )
+            of_photos = self._photo_critic.loss(real=photos, fake=photographed, fraction=fraction)
+        self._update(self._discriminators, of_paintings + of_photos, fraction, factor)
+        return torch.stack([part.detach() for part in (*parts, of_paintings, of_photos)])
 
     def copy_paintings(self, paintings: Tensor) -> Tensor:
-        """Move the painter once towards copying paintings; the identity loss is all it has."""
-        painter = self.networks["painter"]
+        """Update the painter once to copy paintings, by the identity loss alone."""
         with self.autocast():
-            error = _l1(painter(paintings), paintings)
-        # Gradients reach the painter alone; the photographer has none, and stays.
-        self._move(error, self._generators, [painter], (0.0, 1.0))
+            error = _l1(self.painter(paintings), paintings)
+        # The photographer gets no gradients, so it stays as it is.
+        self._update(self._generators, error, fraction=0.0, factor=1.0)
         losses = error.new_zeros(len(self.losses))
         losses[self.losses.index("identity_painting")] = error.detach()
         return losses
@@ -99,8 +79,8 @@ class CycleGan(Method):
         back_to_painting = self.networks["painter"](photographed)
         nothing = photos.new_zeros(())
         parts = [
-            self._painting_critic.please(painted, fraction=fraction),
-            self._photo_critic.please(photographed, fraction=fraction),
+            self._painting_critic.generator_loss(painted, fraction=fraction),
+            self._photo_critic.generator_loss(photographed, fraction=fraction),
             _l1(back_to_painting, paintings),
             _l1(back_to_photo, photos),
             nothing if same_painting is None else _l1(same_painting, paintings),
@@ -109,11 +89,11 @@ class CycleGan(Method):
         return parts, painted, photographed
 
     def _make(self, name: str, given: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return pictures of the network's own side, made of the other's and of its own."""
+        """Return what a network makes of the other side's pictures and of its own side's."""
         network = self.networks[name]
         if self.config.loss.identity == 0:
             return network(given), None
-        if self._together:  # one pass over twice the batch keeps the hardware busier
+        if self._together:  # one pass over twice the batch uses the hardware better
             made, same = network(torch.cat([given, own])).chunk(2)
             return made, same
         return network(given), network(own)
@@ -124,13 +104,6 @@ class CycleGan(Method):
         sides = (loss.painting_weight, loss.photo_weight)
         weights = [kind * side for kind in kinds for side in sides]
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum()
-
-    def _pair(self, kind: str) -> list[torch.nn.Module]:
-        names = {
-            "generators": ("painter", "photographer"),
-            "discriminators": ("painting_discriminator", "photo_discriminator"),
-        }
-        return [self.networks[name] for name in names[kind]]
 
     def parts(self) -> dict[str, Stepper | ImagePool]:
         """Return optimisers and pools."""

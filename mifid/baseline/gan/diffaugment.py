@@ -1,7 +1,7 @@
-"""DiffAugment: what a discriminator sees is changed, and gradients pass through the change.
+"""DiffAugment: differentiable augmentation of the pictures that a discriminator sees.
 
-With few paintings a discriminator learns them by heart; changing real and generated pictures
-alike, and differentiably, keeps it from that and does not teach the generator the changes.
+With few paintings a discriminator memorizes them. Changing real and generated pictures in the same
+way prevents this, and since gradients pass through the changes, the generator does not learn them.
 
 Source: Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training", with the
 ranges of its published settings (color, translation, cutout).
@@ -24,8 +24,8 @@ def diff_augment(pictures: Tensor, config: DiffAugment, draws: Draws) -> Tensor:
 
     Args:
         pictures: (B, C, H, W) in -1..1, any floating dtype. Colours may leave that range.
-        config: probabilities; those of 0 draw nothing, and if all are 0 the same tensor comes back.
-        draws: where the changes come from.
+        config: probabilities; with 0 nothing is drawn, and if all are 0 ``pictures`` is returned.
+        draws: random numbers of the changes.
     """
     for probability, change, numbers in (
         (config.color, _color, 3),
@@ -39,8 +39,8 @@ def diff_augment(pictures: Tensor, config: DiffAugment, draws: Draws) -> Tensor:
 
 
 def _color(pictures: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:
-    """Brightness + U(-0.5, 0.5), saturation x U(0, 2), contrast x U(0.5, 1.5), in this order."""
-    # What is not chosen gets 0, 1, 1: lerp with weight 1 gives it back to the last bit.
+    """Change brightness + U(-0.5, 0.5), saturation x U(0, 2), contrast x U(0.5, 1.5)."""
+    # The other pictures get 0, 1, 1: lerp with weight 1 returns them to the last bit.
     brightness, saturation, contrast = (
         torch.where(chosen, low + span * drawn[:, i], neutral).to(pictures.dtype).view(-1, 1, 1, 1)
         for i, (low, span, neutral) in enumerate(((-0.5, 1, 0.0), (0, 2, 1.0), (0.5, 1, 1.0)))
@@ -69,13 +69,13 @@ def _eighth(side: int) -> int:
 
 
 def _steps(drawn: Tensor, most: int, chosen: Tensor) -> Tensor:
-    """Whole numbers in -most..most, all equally likely; 0 where not chosen."""
+    """Return whole numbers in -most..most, all equally likely; 0 where not chosen."""
     steps = (drawn * (2 * most + 1)).floor().clamp(max=2 * most) - most
     return torch.where(chosen, steps, 0.0).long()
 
 
 def _cutout(pictures: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:
-    """Zero (grey) a rectangle of half of each side; its centre may lie anywhere on the picture."""
+    """Set a rectangle of half of each side to 0 (grey); its centre lies anywhere on the picture."""
     height, width = pictures.shape[2:]
     rows = _covered(height, drawn[:, 0])[:, None, :, None]
     columns = _covered(width, drawn[:, 1])[:, None, None, :]
@@ -83,9 +83,9 @@ def _cutout(pictures: Tensor, chosen: Tensor, drawn: Tensor) -> Tensor:
 
 
 def _covered(side: int, drawn: Tensor) -> Tensor:
-    """Which of ``side`` pixels a stretch of half of them covers, (B, side) bool."""
+    """Return which of ``side`` pixels an interval of half of them covers, (B, side) bool."""
     length = int(side * 0.5 + 0.5)
-    # An even stretch has its centre between pixels: one place more.
+    # An interval of even length has its centre between pixels: there is one place more.
     places = side + 1 - length % 2
     start = (drawn * places).floor().clamp(max=places - 1)[:, None] - length // 2
     pixels = torch.arange(side, device=drawn.device)

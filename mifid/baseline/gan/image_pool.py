@@ -1,4 +1,4 @@
-"""Generated pictures that discriminators are shown again."""
+"""The pool of generated pictures that discriminators are shown again."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["ImagePool"]
 
 
 class ImagePool:
-    """A store of generated pictures, so that a discriminator does not forget earlier ones.
+    """A store of generated pictures, so that a discriminator also learns from earlier ones.
 
-    While it fills, every picture is stored and handed back. From then on every other picture, by
-    chance, is stored in the place of a random older one, which is handed back instead.
+    While it fills, every picture is stored and returned. After that a picture is, with probability
+    1/2, exchanged for a random older one, which is returned instead.
 
     Args:
-        size: how many pictures it holds; with 0 pictures pass through.
+        size: number of pictures that it stores; with 0, pictures are returned as they are.
 
     Source: Shrivastava et al. 2017, section 2.3, as Zhu et al. 2017, section 4, use it (50
-    pictures). Here, too, the pictures of a batch come one after the other: a later one may take
-    out an earlier one.
+    pictures). As there, the pictures of a batch come one after the other: a later one may be
+    exchanged for an earlier one.
     """
 
     def __init__(self, size: int) -> None:
@@ -38,8 +38,8 @@ class ImagePool:
     def exchange(self, pictures: Tensor, draws: Draws) -> Tensor:
         """Store pictures (B, C, H, W); return as many, new or old ones, without gradient.
 
-        They stay on their device, and the host waits for nothing: which picture goes where is
-        drawn on the CPU.
+        They stay on their device. The random numbers are drawn on the CPU, so that the host does
+        not wait for the device.
         """
         given = pictures.detach()
         if self._size == 0:
@@ -56,23 +56,23 @@ class ImagePool:
         return shown
 
     def _room_for(self, pictures: Tensor) -> Tensor:
-        if self._stored is None:  # all at once: no memory is asked for later in the run
+        if self._stored is None:  # all at once: memory cannot run out later in the run
             self._stored = pictures.new_empty((self._size, *pictures.shape[1:]))
         elif self._stored.device != pictures.device:  # loaded from a checkpoint on the CPU
             self._stored = self._stored.to(pictures.device)
         return self._stored
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` goes on from; the pictures are copies."""
-        # A slice would be saved with all the memory behind it.
+        """Return the state that :meth:`load_state_dict` restores; the pictures are copies."""
+        # torch.save writes a slice with all the memory that it is a part of.
         held = None if self._stored is None else self._stored[: self._held].clone()
         return {"pictures": held}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Restore a state of :meth:`state_dict`.
 
         Raises:
-            InputError: there are more pictures than this pool holds, or something else.
+            InputError: there are more pictures than fit into this pool, or they are no pictures.
         """
         pictures: Tensor | None = state["pictures"]
         self._held, self._stored = 0, None
@@ -81,14 +81,15 @@ class ImagePool:
         is_tensor = isinstance(pictures, Tensor) and pictures.layout == torch.strided
         if not is_tensor or pictures.dim() != 4 or not pictures.is_floating_point():
             raise InputError(
-                "the checkpoint's pool holds something else than pictures (N, C, H, W)",
+                "the checkpoint's pool has something else than pictures (N, C, H, W)",
                 hint="Remove the checkpoint to go on from the one before, or train again.",
             )
         if len(pictures) > self._size:
             raise InputError(
-                f"the checkpoint's pool holds {len(pictures)} pictures; training.pool is "
+                f"the checkpoint's pool has {len(pictures)} pictures; training.pool is "
                 f"{self._size}",
-                hint=f"Set training.pool to what the run began with, at least {len(pictures)}.",
+                hint=f"Set training.pool to its value when the run began, at least "
+                f"{len(pictures)}.",
             )
         self._held = len(pictures)
         self._room_for(pictures)[: self._held].copy_(pictures)

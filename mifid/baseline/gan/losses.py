@@ -1,4 +1,4 @@
-"""Adversarial losses by name, and the labels that they are computed with.
+"""Adversarial losses by name, and their labels.
 
 ========  ==========================================  =========================
 name      a discriminator minimises                   a generator minimises
@@ -27,8 +27,6 @@ from torch.nn import functional as F
 
 from mifid.baseline.config import Loss
 from mifid.baseline.data import Draws
-from mifid.errors import InputError
-from mifid.registry import suggest
 
 __all__ = [
     "ADVERSARIAL",
@@ -38,86 +36,86 @@ __all__ = [
 ]
 
 _SMALLEST = 1e-7
-"""Probabilities are kept so far from 0 and 1; the next float32 below 1 is 6e-8 away."""
+"""Smallest distance of probabilities from 0 and 1; the next float32 below 1 is 6e-8 away."""
 
 
 class Adversarial(Protocol):
-    """Both players' losses, from what a discriminator said of each patch."""
+    """The losses of discriminator and generator, from the discriminator's score of each patch."""
 
     def discriminator(
-        self, *, said_of_real: Tensor, said_of_fake: Tensor, real_label: Tensor, fake_label: Tensor
+        self, *, real_scores: Tensor, fake_scores: Tensor, real_label: Tensor, fake_label: Tensor
     ) -> Tensor:
         """Return a discriminator's loss, a float32 scalar.
 
         Args:
-            said_of_real, said_of_fake: scores (B, 1, h, w), any floating dtype: logits, or
-                probabilities where the network ends in a sigmoid.
-            real_label, fake_label: what it should have said, (B, 1, 1, 1) float32; see
-                :func:`mifid.baseline.gan.losses.draw_labels`.
+            real_scores, fake_scores: (B, 1, h, w), any floating dtype: logits, or probabilities if
+                the network ends in a sigmoid.
+            real_label, fake_label: the scores wanted, (B, 1, 1, 1) float32; see
+                :func:`draw_labels`.
         """
 
-    def generator(self, *, said_of_fake: Tensor, label: float) -> Tensor:
+    def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:
         """Return a generator's loss, a float32 scalar.
 
         Args:
-            said_of_fake: scores (B, 1, h, w) as above.
-            label: what it wants to hear; log and hinge want as much as can be, whatever it is.
+            fake_scores: (B, 1, h, w) as above.
+            label: the score wanted; log and hinge do not use it.
         """
 
 
 Distance = Callable[[Tensor, Tensor | float], Tensor]
-"""(said, label) -> the mean distance between them."""
+"""(scores, label) -> the mean distance between them."""
 
 
 @dataclass(frozen=True)
 class _Labelled:
-    """Each score is drawn to a label."""
+    """Losses that are the distance of each score from a label."""
 
     distance: Distance
 
     def discriminator(
-        self, *, said_of_real: Tensor, said_of_fake: Tensor, real_label: Tensor, fake_label: Tensor
+        self, *, real_scores: Tensor, fake_scores: Tensor, real_label: Tensor, fake_label: Tensor
     ) -> Tensor:
-        of_real = self.distance(said_of_real.float(), real_label)
-        return of_real + self.distance(said_of_fake.float(), fake_label)
+        of_real = self.distance(real_scores.float(), real_label)
+        return of_real + self.distance(fake_scores.float(), fake_label)
 
-    def generator(self, *, said_of_fake: Tensor, label: float) -> Tensor:
-        return self.distance(said_of_fake.float(), label)
+    def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:
+        return self.distance(fake_scores.float(), label)
 
 
 class _Minimax(_Labelled):
-    """The generator maximises what the discriminator minimises: it flees the label 0."""
+    """Losses whose generator maximises what the discriminator minimises, the distance from 0."""
 
-    def generator(self, *, said_of_fake: Tensor, label: float) -> Tensor:  # noqa: ARG002
-        return -self.distance(said_of_fake.float(), 0.0)
+    def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:  # noqa: ARG002
+        return -self.distance(fake_scores.float(), 0.0)
 
 
 class _Hinge:
-    """Margins instead of labels; of these only which is larger counts, for exchanged ones."""
+    """Losses with margins instead of labels; only which label is larger counts."""
 
     def discriminator(
-        self, *, said_of_real: Tensor, said_of_fake: Tensor, real_label: Tensor, fake_label: Tensor
+        self, *, real_scores: Tensor, fake_scores: Tensor, real_label: Tensor, fake_label: Tensor
     ) -> Tensor:
         # +1; -1 for pictures whose two labels were exchanged.
         side = torch.where(real_label >= fake_label, 1.0, -1.0)
-        of_real = F.relu(1 - side * said_of_real.float()).mean()
-        return of_real + F.relu(1 + side * said_of_fake.float()).mean()
+        of_real = F.relu(1 - side * real_scores.float()).mean()
+        return of_real + F.relu(1 + side * fake_scores.float()).mean()
 
-    def generator(self, *, said_of_fake: Tensor, label: float) -> Tensor:  # noqa: ARG002
-        return -said_of_fake.float().mean()
-
-
-def _squared(said: Tensor, label: Tensor | float) -> Tensor:
-    return (said - label).square().mean()
+    def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:  # noqa: ARG002
+        return -fake_scores.float().mean()
 
 
-def _cross_entropy_of_logits(said: Tensor, label: Tensor | float) -> Tensor:
+def _squared(scores: Tensor, label: Tensor | float) -> Tensor:
+    return (scores - label).square().mean()
+
+
+def _cross_entropy_of_logits(scores: Tensor, label: Tensor | float) -> Tensor:
     # log(1 - sigmoid(s)) = log sigmoid(-s): exact where the probability itself rounds to 1.
-    return _cross_entropy(label, log_yes=F.logsigmoid(said), log_no=F.logsigmoid(-said))
+    return _cross_entropy(label, log_yes=F.logsigmoid(scores), log_no=F.logsigmoid(-scores))
 
 
-def _cross_entropy_of_probabilities(said: Tensor, label: Tensor | float) -> Tensor:
-    inside = said.clamp(_SMALLEST, 1 - _SMALLEST)
+def _cross_entropy_of_probabilities(scores: Tensor, label: Tensor | float) -> Tensor:
+    inside = scores.clamp(_SMALLEST, 1 - _SMALLEST)
     return _cross_entropy(label, log_yes=inside.log(), log_no=torch.log1p(-inside))
 
 
@@ -142,22 +140,16 @@ def adversarial_loss(name: str, *, sigmoid: bool) -> Adversarial:
         sigmoid: whether the discriminator ends in a sigmoid, so that its scores are probabilities.
 
     Raises:
-        InputError: no such loss, or hinge with a sigmoid.
+        ValueError: hinge with a sigmoid.
 
     >>> loss = adversarial_loss("lsgan", sigmoid=False)
-    >>> loss.generator(said_of_fake=torch.zeros(4, 1, 30, 30), label=0.9)
+    >>> loss.generator(fake_scores=torch.zeros(4, 1, 30, 30), label=0.9)
     tensor(0.8100)
     """
-    if name not in ADVERSARIAL:
-        raise InputError(f"unknown adversarial loss '{name}'", hint=suggest(name, ADVERSARIAL))
     of_logits, of_probabilities = ADVERSARIAL[name]
     chosen = of_probabilities if sigmoid else of_logits
     if chosen is None:
-        raise InputError(
-            f"loss.adversarial '{name}' takes scores without bounds, but discriminator.sigmoid "
-            "keeps them in 0..1",
-            hint="Set discriminator.sigmoid=false, or another loss.adversarial.",
-        )
+        raise ValueError(f"no {name} loss of probabilities")
     return chosen
 
 
@@ -165,14 +157,14 @@ def draw_labels(loss: Loss, draws: Draws, like: Tensor) -> tuple[Tensor, Tensor]
     """Return (real, fake): a label for each picture of a batch.
 
     With noise n, real labels are uniform in [real_label - n, real_label] and fake ones in
-    [fake_label, fake_label + n]. With probability ``flip`` a picture pair's labels change places:
-    the real picture is called generated and the generated one real. Hinge has margins instead of
-    labels, so that nothing but the exchange is drawn for it.
+    [fake_label, fake_label + n]. With probability ``flip`` a pair of pictures exchanges its labels:
+    the real picture counts as generated and the generated one as real. Hinge has margins instead
+    of labels, so only the exchange is drawn for it.
 
     Args:
         loss: settings.
-        draws: not touched where nothing is random.
-        like: any (B, ...) tensor on the device where the labels are wanted.
+        draws: not used where nothing is random.
+        like: any (B, ...) tensor on the device that the labels should be on.
 
     Returns:
         tuple: two tensors (B, 1, 1, 1) float32.
@@ -187,6 +179,6 @@ def draw_labels(loss: Loss, draws: Draws, like: Tensor) -> tuple[Tensor, Tensor]
         noise = loss.label_noise * draws.uniform(like, 2, 1, 1, 1)
         real, fake = real - noise[:, 0], fake + noise[:, 1]
     if loss.flip > 0:
-        exchanged = draws.chance(like, loss.flip).view(shape)
+        exchanged = (draws.uniform(like) < loss.flip).view(shape)
         real, fake = torch.where(exchanged, fake, real), torch.where(exchanged, real, fake)
     return real, fake

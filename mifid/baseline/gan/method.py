@@ -1,4 +1,4 @@
-"""Method: what a way of training is to the loop; its networks, and one step."""
+"""Methods: the networks of a way of training, and one step of it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
+from mifid.baseline.gan.discriminator import Critic
 from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.losses import adversarial_loss
 from mifid.baseline.gan.optimisers import Stepper
 from mifid.baseline.gan.states import check_state
 from mifid.baseline.models import build_discriminator, build_generator, memory_format
@@ -32,7 +32,7 @@ LOSSES = (
     "discriminator_painting",
     "discriminator_photo",
 )
-"""Losses of a cycle, in the order of the records' columns."""
+"""Losses of a CycleGAN, in the order of the records' columns."""
 
 METHODS = Registry(
     "method",
@@ -47,8 +47,8 @@ class Method(ABC):
     """Networks, optimisers and one step over a batch.
 
     Attributes:
-        losses: what the numbers that :meth:`step` returns are called.
-        networks: by name; ``"painter"`` is the one that paints.
+        losses: names of the numbers that :meth:`step` returns.
+        networks: by name; ``"painter"`` is the generator of paintings.
     """
 
     losses: ClassVar[tuple[str, ...]]
@@ -66,18 +66,15 @@ class Method(ABC):
         self.draws = draws
         self.processes = processes
         self.networks: dict[str, nn.Module] = {}
-        self._adversarial = adversarial_loss(
-            config.loss.adversarial, sigmoid=config.discriminator.sigmoid
-        )
 
     @property
     def painter(self) -> nn.Module:
-        """The network that paints."""
+        """The generator of paintings."""
         return self.networks["painter"]
 
     @abstractmethod
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
-        """Move all weights once.
+        """Update all weights once.
 
         Args:
             photos, paintings: (B, 3, S, S) float32 in -1..1 on the device.
@@ -90,15 +87,15 @@ class Method(ABC):
 
     @abstractmethod
     def parts(self) -> dict[str, Stepper | ImagePool]:
-        """Return what has a state beside the networks, by name."""
+        """Return what has a state of its own beside the networks, by name."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that :meth:`load_state_dict` goes on from."""
+        """Return the state that :meth:`load_state_dict` restores."""
         networks = {name: network.state_dict() for name, network in self.networks.items()}
         return {"networks": networks} | {n: part.state_dict() for n, part in self.parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Restore a state of :meth:`state_dict`.
 
         Raises:
             MifidError: it is not of these networks.
@@ -140,17 +137,18 @@ class Method(ABC):
             network.compile(dynamic=False)  # in place: names of weights stay as they are
         return network
 
+    def _critic(self, side: str) -> Critic:
+        network, world = self.networks[f"{side}_discriminator"], self.processes.world
+        return Critic(self.config, f"{side}s", network, self.draws, world=world)
+
     def _stepper(self, networks: Iterable[nn.Module], *, rate: float) -> Stepper:
         return Stepper(self.config.optimiser, parameters(networks), rate=rate)
 
-    def _move(
-        self, loss: Tensor, stepper: Stepper, networks: list[nn.Module], rates: tuple[float, float]
-    ) -> None:
-        """One backward pass, averaged over the processes, and one step."""
+    def _update(self, stepper: Stepper, loss: Tensor, fraction: float, factor: float) -> None:
+        """Do one backward pass, average the gradients over the processes, and do one step."""
         stepper.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.processes.average_gradients(parameters(networks))
-        fraction, factor = rates
+        self.processes.average_gradients(stepper.weights)
         stepper.step(fraction=fraction, factor=factor)
 
 
@@ -160,9 +158,8 @@ def parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:
 
 
 @contextmanager
-def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Let gradients pass through networks, but reach none of their weights."""
-    weights = parameters(networks)
+def frozen(weights: list[nn.Parameter]) -> Iterator[None]:
+    """Compute no gradients of these weights within the block; gradients pass their networks."""
     for weight in weights:
         weight.requires_grad_(False)
     try:

@@ -1,4 +1,4 @@
-"""Optimisers by name, with one interface."""
+"""Optimisers by name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from torch.optim import SGD, Adam, Optimizer, RAdam
 
 from mifid.baseline.config import Optimiser
 from mifid.baseline.gan.states import check_state
-from mifid.errors import CompatibilityError, InputError, UnavailableError
-from mifid.registry import suggest
+from mifid.errors import CompatibilityError, UnavailableError
 
 __all__ = ["OPTIMISERS", "Stepper", "build_optimiser"]
 
@@ -21,38 +20,35 @@ _PROBE = torch.Size((2, 3))
 
 
 class Stepper:
-    """Moves weights at a rate that follows the schedule; adam_sgd changes over on the way.
+    """Weights and their optimiser, whose learning rate follows the schedule.
 
     Args:
         config: settings. ``adam_sgd`` is Adam until ``switch`` of the run is over, then SGD with a
             rate of its own.
-        parameters: the weights, on their device.
+        weights: on their device.
         rate: learning rate of these weights, before the schedule's factor.
 
     Raises:
-        InputError: no such optimiser.
         UnavailableError: the optimiser's package is not installed.
     """
 
-    def __init__(
-        self, config: Optimiser, parameters: Iterable[nn.Parameter], *, rate: float
-    ) -> None:
+    def __init__(self, config: Optimiser, weights: Iterable[nn.Parameter], *, rate: float) -> None:
         self._config = config
-        self._weights = list(parameters)
+        self.weights = list(weights)
         self._switch = config.switch
         stages = ("adam", "sgd") if config.name == "adam_sgd" else (config.name,)
         self._rates = {name: config.sgd_rate if i else rate for i, name in enumerate(stages)}
         self._optimisers = {
-            name: build_optimiser(name, config, self._weights, rate=stage_rate)
+            name: build_optimiser(name, config, self.weights, rate=stage_rate)
             for name, stage_rate in self._rates.items()
         }
 
     def step(self, *, fraction: float, factor: float) -> None:
-        """Move the weights once by their gradients.
+        """Update the weights once by their gradients.
 
         Args:
             fraction: part of the run that is over, 0..1.
-            factor: what the learning rate is multiplied with.
+            factor: of the learning rate.
         """
         name = self._stage(fraction)
         optimiser = self._optimisers[name]
@@ -62,16 +58,16 @@ class Stepper:
         optimiser.step()
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all weights."""
-        for weight in self._weights:
+        """Remove the gradients of all weights."""
+        for weight in self.weights:
             weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` goes on from: each optimiser's state by its name."""
+        """Return the state that :meth:`load_state_dict` restores, by name of optimiser."""
         return {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Restore a state of :meth:`state_dict`.
 
         Raises:
             CompatibilityError: it is another optimiser's, or of other weights.
@@ -80,7 +76,7 @@ class Stepper:
         if list(state) != list(self._optimisers):
             held = " and ".join(map(str, state)) or "no optimiser"
             raise CompatibilityError(
-                f"the checkpoint holds the state of {held}; "
+                f"the checkpoint has the state of {held}; "
                 f"expected {' and '.join(self._optimisers)}",
                 hint="Set optimiser.name to what the run began with.",
             )
@@ -88,9 +84,9 @@ class Stepper:
             optimiser.load_state_dict(self._fitting(name, state[name]))
 
     def _fitting(self, name: str, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a state that torch may load: its settings are ours, its moments fit the weights.
+        """Return a state that torch may load: with our settings, and moments that fit the weights.
 
-        Torch does not look at moments' shapes, and follows them beyond its memory.
+        Torch does not check the shapes of moments, and reads and writes beyond its memory.
         """
         groups = self._optimisers[name].state_dict()["param_groups"]
         saved = state["param_groups"]
@@ -106,16 +102,16 @@ class Stepper:
         example = self._example(name)
         moments = {}
         for index, held in state["state"].items():
-            if type(index) is not int or not 0 <= index < len(self._weights):
+            if type(index) is not int or not 0 <= index < len(self.weights):
                 raise CompatibilityError(
                     f"the checkpoint's state of {name} is of other weights: there is no {index!r}",
                     hint="Are the networks those that the run began with?",
                 )
-            weight = self._weights[index]
+            weight = self.weights[index]
             like = {k: weight if _is_per_weight(v) else v for k, v in example.items()}
             check_state(held, like, name=f"{name}.{index}")
             moments[index] = {
-                # Laid out in memory as the weight is: fused steps walk through both alike.
+                # With the weight's layout in memory: fused steps read both in the same order.
                 key: torch.empty_like(weight, requires_grad=False).copy_(value)
                 if like[key] is weight
                 else value
@@ -124,8 +120,8 @@ class Stepper:
         return {"state": moments, "param_groups": groups}
 
     def _example(self, name: str) -> Mapping[str, Any]:
-        """Return what an optimiser of this name keeps of a weight: found out on a small one."""
-        like = self._weights[0]
+        """Return what an optimiser of this name keeps of a weight, by a step on a small one."""
+        like = self.weights[0]
         probe = nn.Parameter(torch.zeros(_PROBE, device=like.device, dtype=like.dtype))
         optimiser = build_optimiser(name, self._config, [probe], rate=1e-3)
         probe.grad = torch.zeros_like(probe)
@@ -138,10 +134,10 @@ class Stepper:
         return later[0] if later and fraction >= self._switch else first
 
     def _align_gradients(self) -> None:
-        # Fused Adam on a CPU walks weight and gradient through memory in step, and is silently
-        # wrong where their layouts differ. Backward passes keep them equal; whoever sets
-        # gradients by hand may not.
-        for weight in self._weights:
+        # Fused Adam on a CPU reads weight and gradient in the order of memory, and is silently
+        # wrong if their layouts differ. Backward passes keep them equal; gradients that are set
+        # by hand may differ.
+        for weight in self.weights:
             gradient = weight.grad
             if gradient is not None and gradient.stride() != weight.stride():
                 weight.grad = torch.empty_like(weight, requires_grad=False).copy_(gradient)
@@ -156,22 +152,17 @@ def build_optimiser(
 ) -> Optimizer:
     """Return one of ``OPTIMISERS`` over the weights.
 
-    ``weight_decay`` is everywhere the same: it times the weight is added to the gradient.
+    All add ``weight_decay`` times the weight to the gradient.
 
     Args:
-        name: a key of ``OPTIMISERS``; ``config.name`` is not looked at.
+        name: a key of ``OPTIMISERS``; ``config.name`` is not read.
         config: betas, weight decay, momentum.
         parameters: the weights, on their device.
         rate: learning rate.
 
     Raises:
-        InputError: no such optimiser.
         UnavailableError: the optimiser's package is not installed.
     """
-    if name not in OPTIMISERS:
-        raise InputError(
-            f"unknown optimiser.name '{name}'", hint=suggest(name, [*OPTIMISERS, "adam_sgd"])
-        )
     return OPTIMISERS[name](config, list(parameters), rate)
 
 
@@ -203,7 +194,7 @@ def _adabelief(config: Optimiser, weights: list[nn.Parameter], rate: float) -> O
         lr=rate,
         betas=_betas(config),
         weight_decay=config.weight_decay,
-        weight_decouple=False,  # the package's default takes it from the weights, unlike Adam
+        weight_decouple=False,  # the package's default subtracts it from the weights, unlike Adam
     )
     return optimiser
 

@@ -1,4 +1,4 @@
-"""A GAN without cycles (report A's first system): paintings from noise, photos unseen."""
+"""A GAN without cycles (report A's first system): paintings from noise, without photos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor
 from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan.discriminator import Critic
 from mifid.baseline.gan.image_pool import ImagePool
 from mifid.baseline.gan.method import Method, frozen
 from mifid.baseline.gan.optimisers import Stepper
@@ -19,7 +18,7 @@ __all__ = ["PlainGan"]
 
 
 class PlainGan(Method):
-    """``painter`` turns latents (B, L) into paintings."""
+    """One generator: ``painter`` makes paintings of latents (B, L)."""
 
     losses: ClassVar[tuple[str, ...]] = (
         "generator_adversarial_painting",
@@ -34,42 +33,40 @@ class PlainGan(Method):
             "painter": self._generator(0),
             "painting_discriminator": self._discriminator(2),
         }
-        discriminator = self.networks["painting_discriminator"]
-        self._critic = Critic(
-            config, "paintings", discriminator, self._adversarial, draws, world=processes.world
-        )
+        self._painting_critic = self._critic("painting")
+        networks = list(self.networks.values())
         rates = config.optimiser
-        self._generators = self._stepper([self.painter], rate=rates.rate)
-        self._discriminators = self._stepper([discriminator], rate=rates.discriminator_rate)
+        self._generators = self._stepper(networks[:1], rate=rates.rate)
+        self._discriminators = self._stepper(networks[1:], rate=rates.discriminator_rate)
 
     def step(
         self,
-        photos: Tensor,  # noqa: ARG002 - the loop feeds every method alike
+        photos: Tensor,  # noqa: ARG002 - the loop gives every method the same
         paintings: Tensor,
         *,
         fraction: float,
         factor: float,
     ) -> Tensor:
-        """Move the generator, then the discriminator, once."""
-        discriminator = self.networks["painting_discriminator"]
+        """Update the generator, then the discriminator, once."""
         latents = self.draws.normal_like(
             paintings.new_empty(len(paintings), self.config.generator.latent)
         )
-        with frozen([discriminator]), self.autocast():
+        with frozen(self._discriminators.weights), self.autocast():
             painted = self.painter(latents)
-            wanted = self._critic.please(painted, fraction=fraction)
-        self._move(
-            self.config.loss.weight * wanted, self._generators, [self.painter], (fraction, factor)
-        )
+            of_generator = self._painting_critic.generator_loss(painted, fraction=fraction)
+        weighted = self.config.loss.weight * of_generator
+        self._update(self._generators, weighted, fraction, factor)
         with self.autocast():
-            told = self._critic.learn(real=paintings, fake=painted, fraction=fraction)
-        self._move(told, self._discriminators, [discriminator], (fraction, factor))
-        return torch.stack([wanted.detach(), told.detach()])
+            of_paintings = self._painting_critic.loss(
+                real=paintings, fake=painted, fraction=fraction
+            )
+        self._update(self._discriminators, of_paintings, fraction, factor)
+        return torch.stack([of_generator.detach(), of_paintings.detach()])
 
     def parts(self) -> dict[str, Stepper | ImagePool]:
         """Return optimisers and the pool."""
         return {
             "generators": self._generators,
             "discriminators": self._discriminators,
-            "pool": self._critic.pool,
+            "pool": self._painting_critic.pool,
         }

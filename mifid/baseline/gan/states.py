@@ -1,4 +1,4 @@
-"""Parts of a checkpoint that must fit the run they are loaded into."""
+"""Check of a checkpoint's parts against the run that loads them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["check_state"]
 
 
 def check_state(found: object, like: object, *, name: str) -> None:
-    """See that a part of a checkpoint is of the kinds, keys, shapes and dtypes of the run's own.
+    """Refuse a part of a checkpoint that differs from the run's in types, keys, shapes or dtypes.
 
-    Nothing else goes on to torch: its optimisers follow shapes that do not fit beyond their memory.
+    Torch gets nothing else: with wrong shapes its optimisers read and write beyond their memory.
 
     Args:
-        found: of the checkpoint: tensors, numbers, text and containers of these.
-        like: the same part of the run that was built; numbers of it are at least 0.
+        found: the checkpoint's part: tensors, numbers, text and containers of these.
+        like: the same part of the run that was built; its numbers are 0 or more.
         name: of the part, for messages.
 
     Raises:

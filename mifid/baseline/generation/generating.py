@@ -1,4 +1,4 @@
-"""generate(): photos and a generator's weights to images.zip, checked."""
+"""Generation: generate() makes a checked images.zip of photos and a generator's weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -49,14 +49,14 @@ __all__ = [
     "generate",
 ]
 
-_MADE = "mifid generate "  # begins the comment of an archive; the job follows
+_MADE = "mifid generate "  # the beginning of an archive's comment; the job follows
 _BYTES_PER_PIXEL = 60_000 / 256**2  # of a JPEG file of quality 95, amply
 
 
 def check_settings(
     *, batch_size: int | None, workers: int | None, limit: int | None, quality: int
 ) -> None:
-    """Raise InputError for what is out of its range; None is a default."""
+    """Raise InputError for a value out of its range; None is a default."""
     for name, value in (("batch_size", batch_size), ("workers", workers), ("limit", limit)):
         if value is not None and value < 1:
             raise InputError(f"{setting(name)} is {value}; expected 1 or more")
@@ -69,15 +69,15 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules, force:
 
     Args:
         path: of the archive.
-        photos: what is painted, which the archive must not overwrite.
-        pictures: their number.
-        rules: they are written by.
-        force: replace whatever lies there.
+        photos: which the archive must not overwrite.
+        pictures: number of pictures.
+        rules: of the competition.
+        force: replace any file.
     """
     files.check_output(path, (Path(rules.file_name).suffix,))
     if isinstance(photos, str | os.PathLike) and path.exists() and _is_same(path, photos):
         raise OutputError(
-            f"{path} holds the photos and would be overwritten", hint="Name another file."
+            f"{path} has the photos and would be overwritten", hint="Give another file."
         )
     if not force:
         _refuse_others(path)
@@ -90,11 +90,11 @@ def check_output(path: Path, *, photos: Any, pictures: int, rules: Rules, force:
 
 
 def _refuse_others(path: Path, job: str = "") -> None:
-    """Raise OutputError if an archive lies there that another job has made, or none of ours.
+    """Raise OutputError if another job, or another program, has made the archive that is there.
 
     Args:
         path: of the archive to write.
-        job: this one; empty: not known yet.
+        job: hash of this job; empty: not known yet.
     """
     if not path.exists():
         return
@@ -106,19 +106,19 @@ def _refuse_others(path: Path, job: str = "") -> None:
 
 
 def fingerprint_of(parts: Mapping[str, Any]) -> str:
-    """Return 12 hexadecimal digits, others for other parts (of what JSON can hold)."""
+    """Return a hash of parts, in types of JSON: 12 hexadecimal digits."""
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _is_same(path: Path, given: str | os.PathLike[str]) -> bool:
-    return os.path.exists(given) and path.samefile(given)  # a glob pattern is no file
+    return os.path.exists(given) and path.samefile(given)  # a glob pattern is not a file
 
 
 _CUDA_BATCH_SIZE = 32
 
-# Milliseconds a picture in batches of 1, 2, 8, on 2 cores: U-Net 80, 46, 44 (its weights are read
-# once a batch); ResNet-9 246, 281, 328 (one picture's maps just fit into the caches).
+# Milliseconds for each picture in batches of 1, 2, 8, on 2 cores: U-Net 80, 46, 44 (its weights are
+# read once in each batch); ResNet-9 246, 281, 328 (one picture's maps just fit into the caches).
 _CPU_BATCH_SIZES = {"unet": 8}
 
 
@@ -128,13 +128,13 @@ class Generated:
 
     Attributes:
         path: of the archive.
-        pictures: how many it holds.
-        seconds: all of it took, without what earlier runs did.
-        network_seconds: of these, those spent in the network.
-        resumed: pictures that an earlier run had finished.
-        which: weights painted, ``"raw"`` or ``"ema"``.
-        check: what a check of the archive found.
-        notes: what the user should know, all of it warned of too.
+        pictures: number of its pictures.
+        seconds: that this call took.
+        network_seconds: of these, the time in the network.
+        resumed: number of pictures that an earlier call had finished.
+        which: weights that painted, ``"raw"`` or ``"ema"``.
+        check: of the archive.
+        notes: what the user should know; each was also a warning.
     """
 
     path: Path
@@ -167,36 +167,35 @@ def generate(
     """Paint photos into a submission, under the photos' names.
 
     Equal input makes an equal archive, byte for byte, on the same kind of device, with the same
-    torch, number of threads and ``batch_size``: another batch size may round the odd pixel the
-    other way. A run that was ended, even by kill -9, is gone on with by the next call with the
-    same input.
+    torch, number of threads and ``batch_size``: another batch size may round a few pixels
+    differently. After an interruption, even by kill -9, the next call with the same input goes on.
 
     Args:
-        checkpoint: a file of a training run, such as ``best.safetensors``.
-        photos: whatever :func:`mifid.images.open_images` opens, but a stream. For a network that
-            paints from noise they give only number and names.
+        checkpoint: a file of a training run, such as ``best.safetensors``, or the run's folder.
+        photos: anything that :func:`mifid.images.open_images` opens, except a stream. For a
+            network that paints from noise they give only number and names.
         output: the archive to write.
         which: ``"raw"`` or ``"ema"`` weights; None: the best.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
         batch_size: photos at a time; None: 32 on CUDA, on a CPU 8 for a U-Net and else 1.
-        workers: threads that decode and encode; None: one a core, at least two.
+        workers: threads that decode and encode; None: one for each core, at least two.
         quality: of JPEG, 1 to 100.
-        rules: the competition's.
+        rules: of the competition.
         limit: take only so many photos, the first by name.
         seed: of the noise that a ``dcgan`` paints from.
-        force: replace an archive that is there, even if something else made it; False: only one
-            that is of the same weights, photos and settings.
-        progress: where progress is announced.
+        force: replace any archive that is there; False: only one of the same weights, photos and
+            settings.
+        progress: where progress is reported.
 
     Returns:
-        Generated: with a check of the archive, which may have been refused.
+        Generated: with a check of the archive, which may say that Kaggle would refuse it.
 
     Raises:
         InputError: photos that cannot be used, or a setting out of its range.
         WeightsError: the checkpoint cannot be used.
         OutputError: the archive cannot be written, another process is writing it, or another one
             is there.
-        MifidError: the network paints NaN, or memory does not suffice for it.
+        MifidError: the network paints NaN, or there is too little memory.
     """
     started = time.perf_counter()
     check_settings(batch_size=batch_size, workers=workers, limit=limit, quality=quality)
@@ -206,7 +205,7 @@ def generate(
     generator = _loaded(checkpoint, which, chosen)
     size = batch_size or default_batch_size(generator.config, chosen)
     threads = workers or default_workers()
-    with Photos(photos, data=generator.config.data, limit=limit) as given:
+    with closing(Photos(photos, data=generator.config.data, limit=limit)) as given:
         names = entry_names(given.names, rules=rules)
         check_output(path, photos=photos, pictures=len(names), rules=rules, force=force)
         from_noise = hasattr(generator.network, "latent")
@@ -220,14 +219,6 @@ def generate(
         if not force:
             _refuse_others(path, job)
         notes = _size_notes(generator, rules)
-        fingerprint = fingerprint_of(
-            {
-                **wanted,
-                "batch": size,
-                "computed with": [str(torch.__version__), decoder_version(), chosen.type],
-                "threads": torch.get_num_threads(),
-            }
-        )
         line = AssemblyLine(
             Painter(generator.network, device=chosen, seed=seed),
             load=_blank if from_noise else given.load,
@@ -235,9 +226,13 @@ def generate(
             batch_size=size,
             workers=threads,
         )
-        resumed = _write(
-            path, line, names, fingerprint=fingerprint, job=job, group=size, progress=shown
+        fingerprint = fingerprint_of(wanted | _computation(chosen, size))
+        opening = resumable_archive(
+            path, names=names, fingerprint=fingerprint, group=size, comment=f"{_MADE}{job}"
         )
+        with _deterministic(), opening as archive:
+            resumed = archive.done
+            _write(archive.add, line, resumed, len(names), progress=shown)
     notes += _memory_notes(line, size)
     found = check(path, rules=rules, workers=threads, progress=shown)
     return Generated(
@@ -252,15 +247,24 @@ def generate(
     )
 
 
+def _computation(device: torch.device, batch_size: int) -> dict[str, Any]:
+    """Return what the bytes of a picture depend on, beside the job."""
+    return {
+        "batch": batch_size,
+        "computed with": [str(torch.__version__), decoder_version(), device.type],
+        "threads": torch.get_num_threads(),
+    }
+
+
 def default_batch_size(config: Config, device: torch.device) -> int:
-    """Return how many photos at a time are the fastest for a network on a kind of device."""
+    """Return the fastest number of photos at a time, for a network on a kind of device."""
     if device.type == "cuda":
         return _CUDA_BATCH_SIZE
     return _CPU_BATCH_SIZES.get(config.generator.network, 1)
 
 
 def as_submitted(pictures: Pixels, *, rules: Rules = MONET, quality: int = 95) -> Pixels:
-    """Return what is read from a submission that holds these: resized, compressed, decoded.
+    """Return pictures as they are read from a submission: resized, compressed, decoded.
 
     Args:
         pictures: (B, H, W, 3) uint8.
@@ -275,30 +279,17 @@ def as_submitted(pictures: Pixels, *, rules: Rules = MONET, quality: int = 95) -
 
 
 def _write(
-    path: Path,
-    line: AssemblyLine,
-    names: Sequence[str],
-    *,
-    fingerprint: str,
-    job: str,
-    group: int,
-    progress: Progress,
-) -> int:
-    """Write what is missing; return how many pictures were there."""
+    add: Callable[[bytes], None], line: AssemblyLine, done: int, number: int, *, progress: Progress
+) -> None:
+    """Paint the pictures ``done <= i < number``, and add their files to an archive."""
     with (
-        progress.task("generate", len(names), "picture") as task,
-        resumable_archive(
-            path, names=names, fingerprint=fingerprint, group=group, comment=f"{_MADE}{job}"
-        ) as archive,
-        _repeatable(),
+        progress.task("generate", number, "picture") as task,
+        closing(line.run(done, number)) as made,
     ):
-        resumed = archive.done
-        task.advance(resumed)
-        with closing(line.run(resumed, len(names))) as files:
-            for file in files:
-                archive.add(file)
-                task.advance()
-    return resumed
+        task.advance(done)
+        for file in made:
+            add(file)
+            task.advance()
 
 
 def _encode(pixels: Pixels, *, rules: Rules, quality: int) -> bytes:
@@ -310,7 +301,7 @@ def _encode(pixels: Pixels, *, rules: Rules, quality: int) -> bytes:
 
 
 def _blank(_index: int) -> Pixels:
-    """Stand in for a photo that nobody looks at."""
+    """Return a picture instead of a photo, for a network that does not see photos."""
     return np.zeros((1, 1, 3), np.uint8)
 
 
@@ -321,8 +312,9 @@ def _loaded(
         return load_generator(checkpoint, which=which, device=device)
     if which not in (None, checkpoint.which):
         raise InputError(
-            f"the generator was loaded with its {checkpoint.which} weights; got which='{which}'",
-            hint="Load it with these, or leave `which` out.",
+            f"which is '{which}'; expected '{checkpoint.which}', as the generator was loaded with "
+            "these weights",
+            hint="Leave `which` out, or load the generator with the other weights.",
         )
     checkpoint.network.to(device)
     return checkpoint
@@ -334,8 +326,8 @@ def _size_notes(generator: LoadedGenerator, rules: Rules) -> tuple[str, ...]:
     if (size, size) == rules.size:
         return ()
     return _noted(
-        f"the generator paints {size} x {size} pixels; its pictures are resized to "
-        f"{width} x {height}, which {rules.competition} takes"
+        f"the generator makes pictures of {size} x {size} pixels; they are resized to "
+        f"{width} x {height}, the size that {rules.competition} takes"
     )
 
 
@@ -344,7 +336,7 @@ def _memory_notes(line: AssemblyLine, batch_size: int) -> tuple[str, ...]:
         return ()
     return _noted(
         f"batches of {batch_size} did not fit into memory and were painted in parts of "
-        f"{line.fitting}: give {setting('batch_size', line.fitting)} the next time"
+        f"{line.fitting}; next time give {setting('batch_size', line.fitting)}"
     )
 
 
@@ -354,8 +346,8 @@ def _noted(text: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
-    """Let cuDNN choose only algorithms that give the same bits each time."""
+def _deterministic() -> Iterator[None]:
+    """Let cuDNN use only algorithms that give the same bits each time."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False

@@ -1,4 +1,4 @@
-"""A generator that paints: batches of photos in, encoded pictures out, while it computes."""
+"""Painter: a generator over batches of photos, with loading and encoding in parallel."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = [
 
 
 class Painter:
-    """Paints batches of photos.
+    """A generator that paints batches of photos.
 
     Args:
         network: (B, 3, S, S) in -1..1 -> the same; or, with an attribute ``latent``, from noise.
-        device: where the network is.
-        seed: of the noise; picture i gets the same whatever the batches are.
+        device: of the network.
+        seed: of the noise; that of picture i does not depend on the batches.
     """
 
     def __init__(self, network: nn.Module, *, device: torch.device, seed: int) -> None:
@@ -40,10 +40,10 @@ class Painter:
     def paint(self, photos: Tensor, *, first: int) -> Pixels:
         """Paint photos (B, S, S, 3) uint8, the first of which has number ``first``.
 
-        The network is left in the mode, training or not, in which it came.
+        The network's mode, training or evaluation, stays as it was.
 
         Raises:
-            MifidError: it paints NaN.
+            MifidError: the result is not finite.
         """
         was_training = self._network.training
         self._network.eval()
@@ -55,8 +55,8 @@ class Painter:
             self._network.train(was_training)
         if not bool(torch.isfinite(painted).all()):
             raise MifidError(
-                "the generator paints NaN or infinite values",
-                hint="It diverged in training; use an earlier snapshot.",
+                "the generator's pictures have NaN or infinite values",
+                hint="Its training diverged; use an earlier snapshot.",
             )
         return to_pixels(painted)
 
@@ -74,19 +74,19 @@ class Painter:
 
 
 class AssemblyLine:
-    """Paints a series of photos in batches and yields the files of their pictures, in order.
+    """A pipeline that loads, paints and encodes photos in batches, in order.
 
-    At most four batches are in memory: one ahead, one that is painted, two to be encoded.
+    At most four batches are in memory: one loaded ahead, one in the network, two to be encoded.
 
     Args:
-        painter: paints a batch.
+        painter: of a batch.
         load: index -> photo (S, S, 3) uint8; called in threads.
         encode: picture (S, S, 3) uint8 -> file; called in threads.
         batch_size: photos at a time.
-        workers: threads.
+        workers: number of threads.
 
     Attributes:
-        network_seconds: time spent in the network.
+        network_seconds: time in the network.
         fitting: pictures at a time that fit into memory, if ``batch_size`` did not; else None.
     """
 
@@ -129,7 +129,7 @@ class AssemblyLine:
     def _submit(
         self, pool: ThreadPoolExecutor, starts: deque[int], end: int
     ) -> list[Future[Pixels]]:
-        """Begin to load the next batch; none is left if the list is empty."""
+        """Begin to load the next batch; an empty list: there is none."""
         if not starts:
             return []
         start = starts.popleft()
@@ -138,7 +138,7 @@ class AssemblyLine:
         ]
 
     def _paint(self, photos: Pixels, first: int) -> Pixels:
-        """(B, S, S, 3) uint8 -> (B, S, S, 3) uint8; in parts, if memory runs out."""
+        """Paint (B, S, S, 3) uint8, in parts if there is too little memory."""
         started = time.perf_counter()
         parts: list[Pixels] = []
         given = torch.from_numpy(photos)
@@ -154,13 +154,13 @@ class AssemblyLine:
                     raise _too_large(given) from error
                 size = self.fitting = (size + 1) // 2
             except RuntimeError as error:
-                if "DefaultCPUAllocator" not in str(error):  # what torch says without a GPU
+                if "DefaultCPUAllocator" not in str(error):  # torch's error without a GPU
                     raise
                 raise MifidError(
                     f"out of memory with batches of {self._batch_size} pictures",
                     hint=f"Lower {setting('batch_size')}, or close other programs.",
                 ) from error
-            # Outside the handler, where the failed attempt's tensors are no longer referenced.
+            # After the handler, as the failed attempt's tensors are no longer referenced here.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         self.network_seconds += time.perf_counter() - started
@@ -171,6 +171,6 @@ def _too_large(photos: torch.Tensor) -> MifidError:
     side = photos.shape[1]
     return MifidError(
         f"out of GPU memory, even for one picture of {side} x {side} at a time",
-        hint=f"{setting('batch_size')} is as good as 1 already: close what else uses the GPU, "
-        f"or give {setting('device', 'cpu')}.",
+        hint="Close other programs that use the GPU, or give "
+        f"{setting('device', 'cpu')}; a smaller {setting('batch_size')} does not help.",
     )

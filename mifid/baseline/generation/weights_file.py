@@ -1,13 +1,13 @@
-"""Generators in files that hold all that painting needs: weights, configuration, how they scored.
+"""Files of generators: weights and configuration, which painting needs, and scores.
 
-The format is safetensors, which cannot hold code: a file from elsewhere is safe to open. Tensors
-are called ``raw.<weight>`` and ``ema.<weight>``; the metadata, all of it text:
+The format is safetensors, which cannot contain code: a file from others is safe to open. Names of
+tensors are ``raw.<weight>`` and ``ema.<weight>``; the metadata, all of it text:
 
 ========  =====================================================================
 format    ``mifid-generator``
 version   of the format: ``1``
 config    the :class:`~mifid.baseline.config.Config`, as JSON
-best      ``raw`` or ``ema``: what to paint with unless told otherwise
+best      ``raw`` or ``ema``: the weights to paint with by default
 facts     where the weights come from (step, scores), as JSON
 ========  =====================================================================
 """
@@ -38,13 +38,13 @@ __all__ = ["LoadedGenerator", "load_generator", "save_generator"]
 _FORMAT = "mifid-generator"
 _VERSION = 1
 _KINDS = {"raw": "raw", "ema": "averaged (EMA)"}
-_NAMED = 3  # of the tensors that do not fit
+_NAMED = 3  # number of tensors in a message
 _BEST = "best.safetensors"
 _HINT = f"Expected {_BEST} of a run of `mifid train-baseline`, or the run's folder."
 _FOREIGN = (
-    "mifid paints only with generators that it trained. With another program's weights, such as "
-    "latest_net_G_A.pth of the CycleGAN repository, paint with that program, put its pictures into "
-    "images.zip, and score that: mifid score images.zip --ref monet_jpg/"
+    "mifid paints only with generators that it has trained. If you have another program's weights, "
+    "such as latest_net_G_A.pth of the CycleGAN repository, paint with that program, put its "
+    "pictures into images.zip, and score that: mifid score images.zip --ref monet_jpg/"
 )
 
 
@@ -57,8 +57,8 @@ class LoadedGenerator:
             ``latent``, (B, latent) -> (B, 3, S, S).
         config: that it was trained with.
         which: ``"raw"`` or ``"ema"``.
-        facts: where the weights come from.
-        sha256: of its file, or whatever else tells these weights from others.
+        facts: origin of the weights: step and scores.
+        sha256: of its file, or another text that identifies these weights.
     """
 
     network: nn.Module
@@ -79,20 +79,15 @@ def save_generator(
     """Write generators of one configuration: equal weights and facts make equal files.
 
     Args:
-        path: of the file; it is whole or absent.
+        path: of the file, which is written whole or not at all.
         networks: ``"raw"``, ``"ema"`` or both. Floating-point weights are written as float32.
         config: that they were built from.
-        best: which of them to paint with unless told otherwise.
-        facts: what JSON can hold, such as the step and its scores.
+        best: the one to paint with by default.
+        facts: in types of JSON, such as the step and its scores.
 
     Raises:
-        OutputError: it cannot be written there.
-        ValueError: a name other than these, or ``best`` is not among the networks.
+        OutputError: the file cannot be written.
     """
-    if unknown := set(networks) - set(_KINDS):
-        raise ValueError(f"networks are called raw and ema; got {sorted(unknown)}")
-    if best not in networks:
-        raise ValueError(f"best is '{best}'; there are {sorted(networks)}")
     tensors = {
         f"{kind}.{name}": _as_written(tensor)
         for kind, network in networks.items()
@@ -123,16 +118,16 @@ def load_generator(
     Args:
         path: of the file, or of a run's folder, for its ``best.safetensors``.
         which: ``"raw"`` or ``"ema"``; None: the one that was the best.
-        device: where the network is to be.
+        device: for the network.
 
     Raises:
-        WeightsError: no such file, no generator of this library or of a newer version, none of
+        WeightsError: no such file, not a generator of this library or of a newer version, not
             these weights, or weights that do not fit their configuration.
-        InputError: its configuration holds what this version does not know, or ``which`` is
+        InputError: its configuration has settings that this version does not know, or ``which`` is
             another word.
     """
     if which is not None and which not in _KINDS:
-        raise InputError(f"weights are called raw or ema; got '{which}'")
+        raise InputError(f"which is '{which}'; expected 'raw' or 'ema'")
     file = _file_of(Path(path))
     metadata, chosen, tensors = _read(file, which)
     config = from_dict(_parsed(metadata, "config", file), where=str(file))
@@ -140,9 +135,9 @@ def load_generator(
         network = outline_generator(config.generator, size=config.data.size)
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise WeightsError(
-            f"{file}: no network can be built by its configuration: {first_line(error)}", hint=_HINT
+            f"{file}: its configuration makes no network: {first_line(error)}", hint=_HINT
         ) from error
-    _check_fit(network, tensors, file)  # before memory is taken for what a file claims to hold
+    _check_fit(network, tensors, file)  # before the network takes memory
     network.to_empty(device="cpu").load_state_dict(tensors)
     network = network.to(device).eval().requires_grad_(False)
     network = network.to(memory_format=memory_format(config, device, training=False))
@@ -165,14 +160,14 @@ def _file_of(path: Path) -> Path:
         return path / _BEST
     if (path / "config.toml").is_file():
         raise WeightsError(
-            f"{path} holds a run that has no {_BEST} yet",
+            f"{path} has a run without {_BEST}",
             hint="It is written with the first snapshot that is scored; go on with the run.",
         )
-    raise WeightsError(f"{path} is a folder, and there is no {_BEST} in it", hint=_HINT)
+    raise WeightsError(f"{path} is a folder without {_BEST}", hint=_HINT)
 
 
 def _bare(network: nn.Module) -> nn.Module:
-    """Return what averaging and compiling have wrapped: their names are not the network's."""
+    """Return the network that averaging and compiling have wrapped, for its names of weights."""
     while True:
         if isinstance(network, AveragedModel):
             network = network.module
@@ -185,16 +180,16 @@ def _bare(network: nn.Module) -> nn.Module:
 def _as_written(tensor: Tensor) -> Tensor:
     values = tensor.detach().cpu()
     values = values.float() if values.is_floating_point() else values
-    # A copy of its own: safetensors refuses tensors that share memory.
+    # A copy, since safetensors refuses tensors that share memory.
     return values.clone(memory_format=torch.contiguous_format)
 
 
 def _sorted_header(content: memoryview) -> tuple[bytes, memoryview]:
-    """Split a safetensors file into its header, with metadata in order, and the tensors.
+    """Split a safetensors file into its header, with sorted metadata, and the tensors.
 
-    safetensors writes the metadata in an order that differs from run to run, so that equal
-    generators would have different hashes. The header is a length (8 bytes, little-endian) and
-    so much JSON, padded with spaces to a multiple of 8.
+    safetensors writes the metadata in an order that varies, so that equal generators would have
+    different hashes. The header is a length (8 bytes, little-endian) and so many bytes of
+    JSON, padded with spaces to a multiple of 8.
     """
     length = int.from_bytes(content[:8], "little")
     fields = json.loads(bytes(content[8 : 8 + length]))
@@ -205,13 +200,13 @@ def _sorted_header(content: memoryview) -> tuple[bytes, memoryview]:
 
 
 def _read(file: Path, which: str | None) -> tuple[dict[str, str], str, dict[str, Tensor]]:
-    """Return the metadata, and which network was chosen, with its tensors under its own names."""
+    """Return the metadata, the chosen weights, and their tensors by the network's own names."""
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
             _check_format(metadata, file)
             chosen = which or metadata.get("best", "")
-            names = [name.partition(".") for name in opened.keys()]  # noqa: SIM118 - no mapping
+            names = [name.partition(".") for name in opened.keys()]  # noqa: SIM118 - not a mapping
             own = [name for kind, _, name in names if kind == chosen]
             if not own:
                 raise _without(chosen, {kind for kind, _, _ in names}, file)
@@ -223,7 +218,7 @@ def _read(file: Path, which: str | None) -> tuple[dict[str, str], str, dict[str,
 def _check_format(metadata: Mapping[str, str], file: Path) -> None:
     if metadata.get("format") != _FORMAT:
         raise WeightsError(
-            f"{file} is a safetensors file, but no generator of mifid's",
+            f"{file} is a safetensors file, but not a generator of mifid",
             hint=f"{_HINT} {_FOREIGN}",
         )
     version = metadata.get("version")
@@ -240,12 +235,14 @@ def _parsed(metadata: Mapping[str, str], key: str, file: Path) -> dict[str, Any]
     except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(f"{file}: its {key} is missing or damaged", hint=_HINT) from error
     if not isinstance(parsed, dict):
-        raise WeightsError(f"{file}: its {key} is {metadata[key][:40]}", hint=_HINT)
+        raise WeightsError(
+            f"{file}: its {key} is {metadata[key][:40]}; expected a JSON object", hint=_HINT
+        )
     return parsed
 
 
 def _check_fit(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
-    """See that there are weights for every place of a network, and no others."""
+    """Refuse tensors that are not exactly the weights of a network."""
     own = network.state_dict()
     problems = [f"{name} is missing" for name in own if name not in tensors]
     problems += [f"{name} is not expected" for name in tensors if name not in own]
@@ -273,8 +270,8 @@ def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
     wanted = _KINDS.get(which, f"'{which}'")
     held = [text for kind, text in _KINDS.items() if kind in kinds]
     return WeightsError(
-        f"{file} holds no {wanted} weights; it holds: {', '.join(held) or 'none'}",
-        hint=f"Leave out {setting('which')} to paint with its best.",
+        f"{file} has no {wanted} weights; it has: {', '.join(held) or 'none'}",
+        hint=f"Leave out {setting('which')} to paint with its best weights.",
     )
 
 
@@ -290,10 +287,10 @@ def _unreadable(file: Path, error: Exception) -> WeightsError:
         best = file.resolve().parent.parent / _BEST
         there = f": {best}" if best.is_file() else " of its run"
         return WeightsError(
-            f"{file} is a checkpoint of a run, to go on training from",
+            f"{file} is a checkpoint, from which a run goes on; it is not for painting",
             hint=f"Paint with {_BEST}{there}.",
         )
     return WeightsError(
-        f"{file} is a file of torch.save's, which is not read: it may hold code",
+        f"{file} is a file of torch.save, which is not read, as it may contain code",
         hint=f"{_HINT} {_FOREIGN}",
     )

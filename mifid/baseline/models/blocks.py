@@ -1,4 +1,4 @@
-"""What the generators and discriminators are put together from: stages and residual blocks."""
+"""Blocks of generators and discriminators: stages and residual blocks."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ def stage(
     dropout: float = 0.0,
     dropout_first: bool = False,
 ) -> nn.Sequential:
-    """Return conv, norm, activation, dropout; of the last two, those that are asked for.
+    """Return conv, norm, and, if they are named, activation and dropout.
 
     Args:
-        conv: a layer that ends in ``channels`` channels.
-        channels: what the norm is over.
-        norm_name: a norm of :func:`mifid.baseline.models.layers.norm`.
-        activation_name: an activation; empty: none.
-        dropout: probability; 0: no such layer.
-        dropout_first: before the activation, as Keras's U-Net has it.
+        conv: a layer with ``channels`` output channels.
+        channels: of the norm.
+        norm_name: as for :func:`mifid.baseline.models.norms.norm`.
+        activation_name: as for :func:`mifid.baseline.models.layers.activation`; empty: none.
+        dropout: probability; 0: no dropout.
+        dropout_first: before the activation, as in Keras's U-Net.
     """
     last: list[tuple[str, nn.Module]] = []
     if activation_name:
         last.append(("activation", activation(activation_name)))
     if dropout:
         last.insert(0 if dropout_first else len(last), ("dropout", nn.Dropout(dropout)))
-    # Named, not numbered: keys of saved weights do not move when a layer comes or goes.
+    # Named, not numbered: keys of saved weights stay the same when a layer is added or removed.
     return nn.Sequential(OrderedDict([("conv", conv), ("norm", norm(norm_name, channels)), *last]))
 
 
 def reflected(inputs: int, outputs: int, *, kernel: int, bias: bool) -> nn.Conv2d:
-    """Return a convolution that keeps the size, its border mirrored; ``kernel`` is odd."""
+    """Return a convolution that keeps the size, with a mirrored border; ``kernel`` is odd."""
     return nn.Conv2d(
         inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect", bias=bias
     )
 
 
 def halving(inputs: int, outputs: int, *, kernel: int, bias: bool) -> nn.Conv2d:
-    """Return a convolution with stride 2, its border zeros: an even side comes out halved."""
+    """Return a convolution with stride 2 and a border of zeros, which halves an even side."""
     return nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=bias)
 
 
@@ -81,6 +81,6 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add to ``x`` what two convolutions make of it."""
+        """Add two convolutions of ``x`` to it."""
         change: Tensor = self.second(self.first(x))
         return x + change

@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al. 2016): paintings from noise, and the discriminator that goes with it."""
+"""DCGAN (Radford et al. 2016): a generator of pictures from noise, and its discriminator."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from mifid.baseline.config import Discriminator, Generator
-from mifid.baseline.models.blocks import halving, stage
+from mifid.baseline.models.blocks import stage
 from mifid.baseline.models.layers import activation, upsample
 from mifid.baseline.models.norms import keeps_bias, norm
-from mifid.baseline.models.patchgan import InputNoise, scores
+from mifid.baseline.models.patchgan import InputNoise, discriminator_stage, scores
 from mifid.errors import InputError
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator"]
@@ -23,11 +23,11 @@ _KERNEL = 4  # Radford's 5 x 5 with stride 2 overlaps unevenly: a checkerboard (
 class DCGANGenerator(nn.Module):
     """Project, reshape to 4 x 4, and double up to a picture; (B, latent) -> (B, 3, S, S) in -1..1.
 
-    ``config.width`` is the width of the largest map, and doubles inwards up to 8 times it (at 64
-    and a width of 128: 1024-512-256-128, as published).
+    ``config.width`` is the width of the largest map. It doubles inwards, up to 8 times (at 64
+    pixels and a width of 128: 1024-512-256-128, as published).
 
     Attributes:
-        latent: how many numbers a picture is painted from, N(0, 1).
+        latent: number of N(0, 1) numbers that a picture is made from.
     """
 
     def __init__(self, config: Generator, *, size: int) -> None:
@@ -46,7 +46,7 @@ class DCGANGenerator(nn.Module):
         self.out = nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))
 
     def forward(self, noise: Tensor) -> Tensor:
-        """(B, latent) float32 -> (B, 3, S, S) in -1..1."""
+        """Turn (B, latent) float32 into (B, 3, S, S) in -1..1."""
         inner = self.project(noise).unflatten(1, (-1, _SMALLEST, _SMALLEST))
         picture: Tensor = self.out(self.up(self.inner(inner)))
         return picture
@@ -55,7 +55,7 @@ class DCGANGenerator(nn.Module):
 class DCGANDiscriminator(nn.Module):
     """Halve down to 4 x 4, then one score for the picture; (B, 3, S, S) -> (B, 1, 1, 1).
 
-    No norm on the first layer. ``config.layers`` is not read: the size says how many there are.
+    No norm on the first layer. ``config.layers`` is not read: the size gives their number.
     """
 
     def __init__(self, config: Discriminator, *, size: int) -> None:
@@ -64,14 +64,14 @@ class DCGANDiscriminator(nn.Module):
         self.noise = InputNoise(config.noise)
         self.stages = nn.Sequential(
             *(
-                _halve(config, inputs, outputs, index=index)
+                discriminator_stage(config, inputs, outputs, index=index, stride=2)
                 for index, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
             )
         )
         self.out = scores(nn.Conv2d(widths[-1], 1, _SMALLEST), sigmoid=config.sigmoid)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) float32 in -1..1 -> (B, 1, 1, 1)."""
+        """Turn (B, 3, S, S) float32 in -1..1 into (B, 1, 1, 1)."""
         score: Tensor = self.out(self.stages(self.noise(x)))
         return score
 
@@ -85,23 +85,11 @@ def _double(config: Generator, inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _halve(config: Discriminator, inputs: int, outputs: int, *, index: int) -> nn.Sequential:
-    norm_name = "none" if index == 0 else config.norm
-    return stage(
-        halving(inputs, outputs, kernel=config.kernel, bias=keeps_bias(norm_name)),
-        channels=outputs,
-        norm_name=norm_name,
-        activation_name=config.activation,
-        dropout=0.0 if index == 0 else config.dropout,
-    )
-
-
 def _doublings(size: int) -> int:
-    """How often 4 is doubled to reach ``size``."""
+    """Return the number of doublings from 4 to ``size``."""
     if size < 16 or size & (size - 1):
         raise InputError(
-            f"data.size: a dcgan needs pictures of 16, 32, 64, 128, 256, … pixels a side; got "
-            f"{size}",
+            f"data.size is {size}; expected 16, 32, 64, 128 or another power of 2, for a dcgan",
             hint=f"Set data.size to {max(16, 2 ** (size.bit_length() - 1))}.",
         )
     return size.bit_length() - _SMALLEST.bit_length()

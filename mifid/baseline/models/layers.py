@@ -1,4 +1,4 @@
-"""What all networks share: small layers, first weights, memory layout."""
+"""Layers, first weights and memory layout of all networks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mifid.baseline.config import Config
-from mifid.errors import InputError
-from mifid.registry import suggest
 
 __all__ = [
     "ResizeConv",
@@ -23,7 +21,7 @@ __all__ = [
 _SLOPE = 0.2  # of leaky_relu: Radford et al. 2016, and CycleGANs since
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    # In place where the gradient can be had from the output: one map less in memory per layer.
+    # In place if the gradient follows from the output: one map less in memory per layer.
     "relu": lambda: nn.ReLU(inplace=True),
     "leaky_relu": lambda: nn.LeakyReLU(_SLOPE, inplace=True),
     "silu": nn.SiLU,
@@ -34,13 +32,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def activation(name: str) -> nn.Module:
-    """Return the activation called ``name``; relu and leaky_relu (slope 0.2) work in place.
-
-    Raises:
-        InputError: there is no such activation.
-    """
-    if name not in _ACTIVATIONS:
-        raise InputError(f"unknown activation '{name}'", hint=suggest(name, _ACTIVATIONS))
+    """Return the activation called ``name``; relu and leaky_relu (slope 0.2) work in place."""
     return _ACTIVATIONS[name]()
 
 
@@ -64,20 +56,14 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
     """Return a layer that doubles both sides, (B, inputs, H, W) -> (B, outputs, 2 H, 2 W).
 
     Args:
-        kind: ``transposed``, or ``resize``, which is 3 x 3 whatever ``kernel`` is.
+        kind: ``"transposed"``, or ``"resize"``, which is 3 x 3 whatever ``kernel`` is.
         inputs: channels in.
         outputs: channels out.
         kernel: side of the transposed convolution's kernel, at least 2.
-        bias: whether it has one.
-
-    Raises:
-        InputError: there is no such kind.
+        bias: whether the convolution has one.
     """
     if kind == "resize":
         return ResizeConv(inputs, outputs, bias=bias)
-    if kind != "transposed":
-        known = ["resize", "transposed"]
-        raise InputError(f"unknown upsampling '{kind}'", hint=suggest(kind, known))
     return nn.ConvTranspose2d(
         inputs,
         outputs,
@@ -96,13 +82,14 @@ _NORMS = (nn.GroupNorm, nn.BatchNorm2d)
 
 
 def initialise(network: nn.Module, *, seed: int) -> None:
-    """Set every weight and buffer of ``network``, on the CPU: none keeps what it held.
+    """Set every weight and buffer of ``network``, on the CPU.
 
-    Convolutions and linear layers N(0, 0.02), layer after layer from one generator, so that no two
-    share a draw; biases 0; norms scale by 1, so that they begin as the papers' norms without scale.
+    Convolutions and linear layers get N(0, 0.02), layer after layer from one random generator, so
+    that all weights are independent; biases are 0; norms scale by 1, so that they begin as the
+    papers' norms without scale.
 
     Raises:
-        TypeError: a layer holds weights that nothing here knows how to set.
+        TypeError: a layer has weights that this function does not know.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, module in network.named_modules():
@@ -112,9 +99,7 @@ def initialise(network: nn.Module, *, seed: int) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, _NORMS):
             module.reset_parameters()  # scale 1, shift 0; running mean 0, variance 1
-        elif any(True for _ in module.parameters(recurse=False)) or any(
-            True for _ in module.buffers(recurse=False)
-        ):
+        elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
             raise TypeError(f"no first weights for {type(module).__name__} ('{name}')")
 
 
@@ -123,8 +108,8 @@ def memory_format(
 ) -> torch.memory_format:
     """Return the memory format of networks and batches.
 
-    With ``training.layout`` auto: channels last, but first to train a U-Net on a CPU, whose deep
-    layers have large weights and small maps (docs/training.md has the measurement).
+    ``training.layout`` auto means channels last, but channels first to train a U-Net on a CPU: its
+    deep layers have large weights and small maps (docs/training.md has the measurement).
     """
     layout = config.training.layout
     if layout == "auto":

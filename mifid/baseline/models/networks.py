@@ -1,8 +1,8 @@
-"""The networks, by name; to add one: one new file, and one line in a table.
+"""Networks by name. To add one: one new file, and one line in a table.
 
 A generator's class takes ``(config: Generator, *, size: int)``, a discriminator's
-``(config: Discriminator, *, size: int)``; what they take and give is said at
-:func:`build_generator` and :func:`build_discriminator`.
+``(config: Discriminator, *, size: int)``. :func:`build_generator` and :func:`build_discriminator`
+describe the tensors that they take and return.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def build_generator(config: Generator, *, size: int, seed: int) -> nn.Module:
     """Return a generator in float32 on the CPU, in training mode, its weights drawn from ``seed``.
 
     Its ``forward`` takes (B, 3, size, size) in -1..1 and returns the same; a ``dcgan``'s takes
-    (B, latent) standard normal numbers, and it says how many as its attribute ``latent``.
+    (B, latent) standard normal numbers, whose number is its attribute ``latent``.
 
     Args:
         config: which network, and its options.
@@ -96,8 +96,8 @@ def _built(cls: Any, config: Generator | Discriminator, *, size: int, seed: int)
 
 
 def _outlined(cls: Any, config: Generator | Discriminator, *, size: int) -> nn.Module:
-    # On the meta device torch's layers skip their own first weights: no time lost, and no draw
-    # from the global random state.
+    # On the meta device torch's layers do not set their own first weights: that saves time, and
+    # draws nothing from the global random state.
     with torch.device("meta"):
         network: nn.Module = cls(config, size=size)
     return network

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from mifid.baseline.config import Discriminator
-from mifid.baseline.models.blocks import halving, stage
+from mifid.baseline.models.blocks import stage
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
 
-__all__ = ["InputNoise", "PatchGAN", "scores"]
+__all__ = ["InputNoise", "PatchGAN", "discriminator_stage", "scores"]
 
 
 class PatchGAN(nn.Module):
     """C64-C128-C256-C512 and a convolution to one score; (B, 3, S, S) -> (B, 1, h, w).
 
     The first ``config.layers`` have stride 2, the last two stride 1. With 3 and a 4 x 4 kernel each
-    score sees 70 x 70 pixels, and a picture of 256 has 30 x 30 of them. No norm on C64. Scores are
-    in 0..1 with ``config.sigmoid``, else unbounded.
+    score depends on 70 x 70 pixels, and a picture of 256 has 30 x 30 scores. No norm on C64. Scores
+    are in 0..1 with ``config.sigmoid``, else unbounded.
     """
 
     def __init__(self, config: Discriminator, *, size: int) -> None:
@@ -31,7 +31,9 @@ class PatchGAN(nn.Module):
         self.noise = InputNoise(config.noise)
         self.stages = nn.Sequential(
             *(
-                _stage(config, inputs, outputs, index=index)
+                discriminator_stage(
+                    config, inputs, outputs, index=index, stride=2 if index < config.layers else 1
+                )
                 for index, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
             )
         )
@@ -41,7 +43,7 @@ class PatchGAN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) float32 in -1..1 -> (B, 1, h, w)."""
+        """Turn (B, 3, S, S) float32 in -1..1 into (B, 1, h, w)."""
         patches: Tensor = self.out(self.stages(self.noise(x)))
         return patches
 
@@ -49,7 +51,7 @@ class PatchGAN(nn.Module):
 class InputNoise(nn.Module):
     """Add Gaussian noise in training mode (report C); any shape -> the same.
 
-    Drawn as dropout is, from torch's generator of the device.
+    It is drawn from torch's own generator of the device, as dropout is.
     """
 
     def __init__(self, deviation: float) -> None:
@@ -62,10 +64,6 @@ class InputNoise(nn.Module):
             return x
         return x + self.deviation * torch.randn_like(x)
 
-    def extra_repr(self) -> str:
-        """Return the deviation, for ``print(network)``."""
-        return f"deviation={self.deviation}"
-
 
 def scores(conv: nn.Conv2d, *, sigmoid: bool) -> nn.Sequential:
     """Return the last layer, with or without a sigmoid."""
@@ -73,16 +71,15 @@ def scores(conv: nn.Conv2d, *, sigmoid: bool) -> nn.Sequential:
     return nn.Sequential(OrderedDict(conv=conv, sigmoid=last))
 
 
-def _stage(config: Discriminator, inputs: int, outputs: int, *, index: int) -> nn.Sequential:
+def discriminator_stage(
+    config: Discriminator, inputs: int, outputs: int, *, index: int, stride: int
+) -> nn.Sequential:
+    """Return the stage of number ``index``; the first has neither norm nor dropout."""
     norm_name = "none" if index == 0 else config.norm
+    padding = (config.kernel - 1) // 2
     bias = keeps_bias(norm_name)
-    kernel = config.kernel
-    if index < config.layers:
-        conv = halving(inputs, outputs, kernel=kernel, bias=bias)
-    else:
-        conv = nn.Conv2d(inputs, outputs, kernel, padding=(kernel - 1) // 2, bias=bias)
     return stage(
-        conv,
+        nn.Conv2d(inputs, outputs, config.kernel, stride=stride, padding=padding, bias=bias),
         channels=outputs,
         norm_name=norm_name,
         activation_name=config.activation,
@@ -91,20 +88,21 @@ def _stage(config: Discriminator, inputs: int, outputs: int, *, index: int) -> n
 
 
 def _check(config: Discriminator, *, size: int) -> None:
-    """Refuse networks that come down to one pixel or none: a norm leaves nothing of one."""
+    """Refuse networks that end in one pixel or none: a norm makes the same of any one pixel."""
     sides = [_side(size, kernel=config.kernel, layers=n) for n in range(1, config.layers + 1)]
     if sides[-1] >= 2:
         return
     fit = max(1, sum(side >= 2 for side in sides))
     raise InputError(
-        f"discriminator.layers: {config.layers} halvings with a kernel of {config.kernel} leave "
-        f"less than 2 x 2 before the last layer of pictures of data.size {size}",
+        f"discriminator.layers is {config.layers}; so many halvings with a kernel of "
+        f"{config.kernel} leave less than 2 x 2 of a picture of {size} x {size} (data.size) before "
+        "the last layer",
         hint=f"Set discriminator.layers to {fit} or less, or data.size to more.",
     )
 
 
 def _side(size: int, *, kernel: int, layers: int) -> int:
-    """Side of the map that the last layer is given."""
+    """Return the side of the map before the last layer."""
     padding = (kernel - 1) // 2
     for stride in [2] * layers + [1]:
         size = (size + 2 * padding - kernel) // stride + 1

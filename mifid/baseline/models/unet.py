@@ -18,7 +18,7 @@ __all__ = ["UNet"]
 
 _KERNEL = 4
 _DEEPEST = 8
-_DROPPED = 3  # so many innermost decoder layers have the dropout
+_DROPPED = 3  # number of innermost decoder layers with dropout
 
 
 class UNet(nn.Module):
@@ -28,8 +28,8 @@ class UNet(nn.Module):
     of the decoder joined to the encoder's of its size. The encoder's activation is leaky_relu
     whatever ``config.activation`` says.
 
-    The first layer has no norm, and neither has the innermost: on a map of one pixel instance norm
-    gives its shift and nothing of the picture (pix2pix's errata say so of batch norm).
+    The first layer and the innermost have no norm: of a map of one pixel instance norm returns its
+    shift, whatever the picture (pix2pix's errata say this about batch norm).
     """
 
     def __init__(self, config: Generator, *, size: int) -> None:
@@ -46,7 +46,7 @@ class UNet(nn.Module):
             )
             for level, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
         )
-        # From the innermost outwards. Each but the first is given the layer below and its skip.
+        # From the innermost outwards. Each but the first gets the layer below and its skip.
         outward = widths[-2::-1]
         inner = [widths[-1], *(2 * width for width in outward)]
         self.up = nn.ModuleList(
@@ -57,7 +57,7 @@ class UNet(nn.Module):
         self.out = nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) float32 in -1..1 -> the same."""
+        """Turn (B, 3, S, S) float32 in -1..1 into the same."""
         skips: list[Tensor] = []
         for down in self.down:
             x = down(x)
@@ -88,28 +88,24 @@ def _up(config: Generator, inputs: int, outputs: int, *, kernel: int, drop: bool
     )
 
 
-def _halvings(size: int) -> int:
-    """How often ``size`` halves without a remainder, at most 8 times."""
-    return next((n for n in range(_DEEPEST, 0, -1) if size % 2**n == 0), 0)
-
-
 def _checked_depth(depth: int, *, size: int, kernel: int) -> int:
-    most = _halvings(size)
+    """Return the number of halvings; 0 means as many as the size has without a remainder."""
+    most = next((n for n in range(_DEEPEST, 0, -1) if size % 2**n == 0), 0)
     if most == 0:
         raise InputError(
-            f"data.size: a U-Net halves pictures, so their side has to be even; got {size}",
+            f"data.size is {size}; expected an even number, as a U-Net halves pictures",
             hint=f"Set data.size to {size - 1} or {size + 1}; best are 128 and 256.",
         )
     if depth > most:
         raise InputError(
-            f"generator.depth: to halve pictures {depth} times, their side has to divide by "
-            f"{2**depth}; data.size is {size}",
+            f"generator.depth is {depth}; expected {most} or less, as pictures of {size} x {size} "
+            "(data.size) cannot be halved more often",
             hint=f"Set generator.depth to {most} or less, or to 0 for as deep as the size allows.",
         )
     if kernel < 2:
         raise InputError(
-            f"generator.kernel: a U-Net's layers have stride 2, so a kernel of {kernel} would "
-            "leave pixels out; expected 2 or more",
+            f"generator.kernel is {kernel}; expected 2 or more, as a U-Net's layers have stride 2 "
+            "and would leave pixels out",
             hint="Set generator.kernel to 4, or to 0 for the network's own.",
         )
     return depth or most

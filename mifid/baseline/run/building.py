@@ -1,4 +1,4 @@
-"""A trainer from its settings and pictures."""
+"""Networks and data of a run, built from its settings and pictures."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from mifid.baseline.config import Config
-from mifid.baseline.data import Bank, Draws, Feed, PixelStore, hold_back
+from mifid.baseline.data import Draws, Feed, PictureSet, PixelStore, hold_back
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan import METHODS, Method, average_of
+from mifid.baseline.gan import METHODS, Method, MovingAverage
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.snapshots import Scorer, Snapshots
 from mifid.errors import InputError, warn
@@ -23,24 +23,33 @@ __all__ = ["Parts", "build", "steps_of"]
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of, before it is known how long it takes."""
+    """Networks, optimisers and data of a run, without its length.
+
+    Attributes:
+        method: with the networks.
+        average: of the painting generator's weights; None: there is none.
+        feed: the training batches.
+        draws: random numbers of the steps.
+        held_back: photos to score on.
+        shown: photos of the sample grids.
+    """
 
     method: Method
-    average: AveragedModel | None
+    average: MovingAverage | None
     feed: Feed
     draws: Draws
-    held_back: Bank
-    shown: Bank
+    held_back: PictureSet
+    shown: PictureSet
 
     @property
     def kinds(self) -> int:
-        """How many sets of weights are scored: raw, and averaged if there is an average."""
+        """Number of sets of weights that are scored: raw, and averaged if there is an average."""
         return 1 + (self.average is not None)
 
     def snapshots(
         self, folder: Path, *, scorer: Scorer | None, photos: int, recorder: Recorder, rules: Rules
     ) -> Snapshots:
-        """Return what looks at the painter now and then, on ``photos`` of those held back."""
+        """Return the snapshots of this run, which score on ``photos`` of those held back."""
         networks = {"raw": self.method.painter}
         if self.average is not None:
             networks["ema"] = self.average.module
@@ -66,19 +75,19 @@ def build(
     device: torch.device,
     processes: Processes,
 ) -> Parts:
-    """Build networks and data; every process builds the same.
+    """Build networks and data, the same on every process.
 
     Raises:
         InputError: a setting that these networks or pictures do not allow.
     """
     if config.training.batch % processes.world:
         raise InputError(
-            f"training.batch is {config.training.batch}, which {processes.world} processes cannot "
-            "share evenly",
-            hint="It counts the pictures of all processes; make it a multiple of their number.",
+            f"training.batch is {config.training.batch}; expected a multiple of "
+            f"{processes.world}, the number of processes",
+            hint="It counts the pictures of all processes together.",
         )
     seed = config.training.seed
-    torch.manual_seed(seed + processes.rank)  # dropout alone draws from it
+    torch.manual_seed(seed + processes.rank)  # for dropout alone
     draws = Draws(seed, device=device, rank=processes.rank, world=processes.world)
     method: Method = METHODS[config.training.method](
         config, device=device, draws=draws, processes=processes
@@ -86,38 +95,37 @@ def build(
     number = _held_back(config, len(photos.names))
     kept, held_back = hold_back(len(photos.names), number, seed=seed)
     shown = (held_back if number else kept)[: config.score.samples]
-    everything, _ = hold_back(len(paintings.names), 0, seed=seed)
     feed = Feed(
         config,
-        photos=Bank(photos.pixels, kept, device),
-        paintings=Bank(paintings.pixels, everything, device),
+        photos=PictureSet(photos.pixels, kept, device),
+        paintings=PictureSet(paintings.pixels, np.arange(len(paintings.names)), device),
         draws=draws,
         processes=processes,
     )
     return Parts(
         method=method,
-        average=average_of(method.painter, config.training.ema) if config.training.ema else None,
+        average=MovingAverage(method.painter, ema) if (ema := config.training.ema) else None,
         feed=feed,
         draws=draws,
-        held_back=Bank(photos.pixels, held_back, device),
-        shown=Bank(photos.pixels, shown, device),
+        held_back=PictureSet(photos.pixels, held_back, device),
+        shown=PictureSet(photos.pixels, shown, device),
     )
 
 
 def _held_back(config: Config, photos: int) -> int:
-    """Return how many photos are kept out of training: at most half; one alone has no FID."""
+    """Return the number of photos kept out of training: at most half; FID needs two."""
     number = min(config.data.held_back, photos // 2)
     if number >= 2 or config.data.held_back == 0:
         return number
     warn(
-        f"{photos} photos are too few to hold some back: snapshots are not scored, and the last "
-        "one is painted with"
+        f"{photos} photos are too few to keep some out of training: snapshots are not scored, and "
+        "the last one paints the submission"
     )
     return 0
 
 
 def steps_of(config: Config, feed: Feed) -> tuple[int, int | None]:
-    """Return (steps of an epoch, steps of the run; None if only time limits it)."""
+    """Return the steps of an epoch, and of the run; None if only time limits it."""
     training = config.training
     each = training.steps_per_epoch or math.ceil(feed.variants(training.epoch) / training.batch)
     limits = [training.steps] if training.steps else []

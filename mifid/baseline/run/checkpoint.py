@@ -1,7 +1,7 @@
-"""Everything that a run needs to go on as if nothing had happened, in one file a process.
+"""Checkpoints: all that a run needs to go on with equal results, in one file for each process.
 
-A file is torch.save's zip with the SHA-256 of all that stands before it as the zip's comment:
-what was damaged on the disk or in a copy is noticed, and does not train on to another end.
+A file is torch.save's zip, whose comment is the SHA-256 of all bytes before it, so that a damaged
+file is noticed before it is trained with.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _SEAL_BYTES = len(_SEAL) + 64
 
 
 class Checkpoints:
-    """The checkpoints of one run, the last :data:`KEPT` of them kept.
+    """The last :data:`KEPT` checkpoints of one run.
 
-    Several processes write a file each: their image pools and dropout differ.
+    Each process writes a file of its own: image pools and dropout differ.
     """
 
     def __init__(self, folder: Path, processes: Processes) -> None:
@@ -39,14 +39,14 @@ class Checkpoints:
         self._processes = processes
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Write a checkpoint, whole or not at all, then remove those that are too old.
+        """Write a checkpoint, whole or not at all, then remove older ones.
 
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
         """
         rank, world = self._processes.rank, self._processes.world
         path = self._path(step, rank)
-        with self._processes.together():  # a step counts when every process has written it
+        with self._processes.together():  # a step counts if every process has written it
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(path, {"version": _VERSION, "world": world, "step": step, **state})
         for old in self._steps(rank)[:-KEPT]:
@@ -54,21 +54,21 @@ class Checkpoints:
         return path
 
     def last(self) -> int | None:
-        """Return the last step that every process has written; None if there is none.
+        """Return the last step that every process has written; None: there is none.
 
         Raises:
-            InputError: another number of processes has written them.
+            InputError: the checkpoints were written by another number of processes.
         """
         world, steps = self._processes.world, self._steps(0)
         whole = [
             step for step in steps if all(self._path(step, rank).is_file() for rank in range(world))
         ]
         if steps and not whole:
-            self._read(self._path(steps[-1], 0))  # fewer processes wrote fewer files
+            self._read(self._path(steps[-1], 0))  # raises, if fewer processes wrote fewer files
         return whole[-1] if whole else None
 
     def load(self, step: int) -> dict[str, Any]:
-        """Read a checkpoint onto the CPU; nothing but tensors and plain values is unpickled.
+        """Read a checkpoint onto the CPU; only tensors and plain values are unpickled.
 
         Raises:
             InputError: it is damaged, of another version, or of another number of processes.
@@ -90,7 +90,7 @@ class Checkpoints:
         if version != _VERSION:
             raise InputError(
                 f"{path} has checkpoint version {version}; this mifid reads version {_VERSION}",
-                hint="Go on with the version of mifid that wrote it, or train again.",
+                hint="Go on with the version of mifid that wrote it, or begin another run.",
             )
         if world != self._processes.world:
             written_by = "1 process" if world == 1 else f"{world} processes"
@@ -107,7 +107,7 @@ class Checkpoints:
         before = f" (there is also {others[-1]})" if others else ""
         return InputError(
             f"{path} is not a readable checkpoint: {why}",
-            hint=f"Remove it to go on from the one before{before}, or train again.",
+            hint=f"Remove it to go on from the one before{before}, or begin another run.",
         )
 
     def _steps(self, rank: int) -> list[int]:
@@ -123,7 +123,7 @@ def _write(path: Path, state: dict[str, Any]) -> None:
     with atomic_write(path) as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # torch's own words for a write that failed
+        except RuntimeError as error:  # torch raises this if a write fails
             raise OutputError(
                 f"cannot write {path}: {first_line(error)}",
                 hint="Is there space on the disk? The checkpoint before it is kept.",
@@ -151,31 +151,31 @@ def _sha256(file: IO[bytes], size: int) -> bytes:
 
 
 def _check_whole(file: IO[bytes]) -> None:
-    """See that a file is what was written; older ones have the CRC-32s of their zip alone.
+    """Compare a file with its SHA-256; older files have only the CRC-32s of their zip.
 
     Raises:
         ValueError: it is damaged.
-        Exception: of nearly any kind, if the zip itself is.
+        Exception: of nearly any kind, if the zip itself is damaged.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _SEAL_BYTES))
     seal = file.read()
     if seal.startswith(_SEAL):
         if seal != _SEAL + _sha256(file, size - _SEAL_BYTES):
-            raise ValueError("its SHA-256 is another: it was damaged on the disk or in a copy")
+            raise ValueError("its SHA-256 is wrong: it was damaged on the disk or in a copy")
     else:
         with zipfile.ZipFile(file) as archive:
             if archive.comment:
-                raise ValueError("its end, where its SHA-256 stood, is damaged")
+                raise ValueError("its end, which has its SHA-256, is damaged")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise ValueError("its entries are compressed, which torch.save does not do")
             if (bad := archive.testzip()) is not None:
-                raise ValueError(f"its part {bad} is damaged: the CRC-32 is another")
+                raise ValueError(f"its part {bad} is damaged: the CRC-32 is wrong")
     file.seek(0)
 
 
 def random_state() -> dict[str, Any]:
-    """Return torch's own generators' states: dropout draws from them."""
+    """Return the states of torch's own random generators, which dropout uses."""
     state: dict[str, Any] = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
@@ -183,7 +183,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Go on where :func:`random_state` was taken."""
+    """Restore a state of :func:`random_state`."""
     torch.set_rng_state(state["cpu"].cpu())
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"].cpu())

@@ -1,4 +1,4 @@
-"""How much of a run is over, in steps and time; and requests to stop it (Ctrl-C, SIGTERM)."""
+"""Clock of a run: the part that is over, in steps and time, and requests to stop it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = [
 
 @dataclass
 class Clock:
-    """Counts the part of a run that is over; the limit that comes first counts.
+    """The part of a run that is over; the first limit that is reached ends it.
 
     Args:
-        steps: length in steps; None: not limited by them.
+        steps: length in steps; None: not limited by steps.
         budget: length in seconds, of everything; None: not limited by time.
-        reserve: seconds of the budget kept for what follows training.
-        started: value of ``now()`` when the budget began to run.
-        prepared: seconds that went by before the first step: of the training nothing is over then.
-        before: seconds that earlier parts of this run took, before it was interrupted.
-        now: a clock in seconds.
+        reserve: seconds of the budget for what follows training.
+        started: value of ``now()`` when the budget began.
+        before: seconds that this run took before it was interrupted.
+        prepared: seconds before the first step, when no part of the training is over.
+        now: returns the time in seconds.
     """
 
     steps: int | None = None
@@ -47,14 +47,14 @@ class Clock:
             self.started = self.now()
 
     def elapsed(self) -> float:
-        """Return the seconds that the run took so far."""
+        """Return the seconds that the run has taken."""
         assert self.started is not None
         return self.before + self.now() - self.started
 
     def fraction(self, step: int, *, ahead: float = 0.0) -> float:
         """Return the part, 0..1, that is over after ``step`` steps.
 
-        It is 1 if another ``ahead`` seconds, of the next step, would not fit into the budget.
+        It is 1 if the next step, of ``ahead`` seconds, does not fit into the budget.
         """
         parts = [0.0]
         if self.steps is not None:
@@ -76,9 +76,9 @@ def due(before: float, now: float, *, points: int) -> bool:
 
 
 def log_interval(asked: int, steps: int | None) -> int:
-    """Return the steps between lines of losses: at most a tenth of the run, to see its course.
+    """Return the steps between lines of losses: at most a tenth of the run, for its curves.
 
-    Never of the time that steps take, so that a run that goes on logs at the same steps.
+    It does not depend on the time of a step, so that a run that goes on logs the same steps.
 
     Args:
         asked: ``training.log_steps``.
@@ -91,14 +91,14 @@ def log_interval(asked: int, steps: int | None) -> int:
 
 
 _SAME_SECONDS = 1.0
-"""Ctrl-C below a launcher comes twice: from the terminal, and at once again from the launcher."""
+"""Within this time a second SIGINT is the same Ctrl-C, which a launcher passes on."""
 
 _SAME_SECONDS_BELOW_TORCHRUN = 15.0
-"""Torchrun has its turn late on a loaded machine. It kills what has not ended 30 seconds later."""
+"""Torchrun may pass it on late, on a loaded machine. It kills processes 30 seconds later."""
 
 
 class StopRequest:
-    """Which signal asked for an end; None as long as none did."""
+    """The signal that asked the run to stop; None: none came."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -110,9 +110,9 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM within the block; a later second SIGINT interrupts at once.
+    """Catch SIGINT and SIGTERM within the block; a second, later SIGINT interrupts at once.
 
-    Python delivers signals to the main thread alone; elsewhere nothing is caught.
+    Python delivers signals to the main thread alone; in other threads nothing is caught.
     """
     request = StopRequest()
     below_torchrun = "TORCHELASTIC_RUN_ID" in os.environ

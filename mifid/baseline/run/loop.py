@@ -1,4 +1,4 @@
-"""The training loop: steps, and the mean losses since the last line."""
+"""Training loops: the steps of a run, and its mean losses since the last line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
-from mifid.baseline.config import Config
-from mifid.baseline.data import Draws, Feed
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan import CycleGan, Method, check_state, factor
+from mifid.baseline.gan import CycleGan, check_state, factor
+from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import (
     Checkpoints,
     random_state,
@@ -40,11 +38,11 @@ HINT = (
     "The last checkpoint before it is kept. Lower optimiser.rate and optimiser.discriminator_rate, "
     "or use training.precision float32, in a new run."
 )
-"""What to do about it."""
+"""Advice for a run that diverged."""
 
 
 class DivergedError(MifidError):
-    """A loss that is no number any more: the weights are lost."""
+    """A loss or weights that are not finite: the training cannot go on."""
 
 
 class Tally:
@@ -52,7 +50,7 @@ class Tally:
 
     Args:
         names: of the losses.
-        device: where they are.
+        device: of the losses.
     """
 
     def __init__(self, names: tuple[str, ...], device: torch.device) -> None:
@@ -62,7 +60,7 @@ class Tally:
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
 
     def add(self, losses: Tensor, step: int) -> None:
-        """Add the losses (len(names),) of a step, without waiting for them."""
+        """Add the losses (len(names),) of a step, without waiting for the device."""
         self._sums += losses
         self._steps += 1
         bad = ~torch.isfinite(losses).all() & (self._first_bad < 0)
@@ -72,14 +70,14 @@ class Tally:
         """Wait for the device.
 
         Raises:
-            DivergedError: a loss was not finite; it says at which step, and which.
+            DivergedError: a loss was not finite; the message has the step and the loss.
         """
         step = int(self._first_bad)
         if step < 0:
             return
         bad = [name for name, value in self.peek().items() if not math.isfinite(value)]
         raise DivergedError(
-            f"training diverged at step {step:,}: not a finite number: {', '.join(bad)}",
+            f"training diverged at step {step:,}: these losses are not finite: {', '.join(bad)}",
             hint=HINT,
         )
 
@@ -89,7 +87,7 @@ class Tally:
         return dict(zip(self._names, means, strict=True))
 
     def read(self) -> dict[str, float]:
-        """Return the mean of each loss since the last reading, and begin again.
+        """Return the mean of each loss since it was last read, and begin a new mean.
 
         Raises:
             DivergedError: see :meth:`check`.
@@ -101,39 +99,35 @@ class Tally:
         return means
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` goes on from."""
+        """Return the state that :meth:`load_state_dict` restores."""
         return {"sums": self._sums.clone(), "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore a state of :meth:`state_dict`."""
         self._sums.copy_(state["sums"])
         self._steps = state["steps"]
 
 
-_PARTS = 1000  # of the bar: a run ends by steps or by time, so neither can be its unit
-_TALK_SECONDS = 1.0
+_PARTS = 1000  # units of the bar: a run ends by steps or by time, so neither can be its unit
+_STATUS_SECONDS = 1.0
 
 
 @dataclass
 class Trainer:
-    """One run, from the step it is at to its end.
+    """One run, from its current step to its end.
 
     Args:
-        scorings: of snapshots over the run.
+        parts: networks and data.
+        scorings: plan of the scorings of snapshots.
         steps_per_epoch: for the records.
         recorder, snapshots: None on all processes but the first.
-        identity: what must be the same when the run goes on: the pictures, what scores them.
+        identity: what must be the same when the run goes on: the pictures, the scorer.
     """
 
-    config: Config
-    method: Method
-    average: AveragedModel | None
-    feed: Feed
-    draws: Draws
+    parts: Parts
     clock: Clock
     checkpoints: Checkpoints
     processes: Processes
-    stop: StopRequest
     scorings: Scorings
     steps_per_epoch: int
     recorder: Recorder | None
@@ -142,27 +136,31 @@ class Trainer:
     identity: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        self.method, self.average = self.parts.method, self.parts.average
+        self.config = self.method.config
         self.step = 0
         self.fraction = 0.0
+        self._stop = StopRequest()
         self._tally = Tally(self.method.losses, self.method.device)
         self._saved_at = self._logged_at = self._stepped_at = time.monotonic()
-        self._talked_at = 0.0
+        self._shown_at = 0.0
         self._logged_step = 0
         self._log_steps = log_interval(self.config.training.log_steps, self.clock.steps)
-        self._owed = False  # a snapshot that a signal kept from being scored
+        self._owed = False  # whether a signal came before a snapshot was scored
         self._factor = 1.0  # of the learning rate, at the last step
-        self._looking = self._longest_look = 0.0  # seconds of all snapshots, and of one
+        self._scored_seconds = self._longest_scoring = 0.0  # of all snapshots, and of one
 
-    def run(self) -> Signals | None:
-        """Train to the end; return the signal that ended it before, to any of the processes.
+    def run(self, stop: StopRequest) -> Signals | None:
+        """Train to the end; return the signal that ended it early, on whichever process it came.
 
         Raises:
-            DivergedError: a loss is no number any more; the last good checkpoint is kept.
+            DivergedError: a loss is not finite; the last good checkpoint is kept.
             PeerError: another process failed.
         """
-        # What was before an interruption, and the time that preparing to go on took.
+        self._stop = stop
+        # The part before an interruption, or more if preparing to go on took long.
         begun = max(self.fraction, *self.processes.from_first([self.clock.fraction(self.step)]))
-        if begun >= 1 > self.fraction:  # no time is left: what was trained is looked at
+        if begun >= 1 > self.fraction:  # no time is left to train: only a snapshot is taken
             self._owed = True
         self.fraction = begun
         label = "train" if begun < 0.01 else f"train the remaining {1 - begun:.0%}"
@@ -182,19 +180,19 @@ class Trainer:
             task.advance(int(self.fraction * _PARTS) - int(before * _PARTS))
             if self.step % self._log_steps == 0 or self.fraction >= 1:
                 self._log()
-            self._talk(task)
-            if due(before, self.fraction, points=self.scorings.points) and self._may_look():
+            self._show_status(task)
+            if due(before, self.fraction, points=self.scorings.points) and self._may_score():
                 stopped = self._snapshot(task) or stopped
                 late = late or self._improved()
             if stopped or late or self.fraction >= 1:
                 self.save()
             if stopped and (self.fraction < 1 or self._owed):
                 return Signals(stopped)
-        stopped = self.processes.highest(self.stop.signal or 0)  # after the last scoring
+        stopped = self.processes.highest(self._stop.signal or 0)  # after the last scoring
         return Signals(stopped) if stopped else None
 
     def _step(self) -> torch.Tensor:
-        photos, paintings = self.feed.next()
+        photos, paintings = self.parts.feed.next()
         self.step += 1
         if self.step <= self.config.training.pretrain and isinstance(self.method, CycleGan):
             losses = self.method.copy_paintings(paintings)
@@ -208,14 +206,14 @@ class Trainer:
         return losses
 
     def _decide(self) -> tuple[float, bool, int]:
-        """Return the part that is over, whether to save, a signal or 0: for all processes."""
+        """Return, equal on all processes: the part that is over, whether to save, a signal or 0."""
         unsaved = time.monotonic() - self._saved_at
         late = unsaved >= 60 * self.config.training.checkpoint_minutes
         now = time.monotonic()
         step, self._stepped_at = now - self._stepped_at, now
-        told = [self.clock.fraction(self.step, ahead=step), float(late)]
-        fraction, saving = self.processes.from_first(told)
-        return fraction, bool(saving), self.processes.highest(self.stop.signal or 0)
+        own = [self.clock.fraction(self.step, ahead=step), float(late)]
+        fraction, saving = self.processes.from_first(own)
+        return fraction, bool(saving), self.processes.highest(self._stop.signal or 0)
 
     def _log(self) -> None:
         with self.processes.together():
@@ -238,44 +236,45 @@ class Trainer:
         }
         self.recorder.write("train", row | losses)
 
-    def _talk(self, task: Task) -> None:
-        """Tell the bar, at most once a second: reading losses waits for the device."""
+    def _show_status(self, task: Task) -> None:
+        """Show losses and speed in the bar, once a second: reading losses waits for the device."""
         now = time.monotonic()
-        if now - self._talked_at < _TALK_SECONDS:
+        if now - self._shown_at < _STATUS_SECONDS:
             return
-        self._talked_at = now
+        self._shown_at = now
         means = self._tally.peek()
         sides: Mapping[str, float] = {
             side: sum(value for name, value in means.items() if name.startswith(prefix))
             for side, prefix in (("G", "generator"), ("cycle", "cycle"), ("D", "discriminator"))
         }
-        told = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
+        losses = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
         steps, seconds = self.step - self._logged_step, now - self._logged_at
         images = 2 * self.config.training.batch * steps / max(seconds, 1e-9)
         speed = f"{images:.3g} images/s" if steps else ""
-        task.status(f"step {self.step:,} {told} {speed}".rstrip())
+        task.status(f"step {self.step:,} {losses} {speed}".rstrip())
 
     def _improved(self) -> bool:
-        """Return whether the snapshot just taken is the best: file and checkpoint shall agree."""
+        """Return whether the snapshot just taken is the best; then a checkpoint is saved, too."""
         best = None if self.snapshots is None else self.snapshots.best
         mine = best is not None and best.step == self.step
         return bool(self.processes.highest(int(mine)))
 
-    def _may_look(self) -> bool:
-        """Return whether a snapshot and the one at the end still fit into the time for them."""
+    def _may_score(self) -> bool:
+        """Return whether a snapshot and the one at the end still fit into the time for scoring."""
         allowed = True
         if self.scorings.seconds is not None and self.fraction < 1:
-            allowed = self._looking + 2 * self._longest_look <= self.scorings.seconds
+            needed = self._scored_seconds + 2 * self._longest_scoring
+            allowed = needed <= self.scorings.seconds
         (allowed_by_first,) = self.processes.from_first([float(allowed)])
         if not allowed_by_first and self.recorder is not None:
             warn(
-                "snapshots were scored less often than planned: it took longer than was measured, "
-                "and at most a tenth of the time budget is for it"
+                "snapshots were scored less often than planned: scoring took longer than before "
+                "training, and it may take at most a tenth of the time budget"
             )
         return bool(allowed_by_first)
 
     def _snapshot(self, task: Task) -> int:
-        """Score; return 0, or the signal that came before all was scored."""
+        """Take a snapshot; return 0, or the signal that came before it was scored."""
         stopped, begun = 0, time.monotonic()
         what = "paint and score" if self.scorings.photos else "paint"
         task.status(f"step {self.step:,}: {what} a snapshot")
@@ -283,30 +282,30 @@ class Trainer:
             self._tally.check()
         with self.processes.together():
             if self.snapshots is not None:
-                # Whatever the scorer draws, training goes on unchanged.
+                # Random numbers that the scorer draws do not change the training.
                 with torch.random.fork_rng(self._devices()):
                     taken = self.snapshots.take(
                         step=self.step,
                         fraction=self.fraction,
                         seconds=self.clock.elapsed(),
-                        stop=self.stop,
+                        stop=self._stop,
                     )
-                stopped = 0 if taken else self.stop.signal or 0
+                stopped = 0 if taken else self._stop.signal or 0
         stopped = self.processes.highest(stopped)
         self._owed = stopped > 0
         self._logged_at = self._stepped_at = time.monotonic()  # scoring is not training time
         self._logged_step = self.step
-        self._looking += self._logged_at - begun
-        self._longest_look = max(self._longest_look, self._logged_at - begun)
+        self._scored_seconds += self._logged_at - begun
+        self._longest_scoring = max(self._longest_scoring, self._logged_at - begun)
         task.status(f"step {self.step:,}")
         return stopped
 
     def _devices(self) -> list[torch.device]:
-        """Return whose random states are to be kept: naming none would wake every GPU."""
+        """Return the GPU whose random state is kept; without a list torch would use every GPU."""
         return [self.method.device] if self.method.device.type == "cuda" else []
 
     def save(self) -> None:
-        """Write a checkpoint; not if the weights are lost, so that the one before it is good."""
+        """Write a checkpoint, unless the run diverged: the one before it must stay good."""
         with self.processes.together():
             self._tally.check()
             self._check_weights()
@@ -317,38 +316,38 @@ class Trainer:
         for name, network in self.method.networks.items():
             if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
                 raise DivergedError(
-                    f"training diverged at step {self.step:,}: weights of the {name} are no "
-                    "numbers any more",
+                    f"training diverged at step {self.step:,}: weights of the {name} are not "
+                    "finite",
                     hint=HINT,
                 )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that :meth:`load_state_dict` goes on from."""
+        """Return the state that :meth:`load_state_dict` restores."""
         return {
             "identity": dict(self.identity),
             "fraction": self.fraction,
             "owed": self._owed,
             "elapsed": self.clock.elapsed(),
             "prepared": self.clock.prepared,
-            "looking": {"all": self._looking, "longest": self._longest_look},
+            "looking": {"all": self._scored_seconds, "longest": self._longest_scoring},
             "scorings": {"points": self.scorings.points, "photos": self.scorings.photos},
             "method": self.method.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
-            "feed": self.feed.state_dict(),
-            "draws": self.draws.state_dict(),
+            "feed": self.parts.feed.state_dict(),
+            "draws": self.parts.draws.state_dict(),
             "tally": self._tally.state_dict(),
             "best": {} if self.snapshots is None else self.snapshots.state_dict(),
             "random": random_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Restore a state of :meth:`state_dict`.
 
         Raises:
-            MifidError: it is of another run, or not of one at all.
+            MifidError: the state is of another run, or not a run's.
         """
         own = self.state_dict()
-        themselves = ("identity", "method", "best", "random")  # look at what they load
+        themselves = ("identity", "method", "best", "random")  # are checked when they are loaded
         like = {name: part for name, part in own.items() if name not in themselves}
         check_state({name: state.get(name) for name in like}, like, name="run")
         try:
@@ -366,12 +365,13 @@ class Trainer:
         self.step, self.fraction = state["step"], state["fraction"]
         self._owed = state["owed"]
         self.clock.before, self.clock.prepared = state["elapsed"], state["prepared"]
-        self._looking, self._longest_look = state["looking"]["all"], state["looking"]["longest"]
+        seconds = state["looking"]
+        self._scored_seconds, self._longest_scoring = seconds["all"], seconds["longest"]
         self.method.load_state_dict(state["method"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.feed.load_state_dict(state["feed"])
-        self.draws.load_state_dict(state["draws"])
+        self.parts.feed.load_state_dict(state["feed"])
+        self.parts.draws.load_state_dict(state["draws"])
         self._tally.load_state_dict(state["tally"])
         if self.snapshots is not None:
             self.snapshots.load_state_dict(state["best"])

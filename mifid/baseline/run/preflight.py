@@ -1,4 +1,4 @@
-"""What is tried and measured before the first step: hours must not be lost in the last cell."""
+"""Checks and measurements before the first step, of what would otherwise fail after hours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from mifid import files
 from mifid.baseline.config import Config, format_duration, parse_duration
-from mifid.baseline.data import Bank
+from mifid.baseline.data import PictureSet
 from mifid.baseline.gan import Method, parameters
 from mifid.baseline.generation import Painter, as_submitted
 from mifid.baseline.run.building import Parts
@@ -43,42 +43,42 @@ __all__ = [
 ]
 
 LEAST_STEPS = 100
-"""Fewer show nothing: not even the colours of what is painted have moved then."""
+"""Fewer steps show nothing: not even the colours of the pictures have changed then."""
 
 SMALLEST = "tiny"
-"""The preset that takes the shortest time."""
+"""The preset that takes the least time."""
 
 _DISK = 150e6
 """Bytes a second that a slow disk writes."""
 
 _SLACK = 1.15
-"""Measured on a few pictures; and what else the machine does changes."""
+"""Factor for errors of the measurements, on a few pictures and a machine with other work."""
 
 _LARGE = 1e9
-"""Bytes of a run folder from which on it is told beforehand."""
+"""Bytes of a run folder from which a warning is given."""
 
 _MANY = 20
-"""Halving fewer pictures saves next to nothing, and a score of so few says nothing."""
+"""Half of fewer pictures saves little, and a score of so few means nothing."""
 
 _SCORING_SHARE = 0.1
-"""At most this part of a time budget goes to scoring before the submission is there."""
+"""Largest part of a time budget for scoring before the submission is made."""
 
 _FEWEST_SCORED = 32
-"""Fewer photos are not scored on: which snapshot is the best would be chance."""
+"""Fewer photos are not scored on: the choice of the best snapshot would be chance."""
 
 _OFTEN = 3
-"""Rather fewer photos than fewer scorings than this: with one there is nothing to choose."""
+"""Photos are reduced before scorings are fewer than this: with one there is no choice."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds that things take.
+    """Seconds of the parts of a run.
 
     Attributes:
-        paint: a picture, encoded.
-        score: a picture more in a score.
-        scoring: a score, however many pictures it has: roots of matrices.
-        save: a checkpoint.
+        paint: to paint and encode a picture.
+        score: of each picture in a score.
+        scoring: of a score, whatever its number of pictures: roots of matrices.
+        save: to write a checkpoint.
         step: of training.
     """
 
@@ -89,7 +89,7 @@ class Costs:
     step: float = 0.0
 
     def scored(self, photos: int) -> float:
-        """Return the seconds of scoring so many pictures that are there."""
+        """Return the seconds of scoring so many pictures, without painting them."""
         return self.scoring + photos * self.score if photos else 0.0
 
     def snapshot(self, photos: int, *, kinds: int) -> float:
@@ -99,12 +99,12 @@ class Costs:
 
 @dataclass(frozen=True)
 class Scorings:
-    """How often snapshots are scored over the run, and on how many photos each time.
+    """Plan of the scorings of snapshots.
 
     Attributes:
-        points: evenly over the run, the last at its end.
-        photos: 0: nothing is scored.
-        seconds: that all of them may take; None: no matter.
+        points: their number, evenly over the run, the last at its end.
+        photos: number of photos in each; 0: nothing is scored.
+        seconds: that all of them may take; None: no limit.
     """
 
     points: int
@@ -112,8 +112,10 @@ class Scorings:
     seconds: float | None = None
 
 
-def try_painting(network: nn.Module, shown: Bank, *, device: torch.device, rules: Rules) -> float:
-    """Paint and encode a few photos with the untrained network; return seconds a picture.
+def try_painting(
+    network: nn.Module, shown: PictureSet, *, device: torch.device, rules: Rules
+) -> float:
+    """Paint and encode a few photos with the untrained network; return the seconds of a picture.
 
     Raises:
         MifidError: the network cannot paint them.
@@ -128,10 +130,10 @@ def try_painting(network: nn.Module, shown: Bank, *, device: torch.device, rules
 
 
 def try_training(parts: Parts) -> float:
-    """Train two steps; return the seconds of the second. The parts are spoilt by it.
+    """Train two steps; return the seconds of the second. The parts cannot be used afterwards.
 
     Raises:
-        MifidError: whatever training would have failed with.
+        MifidError: what training would have failed with.
     """
     seconds = 0.0
     for _ in range(2):  # the first also loads kernels, and compiles
@@ -146,12 +148,14 @@ def try_training(parts: Parts) -> float:
 
 
 def try_scoring(
-    scorer: Scorer, photos: Bank, *, rules: Rules, measure: bool
+    scorer: Scorer, photos: PictureSet, *, rules: Rules, measure: bool
 ) -> tuple[float, float]:
-    """Score a few unpainted photos; return seconds a score, and seconds a picture more, if wanted.
+    """Score a few unpainted photos; return the seconds of a score and of each picture in it.
+
+    Both are 0 unless they are to be measured.
 
     Raises:
-        MifidError: whatever scoring would have failed with after the training.
+        MifidError: what scoring would have failed with after the training.
     """
 
     def seconds(number: int) -> float:
@@ -160,7 +164,7 @@ def try_scoring(
         return time.perf_counter() - start
 
     few, more = 2, min(len(photos), 18)
-    seconds(few)  # also loads the network: not a cost of a score
+    seconds(few)  # also loads the network, which later scores do not
     if not measure:
         return 0.0, 0.0
     first = seconds(few)
@@ -170,13 +174,13 @@ def try_scoring(
     return max(first - few * each, 0.0), each
 
 
-def score_photos(scorer: Scorer, photos: Bank, *, rules: Rules) -> Mapping[str, float | None]:
-    """Return the score of photos unpainted: what painting has to beat."""
+def score_photos(scorer: Scorer, photos: PictureSet, *, rules: Rules) -> Mapping[str, float | None]:
+    """Return the score of unpainted photos, for comparison."""
     return scorer(as_submitted(batch.cpu().numpy(), rules=rules) for batch in photos.batches())
 
 
 def checkpoint_bytes(method: Method, *, averaged: bool) -> int:
-    """Return about how large a checkpoint is: weights, two moments each, the average, the pools."""
+    """Return the approximate size of a checkpoint: weights, two moments, average and pools."""
     weights = sum(4 * weight.numel() for weight in parameters(method.networks.values()))
     average = sum(4 * weight.numel() for weight in method.painter.parameters())
     config = method.config
@@ -187,13 +191,13 @@ def checkpoint_bytes(method: Method, *, averaged: bool) -> int:
 def check_space(
     folder: Path, method: Method, *, averaged: bool, world: int, submission: int
 ) -> float:
-    """See that a run fits onto the disk; return the seconds that a checkpoint takes.
+    """Refuse a run that does not fit on the disk; return the seconds that a checkpoint takes.
 
     Raises:
         OutputError: too little space.
     """
     checkpoint = checkpoint_bytes(method, averaged=averaged)
-    # Two kept and one being written; the best generator and its successor; the submission.
+    # Two old and one new checkpoint; an old and a new best generator; the submission.
     need = (3 * world + 1) * checkpoint + 60_000 * submission
     files.check_space(
         folder,
@@ -214,13 +218,13 @@ def check_space(
 
 def handing_in(costs: Costs, *, submission: int) -> float:
     """Return the seconds from the last snapshot to the end: images.zip, its check and its score."""
-    looks = 0.005  # s a picture: looked at before it is painted, and checked in the archive
-    painted = submission * (costs.paint + looks) + costs.scored(submission)
+    checks = 0.005  # s for each picture: of the photo before it is painted, and of the archive
+    painted = submission * (costs.paint + checks) + costs.scored(submission)
     return 3.0 + _SLACK * (costs.save + painted)
 
 
 def scoring_share(budget: float) -> float:
-    """Return the seconds of a budget that may go to scoring before the submission is there."""
+    """Return the seconds of a budget for scoring before the submission is made."""
     return _SCORING_SHARE * budget
 
 
@@ -233,18 +237,18 @@ def plan_scorings(
     kinds: int,
     tried: float = 0.0,
 ) -> Scorings:
-    """Return how often and on how many photos to score: as asked, or what a time budget allows.
+    """Return the plan of scorings: as the settings want, or what a time budget allows.
 
-    A tenth of the budget is for all scoring before the submission: of the photos unpainted, and of
-    every snapshot. First there are fewer scorings, then fewer photos, then none.
+    A tenth of the budget is for all scoring before the submission: of the unpainted photos, and of
+    every snapshot. First the scorings become fewer, then the photos, then nothing is scored.
 
     Args:
         config: of the run.
         costs: as measured.
         budget: in seconds; None: there is none.
-        held_back: photos that could be scored on.
-        kinds: sets of weights, each of which is scored.
-        tried: seconds that scoring took until now.
+        held_back: number of photos that can be scored on.
+        kinds: number of sets of weights, each of which is scored.
+        tried: seconds that scoring has taken.
     """
     wanted = max(config.score.points, 1)
     if budget is None or not held_back:
@@ -263,23 +267,23 @@ def plan_scorings(
 
 
 def check_prepared(config: Config, *, preset: str, elapsed: float) -> None:
-    """See that preparing the pictures has left something of a time budget.
+    """Refuse a time budget that the preparation of the pictures has used up.
 
     Args:
         config: of the run.
         preset: its name.
-        elapsed: seconds that it took.
+        elapsed: seconds that the preparation took.
 
     Raises:
-        InputError: the budget is used up before anything else is measured.
+        InputError: nothing of the budget is left.
     """
     budget = parse_duration(config.training.budget) if config.training.budget else None
     if budget is not None and elapsed >= budget:
         raise InputError(
             f"a budget of {format_duration(budget)} is too short here: preparing the pictures "
             f"alone took {format_duration(elapsed)}",
-            hint=f"Prepared pictures are kept, so the next try begins sooner; give a longer "
-            f"{setting('training.budget')}. {_to_see_only(preset)}",
+            hint="Prepared pictures are kept, so the next run begins sooner; give a longer "
+            f"{setting('training.budget')}. {_quickest_run(preset)}",
         )
 
 
@@ -293,24 +297,24 @@ def check_budget(
     submission: int,
     steps: int | None,
     kinds: int,
-) -> float | None:
-    """Return the budget in seconds, None if there is none.
+) -> None:
+    """Refuse a time budget, if there is one, that leaves too little time for training.
 
     Args:
         config: of the run.
         preset: its name.
-        elapsed: seconds that preparing took.
+        elapsed: seconds that the preparation took.
         costs: as measured.
         scorings: of snapshots.
-        submission: pictures of images.zip.
+        submission: number of pictures of images.zip.
         steps: length of the run if it has one beside the budget.
-        kinds: sets of weights, each of which is scored.
+        kinds: number of sets of weights, each of which is scored.
 
     Raises:
-        InputError: too few steps would fit into what is left for training; with the arithmetic.
+        InputError: too few steps would fit; the message has the arithmetic.
     """
     if not config.training.budget:
-        return None
+        return
     budget = parse_duration(config.training.budget)
     least = LEAST_STEPS + config.training.pretrain
     least = least if steps is None else min(steps, least)
@@ -319,37 +323,37 @@ def check_budget(
     scoring += scorings.points * costs.snapshot(scorings.photos, kinds=kinds)
     left = budget - elapsed - ending - scoring
     if left >= least * costs.step:
-        return budget
+        return
     fit = max(0, int(left / max(costs.step, 1e-9)))
     enough = (elapsed + ending + least * costs.step) / (1 - _SCORING_SHARE)
     raise InputError(
-        f"a budget of {format_duration(budget)} is too short here: preparing took "
+        f"a budget of {format_duration(budget)} is too short here: the preparation took "
         f"{format_duration(elapsed)}, painting and scoring at the end take about "
-        f"{format_duration(ending)}, scoring before it {format_duration(scoring)}; a step takes "
-        f"{format_duration(costs.step)}, so that {fit:,} steps would be left, and below {least:,} "
-        "nothing is learnt",
+        f"{format_duration(ending)}, scoring of snapshots {format_duration(scoring)}; a step takes "
+        f"{format_duration(costs.step)}, so {fit:,} steps fit into the rest, and with fewer than "
+        f"{least:,} nothing is learnt",
         hint=f"Give at least {setting('training.budget', _rounded_up(enough))}"
         + _less_to_do(config, submission=submission, held_back=scorings.photos)
-        + f". {_to_see_only(preset)}",
+        + f". {_quickest_run(preset)}",
     )
 
 
-def _to_see_only(preset: str) -> str:
-    """Return the shortest way through a run; its preset may be the smallest already."""
+def _quickest_run(preset: str) -> str:
+    """Return advice on the quickest run; its preset may be the smallest already."""
     way = setting("preset", SMALLEST)
     if preset == SMALLEST:
         way = f"leave out {setting('training.budget')}"
-    return f"To see only that it works: {way}."
+    return f"To see only whether it works: {way}."
 
 
 def _rounded_up(seconds: float) -> str:
-    """Return a budget that suffices, in minutes or from two hours on in hours."""
+    """Return a budget that is long enough, in minutes, or from two hours on in hours."""
     minutes = int(seconds / 60) + 1
     return f"{minutes}m" if minutes < 120 else f"{math.ceil(minutes / 60)}h"
 
 
 def _less_to_do(config: Config, *, submission: int, held_back: int) -> str:
-    """Advise numbers below those there are; none where so few are left that they matter little."""
+    """Return advice on smaller numbers; none where the numbers are small already."""
     advised = [
         f"{purpose} ({setting(name, min(usual, number // 2))})"
         for purpose, name, number, usual in (

@@ -1,7 +1,7 @@
-"""What a run writes while it trains: metrics.jsonl, metrics.csv, TensorBoard's events.
+"""Records of a run: metrics.jsonl, metrics.csv and TensorBoard's event files.
 
-metrics.jsonl is the record; metrics.csv is the same for spreadsheets, and is made from it
-whenever a run goes on.
+metrics.jsonl is the one that is read again; metrics.csv has the same lines for spreadsheets, and is
+written again from it when a run goes on.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from numbers import Integral, Real
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from mifid.baseline.gan import LOSSES
@@ -29,16 +28,15 @@ __all__ = [
     "JSON_NAME",
     "Recorder",
     "Value",
-    "check_tensorboard",
-    "csv_header",
     "csv_lines",
     "json_line",
     "metric_row",
     "read_metrics",
+    "summary_writer_class",
 ]
 
 Value = float | int | str
-"""What a line holds under a name. ``bool`` is an ``int``."""
+"""A value in a line. ``bool`` is an ``int``."""
 
 JSON_NAME = "metrics.jsonl"
 
@@ -56,24 +54,24 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "photos",
     ),
 }
-"""What a line of each kind may hold, beside ``kind``. All but ``step`` may be absent."""
+"""Columns of a line of each kind, beside ``kind``. All but ``step`` may be absent."""
 
-# Each name once, in the order of first mention: one header that holds for both kinds.
+# Each name once, in the order of first mention: one header for both kinds.
 _CSV_COLUMNS = ("kind", *dict.fromkeys(name for names in COLUMNS.values() for name in names))
 
 _STEPS = 2**53  # whole numbers below it are exact as floats too
 
-# JSON has no such numbers; these strings are read by Python's float() and JavaScript's Number().
+# JSON has no such numbers; Python's float() and JavaScript's Number() read these strings.
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Return the lines of a run, oldest first, each with ``kind``; none if there is no file.
 
-    A run may be writing at the same time: a last line that is not whole is passed over.
+    A last line that is not whole is ignored, since a run may be writing it.
 
     Raises:
-        InputError: metrics.jsonl cannot be read, or is damaged elsewhere than in its last line.
+        InputError: metrics.jsonl cannot be read, or a line before the last one is damaged.
     """
     path = folder / JSON_NAME
     try:
@@ -94,7 +92,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
             raise InputError(
                 f"line {number} of {path} is damaged: expected a JSON object with a 'kind', a "
                 f"whole 'step' and numbers, got {line[:40]!r}",
-                hint="Remove that line to go on without it; other programs must not write there.",
+                hint="Remove that line to go on without it. Only mifid may write this file.",
             )
     return rows
 
@@ -115,7 +113,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _fits(name: str, value: object) -> bool:
-    """Say whether a column may hold this; columns of later versions may hold any plain value."""
+    """Return whether a column may have this value; columns of later versions may have any."""
     if name in ("kind", "weights"):
         return isinstance(value, str)
     if not any(name in names for names in COLUMNS.values()):
@@ -124,7 +122,7 @@ def _fits(name: str, value: object) -> bool:
 
 
 def metric_row(kind: str, values: Mapping[str, Value | None]) -> dict[str, Value]:
-    """Return the values in the columns' order, with the kind in front; None is left out.
+    """Return the kind, and the values in the columns' order; None is left out.
 
     Raises:
         InputError: an unknown kind or column, no ``step``, or a value that is no plain one.
@@ -140,7 +138,7 @@ def metric_row(kind: str, values: Mapping[str, Value | None]) -> dict[str, Value
     if type(values.get("step")) is not int:
         raise InputError(
             f"a '{kind}' line needs a whole 'step', got {values.get('step')!r}",
-            hint="Give the number of steps that are done.",
+            hint="Give the number of steps trained.",
         )
     given = ((name, values.get(name)) for name in names)
     return {
@@ -152,7 +150,7 @@ def metric_row(kind: str, values: Mapping[str, Value | None]) -> dict[str, Value
 def _plain(name: str, value: object) -> Value:
     if isinstance(value, (bool, str)):
         return value
-    if isinstance(value, Integral):  # NumPy's numbers too, whose repr() is no number
+    if isinstance(value, Integral):  # also NumPy's numbers, whose repr() is not a number
         return int(value)
     if isinstance(value, Real):
         return float(value)
@@ -176,36 +174,24 @@ def _json_value(value: Value) -> Value:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def csv_header() -> bytes:
-    """Return the first line of metrics.csv."""
-    return csv_lines([dict(zip(_CSV_COLUMNS, _CSV_COLUMNS, strict=True))])
-
-
-def csv_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return rows as lines of metrics.csv; what a row does not have is left empty."""
+def csv_lines(rows: Iterable[Mapping[str, Any]], *, header: bool = False) -> bytes:
+    """Return rows as lines of metrics.csv; columns that a row does not have are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    if header:
+        writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue().encode(errors="backslashreplace")  # half a surrogate is no UTF-8
+    return text.getvalue().encode(errors="backslashreplace")  # half a surrogate is not UTF-8
 
 
 _CSV_NAME = "metrics.csv"
 
-# Where a line stands, or what it says in words: no curves in TensorBoard.
+# Columns that are not drawn in TensorBoard.
 _NO_CURVE = frozenset({"step", "fraction", "seconds", "weights", "best", "photos"})
 
 
-def check_tensorboard() -> None:
-    """See that TensorBoard's files can be written.
-
-    Raises:
-        UnavailableError: it is not installed.
-    """
-    _summary_writer_class()
-
-
-class Recorder:
-    """Appends lines to the metrics files of a run folder; each is out of this process at once.
+class Recorder(AbstractContextManager["Recorder"]):
+    """Writer of a run folder's metrics files; the system has each line at once.
 
     Open one with :meth:`open`; it is a context manager.
     """
@@ -213,38 +199,38 @@ class Recorder:
     def __init__(self, folder: Path, *, tensorboard: Any = None) -> None:
         self._paths = (folder / JSON_NAME, folder / _CSV_NAME)
         self._tensorboard = tensorboard
-        # Unbuffered: what was written survives a kill -9.
+        # Unbuffered: lines survive a kill -9.
         self._files = tuple(_open_to_append(path) for path in self._paths)
 
     @classmethod
     def open(
         cls, folder: Path, *, tensorboard: bool = False, resume_from: int | None = None
     ) -> Recorder:
-        """Open a run folder, mending what an interruption left there.
+        """Open a run folder; repair its files after an interruption.
 
         Args:
             folder: exists already.
             tensorboard: also write event files, below ``tensorboard/``.
-            resume_from: the step at which the run goes on. Later lines are dropped: they will be
+            resume_from: the step at which the run goes on. Later lines are removed, as they will be
                 written again. None keeps all lines.
 
         Raises:
-            InputError: metrics.jsonl is damaged elsewhere than in its last line.
+            InputError: a line of metrics.jsonl before the last one is damaged.
             OutputError: the folder is missing, or cannot be written.
             UnavailableError: TensorBoard is not installed.
         """
-        # What can fail comes before the first change.
-        summary_writer = _summary_writer_class() if tensorboard else None
+        # All that can fail comes before the first change.
+        summary_writer = summary_writer_class() if tensorboard else None
         rows = [
             row for row in read_metrics(folder) if resume_from is None or row["step"] <= resume_from
         ]
         with atomic_write(folder / JSON_NAME) as file:
             file.writelines(json_line(row) for row in rows)
         with atomic_write(folder / _CSV_NAME) as file:
-            file.write(csv_header() + csv_lines(rows))
+            file.write(csv_lines(rows, header=True))
         if summary_writer is None:
             return cls(folder)
-        # Events cannot be taken back; TensorBoard hides those from this step on.
+        # Events cannot be removed; TensorBoard hides those from this step on.
         purge = None if resume_from is None else resume_from + 1
         return cls(
             folder, tensorboard=summary_writer(str(folder / "tensorboard"), purge_step=purge)
@@ -259,8 +245,8 @@ class Recorder:
                 left out.
 
         Raises:
-            InputError: an unknown kind or column, no ``step``, or a value that is no plain one.
-            OutputError: it cannot be written; the line is then in neither or in one of the files.
+            InputError: an unknown kind or column, no ``step``, or a value that is not plain.
+            OutputError: the line cannot be written; one of the files may have it then.
         """
         row = metric_row(kind, values)
         lines = (json_line(row), csv_lines([row]))
@@ -272,11 +258,11 @@ class Recorder:
             self._tensorboard.flush()
 
     def show(self, pixels: Pixels, *, step: int) -> None:
-        """Show the sample pictures of a step in TensorBoard, if it was asked for.
+        """Show the sample pictures of a step in TensorBoard, if its files are written.
 
         Args:
             pixels: (H, W, 3) uint8, as in ``samples/``.
-            step: at which they were painted.
+            step: of the snapshot.
         """
         if self._tensorboard is not None:
             self._tensorboard.add_image("samples", pixels, step, dataformats="HWC")
@@ -289,15 +275,7 @@ class Recorder:
         if self._tensorboard is not None:
             self._tensorboard.close()
 
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -315,7 +293,7 @@ def _curves(row: Mapping[str, Value]) -> list[tuple[str, float]]:
 
 
 def _open_to_append(path: Path) -> io.FileIO:
-    def opener(name: str, flags: int) -> int:  # a link put there since it was made is not followed
+    def opener(name: str, flags: int) -> int:  # does not follow a link that somebody put there
         return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
     try:
@@ -325,7 +303,7 @@ def _open_to_append(path: Path) -> io.FileIO:
 
 
 def _append(file: io.FileIO, line: bytes, path: Path) -> None:
-    """Write a whole line or nothing: half a line would damage the next."""
+    """Write a whole line or nothing: half a line would damage the next one."""
     start = file.seek(0, io.SEEK_END)
     rest = line
     try:
@@ -337,12 +315,17 @@ def _append(file: io.FileIO, line: bytes, path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def _summary_writer_class() -> Any:
+def summary_writer_class() -> Any:
+    """Return TensorBoard's class that writes event files.
+
+    Raises:
+        UnavailableError: TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UnavailableError(
-            f"TensorBoard's files cannot be written: {error}",
+            f"{setting('tensorboard')}: TensorBoard's files cannot be written: {error}",
             hint=f"pip install 'mifid[tensorboard]', or leave out {setting('tensorboard')}.",
         ) from error
     return SummaryWriter

@@ -1,4 +1,4 @@
-"""A training run: opened, trained, closed."""
+"""Training runs: opened, trained, closed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from mifid.baseline.run.preflight import (
     try_scoring,
     try_training,
 )
-from mifid.baseline.run.records import Recorder, check_tensorboard
+from mifid.baseline.run.records import Recorder, summary_writer_class
 from mifid.baseline.run.run_folder import (
     CONFIG,
     check_folder,
@@ -67,16 +67,16 @@ from mifid.submission import Rules
 
 __all__ = [
     "Run",
-    "told_memory",
+    "memory_advice",
 ]
 
 
 @contextmanager
-def told_memory(config: Config) -> Iterator[None]:
-    """Turn what torch raises within the block, on a GPU or a CPU, into an error with advice.
+def memory_advice(config: Config) -> Iterator[None]:
+    """Turn torch's errors for too little memory within the block into one with advice.
 
     Raises:
-        MifidError: there was too little memory.
+        MifidError: there is too little memory, of a GPU or of the computer.
     """
     try:
         yield
@@ -101,14 +101,15 @@ _HEAD = {
     "owed": False,
     "scorings": {"points": 0, "photos": 0},
 }
-"""What is read of a checkpoint before the run that goes on is built."""
+"""Parts of a checkpoint that are read before the run that goes on is built, as examples."""
 
 
 @dataclass
 class Run:
     """A run whose pictures are ready. Make one with :meth:`open`.
 
-    After :meth:`train`, ``step`` is where it ended and ``trained_steps`` what was trained by it.
+    After :meth:`train`, ``step`` is the last step and ``trained_steps`` the number of steps that
+    this call trained.
     """
 
     folder: Path
@@ -142,10 +143,10 @@ class Run:
         rules: Rules,
         progress: Progress,
     ) -> Iterator[Run]:
-        """Lock the folder and decode the pictures; nothing is written into the folder yet.
+        """Lock the folder and decode the pictures; write nothing into the folder yet.
 
         Raises:
-            MifidError: the folder holds something else, or pictures cannot be trained with.
+            MifidError: the folder has other contents, or the pictures cannot be trained with.
         """
         data = config.data
         with ExitStack() as stack:
@@ -169,7 +170,7 @@ class Run:
             )
             with processes.together():
                 if processes.is_first:
-                    if config.training.method != "gan":  # which does not look at photos
+                    if config.training.method != "gan":  # which does not see the photos
                         refuse_shared(photo_store, painting_store)
                     photos = paintable(
                         photos,
@@ -195,65 +196,91 @@ class Run:
             )
 
     def train(self, *, scorer: Scorer | None, started: float, tensorboard: bool) -> Signals | None:
-        """Try everything, then train to the end or to the signal that is returned.
+        """Try everything that could fail, then train; return the signal that ended it early.
+
+        Args:
+            scorer: of snapshots; None: nothing is scored.
+            started: value of ``time.monotonic()`` when the time budget began.
+            tensorboard: whether its event files are written too.
 
         Raises:
             MifidError: what would have failed later; a diverged run.
         """
         with ExitStack() as stack:
             if tensorboard:
-                check_tensorboard()
-            stack.enter_context(told_memory(self.config))
-            recorder = snapshots = scorings = None
+                summary_writer_class()
+            stack.enter_context(memory_advice(self.config))
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
-            longer = has_other_length(earlier, self.config)
-            checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
-            step = self._try_training()
+            clock, step_seconds = Clock(started=started), self._measure_step()
             with self.processes.together():
-                identity = self._identity(scorer)
-                parts = self._build()
-                state = self._state(checkpoints, identity)
-                clock = Clock(started=started, before=state["elapsed"] if state else 0.0)
-                each, clock.steps = steps_of(self.config, parts.feed)
-                if self.processes.is_first:
-                    scorings = Scorings(**state["scorings"]) if state else None
-                    scorings = self._prepare(parts, scorer, clock, step=step, scorings=scorings)
-                    if longer and state is not None:
-                        self._check_longer(clock, state["step"], state["fraction"], earlier)
-                    recorder, snapshots = self._open_records(
-                        stack, parts, scorer, scorings, state=state, tensorboard=tensorboard
-                    )
-                    clock.prepared = clock.elapsed()
-            scorings = self._told(scorings)
+                trainer, state = self._trainer(
+                    stack, scorer, clock, earlier, step=step_seconds, tensorboard=tensorboard
+                )
+            trainer.scorings = self._shared(trainer.scorings)
             stop = stack.enter_context(stop_requests())
-            trainer = Trainer(
-                config=self.config,
-                method=parts.method,
-                average=parts.average,
-                feed=parts.feed,
-                draws=parts.draws,
-                clock=clock,
-                checkpoints=checkpoints,
-                processes=self.processes,
-                stop=stop,
-                scorings=scorings,
-                steps_per_epoch=each,
-                recorder=recorder,
-                snapshots=snapshots,
-                progress=self.progress,
-                identity=identity,
-            )
-            if state is not None:
-                trainer.load_state_dict(state)
-                if longer:  # how much is over is counted again
-                    trainer.fraction = 0.0
+            if state is None:
+                trainer.save()  # shows that there is space, before anything could be lost
             else:
-                trainer.save()  # the first one shows that there is room, and loses nothing
+                trainer.load_state_dict(state)
+                if has_other_length(earlier, self.config):
+                    trainer.fraction = 0.0  # it is counted again, of the new length
             begun_at = trainer.step
-            interrupted = trainer.run()
+            interrupted = trainer.run(stop)
             self.step, self.trained_steps = trainer.step, trainer.step - begun_at
-            self.best = snapshots.best if snapshots is not None else None
+            self.best = trainer.snapshots.best if trainer.snapshots is not None else None
             return interrupted
+
+    def _trainer(
+        self,
+        stack: ExitStack,
+        scorer: Scorer | None,
+        clock: Clock,
+        earlier: Config,
+        *,
+        step: float,
+        tensorboard: bool,
+    ) -> tuple[Trainer, dict[str, Any] | None]:
+        """Return a trainer, and the state that it goes on from; None: the run begins.
+
+        The first process tries painting and scoring, plans the scorings and opens the records.
+
+        Args:
+            stack: closes the records.
+            scorer: None: nothing is scored.
+            clock: gets the run's limits.
+            earlier: configuration with which the run was last trained.
+            step: seconds of a step.
+            tensorboard: whether its event files are written too.
+        """
+        checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
+        identity = self._identity(scorer)
+        parts = self._build()
+        state = self._state(checkpoints, identity)
+        clock.before = state["elapsed"] if state else 0.0
+        steps_per_epoch, clock.steps = steps_of(self.config, parts.feed)
+        recorder = snapshots = None
+        scorings = Scorings(**state["scorings"]) if state else None
+        if self.processes.is_first:
+            scorings = self._prepare(parts, scorer, clock, step=step, scorings=scorings)
+            if state is not None:
+                self._check_longer(clock, state, earlier)
+            recorder, snapshots = self._open_records(
+                stack, parts, scorer, scorings, state=state, tensorboard=tensorboard
+            )
+            clock.prepared = clock.elapsed()
+        trainer = Trainer(
+            parts=parts,
+            clock=clock,
+            checkpoints=checkpoints,
+            processes=self.processes,
+            scorings=scorings or Scorings(0, 0),
+            steps_per_epoch=steps_per_epoch,
+            recorder=recorder,
+            snapshots=snapshots,
+            progress=self.progress,
+            identity=identity,
+        )
+        return trainer, state
 
     def _build(self) -> Parts:
         return build(
@@ -267,10 +294,10 @@ class Run:
     def _state(
         self, checkpoints: Checkpoints, identity: Mapping[str, str]
     ) -> dict[str, Any] | None:
-        """Return the last checkpoint, whose run is this one; None: the run begins.
+        """Return the last checkpoint, which must be of this run; None: the run begins.
 
         Raises:
-            InputError: it is damaged, or of other pictures.
+            InputError: the checkpoint is damaged, or of other pictures.
         """
         last = checkpoints.last() if self.resume else None
         if last is None:
@@ -290,19 +317,21 @@ class Run:
         state: Mapping[str, Any] | None,
         tensorboard: bool,
     ) -> tuple[Recorder, Snapshots]:
-        """Write down what is trained, and open what the first process alone keeps of it.
+        """Write config.toml, score the unpainted photos, and open the run's records.
 
         Args:
             stack: closes the records.
-            parts: what is trained.
-            scorer: of snapshots, and before them of the photos unpainted; None: nothing is scored.
-            scorings: on how many photos.
+            parts: of the run.
+            scorer: of snapshots and of the unpainted photos; None: nothing is scored.
+            scorings: the plan, which says on how many photos.
             state: that the run goes on from; None: it begins.
             tensorboard: whether its event files are written too.
         """
         photos_score = None
         if scorer is not None and state is None and scorings.photos:
-            photos_score = self._score_photos(parts, scorer, scorings.photos)
+            with self.progress.task("score the photos unpainted", None, ""):
+                photos = parts.held_back.spread(scorings.photos)
+                photos_score = score_photos(scorer, photos, rules=self.rules)
         self._write_run_file()
         begun = state["step"] if state is not None else 0
         recorder = stack.enter_context(
@@ -318,7 +347,7 @@ class Run:
         return recorder, snapshots
 
     def _identity(self, scorer: Scorer | None) -> dict[str, str]:
-        """Return what must be the same when the run goes on; paths are no part of it."""
+        """Return what must be the same when the run goes on; paths may change."""
         held_out = ""
         if scorer is not None and self.inputs.held_out:
             noted = str(self.folder / CONFIG) if self.resume else ""
@@ -336,23 +365,14 @@ class Run:
             "scorer": scorer.name if scorer is not None else "none",
         }
 
-    def _told(self, scorings: Scorings | None) -> Scorings:
-        """Return the first process's plan, in all of them."""
-        told = [0.0, 0.0]
-        if scorings is not None:
-            told = [float(scorings.points), float(scorings.photos)]
-        points, photos = self.processes.from_first(told)
-        seconds = None if scorings is None else scorings.seconds
-        return Scorings(int(points), int(photos), seconds)
+    def _shared(self, scorings: Scorings) -> Scorings:
+        """Return the first process's plan, on all processes."""
+        own = [float(scorings.points), float(scorings.photos)]
+        points, photos = self.processes.from_first(own)
+        return replace(scorings, points=int(points), photos=int(photos))
 
-    def _score_photos(
-        self, parts: Parts, scorer: Scorer, number: int
-    ) -> Mapping[str, float | None]:
-        with self.progress.task("score the photos unpainted", None, ""):
-            return score_photos(scorer, parts.held_back.spread(number), rules=self.rules)
-
-    def _try_training(self) -> float:
-        """Return the seconds of a step, of networks that are forgotten then; 0: no matter."""
+    def _measure_step(self) -> float:
+        """Return the seconds of a step, with networks of its own; 0: there is no time budget."""
         if self.resume or not self.config.training.budget:
             return 0.0
         with self.progress.task("measure a step", None, ""), self.processes.together():
@@ -367,29 +387,18 @@ class Run:
         step: float,
         scorings: Scorings | None,
     ) -> Scorings:
-        """Try what could fail, and see that the budget suffices.
+        """Try painting and scoring, check the time budget, and return the plan of scorings.
 
         Args:
-            parts: what is trained.
+            parts: of the run.
             scorer: None: nothing is scored.
-            clock: gets the budget, and what of it is kept for the end.
-            step: seconds of one.
+            clock: gets the budget, and the part of it that is reserved for the end.
+            step: seconds of a step.
             scorings: of the run that goes on; None: they are planned.
         """
         kinds, held_back = parts.kinds, 0 if scorer is None else len(parts.held_back)
-        save = check_space(
-            self.folder,
-            parts.method,
-            averaged=parts.average is not None,
-            world=self.processes.world,
-            submission=len(self.source),
-        )
-        paint = try_painting(
-            parts.method.painter, parts.shown, device=self.device, rules=self.rules
-        )
-        costs, tried = Costs(paint=paint, save=save, step=step), 0.0
         budget = self.config.training.budget
-        seconds = parse_duration(budget) if budget else None
+        clock.budget = parse_duration(budget) if budget else None
         check = partial(
             check_budget,
             self.config,
@@ -398,52 +407,67 @@ class Run:
             steps=clock.steps,
             kinds=kinds,
         )
+        costs, tried = self._try_painting(parts, step), 0.0
         if scorer is not None:
-            if seconds is not None and not self.resume:
-                # Scoring takes long: what is too short even without it is told of before.
+            if budget and not self.resume:  # scoring takes long: refuse first what is too short
                 check(elapsed=clock.elapsed(), costs=costs, scorings=Scorings(0, 0))
             before = time.monotonic()
             with self.progress.task("try to score", None, ""):
-                scoring, score = try_scoring(
-                    scorer,
-                    parts.held_back or parts.shown,
-                    rules=self.rules,
-                    measure=seconds is not None,
-                )
+                photos = parts.held_back or parts.shown
+                scoring, score = try_scoring(scorer, photos, rules=self.rules, measure=bool(budget))
             costs = replace(costs, scoring=scoring, score=score)
             tried = time.monotonic() - before
         if scorings is None:
             scorings = plan_scorings(
-                self.config, costs, budget=seconds, held_back=held_back, kinds=kinds, tried=tried
+                self.config,
+                costs,
+                budget=clock.budget,
+                held_back=held_back,
+                kinds=kinds,
+                tried=tried,
             )
             check(elapsed=clock.elapsed(), costs=costs, scorings=scorings)
             if scorer is not None:
-                _tell_of(scorings, self.config, held_back)
-        elif seconds is not None:
-            left = scoring_share(seconds) - tried - costs.scored(scorings.photos)
+                _warn_of_fewer(scorings, self.config, held_back)
+        elif clock.budget is not None:
+            left = scoring_share(clock.budget) - tried - costs.scored(scorings.photos)
             scorings = replace(scorings, seconds=left)
-        clock.budget = seconds
         clock.reserve = handing_in(costs, submission=len(self.source))
         clock.reserve += costs.snapshot(scorings.photos, kinds=kinds)
         return scorings
 
-    def _write_run_file(self) -> None:
-        """Write down what the run was given; of one that goes on, what is another place now.
+    def _try_painting(self, parts: Parts, step: float) -> Costs:
+        """Check the disk and paint a few photos; return the seconds that a step and these take."""
+        save = check_space(
+            self.folder,
+            parts.method,
+            averaged=parts.average is not None,
+            world=self.processes.world,
+            submission=len(self.source),
+        )
+        painter = parts.method.painter
+        paint = try_painting(painter, parts.shown, device=self.device, rules=self.rules)
+        return Costs(paint=paint, save=save, step=step)
 
-        Only now: a run that was refused leaves nothing that the next would stumble over.
+    def _write_run_file(self) -> None:
+        """Write config.toml; of a run that goes on, if a path or the length has changed.
+
+        It is written late, so that a run that is refused leaves nothing in the folder.
         """
         inputs, config = absolute(self.inputs, self.config)
         path = self.folder / CONFIG
         if not self.resume or read_run_file(path) != (inputs, config):
             write_run_file(path, inputs, config, version=__version__)
 
-    def _check_longer(self, clock: Clock, step: int, before: float, earlier: Config) -> None:
-        """See that a run which goes on with another length has some of it left, and tell its rate.
+    def _check_longer(self, clock: Clock, state: Mapping[str, Any], earlier: Config) -> None:
+        """Refuse another length that is over already; of a longer one report the learning rate.
 
         Raises:
-            InputError: as much as that is over already.
+            InputError: nothing of the new length is left.
         """
-        fraction = clock.fraction(step)
+        if not has_other_length(earlier, self.config):
+            return
+        step, fraction = state["step"], clock.fraction(state["step"])
         if fraction >= 1:
             raise InputError(
                 f"{self.folder} has trained {step:,} steps in {format_duration(clock.elapsed())}: "
@@ -451,24 +475,25 @@ class Run:
                 hint="Steps, epochs and budget count from the beginning of the run: give more. To "
                 "paint with what was trained, leave them out, or use mifid generate.",
             )
-        was = factor(earlier.schedule, before)
+        was = factor(earlier.schedule, state["fraction"])
         now = factor(self.config.schedule, fraction)
         rate = self.config.optimiser.rate
         warn(
             f"the run goes on from step {step:,} with another length, of which {fraction:.0%} is "
-            f"over; the schedule ({self.config.schedule.name}) is that of the new length: the "
-            f"learning rate goes on at {rate * now:.2g} (it was at {rate * was:.2g})"
+            f"over; the schedule ({self.config.schedule.name}) now follows the new length: the "
+            f"learning rate changes from {rate * was:.2g} to {rate * now:.2g}"
         )
 
 
-def _tell_of(scorings: Scorings, config: Config, held_back: int) -> None:
-    """Warn where a time budget leaves less for scoring than was asked for."""
+def _warn_of_fewer(scorings: Scorings, config: Config, held_back: int) -> None:
+    """Warn if a time budget allows less scoring than the settings want."""
     wanted = max(config.score.points, 1)
-    if not scorings.photos < held_back and not scorings.points < wanted:
+    if scorings.photos >= held_back and scorings.points >= wanted:
         return
-    instead = f"a tenth of {config.training.budget} is too short to score {wanted} times on"
-    instead += f" {held_back:,} photos within the run: "
+    instead = "no snapshot is scored, and the last one paints the submission"
     if scorings.photos:
-        warn(f"{instead}{scorings.points} times on {scorings.photos:,} it is")
-    else:
-        warn(f"{instead}no snapshot is scored, and the last one is painted with")
+        instead = f"snapshots are scored {scorings.points} times on {scorings.photos:,} photos"
+    warn(
+        f"a tenth of {config.training.budget} is too short to score snapshots {wanted} times on "
+        f"{held_back:,} photos: {instead}"
+    )

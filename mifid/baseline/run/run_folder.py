@@ -1,4 +1,4 @@
-"""The folder of a run: one process at a time, one configuration."""
+"""Folders of runs: locked by one process at a time, with one configuration."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make the folder if need be, and keep other runs out of it within the block.
+    """Make the folder if it is missing, and lock it against other runs within the block.
 
-    A block that leaves no :data:`CONFIG` leaves nothing else that is made here. The system lets go
-    of the lock when the process ends, however it ends.
+    What is made here is removed after a block that wrote no :data:`CONFIG`. The system releases the
+    lock when the process ends, even if it is killed.
 
     Raises:
-        OutputError: it cannot be made, another process is at work in it, or it holds something
-            that is no run.
+        OutputError: the folder cannot be made, another process is training in it, or it has
+            contents that are not a run's.
     """
     if folder.is_dir() and not (folder / CONFIG).is_file():
-        _refuse_others(folder)  # before anything is written there
+        _refuse_others(folder)  # before anything is written into it
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     lock = FileLock(folder / _LOCK, timeout=0)
     make_folder(folder, hint=f"Give another {setting('out')}.")
@@ -62,20 +62,20 @@ def locked(folder: Path) -> Iterator[None]:
                 (folder / _LOCK).unlink()
         lock.release()
         if not (folder / CONFIG).exists():
-            with suppress(OSError):  # somebody put something there meanwhile
+            with suppress(OSError):  # another program has written into it
                 for path in made:
                     path.rmdir()
 
 
 def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) -> None:
-    """See that a new run finds the folder empty, and one that goes on finds itself.
+    """Refuse a folder that is not empty for a new run, or of another run for one that goes on.
 
-    Where the pictures lie, and how long the run is, may have changed: that the pictures are the
-    same is seen by their contents (:func:`check_identity`).
+    Paths of the pictures and the length of the run may have changed: :func:`check_identity`
+    compares the contents of the pictures.
 
     Raises:
-        OutputError: a new run, but the folder holds something already.
-        InputError: it was another configuration.
+        OutputError: a new run, but the folder is not empty.
+        InputError: the run in the folder has another configuration.
     """
     file = folder / CONFIG
     if resume:
@@ -83,7 +83,7 @@ def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) 
         return
     if file.is_file():
         raise OutputError(
-            f"{folder} holds a run already",
+            f"{folder} already has a run",
             hint=f"Add {setting('resume', True)} to go on with it, or give another "
             f"{setting('out')}.",
         )
@@ -97,14 +97,14 @@ def _refuse_others(folder: Path) -> None:
 
 
 def _is_left_over(path: Path) -> bool:
-    """Say whether a killed process left this of a file that it was writing."""
+    """Return whether this is a temporary file of a killed process."""
     found = _TEMPORARY.fullmatch(path.name)
-    # Before there is a run, CONFIG is all that one writes.
+    # The first file that a run writes is CONFIG.
     return found is not None and (found[1] == CONFIG or (path.parent / CONFIG).is_file())
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left: no other is at work here. Checkpoints are large."""
+    """Remove temporary files of killed processes, which can be large: no other one is running."""
     checkpoints = folder / "checkpoints"
     left = [path for path in folder.iterdir() if _is_left_over(path)]
     if (folder / CONFIG).is_file() and checkpoints.is_dir():
@@ -115,24 +115,25 @@ def _sweep(folder: Path) -> None:
 
 
 def check_identity(folder: Path, *, then: object, now: Mapping[str, str]) -> None:
-    """Refuse to go on with other pictures, on another device, or with scores of another scorer.
+    """Refuse to go on with other pictures, another kind of device, or another scorer.
 
-    What an earlier version did not note down is passed over.
+    What an earlier version did not write down is not compared.
 
     Raises:
-        InputError: which of them differs.
+        InputError: one of them differs.
     """
-    then = then if isinstance(then, Mapping) else {}  # damage; the rest will not fit either
+    then = then if isinstance(then, Mapping) else {}  # damaged; other parts will be refused
     for what, value in now.items():
         if then.get(what, value) == value:
             continue
         plural = what in _SIDES
-        told = f"{what} are not those" if plural else f"{what} is not the one"
+        problem = f"{what} are not those" if plural else f"{what} is not the one"
         shown = "" if plural else f": {then[what]}, now {value}"
         given = " and ".join(setting(name) for name in _GIVEN_AS[what])
         raise InputError(
-            f"{folder}: the {told} that the run began with{shown}",
-            hint=f"Give the same {given} as then, or train again in another {setting('out')}."
+            f"{folder}: the {problem} that the run began with{shown}",
+            hint=f"Give the same {given} as then, or begin another run in another "
+            f"{setting('out')}."
             + (" Pixels, names and number must be the same; the path may be another." * plural),
         )
 
@@ -150,7 +151,7 @@ _GIVEN_AS = {
 
 
 def contents(folder: Path) -> list[tuple[str, int]]:
-    """Return what lies in a run's folder and how many bytes it takes, the largest first."""
+    """Return names and bytes of the contents of a run's folder, the largest first."""
     found = []
     for path in folder.iterdir():
         files = path.rglob("*") if path.is_dir() else (path,)
@@ -160,7 +161,7 @@ def contents(folder: Path) -> list[tuple[str, int]]:
 
 
 def has_other_length(then: Config, now: Config) -> bool:
-    """Say whether a run was given another length: in steps, epochs or time."""
+    """Return whether a run has another length: in steps, epochs or time."""
     return now != _as_long(now, then)
 
 
@@ -183,7 +184,7 @@ def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
     if changes:
         shown = "; ".join(changes[:5]) + (f"; and {len(changes) - 5} more" if changes[5:] else "")
         raise InputError(
-            f"{file.parent} holds a run with another configuration: {shown}",
-            hint="Leave the options out to go on as it began, or train again in another "
+            f"{file.parent} has a run with another configuration: {shown}",
+            hint="Leave these settings out to go on as it began, or begin another run in another "
             f"{setting('out')}.",
         )

@@ -1,10 +1,10 @@
-"""Looking at a generator while it is trained: samples, scores, and the best one kept."""
+"""Snapshots of a generator during training: samples, scores, and the weights of the best."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mifid.baseline.config import Config
-from mifid.baseline.data import Bank
+from mifid.baseline.data import PictureSet
 from mifid.baseline.figures import plot_losses, plot_scores, sample_grid, save_picture
 from mifid.baseline.gan import check_state
 from mifid.baseline.generation import Painter, as_submitted, save_generator
@@ -27,15 +27,11 @@ __all__ = ["Best", "Scorer", "Snapshots"]
 
 
 class Scorer(Protocol):
-    """What judges pictures: handed in, since the trainer knows no metric.
-
-    Attributes:
-        name: changes whenever the scores would.
-    """
+    """A function that scores pictures; the caller gives it, as the trainer imports no metric."""
 
     @property
     def name(self) -> str:
-        """Return what two scores must have in common to be compared."""
+        """What must be equal for two scores to be comparable."""
 
     def __call__(self, pictures: Iterable[Pixels]) -> Mapping[str, float | None]:
         """Score batches (B, H, W, 3) uint8; the lowest value of the chosen metric is the best."""
@@ -55,16 +51,19 @@ class _StoppedError(Exception):
 
 
 class Snapshots:
-    """Scores a painter's weights, raw and averaged, on photos that it was not trained on.
+    """Snapshots of the painting generator, raw and averaged, scored on photos not trained on.
 
     Args:
-        folder: of the run; ``best.safetensors`` and ``samples/`` go there.
+        config: all settings.
+        folder: of the run; ``best.safetensors`` and ``samples/`` are written there.
         networks: ``"raw"``, and ``"ema"`` if there is an average.
-        photographer: the way back, for the sample grids; None without cycles.
+        photographer: makes photos of paintings, for the sample grids; None without cycles.
         held_back: photos to score on; empty: nothing is scored, the last snapshot is the best.
         shown: photos of the sample grids.
-        scorer: judges the painted photos; None: nothing is scored.
-        rules: of the competition: pictures are scored as they would be handed in.
+        scorer: scores the painted photos; None: nothing is scored.
+        recorder: of the scores.
+        rules: of the competition: pictures are scored as they would be submitted.
+        device: of the networks.
     """
 
     def __init__(
@@ -74,8 +73,8 @@ class Snapshots:
         *,
         networks: Mapping[str, nn.Module],
         photographer: nn.Module | None,
-        held_back: Bank,
-        shown: Bank,
+        held_back: PictureSet,
+        shown: PictureSet,
         scorer: Scorer | None,
         recorder: Recorder,
         rules: Rules,
@@ -94,11 +93,11 @@ class Snapshots:
 
     @property
     def best_file(self) -> Path:
-        """Where the best generator lies."""
+        """The file of the best generator."""
         return self._folder / "best.safetensors"
 
     def record_photos(self, scores: Mapping[str, float | None]) -> None:
-        """Write down what the held-back photos score as they are: what painting has to beat."""
+        """Record the score of the unpainted held-back photos, for comparison."""
         self._record(scores, step=0, fraction=0.0, seconds=0.0, weights="photos")
 
     def take(self, *, step: int, fraction: float, seconds: float, stop: StopRequest) -> bool:
@@ -126,13 +125,13 @@ class Snapshots:
         return True
 
     def _best_of(self, scored: Mapping[str, Mapping[str, float | None]]) -> str | None:
-        """Return whose score is the lowest; None if there is none, or none that is a number."""
+        """Return the weights with the lowest score; None if no score is a finite number."""
         values = {name: self._value(scores) for name, scores in scored.items()}
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         return min(finite, key=finite.__getitem__) if finite else None
 
     def _value(self, scores: Mapping[str, float | None] | None = None) -> float:
-        """Return the metric that counts, of the best so far if nothing is given."""
+        """Return the chosen metric of some scores, or of the best so far."""
         if scores is None:
             scores = self.best.scores if self.best is not None else {}
         value = scores.get(self._config.score.metric)
@@ -177,7 +176,7 @@ class Snapshots:
             return self._scorer(
                 as_submitted(painted, rules=self._rules) for painted in self._painted(network, stop)
             )
-        except MifidError as error:  # hours of training must not end over one score
+        except MifidError as error:  # one score must not end hours of training
             warn(f"a snapshot could not be scored: {error}")
             return {}
 
@@ -185,7 +184,7 @@ class Snapshots:
         painter = Painter(network, device=self._device, seed=self._config.training.seed)
         first = 0
         for photos in self._held_back.batches():
-            if stop:  # whoever sends SIGTERM waits half a minute, a scoring may take five
+            if stop:  # after SIGTERM there may be half a minute left, a scoring may take five
                 raise _StoppedError
             yield painter.paint(photos, first=first)
             first += len(photos)
@@ -202,23 +201,18 @@ class Snapshots:
             restored = back.paint(torch.from_numpy(painted).to(self._device), first=0)
         path = self._folder / "samples" / f"step-{step:08}.jpg"
         path.parent.mkdir(exist_ok=True)
-        # A painter from noise has not looked at the photos.
+        # A generator from noise does not see the photos.
         seen = None if self._config.training.method == "gan" else photos.cpu().numpy()
         grid = sample_grid(seen, painted, restored)
         save_picture(path, grid)
         self._recorder.show(grid, step=step)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` goes on from."""
-        best = self.best
-        return (
-            {}
-            if best is None
-            else {"step": best.step, "weights": best.weights, "scores": dict(best.scores)}
-        )
+        """Return the state that :meth:`load_state_dict` restores."""
+        return {} if self.best is None else asdict(self.best)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore a state of :meth:`state_dict`."""
         if state:
             known = {name: value for name, value in state["scores"].items() if value is not None}
             like = {"step": 0, "weights": "", "scores": dict.fromkeys(known, 0.0)}

@@ -9,8 +9,6 @@ FOUR, TWO = torch.empty(4, 3, 2, 2), torch.empty(2, 3, 2, 2)
 
 KINDS = {
     "uniform": lambda draws, like: draws.uniform(like, 5),
-    "chance": lambda draws, like: draws.chance(like, 0.5),
-    "integers": lambda draws, like: draws.integers(like, 3, 90, 2),
     "normal": lambda draws, like: draws.normal_like(like),
 }
 
@@ -50,14 +48,6 @@ def test_ranges_and_kinds():
     assert (uniform.shape, uniform.dtype) == ((3000, 2), torch.float32)
     assert 0 <= uniform.min() < 0.01
     assert 0.99 < uniform.max() < 1
-    integers = draws.integers(many, -2, 3)
-    assert (integers.shape, integers.dtype) == ((3000,), torch.int64)
-    assert set(integers.tolist()) == {-2, -1, 0, 1, 2}
-    chance = draws.chance(many, 0.2)
-    assert (chance.shape, chance.dtype) == ((3000,), torch.bool)
-    assert chance.float().mean().item() == pytest.approx(0.2, abs=0.045)
-    assert not draws.chance(many, 0.0).any()
-    assert draws.chance(many, 1.0).all()
     normal = draws.normal_like(many)
     assert (normal.shape, normal.dtype) == (many.shape, many.dtype)
     assert normal.float().mean().item() == pytest.approx(0, abs=0.08)

@@ -29,7 +29,7 @@ def test_other_pictures_are_not_told_of(shared):
 def test_some_are_counted_whatever_their_name_and_lossless_format(shared):
     copies = [(f"copy{i}.bmp", encode(p, "BMP")) for i, p in enumerate(noises(2, 8, 8))]
     said = shared([*copies, ("other.png", encode(noise(50, 8, 8)))])
-    assert said == "2 of 3 held-out pictures are trained on: the scores reward copying these"
+    assert said.startswith("2 of 3 held-out pictures are trained on")
 
 
 def test_all_are_refused(shared):
@@ -37,7 +37,7 @@ def test_all_are_refused(shared):
         InputError, match=r"all held-out pictures \(folder .*\) are trained on"
     ) as e:
         shared([(f"copy{i}.png", encode(p)) for i, p in enumerate(noises(2, 8, 8))])
-    assert e.value.hint == "Give paintings with held_out that are not trained on, or leave it out."
+    assert e.value.hint == "Give other paintings as held_out, or leave it out."
 
 
 def test_those_that_were_left_out_of_training_are_held_out(shared):

@@ -77,7 +77,7 @@ def test_nothing_to_lay_out(rows):
     "picture", [np.zeros((3, 8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((8, 8))]
 )
 def test_only_pixels(picture):
-    with pytest.raises(InputError, match=r"takes pictures \(h, w, 3\) uint8, got \("):
+    with pytest.raises(InputError, match=r"takes pictures \(h, w, 3\) uint8; got \("):
         sheet([[picture]])
 
 

@@ -125,5 +125,5 @@ def test_its_state_is_a_copy_and_no_larger_than_it_need_be():
 def test_refuses_a_larger_pools_state():
     pool = ImagePool(3)
     pool.exchange(numbered(1, 2, 3), Draws(0))
-    with pytest.raises(InputError, match=r"holds 3 pictures; training.pool is 2\n.*at least 3"):
+    with pytest.raises(InputError, match=r"has 3 pictures; training.pool is 2\n.*at least 3"):
         ImagePool(2).load_state_dict(pool.state_dict())

@@ -6,7 +6,6 @@ from torch import nn
 
 from mifid.baseline.models import norm_is_per_sample
 from mifid.baseline.models.norms import keeps_bias, norm
-from mifid.errors import InputError
 
 NAMES = ["instance", "batch", "group", "layer"]
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -89,11 +88,3 @@ def test_eight_groups_or_the_most_below_that_divide(channels, groups):
     layer = norm("group", channels)
     assert isinstance(layer, nn.GroupNorm)
     assert layer.num_groups == groups
-
-
-@pytest.mark.parametrize("function", [norm_is_per_sample, lambda name: norm(name, 8)])
-def test_an_unknown_norm_is_met_with_the_nearest(function):
-    with pytest.raises(InputError) as caught:
-        function("instnce")
-    assert caught.value.message == "unknown norm 'instnce'"
-    assert "Did you mean 'instance'?" in caught.value.hint

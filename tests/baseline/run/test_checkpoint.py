@@ -124,7 +124,7 @@ def test_an_older_one_without_a_hash_is_read_if_its_crc_is_right(tmp_path):
     content[content.index(torch.full((3,), 5.0).numpy().tobytes())] ^= 1
     path.write_bytes(content)
     assert torch.load(path, weights_only=True)["tensor"].tolist() != [5, 5, 5]
-    with pytest.raises(InputError, match="is damaged: the CRC-32 is another"):
+    with pytest.raises(InputError, match="is damaged: the CRC-32 is wrong"):
         kept.load(1)
 
 

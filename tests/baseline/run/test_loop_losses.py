@@ -30,9 +30,7 @@ def test_the_step_that_diverged_is_told(bad):
     kept = tally()
     for step in range(1, 8):
         kept.add(torch.tensor([1.0, bad if step == 3 else 2.0]), step)
-    with pytest.raises(
-        DivergedError, match=r"diverged at step 3: not a finite number: two"
-    ) as error:
+    with pytest.raises(DivergedError, match=r"diverged at step 3: .*not finite: two") as error:
         kept.read()
     assert "optimiser.rate" in error.value.hint
 

@@ -146,7 +146,7 @@ def test_the_score_is_of_held_back_photos_as_they_would_be_handed_in(pictures, t
 
 def test_no_held_out_paintings_are_warned_of(pictures, tmp_path):
     config = changed(training={"steps": 1})
-    with pytest.warns(MifidWarning, match="rewards copying"):
+    with pytest.warns(MifidWarning, match="score well"):
         train(pictures, tmp_path / "run", config, held_out=None)
 
 
@@ -167,7 +167,7 @@ def test_some_held_out_paintings_that_are_trained_on_are_told_on_the_page_too(pi
     with pytest.warns(MifidWarning, match="2 of 5 held-out pictures are trained on"):
         train(pictures, tmp_path / "run", config, held_out=tmp_path / "mixed")
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "2 of 5 held-out pictures are trained on: the scores reward copying these" in page
+    assert "2 of 5 held-out pictures are trained on" in page
 
 
 def test_paintings_that_were_not_selected_are_held_out(pictures, tmp_path):
@@ -330,7 +330,7 @@ def test_a_diverged_run_keeps_the_last_good_checkpoint(pictures, tmp_path):
         training={"steps": 50, "log_steps": 50},
         score={"points": 1},
     )
-    with pytest.raises(DivergedError, match=r"diverged at step \d+: not a finite number") as error:
+    with pytest.raises(DivergedError, match=r"diverged at step \d+: .*not finite") as error:
         train(pictures, tmp_path / "run", config)
     assert "optimiser.rate" in error.value.hint
     state = weights_at(tmp_path / "run", 0)
@@ -350,7 +350,10 @@ def test_running_out_of_gpu_memory_says_what_to_lower(pictures, tmp_path, monkey
 
 
 def test_a_full_disk_is_told_before_the_first_step(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1000))
+    def usage(folder):
+        return SimpleNamespace(free=1000 if Path(folder).name == "run" else 1 << 40)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     with pytest.raises(OutputError, match=r"no room for the run: about \d.* needed, 1.0 kB free"):
         train(pictures, tmp_path / "run")
 
@@ -390,7 +393,7 @@ def test_a_snapshot_that_cannot_be_scored_does_not_end_the_run(pictures, tmp_pat
 def test_a_folder_with_a_run_is_not_overwritten(pictures, tmp_path):
     train(pictures, tmp_path / "run", score=False)
     before = (tmp_path / "run" / "images.zip").read_bytes()
-    with pytest.raises(OutputError, match="holds a run already") as error:
+    with pytest.raises(OutputError, match="already has a run") as error:
         train(pictures, tmp_path / "run")
     assert "resume=True" in error.value.hint
     assert (tmp_path / "run" / "images.zip").read_bytes() == before
@@ -506,11 +509,11 @@ def test_a_run_goes_on_with_the_same_pictures_in_another_place(moved):
         (moved / name).rename(moved / f"{name}2")
     with pytest.raises(InputError, match=r"photos: no such file or folder: .*/photos") as caught:
         go_on(out="run")
-    assert "run/config.toml names them so" in caught.value.hint
-    assert "with photos: " in caught.value.hint
+    assert "run/config.toml names this path" in caught.value.hint
+    assert "as photos: " in caught.value.hint
     with pytest.raises(InputError, match=r"paintings: no such file or folder: .*/monets") as caught:
         go_on(out="run", photos="photos2")
-    assert "with monets: " in caught.value.hint
+    assert "as monets: " in caught.value.hint
     assert go_on(out="run", photos=archive, monets="monets2", held_out="held_out2").step == 2
     # It is noted: from now on they need not be given.
     assert read_run_file("run/config.toml")[0].photos == archive
@@ -756,7 +759,7 @@ def test_two_photos_of_one_name_are_told_before_the_first_step(pictures, tmp_pat
 
 
 def test_a_score_that_is_no_number_is_never_the_best(pictures, tmp_path, monkeypatch):
-    from mifid.baseline.scorer import Judge
+    from mifid.baseline.scorer import ReferenceScorer
 
     values = iter([30.0, 30.0, float("nan"), 20.0, 10.0, 15.0, 12.0, 11.0])
 
@@ -764,7 +767,7 @@ def test_a_score_that_is_no_number_is_never_the_best(pictures, tmp_path, monkeyp
         assert sum(len(batch) for batch in pictures) in (2, 4)
         return {"mifid": next(values)}
 
-    monkeypatch.setattr(Judge, "__call__", scripted)
+    monkeypatch.setattr(ReferenceScorer, "__call__", scripted)
     trained = train(pictures, tmp_path / "run")
     assert trained.best.scores["mifid"] == 10.0
     assert (trained.best.step, trained.best.weights) == (4, "raw")
