@@ -115,7 +115,7 @@ def test_an_interrupted_demo_says_how_to_go_on(run, folder, monkeypatch):
     monkeypatch.setattr(baseline, "train_baseline", interrupted)
     result = run("demo", "--out", "shown it's")
     assert result.exit_code == 143
-    command = result.stderr.partition("Go on with: ")[2]
+    command = result.stderr.partition("Continue with: ")[2]
     assert shlex.split(command)[1:] == ["train-baseline", "--out", "shown it's/run-1", "--resume"]
 
 

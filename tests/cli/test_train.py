@@ -430,8 +430,8 @@ def test_ctrl_c_while_painting_says_how_to_go_on(train, run, monkeypatch):
         patch.setattr("mifid.baseline.generation.generate", interrupted)
         result = train("--steps", "2", "--no-score")
     assert result.exit_code == 130
-    assert "Interrupted. Go on with: mifid train-baseline --out run --resume" in result.stderr
-    command = result.stderr.partition("Go on with: mifid ")[2].split()
+    assert "Interrupted. Continue with: mifid train-baseline --out run --resume" in result.stderr
+    command = result.stderr.partition("Continue with: mifid ")[2].split()
     resumed = run(*command)
     assert resumed.exit_code == 0, resumed.output
 
