@@ -24,7 +24,7 @@ def show(quiet: bool) -> None:
     """Show the folders of the cache, their sizes, and their entries by last use."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
-    from mifid.files import size_text
+    from mifid.formatting import size_text
 
     features, pixels, networks = Cache(), PixelCache(), NetworkCache()
     kept = {
@@ -56,7 +56,7 @@ def clear(quiet: bool) -> None:
     """Remove all entries, but no weights."""
     del quiet
     from mifid.cache import Cache, NetworkCache, PixelCache
-    from mifid.files import size_text
+    from mifid.formatting import size_text
 
     removed = Cache().clear() + PixelCache().clear() + NetworkCache().clear()
     freed = size_text(sum(entry.size for entry in removed))

@@ -210,7 +210,7 @@ def print_trained(trained: Any, *, again: str = "") -> None:
     """
     from mifid.baseline import commands
     from mifid.baseline.run import contents
-    from mifid.files import size_text
+    from mifid.formatting import size_text
 
     from .check import print_findings
 

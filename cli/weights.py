@@ -21,7 +21,7 @@ def show(quiet: bool) -> None:
     del quiet
     from mifid.errors import WeightsError
     from mifid.extractors import find, find_lite0, places
-    from mifid.files import size_text
+    from mifid.formatting import size_text
 
     print_table(
         ["place", "file", "found"],

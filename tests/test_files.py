@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 
 from mifid.errors import OutputError
-from mifid.files import (
-    atomic_write,
-    cache_folder,
-    check_output,
-    json_text,
-    sha256_of_file,
-    size_text,
-)
+from mifid.files import atomic_write, cache_folder, check_output, sha256_of_file
+from mifid.formatting import json_text, size_text
 
 
 def names(folder):

@@ -13,8 +13,8 @@ from markupsafe import escape
 
 from mifid import files
 from mifid.errors import setting
-from mifid.files import atomic_write, csv_lines, json_text
-from mifid.formatting import aligned, number, terminal_safe
+from mifid.files import atomic_write
+from mifid.formatting import aligned, csv_lines, json_text, number, terminal_safe
 from mifid.inputs import Side
 from mifid.rendering import Command, html_table
 from mifid.report import command_line

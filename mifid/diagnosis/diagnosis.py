@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from mifid.files import json_text
-from mifid.formatting import aligned, terminal_safe
+from mifid.formatting import aligned, json_text, terminal_safe
 
 __all__ = [
     "HEADINGS",

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, OutputError, UnavailableError
-from mifid.files import atomic_write, check_output, csv_lines
-from mifid.formatting import encodable
+from mifid.files import atomic_write, check_output
+from mifid.formatting import csv_lines, encodable
 from mifid.metrics import Influence, Nearest, influence, nearest_both_ways, nearest_reference
 from mifid.statistics import Features
 

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mifid.explanation.changes import ABSENT, EFFECTS, Change, InputPair, NumberPair, known
-from mifid.files import json_text
-from mifid.formatting import aligned, number, terminal_safe
+from mifid.formatting import aligned, json_text, number, terminal_safe
 
 __all__ = ["Explanation"]
 

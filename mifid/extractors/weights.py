@@ -48,6 +48,9 @@ class DownloadError(Exception):
 def download(url: str, target: Path, *, sha256: str, progress: Progress) -> None:
     """Fetch ``url`` to ``target``.
 
+    No library does both: pooch and torch.hub begin again where a download broke off, and
+    huggingface_hub resumes only downloads from its own hub.
+
     What has come so far is kept in ``target + ".part"``; the next call, in this process or
     another, goes on from there. Two processes at once: the second waits, then finds the file.
 

@@ -15,11 +15,12 @@ from markupsafe import escape
 from mifid import files
 from mifid.errors import UnavailableError
 from mifid.evidence import Evidence, PictureTable, TrainingTable
-from mifid.files import append_history, atomic_write, json_text
-from mifid.formatting import aligned, terminal_safe
+from mifid.files import atomic_write
+from mifid.formatting import aligned, json_text, terminal_safe
 from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.rendering import html_table
+from mifid.report.history import append_history, check_history
 from mifid.report.text import score_rows
 from mifid.submission import Check
 from mifid.uncertainty import SEED, SWITCHED_OFF, Bias, Interval, Uncertainty
@@ -272,4 +273,8 @@ class Report:
 
 def check_output(path: str | os.PathLike[str]) -> Path:
     """Return the path, or raise OutputError now, before the long job, if it cannot be written."""
-    return files.check_output(path, FORMATS, appends=True)
+    file = Path(path)
+    if file.suffix.lower() == ".csv" and file.is_file():
+        check_history(file)  # appended to, so that its folder need not be writable
+        return file
+    return files.check_output(file, FORMATS)

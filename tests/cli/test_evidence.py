@@ -14,7 +14,7 @@ from PIL import Image
 from toys import colours, drawn, write_pictures
 
 import mifid
-from mifid.files import text_cell
+from mifid.formatting import text_cell
 
 PAIR = ("out", "--ref", "monet")
 QUICK = ("--replicates", "100")

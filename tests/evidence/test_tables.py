@@ -16,7 +16,8 @@ from mifid.evidence.tables import (
     training_table,
     write_table,
 )
-from mifid.files import HISTORY_COLUMNS, text_cell
+from mifid.formatting import text_cell
+from mifid.report.history import HISTORY_COLUMNS
 from mifid.statistics.features import Features
 
 HOSTILE = (

@@ -274,7 +274,7 @@ def metrics_file(random: Random) -> bytes:
 
 def history_file(random: Random) -> bytes:
     """Change a history of scores as CSV."""
-    from mifid.files import HISTORY_COLUMNS
+    from mifid.report.history import HISTORY_COLUMNS
 
     lines = [
         ",".join(HISTORY_COLUMNS),

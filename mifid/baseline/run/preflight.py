@@ -21,7 +21,7 @@ from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import KEPT
 from mifid.baseline.run.snapshots import Scorer
 from mifid.errors import InputError, setting, warn
-from mifid.files import size_text
+from mifid.formatting import size_text
 from mifid.submission import Rules, encode_picture
 
 __all__ = [

@@ -10,11 +10,13 @@ import warnings
 
 import pytest
 
-from mifid import files
 from mifid.errors import MifidWarning, OutputError
-from mifid.files import HISTORY_COLUMNS, append_history, check_output, text_cell
+from mifid.formatting import text_cell
+from mifid.report import history
+from mifid.report.history import HISTORY_COLUMNS, append_history
+from mifid.report.report import check_output
 
-CUT = "is cut short, as a killed run leaves it"
+CUT = "is incomplete, as a killed run leaves it"
 
 
 def row(label, **values):
@@ -48,7 +50,7 @@ def test_eight_processes_lose_no_line(tmp_path):
     file = tmp_path / "s.csv"
     code = (
         "import sys; from pathlib import Path\n"
-        "from mifid.files import HISTORY_COLUMNS, append_history\n"
+        "from mifid.report.history import HISTORY_COLUMNS, append_history\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for i in range(25):\n"
         "    row = dict.fromkeys(HISTORY_COLUMNS) | {'label': f'{sys.argv[2]}-{i}'}\n"
@@ -93,7 +95,7 @@ def test_any_path_to_the_file_will_do(tmp_path, monkeypatch):
     (tmp_path / "link.csv").symlink_to("real.csv")
     append_history(tmp_path / "link.csv", row("a"))
     monkeypatch.chdir(tmp_path)
-    append_history(files.Path("real.csv"), row("b"))
+    append_history(history.Path("real.csv"), row("b"))
     assert labels(tmp_path / "real.csv") == ["a", "b"]
     assert (tmp_path / "link.csv").is_symlink()
 
@@ -148,12 +150,12 @@ def test_a_history_of_an_earlier_version_is_left_alone_with_a_way_on(tmp_path):
     earlier = [name for name in HISTORY_COLUMNS if name not in ("date", "label")]
     file.write_text(",".join(earlier) + "\n1.5\n")
     for attempt in (
-        lambda: check_output(file, [".csv"], appends=True),
+        lambda: check_output(file),
         lambda: append_history(file, row("a")),
     ):
         with pytest.raises(OutputError) as caught:
             attempt()
-        assert "begun by an earlier version and has no columns date, label" in caught.value.message
+        assert "an earlier version began it, without the columns date, label" in str(caught.value)
         assert caught.value.hint == f"Give another file name, such as {tmp_path / 's-3.csv'}."
     assert file.read_text() == ",".join(earlier) + "\n1.5\n"
 
@@ -163,7 +165,7 @@ def test_another_programs_file_is_left_alone(content, tmp_path):
     file = tmp_path / "s.csv"
     file.write_bytes(content)
     for attempt in (
-        lambda: check_output(file, [".csv"], appends=True),
+        lambda: check_output(file),
         lambda: append_history(file, row("a")),
     ):
         with pytest.raises(OutputError, match=r"cannot append to .*s\.csv"):
@@ -191,7 +193,7 @@ def test_a_file_that_was_removed_while_the_lock_was_waited_for(tmp_path, monkeyp
     """The line goes into the file that has the name now."""
     file = tmp_path / "s.csv"
     append_history(file, row("old"))
-    lock, times = files._lock, []
+    lock, times = history._lock, []
 
     def replaced(opened):
         lock(opened)
@@ -199,7 +201,7 @@ def test_a_file_that_was_removed_while_the_lock_was_waited_for(tmp_path, monkeyp
             file.rename(tmp_path / "moved.csv")
         times.append(1)
 
-    monkeypatch.setattr(files, "_lock", replaced)
+    monkeypatch.setattr(history, "_lock", replaced)
     append_history(file, row("new"))
     assert labels(file) == ["new"]
     assert labels(tmp_path / "moved.csv") == ["old"]
