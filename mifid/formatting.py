@@ -99,6 +99,9 @@ def encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+_IN_NAMES = "\u200c\u200d"  # join or separate letters of Persian or Hindi, and parts of an emoji
+
+
 def spelled_out(text: str, *, keep: str = "") -> str:
     """Return text in one line with escapes for control characters, direction marks and the like.
 
@@ -115,7 +118,7 @@ def spelled_out(text: str, *, keep: str = "") -> str:
         return text
     return "".join(
         char
-        if char.isprintable() or char in keep or unicodedata.category(char) == "Zs"
+        if char.isprintable() or char in _IN_NAMES + keep or unicodedata.category(char) == "Zs"
         else char.encode("unicode_escape").decode()
         for char in text
     )

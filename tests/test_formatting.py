@@ -50,7 +50,7 @@ def test_what_commands_turns_or_hides_is_spelled_out():
 
 
 def test_letters_of_all_languages_stay():
-    for text in ("été 🎨.png", "新しい\u3000フォルダ", "10\xa0%"):
+    for text in ("été 🎨.png", "新しい\u3000フォルダ", "10\xa0%", "می\u200cخواهم", "👩\u200d🎨"):
         assert spelled_out(text) == terminal_safe(text) == encodable(text) == text
 
 
