@@ -22,12 +22,14 @@ from mifid.evaluation import (
     not_comparable,
 )
 from mifid.evidence import Evidence
+from mifid.extractors import threshold
 from mifid.images import Stream, check_ranges
-from mifid.metrics import EPSILON, thresholded
+from mifid.metrics import thresholded
 from mifid.pipeline import (
     ComputedSide,
     Keywords,
     Options,
+    choose_network,
     compute_side,
     logits_of,
     open_sides,
@@ -52,7 +54,7 @@ def score(
     memorization_reference: Any = None,
     held_out: Any = None,
     metrics: Iterable[str] = ("mifid",),
-    epsilon: float = EPSILON,
+    epsilon: float | None = None,
     ci: float | None = None,
     resample: Sequence[str] = ("generated", "reference"),
     replicates: int = REPLICATES,
@@ -71,7 +73,8 @@ def score(
         metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"`` gives
             FID, memorization distance and MiFID. With ``("fid",)`` features of more than 10,000
             pictures (with ``ci=0`` of more than 4,096) are not held in memory.
-        epsilon: memorization distances below it are penalized.
+        epsilon: memorization distances below it are penalized; None: the extractor's own threshold
+            (:data:`mifid.extractors.THRESHOLDS`), Kaggle's 0.1 for Inception.
         ci: level of the intervals in per cent; 0: none; None: 95 for up to 20,000 pictures.
         resample: which sides could have been other pictures, for the intervals.
         replicates: of the bootstrap that makes them.
@@ -107,6 +110,7 @@ def score(
     check_ranges(options.value_range, given)
     with recorded_warnings() as warned, open_sides(given, options) as opened:
         seconds = {"open": time.perf_counter() - start}
+        options = choose_network(options, opened)
         pipeline = pipeline_for(opened, options)
         sides = {
             side.label: compute_side(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)
@@ -117,7 +121,7 @@ def score(
         report = _evaluate(
             sides,
             wanted=wanted,
-            epsilon=epsilon,
+            epsilon=threshold(sides["generated"].computed.provenance.extractor, epsilon),
             resampling=resampling,
             options=options,
             seconds=seconds,
@@ -139,7 +143,7 @@ def score(
         seconds={**seconds, "total": time.perf_counter() - start},
         evidence=None
         if passed
-        else Evidence(computed, given, epsilon, options.value_range, asked=asked),
+        else Evidence(computed, given, report.epsilon, options.value_range, asked=asked),
     )
 
 
@@ -157,12 +161,13 @@ def _evaluate(
     sides: Mapping[str, ComputedSide],
     *,
     wanted: frozenset[str],
-    epsilon: float,
+    epsilon: float | None,
     resampling: Resampling,
     options: Options,
     seconds: dict[str, float],
 ) -> Report:
     """Compute all metrics that were asked for, their intervals and bias."""
+    limit = epsilon or 0.0  # no distance is below 0
     computed = {label: side.computed for label, side in sides.items()}
     held_out = computed.pop("held_out", None)  # enters no number that Kaggle computes
     compared = {
@@ -172,7 +177,7 @@ def _evaluate(
     }
     # The root of a matrix is one step, which may take long.
     with options.reporter.task("scores", None, ""):
-        numbers = measure(**compared, wanted=wanted, epsilon=epsilon, seconds=seconds)
+        numbers = measure(**compared, wanted=wanted, epsilon=limit, seconds=seconds)
     more = measure_more(
         wanted,
         sides={**compared, "held_out": held_out},
@@ -185,7 +190,7 @@ def _evaluate(
         **compared,
         held_out=held_out,
         values=numbers.found,
-        epsilon=epsilon,
+        epsilon=limit,
         resampling=resampling,
         cache=options.store,
         seconds=seconds,
@@ -195,7 +200,7 @@ def _evaluate(
     return Report(
         **vars(numbers),
         memorization_distance_thresholded=(
-            None if distance is None else thresholded(distance, epsilon=epsilon)
+            None if distance is None else thresholded(distance, epsilon=limit)
         ),
         epsilon=epsilon,
         inputs={label: sides[label].description for label in sorted(sides)},

@@ -17,6 +17,7 @@ from mifid.errors import (
     UnavailableError,
     WeightsError,
 )
+from mifid.extractors import THRESHOLDS
 from mifid.extractors.base import Extractor, Identity
 from mifid.metrics import CORE, METRICS
 from mifid.metrics.frechet import Moments, frechet_distance
@@ -410,6 +411,45 @@ def test_inception_random_end_to_end():
     assert report.not_comparable == "inception-random has seeded, not trained weights"
     assert report.to_dict()["comparable_with_kaggle"] is False
     assert "Not comparable with Kaggle" in report.text()
+
+
+def made_by(extractor, seed=0, n=8):
+    values = np.random.RandomState(seed).rand(n, 6).astype(np.float32) + 10  # nearly the same
+    return mifid.Features(values, None, Provenance(extractor, "f", not_comparable="other"))
+
+
+@pytest.mark.parametrize(
+    ("extractor", "given", "used", "penalized"),
+    [
+        ("inception", None, 0.1, True),
+        ("inception-random", None, None, False),
+        ("inception-random", 0.1, 0.1, True),
+        ("lite0", None, THRESHOLDS["lite0"], True),
+        ("lite0", 0.0, 0.0, False),
+        ("my:own", None, 0.1, True),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::mifid.MifidWarning")
+def test_each_network_has_its_own_threshold(extractor, given, used, penalized):
+    report = mifid.score(
+        made_by(extractor), made_by(extractor, 1), epsilon=given, ci=0, extractor=colours
+    )
+    assert report.epsilon == used
+    assert json.loads(report.to_json())["epsilon"] == used
+    assert report.penalized is penalized
+    assert (report.mifid > 2 * report.fid) is penalized
+    assert ("no threshold: no penalty" in report.text()) is (used is None)
+    assert report.evidence.pictures.near_copies == (8 if penalized else 0)
+    comparison = mifid.compare(
+        {"a": made_by(extractor), "b": made_by(extractor, 2)},
+        made_by(extractor, 1),
+        epsilon=given,
+        ci=0,
+        extractor=colours,
+    )
+    assert comparison.epsilon == used
+    assert comparison["a"].penalized is penalized
+    assert json.loads(comparison.to_json())["epsilon"] == used
 
 
 # Intervals, bias and other measures

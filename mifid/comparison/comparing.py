@@ -19,11 +19,12 @@ from mifid.comparison.submissions import (
 )
 from mifid.errors import recorded_warnings
 from mifid.evaluation import check_metrics, check_numbers, check_pictures
+from mifid.extractors import threshold
 from mifid.images import check_ranges
-from mifid.metrics import EPSILON
 from mifid.pipeline import (
     Keywords,
     Options,
+    choose_network,
     compute_side,
     open_sides,
     pipeline_for,
@@ -43,7 +44,7 @@ def compare(
     reference: Any,
     *,
     memorization_reference: Any = None,
-    epsilon: float = EPSILON,
+    epsilon: float | None = None,
     ci: float | None = None,
     resample: Sequence[str] = ("generated", "reference"),
     replicates: int = REPLICATES,
@@ -67,7 +68,8 @@ def compare(
             file names are the same.
         reference: the real pictures.
         memorization_reference: the pictures that were trained on, if they are not the reference.
-        epsilon: memorization distances below it are penalized.
+        epsilon: memorization distances below it are penalized; None: the extractor's own threshold
+            (:data:`mifid.extractors.THRESHOLDS`), Kaggle's 0.1 for Inception.
         ci: level of the intervals in per cent; 0: none; None: 95 for up to 20,000 pictures.
         resample: which sides could have been other pictures, for the intervals.
         replicates: of the bootstrap that makes them.
@@ -111,11 +113,13 @@ def compare(
         open_submissions(given, options) as sides,
     ):
         seconds = {"open": time.perf_counter() - start}
+        options = choose_network(options, [*opened, *sides.values()])
         pipeline = pipeline_for([*opened, *sides.values()], options)
+        computed = {side.label: compute_side(side, pipeline) for side in opened}
         contest = Contest(
-            {side.label: compute_side(side, pipeline) for side in opened},
+            computed,
             pipeline,
-            epsilon,
+            threshold(computed["reference"].computed.provenance.extractor, epsilon),
             resampling,
             plain_namings(sides.values()),
             options,
@@ -162,7 +166,7 @@ def _conclude(contest: Contest, entries: list[Entry]) -> Comparison:
     )
     contest.seconds["equal numbers"] = time.perf_counter() - start
     level = LEVEL if asked.ci is None else asked.ci or None
-    standings, ranked_by = place(entries, level=level, epsilon=contest.epsilon)
+    standings, ranked_by = place(entries, level=level, epsilon=contest.limit)
     drawn = [entry.draws for entry in entries if entry.draws is not None]
     return Comparison(
         standings=standings,

@@ -192,7 +192,7 @@ class Comparison:
         standings: the submissions, best first; those that cannot be ranked last.
         ranked_by: ``"mifid"``, or ``"fid"`` where fewer than two have a MiFID.
         references: ``"reference"`` and, if given, ``"memorization_reference"``.
-        epsilon: the threshold.
+        epsilon: the threshold; None: there is none.
         level: of the intervals, in percent; None without them.
         methods: of ``"bootstrap"`` and ``"jackknife"`` (FID to first order, approximate), those
             that intervals were made by.
@@ -214,7 +214,7 @@ class Comparison:
     standings: tuple[Standing, ...]
     ranked_by: str
     references: Mapping[str, Side]
-    epsilon: float
+    epsilon: float | None
     level: float | None
     methods: tuple[str, ...]
     replicates: int

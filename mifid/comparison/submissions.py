@@ -180,7 +180,7 @@ class Contest:
     Attributes:
         references: ``"reference"`` and, if given, ``"memorization_reference"``.
         pipeline: turns pictures into features; None if there are no pictures.
-        epsilon: the threshold of the memorization distance.
+        epsilon: the threshold of the memorization distance; None: there is none.
         resampling: how replicates are made.
         plain: the namings (:func:`plain_namings`) whose pictures are drawn in the order of rows.
         options: of the comparison.
@@ -191,13 +191,18 @@ class Contest:
 
     references: Mapping[str, ComputedSide]
     pipeline: Pipeline | None
-    epsilon: float
+    epsilon: float | None
     resampling: Resampling
     plain: frozenset[str]
     options: Options
     seconds: MutableMapping[str, float]
     protocol: Mapping[str, object] = field(init=False, default_factory=dict)
     not_comparable: str | None = field(init=False, default=None)
+
+    @property
+    def limit(self) -> float:
+        """The threshold as a number: without one, 0, which no distance is below."""
+        return self.epsilon or 0.0
 
     @property
     def known(self) -> dict[str, Computed]:
@@ -240,7 +245,7 @@ class Contest:
             reference=self.known["reference"],
             training=self._training,
             wanted=WANTED,
-            epsilon=self.epsilon,
+            epsilon=self.limit,
             seconds=spent,
         )
         start = time.perf_counter()
@@ -272,7 +277,7 @@ class Contest:
                 headline={
                     name: value for name, value in values.items() if isinstance(value, float)
                 },
-                epsilon=self.epsilon,
+                epsilon=self.limit,
                 resampling=self.resampling,
                 naming=called,
                 shuffled=called not in self.plain,

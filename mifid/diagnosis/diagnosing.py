@@ -10,7 +10,7 @@ from mifid.diagnosis.variants import LOOKED_AT, Measurement
 from mifid.errors import InputError, recorded_warnings, warn
 from mifid.images import Source, Stream, check_ranges, count_encodings, evenly
 from mifid.inputs import GivenSide
-from mifid.pipeline import Keywords, Options, open_sides, pipeline_for, with_options
+from mifid.pipeline import Keywords, Options, choose_network, open_sides, pipeline_for, with_options
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -58,6 +58,7 @@ def diagnose(images: Any, reference: Any, **keywords: Unpack[Keywords]) -> Diagn
             if isinstance(side.input, Source):
                 for doubt in side.input.doubts:
                     warn(f"{side.title}: {doubt}")
+        options = choose_network(options, opened)
         pipeline = pipeline_for(opened, options)
         assert pipeline is not None  # the generated side has pictures
         measurement = Measurement(

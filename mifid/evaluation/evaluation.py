@@ -49,7 +49,7 @@ class Numbers:
         return frozenset(name for name in names if getattr(self, name) is not None)
 
 
-def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
+def check_metrics(metrics: Iterable[str], epsilon: float | None) -> frozenset[str]:
     """Return the metrics asked for, groups spelled out.
 
     Raises:
@@ -66,7 +66,7 @@ def check_metrics(metrics: Iterable[str], epsilon: float) -> frozenset[str]:
         wanted.update(GROUPS.get(name, (name,)))
     if not wanted:
         raise InputError("no metric was asked for", hint=f"There are: {', '.join(METRICS)}.")
-    if not 0 <= epsilon <= 1:
+    if epsilon is not None and not 0 <= epsilon <= 1:
         raise InputError(f"{setting('epsilon')} is {epsilon}; expected 0 to 1, as distances are")
     return frozenset(wanted)
 

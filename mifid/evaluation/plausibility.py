@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mifid.errors import InputError, setting, warn
+from mifid.extractors import threshold
 from mifid.formatting import listed
 from mifid.images import Inspection, Source, Stream, count_encodings, evenly
 from mifid.inputs import GivenSide
@@ -77,7 +78,7 @@ def check_numbers(
 
 
 def not_comparable(
-    computed: Mapping[str, Computed], epsilon: float, *, numbers: bool = True
+    computed: Mapping[str, Computed], epsilon: float | None, *, numbers: bool = True
 ) -> str | None:
     """Say why a score cannot be compared with Kaggle's; None if it can.
 
@@ -97,7 +98,7 @@ def not_comparable(
     if found:
         return "; ".join(found)
     if epsilon != EPSILON:
-        return f"epsilon is {epsilon:g}, not {EPSILON:g}"
+        return f"epsilon is {'none' if epsilon is None else f'{epsilon:g}'}, not {EPSILON:g}"
     generated = computed["generated"]
     n = generated.n if isinstance(generated, Statistics) else len(generated)
     if numbers and n is not None and not MONET.at_least <= n <= MONET.at_most:
@@ -105,20 +106,20 @@ def not_comparable(
     return None
 
 
-def check_threshold(extractor: str, distance: float | None, epsilon: float) -> None:
-    """Warn of a penalty that only comes of the network: Kaggle's threshold is for trained ones.
+def check_threshold(extractor: str, distance: float | None, epsilon: float | None) -> None:
+    """Warn of a penalty that comes from the network alone: random features have no threshold.
 
     Args:
         extractor: its name.
         distance: the memorization distance; None: not computed.
-        epsilon: the threshold.
+        epsilon: the threshold; None: there is none.
     """
-    penalized = distance is not None and distance < epsilon
-    if penalized and epsilon == EPSILON and extractor == "inception-random":
+    penalized = distance is not None and epsilon is not None and distance < epsilon
+    if penalized and epsilon == EPSILON and threshold(extractor) is None:
         warn(
-            f"The threshold {EPSILON:g} is made for the trained network. Distances of "
-            "inception-random are smaller, so pictures that copy nothing are penalized too: "
-            f"judge by FID, or give {setting('epsilon', 0.03)}."
+            f"The threshold {EPSILON:g} is made for the trained network. Distances of {extractor} "
+            "are smaller, so pictures that copy nothing are penalized too: leave out "
+            f"{setting('epsilon')}, since this network has no threshold."
         )
 
 

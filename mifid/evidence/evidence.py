@@ -133,14 +133,14 @@ class Evidence:
         sides: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
             ``"held_out"``: features or statistics.
         given: the same labels -> what the user handed in.
-        epsilon: the threshold of the memorization distance.
+        epsilon: the threshold of the memorization distance; None: there is none.
         value_range: of floating-point pixels: of all sides, or by label.
         asked: the settings of the score, by the names of its arguments.
     """
 
     sides: Mapping[str, Features | Statistics]
     given: Mapping[str, Any] = field(default_factory=dict)
-    epsilon: float = 0.1
+    epsilon: float | None = 0.1
     value_range: SideRanges | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
 
@@ -179,7 +179,7 @@ class Evidence:
             generated=self.features("generated"),
             training=self.features(self.training_label),
             reference=reference if isinstance(reference, Features) else None,
-            epsilon=self.epsilon,
+            epsilon=self.epsilon or 0.0,
         )
 
     @cached_property
@@ -188,7 +188,7 @@ class Evidence:
         return training_table(
             generated=self.features("generated"),
             training=self.features(self.training_label),
-            epsilon=self.epsilon,
+            epsilon=self.epsilon or 0.0,
         )
 
     @contextmanager

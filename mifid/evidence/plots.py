@@ -53,12 +53,14 @@ _DRAWN = 1500  # points a side on the map; more would hide each other
 
 
 @in_own_style
-def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = None) -> Figure:
+def plot_distances(
+    distances: Floats, *, epsilon: float | None, mean: float | None = None
+) -> Figure:
     """Draw how far the generated pictures are from their nearest training pictures.
 
     Args:
         distances: (N,) 0..1, one a generated picture; NaN where a picture has none.
-        epsilon: the threshold, drawn as a line; what is below it, in another colour.
+        epsilon: the threshold, drawn as a line; what is below it, in another colour. None: none.
         mean: the memorization distance; None: the mean of ``distances``.
 
     Raises:
@@ -72,13 +74,14 @@ def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = No
     figure = _figure("Distance to the nearest training picture", height=3.4)
     axes = figure.add_subplot()
     # One edge lies on the threshold, so that no bar belongs to both sides of it.
-    low, high = min(values.min(), epsilon), max(values.max(), epsilon, 1e-6)
+    limit = epsilon or 0.0
+    low, high = min(values.min(), limit), max(values.max(), limit, 1e-6)
     width = (high - min(low, 0.0)) * 1.04 / _BINS
-    first = int(np.floor((low - epsilon) / width))
-    last = int(np.ceil((high - epsilon) / width)) + 1
-    edges = epsilon + width * np.arange(first, last + 1)
+    first = int(np.floor((low - limit) / width))
+    last = int(np.ceil((high - limit) / width)) + 1
+    edges = limit + width * np.arange(first, last + 1)
     # An edge times a width may miss the threshold by a rounding: counted by the comparison itself.
-    near = values < epsilon
+    near = values < limit
     for some, colour in ((values[~near], BLUE), (values[near], VERMILION)):
         counts, _ = np.histogram(some, edges)
         axes.stairs(counts, edges, fill=True, color=colour, alpha=0.85, lw=0)
@@ -88,7 +91,8 @@ def plot_distances(distances: Floats, *, epsilon: float, mean: float | None = No
     axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_xlabel("memorization distance of a picture (0: a copy)")
-    axes.axvline(epsilon, color=VERMILION, ls="--", lw=1.4, label=f"threshold {epsilon:g}")
+    if epsilon is not None:
+        axes.axvline(epsilon, color=VERMILION, ls="--", lw=1.4, label=f"threshold {epsilon:g}")
     axes.axvline(mean, color=GREY, ls="-", lw=1.4, label=f"mean {mean:.4f}")
     figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=10)
     return figure

@@ -19,6 +19,7 @@ __all__ = [
     "changes",
     "inputs",
     "known",
+    "limit_of",
     "number",
     "numbers",
     "section",
@@ -255,7 +256,7 @@ def changes(a: Score, b: Score) -> Iterator[Change]:
     yield from _compare(section(a, "protocol"), section(b, "protocol"), "", _PROTOCOL)
     versions = [section(section(score, "protocol"), "versions") for score in (a, b)]
     yield from _compare(versions[0], versions[1], "version of ", _VERSIONS)
-    values = [score.get("epsilon") for score in (a, b)]
+    values = [limit_of(score) for score in (a, b)]
     yield from _differing("epsilon", values, MIFID_ALONE, "the threshold of the penalty")
     for label in ("generated", "reference"):
         values = [score.get(f"n_{label}") for score in (a, b)]
@@ -347,6 +348,12 @@ def _differing(
     a, b = values
     if a != b and (known(a) or known(b)):
         yield Change(field, a, b, effect, why, measure, side)
+
+
+def limit_of(score: Score) -> Any:
+    """Return the threshold; null says that there is none."""
+    limit = score.get("epsilon", UNKNOWN)
+    return "none" if limit is None else limit
 
 
 def _left_out(score: Score, label: str) -> int:

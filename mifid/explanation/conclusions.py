@@ -16,6 +16,7 @@ from mifid.explanation.changes import (
     NumberPair,
     Score,
     known,
+    limit_of,
     number,
     section,
     settings_untold,
@@ -92,7 +93,7 @@ def causes(
     one_sided = {change.measure for change in changes if change.measure and not change.told}
     for measure in sorted(settings_untold(a, b) | one_sided):
         yield Cause("settings", SETTING, False, measure=measure)
-    epsilons = a.get("epsilon"), b.get("epsilon")
+    epsilons = limit_of(a), limit_of(b)
     recorded = all(map(known, epsilons))
     if not recorded or epsilons[0] != epsilons[1]:
         yield Cause("epsilon", EPSILON, recorded, measure="mifid")

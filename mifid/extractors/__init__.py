@@ -6,16 +6,17 @@ float32 features (N, D) out, with a fingerprint that changes whenever the featur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError, setting
 from mifid.extractors.base import EXACT, Extractor, choose_precision
+from mifid.metrics import EPSILON
 from mifid.progress import Progress, Silent
 from mifid.registry import Registry, import_object, lazy_names, suggest
 
-__all__ = ["EXACT", "EXTRACTORS", "Extractor", "open_extractor"]
+__all__ = ["EXACT", "EXTRACTORS", "THRESHOLDS", "Extractor", "open_extractor", "threshold"]
 
 EXTRACTORS = Registry(
     "extractor",
@@ -26,6 +27,24 @@ EXTRACTORS = Registry(
     },
 )
 """name -> f(*, weights, progress, backend, precision) -> Extractor."""
+
+THRESHOLDS: Mapping[str, float | None] = {
+    "inception": EPSILON,
+    "inception-random": None,
+    "lite0": 0.15,
+}
+"""name -> threshold of the memorization distance of its features; None: it has none.
+
+docs/numerics.md tells how each was chosen.
+"""
+
+
+def threshold(extractor: str, given: float | None = None) -> float | None:
+    """Return the threshold of the memorization distance: the one given, else the extractor's own.
+
+    Kaggle's is taken for extractors that are not mifid's.
+    """
+    return THRESHOLDS.get(extractor, EPSILON) if given is None else given
 
 
 def open_extractor(

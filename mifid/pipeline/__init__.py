@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mifid.pipeline.reference import build_reference as build_reference
     from mifid.pipeline.reference import reference_file as reference_file
     from mifid.pipeline.sides import ComputedSide as ComputedSide
+    from mifid.pipeline.sides import choose_network as choose_network
     from mifid.pipeline.sides import compute_side as compute_side
     from mifid.pipeline.sides import logits_of as logits_of
     from mifid.pipeline.sides import open_sides as open_sides
@@ -27,6 +28,13 @@ __getattr__, __dir__ = lazy_names(
         "options": ["Keywords", "Options", "with_options"],
         "pipeline": ["Outcome", "Pipeline", "features"],
         "reference": ["build_reference", "reference_file"],
-        "sides": ["ComputedSide", "compute_side", "logits_of", "open_sides", "pipeline_for"],
+        "sides": [
+            "ComputedSide",
+            "choose_network",
+            "compute_side",
+            "logits_of",
+            "open_sides",
+            "pipeline_for",
+        ],
     },
 )

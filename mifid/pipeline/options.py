@@ -29,7 +29,7 @@ _NOT_REPEATED = {"extractor", "workers", "cache", "progress"}
 class Keywords(TypedDict, total=False):
     """The fields of :class:`Options` as keyword arguments, for type checkers and editors."""
 
-    extractor: str | Callable[..., Any] | Extractor
+    extractor: str | Callable[..., Any] | Extractor | None
     weights: str | Path | None
     backend: str
     precision: str
@@ -50,10 +50,11 @@ class Options:
 
     Attributes:
         extractor: a name, ``"package.module:function"``, or a callable that turns uint8 tensors
-            (N, 3, H, W) into features (N, D).
+            (N, 3, H, W) into features (N, D); None: the network that a file among the sides was
+            made with, else ``"inception"``.
         weights: a weights file for ``"inception"``; None: wherever they are found, else downloaded.
-        backend: what runs Inception: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
-        precision: of Inception: ``"exact"``; ``"fast"`` is bfloat16: another number, and marked so.
+        backend: what runs the network: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
+        precision: of its arithmetic: ``"exact"``; ``"fast"`` is bfloat16, another number, marked.
         device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in
             ``"cuda:0,cuda:1"``, or ``"cuda:all"``.
         batch_size: pictures at a time; None: what suits the backend and device.
@@ -71,7 +72,7 @@ class Options:
             notebooks.
     """
 
-    extractor: str | Callable[..., Any] | Extractor = "inception"
+    extractor: str | Callable[..., Any] | Extractor | None = None
     weights: str | Path | None = None
     backend: str = "auto"
     precision: str = EXACT
@@ -113,7 +114,7 @@ class Options:
     def network(self) -> Extractor:
         """The extractor, opened once."""
         return open_extractor(
-            self.extractor,
+            "inception" if self.extractor is None else self.extractor,
             weights=self.weights,
             backend=self.backend,
             precision=self.precision,

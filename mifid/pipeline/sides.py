@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError, WeightsError, first_line
-from mifid.extractors import logits
+from mifid.extractors import EXTRACTORS, logits
 from mifid.images import Source, Stream
 from mifid.inputs import GivenSide, Side, of_side, refuse_mixtures, refuse_other_networks
 from mifid.pipeline.options import Options
 from mifid.pipeline.pipeline import Outcome, Pipeline
 from mifid.statistics import Computed, Features, Statistics
 
-__all__ = ["ComputedSide", "compute_side", "logits_of", "open_sides", "pipeline_for"]
+__all__ = [
+    "ComputedSide",
+    "choose_network",
+    "compute_side",
+    "logits_of",
+    "open_sides",
+    "pipeline_for",
+]
 
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
@@ -71,6 +78,21 @@ def open_sides(given: Mapping[str, Any], options: Options) -> Iterator[list[Give
     """
     with ExitStack() as files:
         yield [files.enter_context(options.opened(label, raw)) for label, raw in given.items()]
+
+
+def choose_network(options: Options, sides: Iterable[GivenSide]) -> Options:
+    """Return the options with an extractor: the one given, or the one that a file was made with.
+
+    Only networks of mifid's own are taken from a file.
+    """
+    if options.extractor is not None:
+        return options
+    for side in sides:
+        if isinstance(side.input, Features | Statistics):
+            maker = side.input.provenance
+            if maker.fingerprint is not None and maker.extractor in EXTRACTORS:
+                return replace(options, extractor=maker.extractor)
+    return replace(options, extractor="inception")
 
 
 def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | None:

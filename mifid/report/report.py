@@ -49,7 +49,7 @@ class Report:
         fid: Fréchet Inception Distance, at least 0; None if it was not asked for.
         memorization_distance: mean cosine distance to the nearest training picture, 0..1, or None.
         memorization_distance_thresholded: the same below epsilon, else 1: what FID is divided by.
-        epsilon: the threshold.
+        epsilon: the threshold; None: there is none.
         mifid: the score; None where ``mifid_reason`` says why.
         inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
             ``"held_out"``.
@@ -74,7 +74,7 @@ class Report:
     fid: float | None
     memorization_distance: float | None
     memorization_distance_thresholded: float | None
-    epsilon: float
+    epsilon: float | None
     mifid: float | None
     mifid_reason: str | None
     inputs: Mapping[str, Side]

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mifid.extractors import EXTRACTORS
+from mifid.extractors import EXTRACTORS, threshold
 from mifid.formatting import number, spelled_out
 from mifid.images import SideRanges
-from mifid.metrics import EPSILON, METRICS, NOT_ASKED, Measured, Metric
+from mifid.metrics import METRICS, NOT_ASKED, Measured, Metric
 from mifid.rendering import Command
 from mifid.uncertainty import REPLICATES, SEED
 
@@ -46,7 +46,9 @@ def score_rows(report: Report) -> list[tuple[str, str, str]]:
             ("FID", number(report.fid, 6), _with_interval(report, "fid", "lower is better"))
         )
     if report.memorization_distance is not None:
-        if report.penalized:
+        if report.epsilon is None:
+            remark = "no threshold: no penalty"
+        elif report.penalized:
             remark = f"below the threshold {report.epsilon:g}: FID is divided by the distance"
         else:
             remark = f"at or above the threshold {report.epsilon:g}: no penalty"
@@ -101,6 +103,11 @@ def verdict(report: Report) -> str:
         fid = number(report.fid, 2, flags=",")
         return f"FID is {fid}. There is no MiFID: {report.mifid_reason}."
     mifid = number(report.mifid, 2, flags=",")
+    if epsilon is None:
+        return (
+            f"MiFID is {mifid}, the same as FID: this network's memorization distance, "
+            f"{distance:.4f}, has no threshold, so there is no penalty."
+        )
     if not report.penalized:
         return (
             f"MiFID is {mifid}, the same as FID: the memorization distance {distance:.4f} reaches "
@@ -119,7 +126,8 @@ def verdict(report: Report) -> str:
 def reading_aid(report: Report) -> tuple[str, ...]:
     """Return how to read the near copies and the interval, a sentence or two each."""
     sentences = []
-    if report.evidence and report.memorization_distance is not None and report.n_generated:
+    measured = None not in (report.memorization_distance, report.epsilon)
+    if report.evidence and report.n_generated and measured:
         sentences.append(_copies(report, report.evidence.pictures.near_copies))
     interval = report.interval("fid" if report.mifid is None else "mifid")
     if interval is not None:
@@ -181,7 +189,7 @@ def command_line(
     sides: Mapping[str, Any],
     *,
     extractor: str,
-    epsilon: float,
+    epsilon: float | None,
     asked: Mapping[str, Any],
 ) -> str | None:
     """Return the command line of a score or comparison; None if there is none.
@@ -193,7 +201,7 @@ def command_line(
         images: what was given as generated pictures.
         sides: label -> what was given as the other sides.
         extractor: its name.
-        epsilon: the threshold.
+        epsilon: the threshold; None: there is none.
         asked: the other settings, by the names of the function's arguments.
     """
     known = extractor in EXTRACTORS or ":" in extractor
@@ -208,7 +216,7 @@ def command_line(
     for label, flag in _SIDES.items():
         for path in paths.get(label, ()):
             words += [flag, path]
-    if epsilon != EPSILON:
+    if epsilon is not None and epsilon != threshold(extractor):
         words += ["--epsilon", repr(epsilon)]
     if extractor != "inception":
         words += ["--extractor", extractor]

@@ -14,6 +14,7 @@ from toys import colours, drawn, write_pictures
 
 import mifid
 from mifid.errors import InputError
+from mifid.extractors import THRESHOLDS
 from mifid.statistics import Features
 from mifid.statistics.provenance import Provenance
 
@@ -478,9 +479,24 @@ def test_a_reference_of_another_network_is_told_before_weights_are_sought(failur
     made = Features(np.eye(4, dtype=np.float32), provenance=Provenance("inception-random", "x"))
     made.save("ref.npz")
     for command in (["score", "out"], ["compare", "out", "monet"], ["diagnose", "out"]):
-        message = failure(*command, "--ref", "ref.npz")
+        message = failure(*command, "--ref", "ref.npz", "--extractor", "inception")
         assert "(features in ref.npz) was made with extractor 'inception-random'" in message
         assert "Use --extractor inception-random for the" in message
+
+
+def test_a_reference_file_knows_its_network(run, failure):
+    """Without --extractor the pictures go through the network that the file was made with."""
+    assert run("reference", "build", "monet", "-o", "r.npz", "--extractor", "lite0").exit_code == 0
+    result = run("score", "out", "--ref", "r.npz", "--json", "--quiet")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["protocol"]["extractor"] == "lite0"
+    assert found["protocol"]["fingerprint"].startswith("lite0-1 ")
+    assert found["epsilon"] == THRESHOLDS["lite0"]
+    assert found["comparable_with_kaggle"] is False
+    assert "lite0-1" in found["not_comparable_reason"]
+    other = failure("score", "out", "--ref", "r.npz", "--extractor", "inception")
+    assert "was made with extractor 'lite0'" in other
 
 
 def test_of_one_picture_the_folder_is_named(failure):

@@ -332,11 +332,13 @@ def test_a_device_that_is_not_there_is_refused_also_where_all_is_kept(device):
         ("inception-random", 0.0, 0.1, True),
         ("inception-random", 0.02, 0.03, False),
         ("inception-random", None, 0.1, False),
+        ("inception-random", 0.05, None, False),
         ("inception", 0.05, 0.1, False),
+        ("lite0", 0.05, 0.1, False),
     ],
 )
 def test_a_penalty_that_only_comes_of_the_network(extractor, distance, epsilon, warned):
     with recorded_warnings() as found, warnings.catch_warnings():
         warnings.simplefilter("ignore", MifidWarning)
         check_threshold(extractor, distance, epsilon)
-    assert ["epsilon=0.03" in text for text in found] == [True] * warned
+    assert ["leave out epsilon" in text for text in found] == [True] * warned
