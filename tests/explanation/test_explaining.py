@@ -140,6 +140,7 @@ def test_what_other_changes_can_do():
     one, other = score(protocol__colours="sRGB"), score(protocol__colours="P3")
     assert [(c.field, c.effect) for c in explain(one, other).changes] == [("colours", "unknown")]
     assert effects(epsilon=0.2) == {"epsilon": "mifid"}
+    assert effects(epsilon=None) == {"epsilon": "mifid"}  # null: no threshold
     assert effects(n_generated=100) == {"number of generated pictures": "much"}
     assert effects(n_reference=None) == {"number of reference pictures": "much"}
     assert effects(protocol__versions__torch="2.10") == {"version of torch": "rounding"}
