@@ -1,8 +1,8 @@
-"""The cache on disk: arrays by the hash of what they were computed from.
+"""Cache on disk: arrays by the hash of what they were computed from.
 
-An entry is a file named by its key. It becomes visible whole, by a rename; it carries its key and
-checksums, so that whatever damages it is noticed; whatever keeps it from being read or written
-(a full disk, missing rights) costs a warning and a computation, never the run.
+An entry is a file named by its key. It is written under another name and renamed, so it is always
+complete; it holds its key and checksums, so damage is detected. If it cannot be read or written (a
+full disk, missing rights), there is a warning and a computation, never an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mifid.statistics import Features
 
 __all__ = [
     "Cache",
-    "Entry",
+    "CacheEntry",
     "NetworkCache",
     "PixelCache",
     "kept",
@@ -43,7 +43,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """A file of the cache: its ``key``, its size in bytes, and when it was last used (epoch s)."""
 
     key: str
@@ -53,7 +53,7 @@ class Entry:
 
 
 class Cache:
-    """Entries in one folder, the least recently used evicted beyond ``limit`` bytes.
+    """Entries in one folder; above ``limit`` bytes the least recently used are evicted.
 
     Args:
         folder: None: ``MIFID_CACHE``, else the platform's cache folder.
@@ -65,28 +65,28 @@ class Cache:
         self.limit = _limit_from_environment() if limit is None else limit
 
     def load(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
-        """Return an entry's arrays, or None if there is none or it is damaged (with a warning)."""
+        """Return an entry's arrays; None if it is missing or damaged (with a warning)."""
         path = self._path(key)
         try:
             arrays = read_arrays(path)
             if str(arrays.pop("seal")) != _seal(key, arrays):
-                raise ValueError("it is another entry's file, or parts of it are missing")
+                raise ValueError("it is the file of another entry, or incomplete")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            # Of all entries alike: it is said once a run.
+            # The same text for all entries, so that it is issued once per run.
             warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
             return None
-        except Exception as error:  # damage can make NumPy and zipfile raise nearly anything
+        except Exception as error:  # NumPy and zipfile raise nearly any type on damaged files
             warn(f"cache entry {path} is damaged and is computed again: {first_line(error)}")
             _remove(path)
             return None
-        with suppress(OSError):  # a read-only cache is still a cache
+        with suppress(OSError):  # the cache may be read-only
             os.utime(path)  # mark as used, for eviction
         return arrays
 
     def store(self, key: str, arrays: Arrays) -> None:
-        """Keep arrays under a key; where that is impossible, warn and go on."""
+        """Store arrays under a key; if that is not possible, warn."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._path(key)) as file:
@@ -94,15 +94,15 @@ class Cache:
         except (MifidError, OSError) as error:
             cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
             why = getattr(cause, "strerror", None) or first_line(error)
-            warn(f"features could not be kept for the next run in {self.folder}: {why}")
+            warn(f"results could not be cached in {self.folder}: {why}")
         self.evict(keep=key)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Return all entries, the most recently used first."""
         return _entries(self.folder, "*.npz")
 
     def evict(self, *, keep: str | None = None) -> None:
-        """Remove the least recently used entries beyond the limit, and what killed runs left."""
+        """Remove the least recently used entries above the limit, and files of killed runs."""
         total = 0
         for entry in self.entries():
             total += entry.size
@@ -110,7 +110,7 @@ class Cache:
                 _remove(entry.path)
         _remove_abandoned(self.folder)
 
-    def clear(self) -> list[Entry]:
+    def clear(self) -> list[CacheEntry]:
         """Remove all entries and return what they were."""
         return _clear(self.folder, self.entries())
 
@@ -119,21 +119,21 @@ class Cache:
 
 
 class PixelCache:
-    """Training pictures that :mod:`mifid.baseline.data.store` decoded: listed and removed here.
+    """Training pictures that :mod:`mifid.baseline.data.store` decoded.
 
-    They don't count against ``MIFID_CACHE_SIZE``: one set of them (1.4 GB for the competition)
-    would push out the features of many runs, and is in use for hours.
+    They do not count against ``MIFID_CACHE_SIZE``: one set (1.4 GB for the competition) would evict
+    the features of many runs, and is in use for hours.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = (folder or cache_folder()) / "pixels"
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Return all entries, the most recently used first."""
         return _entries(self.folder, "*.npy")
 
-    def clear(self) -> list[Entry]:
-        """Remove all entries and return what they were; who reads one now can go on."""
+    def clear(self) -> list[CacheEntry]:
+        """Remove all entries and return what they were; running readers can continue."""
         removed = _clear(self.folder, self.entries())
         for path in self.folder.glob(".*.lock"):
             _remove(path)
@@ -141,35 +141,35 @@ class PixelCache:
 
 
 class NetworkCache:
-    """Networks that were converted for OpenVINO: a folder each, 90 MB.
+    """Networks that were converted for OpenVINO: one folder each, 90 MB.
 
-    :mod:`mifid.extractors.backends.openvino_backend` makes and reads them.
+    :mod:`mifid.extractors.backends.openvino_backend` writes and reads them.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = (folder or cache_folder()) / "openvino"
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Return all entries, the most recently used first."""
         found = []
         for path in self.folder.glob("*/sha256.json"):  # written last
             statuses = [status for file in path.parent.iterdir() if (status := _status(file))]
             size = sum(status.st_size for status in statuses)
             used = max((status.st_mtime for status in statuses), default=0.0)
-            found.append(Entry(path.parent.name, path.parent, size, used))
+            found.append(CacheEntry(path.parent.name, path.parent, size, used))
         return sorted(found, key=lambda entry: -entry.used)
 
     def tidy(self) -> None:
-        """Remove what killed runs left."""
+        """Remove files of killed runs."""
         _remove_abandoned(self.folder)
 
-    def clear(self) -> list[Entry]:
+    def clear(self) -> list[CacheEntry]:
         """Remove all entries and return what they were."""
         return _clear(self.folder, self.entries())
 
 
 def make_key(*parts: bytes | str) -> str:
-    """Return a key for content: equal only if all parts are, in order."""
+    """Return a key for content; keys are equal only if all parts are, in order."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -178,31 +178,71 @@ def make_key(*parts: bytes | str) -> str:
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read a .npz of ours whole, each array's header included.
+    """Read all arrays of a .npz in the cache, and check its checksums.
 
     Raises:
-        OSError: it is not there, or cannot be read.
-        Exception: of nearly any kind, if it is damaged.
+        OSError: it is missing, or cannot be read.
+        Exception: of nearly any type, if it is damaged.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        # NumPy reads as far as an array's header says. Were that damaged, the end of the entry,
-        # where zipfile compares the checksum (CRC-32), might never be reached.
+        # NumPy reads as much as an array's header says. With a damaged header it may not reach the
+        # end of the entry, where zipfile compares the checksum (CRC-32).
         if (damaged := archive.zip.testzip()) is not None:
-            raise ValueError(f"the checksum of {damaged} is another")
+            raise ValueError(f"the checksum of {damaged} does not match")
         return {name: archive[name] for name in archive.files}
 
 
-def _entries(folder: Path, pattern: str) -> list[Entry]:
+def kept(
+    cache: Cache | None,
+    what: str,
+    compute: Callable[[], Mapping[str, Any]],
+    *,
+    sides: Mapping[str, Features | None],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return plain values from the cache, or compute and store them.
+
+    Args:
+        cache: None: nothing is cached.
+        what: name and version of the computation: ``"uncertainty 1"``.
+        compute: returns a dict that JSON can represent.
+        sides: all features that it depends on, by role.
+        settings: everything else that it depends on.
+    """
+    if cache is None:
+        return dict(compute())
+    key = make_key(
+        f"mifid kept 2 {what}",
+        json.dumps(settings, sort_keys=True),
+        *(f"{role} {_digest(side)}" for role, side in sorted(sides.items())),
+    )
+    entry = cache.load(key)
+    if entry is not None:
+        found: dict[str, Any] = json.loads(str(entry["json"]))
+        return found
+    computed = dict(compute())
+    # JSON keeps floats exactly: Python writes the shortest text that gives the same float.
+    cache.store(key, {"json": np.array(json.dumps(computed))})
+    return computed
+
+
+def _digest(side: Features | None) -> str:
+    if side is None:
+        return "none"
+    return f"{side.values.shape} {side.sha256}"
+
+
+def _entries(folder: Path, pattern: str) -> list[CacheEntry]:
     found = []
     for path in folder.glob(pattern):
         status = _status(path)
         if status is not None:
-            found.append(Entry(path.stem, path, status.st_size, status.st_mtime))
+            found.append(CacheEntry(path.stem, path, status.st_size, status.st_mtime))
     return sorted(found, key=lambda entry: -entry.used)
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """None: another process evicted it, or it is not ours to look at."""
+    """Return a file's status; None if another process evicted it, or it cannot be accessed."""
     try:
         return path.stat()
     except OSError:
@@ -216,14 +256,14 @@ def _remove_abandoned(folder: Path) -> None:
             _remove(path)
 
 
-def _clear(folder: Path, entries: list[Entry]) -> list[Entry]:
+def _clear(folder: Path, entries: list[CacheEntry]) -> list[CacheEntry]:
     for path in [entry.path for entry in entries] + list(folder.glob(".*.tmp")):
         _remove(path)
     return entries
 
 
 def _seal(key: str, arrays: Arrays) -> str:
-    """What an entry must say of itself: whose it is, and all that it holds."""
+    """Return the text that an entry must hold: its key, and the names and shapes of its arrays."""
     held = (f"{name} {array.dtype.str} {array.shape}" for name, array in arrays.items())
     return "\n".join([key, *sorted(held)])
 
@@ -240,53 +280,14 @@ def _limit_from_environment() -> int:
         return limit
     except (ValueError, OverflowError) as error:
         raise InputError(
-            f"MIFID_CACHE_SIZE is '{os.environ['MIFID_CACHE_SIZE']}'", hint="Expected 500M or 20G."
+            f"MIFID_CACHE_SIZE is '{os.environ['MIFID_CACHE_SIZE']}'",
+            hint="Expected a size such as 500M or 20G.",
         ) from error
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # already gone, or not ours to remove: no number is wrong for it
+    with suppress(OSError):  # already removed, or no right to: results are correct all the same
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def kept(
-    cache: Cache | None,
-    what: str,
-    compute: Callable[[], Mapping[str, Any]],
-    *,
-    sides: Mapping[str, Features | None],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return plain values from the cache, or compute and keep them.
-
-    Args:
-        cache: None: nothing is kept.
-        what: names the computation and its version: ``"uncertainty 1"``.
-        compute: gives a dict that JSON can hold.
-        sides: all features that it depends on, by role.
-        settings: everything else that it depends on.
-    """
-    if cache is None:
-        return dict(compute())
-    key = make_key(
-        f"mifid kept 2 {what}",
-        json.dumps(settings, sort_keys=True),
-        *(f"{role} {_digest(side)}" for role, side in sorted(sides.items())),
-    )
-    entry = cache.load(key)
-    if entry is not None:
-        found: dict[str, Any] = json.loads(str(entry["json"]))
-        return found
-    computed = dict(compute())
-    # Floats survive JSON to the last bit: Python writes the shortest text that reads back equal.
-    cache.store(key, {"json": np.array(json.dumps(computed))})
-    return computed
-
-
-def _digest(side: Features | None) -> str:
-    if side is None:
-        return "none"
-    return f"{side.values.shape} {side.sha256}"

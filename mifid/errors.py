@@ -1,8 +1,8 @@
-"""What can go wrong, in the words of the person whose pictures are scored.
+"""Errors and warnings.
 
-Every error carries what was met and, as ``hint``, how to mend it; the command line prints both
-and nothing else. Callers who want one ``except`` catch :class:`MifidError`. Texts that name a
-setting do so by :func:`setting`: as an argument in Python, as an option on the command line.
+Every error says what is wrong and, as ``hint``, how to mend it; the command line prints only these
+two. :class:`MifidError` is the base class of all. Messages name settings through :func:`setting`:
+as arguments in Python, as options on the command line.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class MifidError(Exception):
-    """Base of all errors raised on purpose. ``hint`` says how to mend it."""
+    """Base class of all errors of the library. ``hint`` says how to mend it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         message, hint = encodable(message), encodable(hint)
@@ -57,61 +57,61 @@ class PictureError(InputError):
 
 
 class FeatureError(MifidError):
-    """Features or statistics that no metric can be computed from (NaN, one row, widths differ)."""
+    """Features or statistics without a metric: NaN, a single row, different widths."""
 
 
 class CompatibilityError(MifidError):
-    """Two sides made by different extractors: their distance would be a number without meaning."""
+    """Two sides from different extractors, whose distance would be meaningless."""
 
 
 class UnavailableError(MifidError):
-    """A value that was asked for and cannot be had from these inputs; the message says why."""
+    """A value that cannot be computed from these inputs; the message says why."""
 
 
 class WeightsError(MifidError):
-    """Network weights that are missing, damaged, or another network's."""
+    """Network weights that are missing, damaged, or of another network."""
 
 
 class OutputError(MifidError):
-    """A result that cannot be written where it was asked for."""
+    """A result that cannot be written to the given path."""
 
 
 class MifidWarning(UserWarning):
-    """Something the result still holds despite, and the user should know."""
+    """Something that the user should know about a valid result."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, or its kind if it has none."""
+    """Return the first line of an error's text, or its type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 _OPTIONS: Mapping[str, str] = {}
-"""Argument of the library -> option of the running command; empty: the reader writes Python.
+"""Argument of the library -> option of the running command; empty: the caller is Python code.
 
-A setting of training that has an option of its own is in it by its full name, ``training.budget``.
+Settings of training that have an option are in it by their full name, ``training.budget``.
 
-Of the process and not of the context: errors are raised in threads, too.
+A global and not a context variable, since errors are raised in threads, too.
 """
 
 
 def name_options(options: Mapping[str, str]) -> Mapping[str, str]:
-    """Let :func:`setting` speak of these options from now on; return the ones before."""
+    """Let :func:`setting` use these options from now on; return the previous ones."""
     global _OPTIONS
     before, _OPTIONS = _OPTIONS, options
     return before
 
 
 def option_names() -> Mapping[str, str]:
-    """Return what :func:`name_options` was given last, for processes that speak for this one."""
+    """Return the current options of :func:`name_options`, for processes that work for this one."""
     return _OPTIONS
 
 
 def setting(name: str, value: Any = None) -> str:
-    """Name a setting as its reader gives it: an argument in Python, else the command's option.
+    """Return a setting as the reader writes it: an argument in Python, or the command's option.
 
     Args:
         name: an argument of the library's functions; or, with its section, a setting of training.
-        value: to give it; None: the name alone.
+        value: to include; None: only the name.
 
     >>> setting("held_out"), setting("skip_bad", True), setting("value_range", (0, 1))
     ('held_out', 'skip_bad=True', 'value_range=(0, 1)')
@@ -151,14 +151,14 @@ def _listed(value: Any) -> str:
 
 
 _RECORDS: ContextVar[tuple[list[str], ...]] = ContextVar("mifid_warnings", default=())
-"""Where the running calls keep their warnings, from the outermost to the innermost."""
+"""Warnings of the running calls, from the outermost to the innermost."""
 
 
 def warn(message: str, *, stacklevel: int = 2) -> None:
-    """Issue a :class:`MifidWarning` that the result of the running call holds, too.
+    """Issue a :class:`MifidWarning`, and record it in the results of the running calls.
 
-    Within the outermost call the same text is issued once. All warnings of the library go through
-    here.
+    Within the outermost call the same text is issued once. All warnings of the library use this
+    function.
     """
     records = _RECORDS.get()
     issued = any(message in record for record in records)
@@ -171,7 +171,7 @@ def warn(message: str, *, stacklevel: int = 2) -> None:
 
 @contextmanager
 def recorded_warnings() -> Iterator[list[str]]:
-    """Yield the list that :func:`warn` fills within the block; a block around it gets them too."""
+    """Yield the list that :func:`warn` fills within the block; outer blocks get them, too."""
     record: list[str] = []
     token = _RECORDS.set((*_RECORDS.get(), record))
     try:

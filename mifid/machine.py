@@ -1,4 +1,4 @@
-"""Processor cores, a second Python, the installed version."""
+"""Processor cores, second Python processes, the installed version."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = [
 
 
 def can_start_python() -> bool:
-    """Say whether ``sys.executable`` is Python: in frozen programs it is the program itself."""
+    """Return whether ``sys.executable`` is Python: in frozen programs it is the program itself."""
     return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
 def python_environment() -> dict[str, str]:
-    """Let it import what this process can, and nothing from the working directory."""
+    """Return an environment in which Python imports what this process can, but not from the cwd."""
     path = [entry or os.getcwd() for entry in sys.path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
 
@@ -31,10 +31,10 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use, which in a container can be few of many.
+    """Return the number of cores that this process may use.
 
-    Python's own count is the machine's. Here also count the cores that the process is bound to,
-    and the share of time that Linux grants to a container (cgroups, version 2 and 1).
+    Python's own count is the machine's. A process may be bound to some of them, and a container may
+    have a limited share of their time (cgroups, version 2 and 1).
     """
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # Linux
@@ -52,14 +52,14 @@ def _quota_1() -> float:
 
 
 def _quota(found: list[float]) -> float:
-    """Return cores from (time granted, of each period), infinite where nothing limits it."""
+    """Return the cores from (time granted, period); infinite if there is no limit."""
     if len(found) == 2 and min(found) > 0:
         return found[0] / found[1]
     return math.inf
 
 
 def _numbers(path: Path) -> list[float]:
-    """Return the numbers in a file; ``max`` is infinite. None where there is no such file."""
+    """Return the numbers in a file (``max`` is infinite); empty if there is no such file."""
     try:
         return [float(word.replace("max", "inf")) for word in path.read_text().split()]
     except (OSError, ValueError):

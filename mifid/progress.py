@@ -1,4 +1,4 @@
-"""Progress of long work: bars, lines, or nothing. The library itself never prints."""
+"""Progress of long tasks: bars, lines, or nothing (the library's default)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from typing import Any, Protocol, TextIO
 __all__ = ["Bars", "Lines", "Progress", "Silent", "Task", "choose", "is_terminal"]
 
 _FIRST_SECONDS = 10.0
-"""Work that is over by then needs no line."""
+"""Shorter tasks print no line."""
 
 _EVERY_SECONDS = 30.0
-"""Between lines: half a minute, so that a log moves every minute even where a line comes late."""
+"""Half a minute between lines, so that a log grows every minute even if a line is late."""
 
 _TICK_SECONDS = 1.0
 
 
 class Task(Protocol):
-    """One running piece of work."""
+    """One running task."""
 
     def advance(self, steps: int = 1) -> None:
-        """Say that ``steps`` more are done."""
+        """Report that ``steps`` more are done."""
 
     def status(self, text: str) -> None:
-        """Say in a few words how it goes."""
+        """Report the state in a few words."""
 
 
 class Progress(Protocol):
-    """Where work is announced. Any object with this method will do."""
+    """Display of running tasks. Any object with this method is one."""
 
     def task(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        """Open a piece of work of ``total`` steps (None: unknown); no unit: it has no steps."""
+        """Open a task of ``total`` steps (None: unknown); an empty unit means no steps."""
 
 
 class _Nothing:
@@ -48,7 +48,7 @@ class _Nothing:
 
 
 class Silent:
-    """Announces nothing."""
+    """No display."""
 
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:  # noqa: ARG002
@@ -81,8 +81,8 @@ class Bars:
 
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
-        """Open a bar; bytes are shown in kB, MB; of "%" only the part, without a unit the time."""
-        # Without widgets tqdm.auto would warn and draw text: so it is text without a warning.
+        """Open a bar; "B" is shown as kB and MB, "%" only as a part, no unit only as the time."""
+        # Without widgets tqdm.auto would print a warning and use text: so use text directly.
         tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
         bar = tqdm(
             bar_format=_BAR_FORMATS.get(unit),
@@ -105,7 +105,7 @@ class _LineTask:
         self._label, self._total, self._unit = label, total, unit
         self._done, self._status = 0, ""
         self._began = now
-        self.is_said = False
+        self.is_written = False
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
@@ -114,7 +114,7 @@ class _LineTask:
         self._status = text
 
     def line(self, now: float) -> str:
-        """Return how it goes: ``features: 120 of 300 pictures, 4.1 a second, 0:29, 0:44 left``."""
+        """Return ``features: 120 of 300 pictures, 4.1 a second, 0:29 so far, 0:44 left``."""
         seconds = now - self._began
         parts = [self._count(), self._rate(seconds), self._status, f"{_clock(seconds)} so far"]
         if self._total and 0 < self._done < self._total:
@@ -144,21 +144,21 @@ def _amount(number: float, unit: str) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """Return a time as clocks show it: 0:07, 12:34, 1:02:03."""
+    """Return a time as 0:07, 12:34 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Lines:
-    """Plain lines for logs: one ten seconds after work began, then one every half minute.
+    """Plain lines for logs: the first ten seconds after the start, then one every half minute.
 
-    Also while nothing advances, as in one large matrix product: a thread writes them. Work that is
-    quick leaves no line, and a stream that takes none is no error.
+    A thread writes them, so also during long steps such as a large matrix product. Quick tasks
+    write no line, and a stream that cannot be written to is no error.
 
     Args:
-        stream: None: stderr, as it is when a line is due.
-        first: seconds from the beginning of the work to the first line.
+        stream: None: the stderr at the time of the line.
+        first: seconds from the start of the task to the first line.
         every: seconds between lines.
         now: a clock in seconds.
     """
@@ -180,7 +180,7 @@ class Lines:
 
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
-        """Open a piece of work; of several open ones the last is told of."""
+        """Open a task; of several open tasks, the last one is reported."""
         task = _LineTask(label, total, unit, self._now())
         with self._lock:
             if not self._tasks:
@@ -189,8 +189,8 @@ class Lines:
         try:
             yield task
             with self._lock:
-                if task.is_said and unit:  # whoever saw it go on sees it end
-                    self._say(task)
+                if task.is_written and unit:  # a task with lines gets a last one
+                    self._write(task)
         finally:
             with self._lock:
                 self._tasks.remove(task)
@@ -201,7 +201,7 @@ class Lines:
         """Write a line if one is due."""
         with self._lock:
             if self._tasks and self._now() >= self._due_at:
-                self._say(self._tasks[-1])
+                self._write(self._tasks[-1])
 
     def _begin(self) -> None:
         self._due_at = self._now() + self._first
@@ -212,18 +212,18 @@ class Lines:
         while not ended.wait(_TICK_SECONDS):
             self.tick()
 
-    def _say(self, task: _LineTask) -> None:
+    def _write(self, task: _LineTask) -> None:
         now = self._now()
-        self._due_at, task.is_said = now + self._every, True
+        self._due_at, task.is_written = now + self._every, True
         stream = self._stream if self._stream is not None else sys.stderr
-        if stream is None:  # Python started without one
+        if stream is None:  # Python was started without one
             return
-        with suppress(OSError, ValueError):  # nobody reads the pipe, or the file is closed
+        with suppress(OSError, ValueError):  # a broken pipe, or a closed file
             print(task.line(now), file=stream, flush=True)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether somebody looks at it; not if there is none (pythonw), or it is closed."""
+    """Return whether a stream is a terminal; False if it is None (pythonw) or closed."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
@@ -237,7 +237,7 @@ def _in_notebook() -> bool:
 
 
 def choose(progress: Progress | bool | None) -> Progress:
-    """Turn what a caller gave into a Progress: None shows bars in notebooks only."""
+    """Return the Progress for a caller's argument; None shows bars only in notebooks."""
     if progress is None:
         progress = _in_notebook()
     if isinstance(progress, bool):

@@ -1,4 +1,4 @@
-"""Tables of names: ``name -> "module:object"``, imported when first asked for."""
+"""Tables of names, ``name -> "module:object"``, imported on first use; suggestions for typos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 Aliases = Mapping[str, str | tuple[str, ...]]
-"""What others call things -> the name, or names, here."""
+"""Other name of a thing -> its name, or names, here."""
 
 _NONE: Aliases = MappingProxyType({})
 
@@ -34,15 +34,15 @@ _SHORTEST_BEGINNING = 3
 
 
 def suggest(name: str, known: Mapping[str, Any] | list[str], *, aliases: Aliases = _NONE) -> str:
-    """Return ``"Did you mean 'x'?"`` and all the names there are.
+    """Return ``"Did you mean 'x'?"`` and all known names.
 
     >>> suggest("lr", ["rate", "decay"], aliases={"lr": "rate"})
     "Did you mean 'rate'? There are: decay, rate."
 
     Args:
-        name: what was given.
-        known: what could have been.
-        aliases: other names of these: see :func:`meant`.
+        name: that was given.
+        known: the valid names.
+        aliases: see :func:`meant`.
     """
     return (
         f"{did_you_mean(meant(name, known, aliases=aliases))}There are: {', '.join(sorted(known))}."
@@ -50,7 +50,7 @@ def suggest(name: str, known: Mapping[str, Any] | list[str], *, aliases: Aliases
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """Return the question with a blank at its end; no names: nothing.
+    """Return the question with a space at its end; empty without names.
 
     >>> did_you_mean(["a", "b", "c"])
     "Did you mean 'a', 'b' or 'c'? "
@@ -62,16 +62,16 @@ def did_you_mean(names: Sequence[str]) -> str:
 def meant(
     name: str, known: Mapping[str, Any] | list[str], *, aliases: Aliases = _NONE
 ) -> list[str]:
-    """Return which names somebody means who writes ``name``: by meaning first, then by spelling.
+    """Return the names that ``name`` probably means.
 
-    An alias counts first; then a name that differs in case and punctuation alone; then all that
-    begin so; last the one that is spelt most alike. Case and punctuation never matter.
+    First an alias; then a name that differs only in case and punctuation; then all names with this
+    beginning; last the name with the most similar spelling. Case and punctuation do not matter.
 
     Args:
-        name: what was given.
-        known: what could have been.
-        aliases: what others call it: ``{"learning_rate": "rate"}``. What they stand for may be
-            something else than a name of ``known``, such as an option.
+        name: that was given.
+        known: the valid names.
+        aliases: other names: ``{"learning_rate": "rate"}``. Their values need not be in ``known``;
+            they may be options, for example.
     """
     folded = fold(name)
     for other, names in aliases.items():
@@ -89,7 +89,7 @@ def meant(
 
 
 def fold(name: str) -> str:
-    """Return a name without what people write differently: case, hyphens, dots, blanks.
+    """Return a name in lower case, without hyphens, underscores, dots and spaces.
 
     >>> fold("Learning_Rate") == fold("learning-rate")
     True
@@ -111,7 +111,8 @@ def import_object(path: str) -> Any:
         what = "" if isinstance(error, ModuleNotFoundError) else f"{type(error).__name__}: "
         raise InputError(
             f"cannot import '{module_name}' (from '{path}'): {what}{error}",
-            hint="Give package.module:object, importable from here (is the folder on PYTHONPATH?).",
+            hint="Expected package.module:object that can be imported from here; its folder may "
+            "have to be on PYTHONPATH.",
         ) from error
     try:
         return getattr(module, attribute)
@@ -133,7 +134,7 @@ def lazy_names(
 
     Args:
         package: its ``__name__``.
-        homes: submodule -> the names of it that the package hands on.
+        homes: submodule -> names in it that the package exports.
     """
     home = {name: module for module, names in homes.items() for name in names}
 
@@ -141,7 +142,7 @@ def lazy_names(
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{package}.{home[name]}"), name)
-        setattr(sys.modules[package], name, value)  # the next access does not come here
+        setattr(sys.modules[package], name, value)  # so that the next access is direct
         return value
 
     return get, lambda: sorted(home)
@@ -150,12 +151,12 @@ def lazy_names(
 class Registry(Mapping[str, Any]):
     """An immutable table of ``name -> object``, imported on first use.
 
-    To add an entry: one new file, and one line in the table.
+    A new entry needs one new file, and one line in the table.
 
     Args:
-        kind: of thing, for messages.
+        kind: of the objects, for messages.
         paths: name -> ``"module:object"``.
-        aliases: what others call these things; only for suggestions.
+        aliases: other names of the objects, only for suggestions.
     """
 
     def __init__(self, kind: str, paths: Mapping[str, str], *, aliases: Aliases = _NONE) -> None:

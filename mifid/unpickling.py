@@ -1,10 +1,10 @@
-"""Pickles and torch files that hold data, read by an interpreter that runs nothing they name.
+"""Safe reader of pickles and torch files: an interpreter that calls nothing a file names.
 
-A pickle is a program: it may import any function and call it, and NumPy's and torch's own
-constructors build arrays over any memory. So nothing of Python's, NumPy's or torch's unpickling is
-used. The opcodes are interpreted here; what a pickle names stays a name, and the few names that
-arrays are pickled with stand for functions of this module, which check every part and copy.
-What is read is bounded: the number of steps, the bytes of arrays, and keys are text.
+A pickle is a program: it may import and call any function, and NumPy's and torch's own constructors
+can build arrays over any memory. So nothing of Python's, NumPy's or torch's unpickling is used. The
+opcodes are interpreted here. Names stay names, except the few that arrays are pickled with: these
+stand for functions of this module, which check and copy all data. The number of steps and the
+bytes of arrays are limited, and keys must be text.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _MOST_EXPANSION = 100
 _MOST_DIMENSIONS = 32
 _DTYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US][1-9][0-9]{0,5})")
 _DAMAGED = (
-    OSError,  # of a place before a file's start
+    OSError,  # a position before the file's start
     ValueError,
-    RuntimeError,  # of zipfile: an unknown compression, an encrypted entry
+    RuntimeError,  # from zipfile: an unknown compression, an encrypted entry
     EOFError,
     MemoryError,
     OverflowError,
@@ -46,23 +46,24 @@ _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+_AGAIN = "It may be cut short or damaged; make it again."
 _LEGACY_TORCH = 0x1950A86A20F9469CFC6C
-"""The first value of torch's files before its zip format (torch 1.6, 2020)."""
+"""First value of torch files from before the zip format (torch 1.6, 2020)."""
 
 
 def load(path: Path, *, values: bool = True) -> Any:
-    """Read a pickle, or a file of ``torch.save``: which it is, its first bytes say.
+    """Read a pickle, or a file of ``torch.save``, depending on its first bytes.
 
     Args:
         path: of the file.
-        values: False leaves the numbers of tensors unread; they come back as zeros of their shape.
+        values: False: do not read the numbers of tensors; return zeros of their shape.
 
     Returns:
         Arrays (native byte order, copied), tensors as arrays (bfloat16 as float32), numbers, text,
-        bytes, and lists, tuples and dicts of these. Their nesting is not bounded: never walk it.
+        bytes, and lists, tuples and dicts of these. Their depth is not limited: do not recurse.
 
     Raises:
-        InputError: damage, or anything else than such data; the message does not name the file.
+        InputError: damaged, or other data than these; the message does not name the file.
         OSError: it cannot be opened.
     """
     with path.open("rb") as file:
@@ -72,7 +73,7 @@ def load(path: Path, *, values: bool = True) -> Any:
             raise _damaged(first_line(error)) from error
     if type(found) is int and found == _LEGACY_TORCH:
         raise InputError(
-            "it is a torch file as they were before 2020 (torch 1.6), which is not read",
+            "it has the format of torch before 1.6 (2020), which is not supported",
             hint="Write it again: torch.save(torch.load(path, weights_only=True), path)",
         )
     return found
@@ -89,7 +90,7 @@ def _load(file: BinaryIO, *, values: bool) -> Any:
 
 
 def most_bytes(file_bytes: int) -> int:
-    """Return how many bytes of arrays a file of this size may hold; more is a bomb."""
+    """Return how many bytes of arrays a file of this size may hold; with more it is a bomb."""
     return _FREE_BYTES + _MOST_EXPANSION * file_bytes
 
 
@@ -103,33 +104,33 @@ def dtype_of(text: object) -> np.dtype[Any]:
         shown = terminal_safe(text[:40]) if isinstance(text, str) else type(text).__name__
         raise InputError(
             f"it holds an array of type {shown}",
-            hint="Arrays of floats, integers and text are read; Python objects never are.",
+            hint="Save arrays of floats, integers or text; Python objects are never read.",
         )
     return np.dtype(text)
 
 
 def array_of(raw: npt.NDArray[np.uint8], dtype: np.dtype[Any], shape: object, order: str) -> Array:
-    """Return bytes as an array in native byte order, after checking that they are just that.
+    """Return bytes as an array in native byte order, after checking their number and values.
 
     Args:
-        raw: (B,) the bytes, owned by the caller, who gives them away.
+        raw: (B,) the bytes, which the caller must not use any more.
         dtype: of :func:`dtype_of`.
         shape: B must be its product times the dtype's size.
         order: ``"C"`` or ``"F"``.
 
     Raises:
-        InputError: another number of bytes, or bytes that are no text where text is said to be.
+        InputError: another number of bytes, or bytes that are not valid text in an array of text.
     """
     expected = count_of(shape) * dtype.itemsize
     if len(raw) != expected:
-        raise InputError(f"an array of {expected:,} bytes has {len(raw):,}; it is damaged")
+        raise InputError(f"an array has {len(raw):,} bytes instead of {expected:,}; it is damaged")
     if dtype.kind == "b":
-        flat: Array = raw != 0  # a byte that is neither 0 nor 1 is no bool to NumPy
+        flat: Array = raw != 0  # in NumPy, bytes other than 0 and 1 are not valid booleans
     else:
         flat = raw.view(dtype)
         flat = flat.astype(dtype.newbyteorder("="), copy=False)
     if dtype.kind == "U" and len(flat) and flat.view(np.uint32).max() > 0x10FFFF:
-        raise InputError("an array of text holds what is no text; it is damaged")
+        raise InputError("an array of text holds invalid characters; it is damaged")
     shaped: Array = flat.reshape(cast(Sequence[int], shape), order=cast(Any, order))
     return shaped
 
@@ -138,19 +139,20 @@ def count_of(shape: object) -> int:
     """Return the number of elements of a shape.
 
     Raises:
-        InputError: it is none: negative, too large, or no whole numbers.
+        InputError: an invalid shape: negative, too large, or not whole numbers.
     """
-    if not isinstance(shape, tuple) or len(shape) > _MOST_DIMENSIONS:
-        raise InputError("an array has a shape that is none; it is damaged")
-    if not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
-        raise InputError("an array has a shape that is none; it is damaged")
-    if math.prod(max(n, 1) for n in shape) >= 1 << 48:
-        raise InputError("an array has a shape larger than any file; it is damaged")
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) > _MOST_DIMENSIONS
+        or not all(type(n) is int and 0 <= n < 1 << 40 for n in shape)
+        or math.prod(max(n, 1) for n in shape) >= 1 << 48
+    ):
+        raise InputError("an array has an invalid shape; it is damaged")
     return math.prod(shape)
 
 
 class _Named(NamedTuple):
-    """What a pickle names as ``module.name``; it stays a name."""
+    """A name ``module.name`` in a pickle, which is never imported."""
 
     module: str
     name: str
@@ -160,15 +162,15 @@ class _Named(NamedTuple):
 
 
 class _Unbuilt:
-    """An object that its state is still to come for: ``finish(state)`` gives the value."""
+    """An object whose state follows later: ``finish(state)`` returns the value."""
 
     def __init__(self, finish: Callable[[Any], Any]) -> None:
         self.finish = finish
-        self.places: list[int] = []  # of the memo
+        self.places: list[int] = []  # in the memo
 
 
 class _Storage(NamedTuple):
-    """The numbers of tensors, (length,); None: they are left unread."""
+    """The numbers of tensors, (length,); ``raw`` None: they are not read."""
 
     dtype: str
     length: int
@@ -181,13 +183,13 @@ _MARK = object()
 
 
 class _Interpreter:
-    """Runs one pickle of protocol 2 to 5 over inert values.
+    """Interpreter of one pickle of protocol 2 to 5.
 
     Args:
-        stream: positioned at its start.
+        stream: positioned at the start of the pickle.
         size: bytes that are left in the stream.
-        most_bytes: of arrays and text that are made of it.
-        storages: gives the storage of (dtype, key, count); None: there are none.
+        most_bytes: limit for the arrays and text that are created.
+        storages: returns the storage of (dtype, key, count); None: there are none.
     """
 
     def __init__(
@@ -284,18 +286,18 @@ class _Interpreter:
     def append(self, items: list[Any]) -> None:
         target = self.top()
         if type(target) is not list:
-            raise _damaged("items of what is no list")
+            raise _damaged("it appends to something that is not a list")
         target.extend(items)
 
     def set(self, items: list[Any]) -> None:
         target = self.top()
         if type(target) is not dict or len(items) % 2:
-            raise _damaged("keys of what is no dict")
+            raise _damaged("it sets keys of something that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Text alone: hashing nested tuples, or numbers chosen for it, takes for ever.
+            # Only text: hashing nested tuples, or numbers with colliding hashes, can take forever.
             if type(key) is not str:
                 raise InputError(
-                    f"the pickle has a {_kind(key)} as key",
+                    f"the pickle has a {_kind(key)} as a key",
                     hint="Expected a dict with text as keys, such as 'mu' and 'sigma'.",
                 )
             target[key] = value
@@ -313,14 +315,14 @@ class _Interpreter:
 
     def recall(self, place: int) -> None:
         if place not in self._memo:
-            raise _damaged("it refers to what it does not hold")
+            raise _damaged("it refers to a missing value")
         self.push(self._memo[place])
 
     # Names and calls
 
     def name(self, module: object, name: object) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise _damaged("a name is no text")
+            raise _damaged("a name is not text")
         named = _Named(module, name)
         if named not in _CALLS and named not in _INERT and named not in _STORAGES:
             raise _code(named)
@@ -338,7 +340,7 @@ class _Interpreter:
         if type(target) is dict:
             return  # attributes of a dict, such as torch's _metadata: no data
         if not isinstance(target, _Unbuilt):
-            raise _damaged("a state of what has none")
+            raise _damaged("it sets the state of an object that has none")
         value = target.finish(state)
         self._stack[-1] = value
         while target.places:
@@ -358,17 +360,18 @@ class _Interpreter:
             or type(named[2]) is not str
             or type(named[4]) is not int
         ):
-            raise _damaged("it refers to what it does not hold")
+            raise _damaged("it refers to missing numbers of a tensor")
         self.push(self._storages(_STORAGES[named[1]], named[2], named[4]))
 
-    # What arrays are pickled with
+    # Parts of pickled arrays
 
     def spend(self, count: int) -> None:
-        """Count bytes that the file is turned into."""
+        """Count bytes that are created from the file."""
         self._budget -= count
         if self._budget < 0:
             raise InputError(
-                "it unpacks to many times its size", hint="It looks like a decompression bomb."
+                "it unpacks to many times its size",
+                hint="It looks like a decompression bomb; make the file again.",
             )
 
     def bytes_of(self, value: Any) -> npt.NDArray[np.uint8]:
@@ -377,7 +380,7 @@ class _Interpreter:
             try:
                 value = value.encode("latin-1")
             except UnicodeEncodeError:
-                raise _damaged("an array's bytes are none") from None
+                raise _damaged("an array's bytes are invalid") from None
         if type(value) not in (bytes, bytearray):
             raise InputError(
                 "it holds an array of Python objects",
@@ -388,28 +391,30 @@ class _Interpreter:
 
 
 def _dtype_call(_: _Interpreter, arguments: tuple[Any, ...]) -> _Unbuilt:
-    """``numpy.dtype("f8", False, True)``, whose state then says the byte order."""
+    """Read ``numpy.dtype("f8", False, True)``, whose state holds the byte order."""
     dtype = dtype_of(arguments[0] if 1 <= len(arguments) <= 3 else None)
 
     def finish(state: Any) -> np.dtype[Any]:
         plain = type(state) is tuple and len(state) in (8, 9)
-        if not plain or any(part is not None for part in state[2:5]):
-            raise _damaged("a type of arrays that there is none of")
-        if not _is_one_of(state[1], "<", ">", "|", "="):
-            raise _damaged("a type of arrays that there is none of")
+        if (
+            not plain
+            or any(part is not None for part in state[2:5])
+            or not _is_one_of(state[1], "<", ">", "|", "=")
+        ):
+            raise _damaged("an array has an unknown type")
         return dtype if state[1] == "|" else dtype.newbyteorder(state[1])
 
     return _Unbuilt(finish)
 
 
 def _reconstruct_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> _Unbuilt:
-    """An empty array, whose state then says all: version, shape, dtype, whether Fortran, bytes."""
+    """Read an array, whose state holds its version, shape, dtype, Fortran order and bytes."""
     if not arguments or type(arguments[0]) is not _Named or arguments[0] not in _INERT:
-        raise _damaged("an array of a kind that is not read")
+        raise _damaged("an array of a class that is not supported")
 
     def finish(state: Any) -> Array:
         if type(state) is not tuple or len(state) != 5 or type(state[3]) is not bool:
-            raise _damaged("an array's state is none")
+            raise _damaged("an array's state is invalid")
         _, shape, dtype, fortran, data = state
         return array_of(machine.bytes_of(data), _built_dtype(dtype), shape, "F" if fortran else "C")
 
@@ -417,9 +422,9 @@ def _reconstruct_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> _Unb
 
 
 def _frombuffer_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Array:
-    """Protocol 5: ``_frombuffer(bytes, dtype, shape, order[, axes])``."""
+    """Read protocol 5's ``_frombuffer(bytes, dtype, shape, order[, axes])``."""
     if len(arguments) not in (4, 5) or not _is_one_of(arguments[3], "C", "F", "K", "A"):
-        raise _damaged("an array's parts are others")
+        raise _damaged("an array's arguments are invalid")
     data, dtype, shape, order = arguments[:4]
     array = array_of(
         machine.bytes_of(data), _built_dtype(dtype), shape, "F" if order == "F" else "C"
@@ -427,59 +432,65 @@ def _frombuffer_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Array
     axes = arguments[4] if len(arguments) == 5 else None
     if axes is None:
         return array
-    if type(axes) is not tuple or len(axes) != array.ndim or any(type(n) is not int for n in axes):
-        raise _damaged("an array's axes are others")
-    if sorted(axes) != list(range(array.ndim)):
-        raise _damaged("an array's axes are others")
+    if (
+        type(axes) is not tuple
+        or any(type(n) is not int for n in axes)
+        or sorted(axes) != list(range(array.ndim))
+    ):
+        raise _damaged("an array's axes are invalid")
     return array.transpose(axes)
 
 
 def _scalar_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Any:
     if len(arguments) != 2:
-        raise _damaged("a number's parts are others")
+        raise _damaged("a number's arguments are invalid")
     dtype, data = arguments
     return array_of(machine.bytes_of(data), _built_dtype(dtype), (), "C").item()
 
 
 def _encode_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> bytes:
-    """Protocol 2 writes bytes as text and its encoding."""
+    """Read bytes, which protocol 2 writes as text and its encoding."""
     if len(arguments) != 2 or not _is_one_of(arguments[1], "latin1", "latin-1"):
-        raise _damaged("bytes in an encoding that is not read")
+        raise _damaged("bytes have an encoding that is not supported")
     if type(arguments[0]) is not str:
-        raise _damaged("an array's bytes are none")
+        raise _damaged("an array's bytes are invalid")
     return machine.bytes_of(arguments[0]).tobytes()
 
 
 def _bytes_call(_: _Interpreter, arguments: tuple[Any, ...]) -> bytes:
     if arguments:
-        raise _damaged("bytes that are none")
+        raise _damaged("the arguments of bytes are invalid")
     return b""
 
 
 def _dict_call(_: _Interpreter, arguments: tuple[Any, ...]) -> dict[str, Any]:
     if arguments:
-        raise _damaged("a dict's parts are others")
+        raise _damaged("a dict's arguments are invalid")
     return {}
 
 
 def _size_call(_: _Interpreter, arguments: tuple[Any, ...]) -> tuple[int, ...]:
-    """``torch.Size((2, 3))``."""
+    """Read ``torch.Size((2, 3))``."""
     if len(arguments) != 1:
-        raise _damaged("a size that is none")
+        raise _damaged("a tensor's size is invalid")
     count_of(arguments[0])
     return cast("tuple[int, ...]", arguments[0])
 
 
 def _tensor_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Array:
-    """``_rebuild_tensor_v2(storage, offset, size, stride, ...)``; the rest is about gradients."""
+    """Read ``_rebuild_tensor_v2(storage, offset, size, stride, ...)``; ignore the rest."""
     if not 4 <= len(arguments) <= 7 or type(arguments[0]) is not _Storage:
-        raise _damaged("a tensor's parts are others")
+        raise _damaged("a tensor's arguments are invalid")
     storage, offset, size, stride = arguments[:4]
     count = count_of(size)
-    if type(stride) is not tuple or len(stride) != len(size) or type(offset) is not int:
-        raise _damaged("a tensor's parts are others")
-    if offset < 0 or not all(type(step) is int and 0 <= step < 1 << 40 for step in stride):
-        raise _damaged("a tensor's parts are others")
+    if (
+        type(stride) is not tuple
+        or len(stride) != len(size)
+        or type(offset) is not int
+        or offset < 0
+        or not all(type(step) is int and 0 <= step < 1 << 40 for step in stride)
+    ):
+        raise _damaged("a tensor's arguments are invalid")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if count and last >= storage.length:
         raise _damaged("a tensor reaches beyond its numbers")
@@ -500,7 +511,7 @@ def _tensor_call(machine: _Interpreter, arguments: tuple[Any, ...]) -> Array:
 
 def _parameter_call(_: _Interpreter, arguments: tuple[Any, ...]) -> Array:
     if not arguments or not isinstance(arguments[0], np.ndarray):
-        raise _damaged("a parameter that is none")
+        raise _damaged("a parameter is not a tensor")
     return arguments[0]
 
 
@@ -544,10 +555,10 @@ def _long(machine: _Interpreter, count: int) -> None:
 
 
 def _new_object(machine: _Interpreter) -> None:
-    """A dict of another class: the class, and what its constructor takes, which is nothing."""
+    """Read a dict of another class: the class, and its constructor's arguments, which are none."""
     machine.call()
     if type(machine.top()) is not dict:
-        raise _damaged("an object of a kind that is not read")
+        raise _damaged("an object of a class that is not supported")
 
 
 def _pairs(items: list[Any]) -> dict[str, Any]:
@@ -614,7 +625,7 @@ _STEPS: dict[bytes, Callable[[_Interpreter], None]] = {
     b"b": lambda m: m.build(),
     b"Q": lambda m: m.storage(),
 }
-"""Opcode -> what it does: protocols 2 to 5, without sets, extensions and buffers elsewhere."""
+"""Opcode -> action: protocols 2 to 5, without sets, extensions and out-of-band buffers."""
 
 
 def _load_torch(file: BinaryIO, size: int, *, values: bool) -> Any:
@@ -623,26 +634,32 @@ def _load_torch(file: BinaryIO, size: int, *, values: bool) -> Any:
         members = {info.filename: info for info in archive.infolist()}
         programs = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
         if len(members) != len(archive.infolist()) or len(programs) != 1:
-            raise InputError("it is a zip, but none of torch.save's")
+            raise InputError(
+                "it is a zip, but not a file of torch.save",
+                hint="Write it with torch.save, or rename it with the ending of its kind.",
+            )
         if sum(info.file_size for info in members.values()) > most_bytes(size):
             raise InputError(
-                "it unpacks to many times its size", hint="It looks like a decompression bomb."
+                "it unpacks to many times its size",
+                hint="It looks like a decompression bomb; make the file again.",
             )
         if values and (damaged := archive.testzip()):
-            raise InputError(f"its part '{terminal_safe(damaged)}' is damaged (CRC-32)")
+            raise InputError(
+                f"its part '{terminal_safe(damaged)}' is damaged (CRC-32)", hint=_AGAIN
+            )
         folder = programs[0].removesuffix("data.pkl")
         order = folder + "byteorder"
         if order in members and members[order].file_size < 10:
             big = archive.read(order) == b"big"
         else:
-            big = False  # little is what there was before torch 2.1
+            big = False  # files from before torch 2.1 are little-endian
         kept: dict[str, npt.NDArray[np.uint8]] = {}
 
         def storage(dtype: str, key: str, count: int) -> _Storage:
             info = members.get(f"{folder}data/{key}")
             itemsize = 2 if dtype == "bf16" else np.dtype(dtype).itemsize
             if info is None or count < 0 or info.file_size != count * itemsize:
-                raise _damaged("a tensor's numbers are missing")
+                raise _damaged("the numbers of a tensor are missing")
             if values and key not in kept:
                 raw = np.frombuffer(archive.read(info), np.uint8).copy()
                 kept[key] = raw.reshape(-1, itemsize)[:, ::-1].reshape(-1) if big else raw
@@ -658,12 +675,12 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        raise _damaged("text that is none") from None
+        raise _damaged("text that is not valid UTF-8") from None
 
 
 def _built_dtype(value: Any) -> np.dtype[Any]:
     if not isinstance(value, np.dtype):
-        raise _damaged("an array without its type")
+        raise _damaged("an array has no type")
     return value
 
 
@@ -678,7 +695,7 @@ def _kind(value: Any) -> str:
 def _unknown_step(code: bytes) -> InputError:
     if code in b"ISVLFgpPio":
         return InputError(
-            "it is no pickle, or one of protocol 0 or 1, which are not read",
+            "it is not a pickle, or one of protocol 0 or 1, which are not supported",
             hint="Write it with pickle.dump(..., protocol=4).",
         )
     return _damaged(f"it has the opcode {code!r}")
@@ -687,12 +704,12 @@ def _unknown_step(code: bytes) -> InputError:
 def _code(named: _Named) -> InputError:
     return InputError(
         f"the pickle asks for {named}",
-        hint="Only arrays and plain containers are read, as pickles can run any code.",
+        hint="Save only arrays, lists and dicts: other objects are not read, as they can run code.",
     )
 
 
 def _damaged(why: str) -> InputError:
     return InputError(
-        f"it is not a readable pickle, nor torch file: {why}",
-        hint="It may be cut short or damaged; make it again.",
+        f"it cannot be read as a pickle or torch file: {why}",
+        hint=_AGAIN,
     )

@@ -143,7 +143,7 @@ def test_another_entrys_file_is_noticed(tmp_path):
     cache.store(KEY, ARRAYS)
     other = make_key("other")
     cache.entries()[0].path.rename(cache.folder / f"{other}.npz")
-    with pytest.warns(MifidWarning, match="another entry's file"):
+    with pytest.warns(MifidWarning, match="the file of another entry"):
         assert cache.load(other) is None
 
 
@@ -214,7 +214,7 @@ def test_a_full_disk_costs_a_warning(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.warns(MifidWarning, match=r"could not be kept.*No space left"):
+    with pytest.warns(MifidWarning, match=r"could not be cached.*No space left"):
         Cache(tmp_path).store(KEY, ARRAYS)
     assert Cache(tmp_path).entries() == []
     assert list(Cache(tmp_path).folder.iterdir()) == []
@@ -222,7 +222,7 @@ def test_a_full_disk_costs_a_warning(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_costs_a_warning(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.warns(MifidWarning, match="could not be kept"):
+    with pytest.warns(MifidWarning, match="could not be cached"):
         Cache(tmp_path / "file").store(KEY, ARRAYS)
     assert Cache(tmp_path / "file").load(KEY) is None
 

@@ -134,7 +134,7 @@ def test_a_missing_module_is_named_with_what_was_given(path):
         import_object(path)
     module_name = path.split(":")[0]
     assert f"cannot import '{module_name}' (from '{path}'): No module named" in caught.value.message
-    assert "Give package.module:object" in caught.value.hint
+    assert "package.module:object" in caught.value.hint
     assert "PYTHONPATH" in caught.value.hint
 
 

@@ -644,7 +644,9 @@ def test_a_stream_has_intervals_and_measures_but_keeps_no_pictures():
     assert report.metrics["kid"].values
     assert report.evidence is None
     for ask in (lambda: report.pictures, lambda: report.plot("map")):
-        with pytest.raises(UnavailableError, match="a stream, which has passed") as caught:
+        with pytest.raises(
+            UnavailableError, match="a stream, which can be read only once"
+        ) as caught:
             ask()
         assert caught.value.hint
 
@@ -695,7 +697,10 @@ def test_a_reference_of_zeros_has_a_fid_and_says_what_it_has_not():
     with pytest.warns(MifidWarning, match="reference: all 20 pictures have the same features"):
         report = mifid.score(cloud(30), zeros, metrics=["fid", "kid", "authpct", "pr"])
     assert report.fid > 0
-    assert report.uncertainty_reason == "all reference features are zero: no memorization distance"
+    assert (
+        report.uncertainty_reason
+        == "there is no memorization distance: all reference features are zero"
+    )
     assert report.metrics["kid"].values
 
 

@@ -302,7 +302,7 @@ def test_a_tensor_is_built_of_its_own_storage_alone(old, new, tmp_path):
 
 def test_torchs_file_of_before_2020_says_how_to_convert_it(tmp_path):
     torch.save(torch.rand(2), tmp_path / "a.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(InputError, match="before 2020") as caught:
+    with pytest.raises(InputError, match=r"before .*2020") as caught:
         load(tmp_path / "a.pt")
     assert "torch.save(torch.load(" in caught.value.hint
 

@@ -1,6 +1,6 @@
-"""What stands behind a number: its spread, its bias, and the pictures that made it.
+"""Evidence for a score: tables, galleries and plots of its pictures.
 
-Everything here works on features that are already computed; nothing runs a network.
+Everything here uses features that are already computed; nothing runs a network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sides that are kept after a score, with their pictures."""
+"""Evidence of a score: the features of its sides, and access to their pictures."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ __all__ = [
     "Shown",
 ]
 
-_LARGEST = 256  # px a side; what is kept of a picture while a page is made
-_MANY_PIXELS = 1 << 20  # of a larger picture's pixels the histogram takes a regular part
+_LARGEST = 256  # pixels a side of the pictures in a page
+_MANY_PIXELS = 1 << 20  # of larger pictures the histogram uses every n-th row and column
 
-# What reading a file that has changed since it was scored may raise.
+# Errors that reading a file may raise if it changed after it was scored.
 _GONE = (MifidError, OSError, LookupError, ValueError)
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Shown:
-    """A picture to show, or why it cannot be.
+    """A picture to show, or why it cannot be shown.
 
     Attributes:
-        name: as in its set.
-        pixels: (h, w, 3) uint8, at most 256 a side; None where ``missing`` says why.
-        missing: empty if it is there.
+        name: in its set.
+        pixels: (h, w, 3) uint8, at most 256 a side; None if ``missing`` says why.
+        missing: empty if there are pixels.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Album:
     """A side's pictures, by the row of their features.
 
     Args:
-        names: one a row.
+        names: one per row.
         read: row -> an encoded picture file, or pixels.
     """
 
@@ -65,9 +65,9 @@ class Album:
         """Match an opened source with the rows of its features.
 
         Args:
-            source: stays the caller's to close.
-            names: of the features, in order: the source's without those that were left out as
-                damaged. None: all of them.
+            source: the caller closes it.
+            names: of the features, in order: the source's without the damaged ones that were left
+                out. None: all of them.
         """
         if names is None:
             return cls(source.names, source.read)
@@ -85,7 +85,7 @@ class Album:
         return len(self.names)
 
     def show(self, row: int) -> Shown:
-        """Return a picture, shrunk; one that cannot be read any more comes with the reason."""
+        """Return a picture at reduced size, or the reason why it cannot be read any more."""
         name = self.names[row]
         try:
             image = Image.fromarray(self._decoded(row))
@@ -95,10 +95,10 @@ class Album:
         return Shown(name, np.asarray(image))
 
     def pixels(self, rows: Sequence[int]) -> list[Pixels]:
-        """Return (h, w, 3) uint8 of those pictures that can still be read, for their levels.
+        """Return (h, w, 3) uint8 of the pictures that can still be read, for their levels.
 
-        Of a picture with more than a million pixels every second, third, … row and column is
-        taken: its levels stay what they are, as no resizing would leave them.
+        Of a picture with more than a million pixels, only every second, third, … row and column:
+        resizing would change its levels.
         """
         found = []
         for row in rows:
@@ -118,7 +118,7 @@ class Album:
 
 
 def _places(names: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
-    """Return where each wanted name is; of equal names the first wanted is the first there is."""
+    """Return the position of each wanted name; equal names are matched in order."""
     places: dict[str, deque[int]] = defaultdict(deque)
     for place, name in enumerate(names):
         places[name].append(place)
@@ -127,15 +127,15 @@ def _places(names: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class Evidence:
-    """The sides' features, and what reopens their pictures.
+    """The sides' features, and what is needed to open their pictures again.
 
     Attributes:
         sides: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
             ``"held_out"``: features or statistics.
-        given: the same labels -> what the user handed in.
+        given: the same labels -> what the user gave.
         epsilon: the threshold of the memorization distance; None: there is none.
         value_range: of floating-point pixels: of all sides, or by label.
-        asked: the settings of the score, by the names of its arguments.
+        asked: the score's settings, by the names of its arguments.
     """
 
     sides: Mapping[str, Features | Statistics]
@@ -146,34 +146,33 @@ class Evidence:
 
     @property
     def seed(self) -> int:
-        """Of all that is drawn at random."""
+        """Seed of all random draws."""
         return int(self.asked.get("seed", SEED))
 
     @property
     def training_label(self) -> str:
-        """Which side was trained on: the reference, unless another was given."""
+        """Label of the side that was trained on: the reference, unless another was given."""
         return "memorization_reference" if "memorization_reference" in self.sides else "reference"
 
     def features(self, label: str) -> Features:
         """Return a side's features.
 
         Raises:
-            UnavailableError: there are only its statistics, or it was not given.
+            UnavailableError: only its statistics were given, or nothing.
         """
         side = self.sides.get(label)
         if side is None:
             raise UnavailableError(f"no {_words(label)} pictures were given")
         if isinstance(side, Statistics):
             raise UnavailableError(
-                f"the {_words(label)} side is mean and covariance only; single pictures are "
-                "not in it",
+                f"the {_words(label)} side is mean and covariance only, without single pictures",
                 hint="Give the pictures, or a file of features.",
             )
         return side
 
     @cached_property
     def pictures(self) -> PictureTable:
-        """Generated pictures one by one."""
+        """Table of the generated pictures."""
         reference = self.sides["reference"]
         return picture_table(
             generated=self.features("generated"),
@@ -184,7 +183,7 @@ class Evidence:
 
     @cached_property
     def training_pictures(self) -> TrainingTable:
-        """Training pictures one by one."""
+        """Table of the training pictures."""
         return training_table(
             generated=self.features("generated"),
             training=self.features(self.training_label),
@@ -196,7 +195,7 @@ class Evidence:
         """Open a side's pictures again.
 
         Raises:
-            UnavailableError: features alone were given, or the pictures are gone.
+            UnavailableError: only features were given, or the pictures cannot be read any more.
         """
         given = self.given.get(label)
         paths = (str, os.PathLike)
@@ -204,7 +203,7 @@ class Evidence:
             isinstance(given, paths) and formats.holds_statistics(given)
         ):
             raise UnavailableError(
-                f"the {_words(label)} side is features alone: its pictures cannot be shown"
+                f"the {_words(label)} side is only features: its pictures cannot be shown"
             )
         if given is None:
             raise UnavailableError(f"no {_words(label)} pictures were given")
@@ -215,7 +214,9 @@ class Evidence:
                 f"the {_words(label)} pictures cannot be opened again: {first_line(error)}"
             ) from error
         if not isinstance(opened, Source):
-            raise UnavailableError(f"the {_words(label)} pictures were a stream, which has passed")
+            raise UnavailableError(
+                f"the {_words(label)} pictures were a stream, which can be read only once"
+            )
         with closing(opened):
             yield opened
 

@@ -1,4 +1,4 @@
-"""A two-dimensional map of both feature clouds: their principal components."""
+"""Two-dimensional map of both sides' features: their principal components."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["FeatureMap", "feature_map"]
 Matrix = npt.NDArray[np.float64]
 
 _BLOCK_ROWS = 1024  # 16 MiB of 2048 float64 values
-_BLOCK_VECTORS = 16  # reading the features costs more than these products: fewer readings
+_BLOCK_VECTORS = 16  # more vectors at a time need fewer passes over the features
 _TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class FeatureMap:
-    """Where each picture lies on the map; rows are in the order of the features.
+    """Coordinates of each picture on the map; rows are in the order of the features.
 
     Attributes:
         generated: (N, 2) float64 coordinates, in units of the features.
@@ -38,24 +38,23 @@ class FeatureMap:
 
 
 def feature_map(*, generated: Features, reference: Features) -> FeatureMap:
-    """Project both sides onto the two directions in which they vary most, taken together.
+    """Project both sides on the two directions of the largest variance of both together.
 
-    The sides count equally, however many pictures each has: the axes are the first two
-    eigenvectors of ``(C_g + C_r) / 2``, where C is a side's mean outer product about the point
-    midway between both means. The origin is that point. Nothing is random in the result, and the
-    axes' signs are fixed, so that equal inputs give equal maps.
+    Both sides have the same weight, whatever their numbers of pictures: the axes are the first two
+    eigenvectors of ``(C_g + C_r) / 2``, where C is a side's mean outer product about the midpoint
+    of both means. This point is the origin. The result is not random, and the signs of the axes are
+    fixed, so that equal inputs give equal maps.
 
-    What it can show: pictures or groups far from everything else, a side that lies elsewhere or
-    spreads less (a collapsed generator). The axes do not know which side a picture is from, so
-    that a gap between the clouds is there in the features, not made by the map. Distances on
-    the map are never larger than the true ones.
+    The map can show pictures or groups that are far from all others, and a side that lies elsewhere
+    or has less variance (a collapsed generator). The axes do not depend on which side a picture is
+    from, so a gap between the sides is in the features, not an effect of the map. Distances on the
+    map are never larger than the true ones.
 
-    What it cannot show: the rest of the variance, which is most of it (the two axes hold about a
-    sixth with Inception features of flowers). Clouds that overlap here may be far apart
-    elsewhere, points that touch need not be alike, and near copies can't be told from
-    neighbours: the table of distances does that. t-SNE and UMAP draw clearer groups, but their
-    gaps, sizes and distances between groups mean little and change with the seed; they are
-    not used.
+    It cannot show the rest of the variance, which is most of it (with Inception features of
+    flowers, the two axes have about a sixth). Sides that overlap here may be far apart in other
+    directions, points that touch may be different, and near copies cannot be distinguished from
+    neighbours: use the table of distances. t-SNE and UMAP show clearer groups, but their gaps,
+    sizes and distances mean little and change with the seed, so they are not used.
 
     Args:
         generated: features of N pictures.
@@ -73,7 +72,7 @@ def feature_map(*, generated: Features, reference: Features) -> FeatureMap:
     pooled = _Pooled.of(one, other)
     total = pooled.variance()
     if not total > 0:
-        raise UnavailableError("no map: all pictures have the same features")
+        raise UnavailableError("there is no map: all pictures have the same features")
     values, axes = _first_two(pooled, width=one.shape[1])
     share = np.clip(values / total, 0.0, 1.0)  # rounding goes past both ends
     return FeatureMap(
@@ -87,14 +86,16 @@ def _check(one: FeatureMatrix, other: FeatureMatrix) -> None:
     if one.shape[1] != other.shape[1] or not len(one) or not len(other):
         raise FeatureError(
             f"generated features have shape {one.shape}, reference features {other.shape}; "
-            "expected (N, D) and (M, D)"
+            "expected (N, D) and (M, D), with at least one picture each"
         )
     if one.shape[1] < 2:
-        raise UnavailableError(f"no map: features of width {one.shape[1]} have no second axis")
+        raise UnavailableError(
+            f"there is no map: features of width {one.shape[1]} have no second axis"
+        )
 
 
 class _Pooled(NamedTuple):
-    """The pooled covariance C, known by what it does: reads the features at each product."""
+    """The pooled covariance C as a linear operator, which reads the features at each product."""
 
     sides: tuple[FeatureMatrix, FeatureMatrix]
     centre: npt.NDArray[np.float64]
@@ -105,7 +106,7 @@ class _Pooled(NamedTuple):
         return cls((one, other), (means[0] + means[1]) / 2.0)
 
     def variance(self) -> float:
-        """tr C."""
+        """Return tr C."""
         return sum(
             float(np.vdot(block, block)) / (2.0 * len(side))
             for side in self.sides
@@ -113,7 +114,7 @@ class _Pooled(NamedTuple):
         )
 
     def times(self, vectors: Matrix) -> Matrix:
-        """C V for V (D, k)."""
+        """Return C V for V (D, k)."""
         product = np.zeros_like(vectors)
         for side in self.sides:
             for block in _centred_blocks(side, self.centre):
@@ -124,8 +125,8 @@ class _Pooled(NamedTuple):
 def _first_two(pooled: _Pooled, *, width: int) -> tuple[Matrix, Matrix]:
     """Return the two largest eigenvalues (2,), largest first, and eigenvectors (width, 2).
 
-    The space spanned by V, C V, C^2 V, ... is enlarged until the residual of its best two vectors
-    vanishes; it holds everything, at the latest, when it is ``width`` wide.
+    The space of V, C V, C^2 V, ... is enlarged until the residual of its best two vectors is small
+    enough, at the latest when its dimension is ``width``.
     """
     start = np.random.RandomState(0).standard_normal((width, min(_BLOCK_VECTORS, width)))
     basis: Matrix = np.zeros((width, 0))
@@ -145,10 +146,10 @@ def _first_two(pooled: _Pooled, *, width: int) -> tuple[Matrix, Matrix]:
 
 
 def _orthonormal(vectors: Matrix, basis: Matrix) -> Matrix:
-    """Make columns orthonormal, and orthogonal to the basis; what depends on the others goes.
+    """Make columns orthonormal, and orthogonal to the basis; drop dependent columns.
 
-    Twice, since what little of a column lies outside the basis comes with rounding the first time.
-    By the small Gram matrix: a QR of such narrow matrices waits for its threads where others run.
+    Twice, since the first time rounding remains if a column lies almost in the basis. By the small
+    Gram matrix, since a QR of such narrow matrices is slow beside other threads.
     """
     for _ in range(2):
         vectors = vectors - basis @ (basis.T @ vectors)
@@ -160,7 +161,7 @@ def _orthonormal(vectors: Matrix, basis: Matrix) -> Matrix:
 
 
 def _with_fixed_signs(axes: Matrix) -> Matrix:
-    """Turn each axis so that its largest component is positive; eigenvectors have no sign."""
+    """Flip each axis so that its largest component is positive; eigenvectors have no sign."""
     largest = np.abs(axes).argmax(axis=0)
     return axes * np.where(axes[largest, [0, 1]] < 0, -1.0, 1.0)
 

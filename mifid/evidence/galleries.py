@@ -1,4 +1,4 @@
-"""Galleries: which pictures are worth a look, and sheets of them."""
+"""Galleries: nearest pairs, the most influential and copied pictures, random sheets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _STEPS = ((224, 82), (192, 80), (160, 76), (128, 72), (96, 66), (64, 58), (48, 48))
-"""Pixels a side and quality of JPEG, tried in turn until all thumbnails fit together."""
+"""Pixels a side and JPEG quality, tried in turn until all thumbnails fit together."""
 
 MAX_BYTES = 5_000_000
 """The most bytes of a page: what mail and notebooks still take. Thumbnails get what is left."""
@@ -54,14 +54,14 @@ NO_ROOM = "left out to keep the page small"
 
 @dataclass(frozen=True)
 class Card:
-    """Pictures that belong together, and what is to be said of them.
+    """Pictures that belong together, with their caption.
 
     Attributes:
         pictures: one, or a generated one and a training picture.
-        roles: what each is, ``"generated"``; may be empty.
-        headline: the number that matters; may be empty.
-        remark: more; may be empty.
-        marked: whether it deserves attention, as a near copy does.
+        roles: of each picture, such as ``"generated"``; may be empty.
+        headline: the most important number; may be empty.
+        remark: further text; may be empty.
+        marked: whether it is highlighted, as near copies are.
     """
 
     pictures: tuple[Shown, ...]
@@ -73,7 +73,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Cards in order, and a line about them. Without cards the line says why there are none."""
+    """Cards in order, and a note about them. Without cards the note says why there are none."""
 
     cards: tuple[Card, ...]
     note: str = ""
@@ -81,13 +81,13 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as it is put into a page.
+    """A picture as it is embedded in a page.
 
     Attributes:
-        name: as in its set.
-        uri: ``data:`` and the picture; empty where ``missing`` says why.
+        name: in its set.
+        uri: ``data:`` and the picture; empty if ``missing`` says why.
         width, height: in pixels.
-        missing: empty if it is there.
+        missing: empty if there is a picture.
     """
 
     name: str
@@ -98,10 +98,10 @@ class Thumbnail:
 
 
 def encode_thumbnails(pictures: Sequence[Shown], *, max_bytes: int) -> list[Thumbnail]:
-    """Encode pictures so that their addresses take at most ``max_bytes`` characters together.
+    """Encode pictures so that their data URIs have at most ``max_bytes`` characters together.
 
-    All get the same size and quality: the best of seven steps that fits. If none does, the first
-    pictures are kept and the rest say that they were left out.
+    All get the same size and quality: the best of seven steps that fits. If none fits, the last
+    pictures are left out, and say so.
     """
     for side, quality in _STEPS:
         encoded = [_encode(picture, side, quality) for picture in pictures]
@@ -151,7 +151,7 @@ def write_with_pictures(
 
 
 def plot_gallery(gallery: Gallery, *, title: str, columns: int = 3) -> Figure:
-    """Draw a gallery for a notebook: each card's pictures side by side, its headline above them.
+    """Plot a gallery for a notebook: each card's pictures side by side below its headline.
 
     Raises:
         UnavailableError: it has no cards; the message is its note.
@@ -168,7 +168,7 @@ def plot_gallery(gallery: Gallery, *, title: str, columns: int = 3) -> Figure:
         row, column = divmod(i, columns)
         for j, picture in enumerate(card.pictures):
             axes = figure.add_subplot(grid[row, column * (wide + 1) + j])
-            _draw(axes, picture)
+            _plot(axes, picture)
             if j < len(card.roles):
                 axes.set_xlabel(card.roles[j], fontsize=8, color=GREY)
             if j == 0:
@@ -181,14 +181,14 @@ def _widths(columns: int, wide: int) -> list[float]:
     return [width for _ in range(columns) for width in [1.0] * wide + [0.15]][:-1]
 
 
-def _draw(axes: Axes, picture: Shown) -> None:
+def _plot(axes: Axes, picture: Shown) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     if picture.pixels is not None:
         axes.imshow(picture.pixels)
         return
-    # File names may hold what matplotlib would take for formulas.
+    # parse_math: matplotlib would take $...$ in file names for formulas.
     axes.text(
         0.5,
         0.5,
@@ -215,13 +215,13 @@ _GENERATED, _TRAINING = "generated", "training"
 def nearest_pairs(
     table: PictureTable, *, generated: Album, training: Album | None, count: int = 12
 ) -> Gallery:
-    """Show the generated pictures that are nearest to a training picture, beside that picture.
+    """Show the generated pictures that are nearest to a training picture, next to that picture.
 
     Args:
         table: of the generated pictures.
         generated: opened.
-        training: opened; None: its pictures are not at hand, their names alone are told.
-        count: at most so many pairs.
+        training: opened; None: its pictures are not available, only their names are shown.
+        count: largest number of pairs.
     """
     cards = tuple(
         _pair(table, row, generated, training) for row in _ints(table.nearest_pairs(count))
@@ -232,12 +232,12 @@ def nearest_pairs(
         f"The {len(cards):,} generated pictures that are nearest to a training picture, nearest "
         f"first: {some}."
         if cards
-        else "No generated picture has a distance: all of its features are zero.",
+        else "No generated picture has a distance: all their features are zero.",
     )
 
 
 def worst_influence(table: PictureTable, *, generated: Album, count: int = 12) -> Gallery:
-    """Show the pictures without which FID would fall most.
+    """Show the pictures without which FID would decrease most.
 
     Raises:
         UnavailableError: there is no influence.
@@ -249,7 +249,7 @@ def worst_influence(table: PictureTable, *, generated: Album, count: int = 12) -
 
 
 def best_influence(table: PictureTable, *, generated: Album, count: int = 12) -> Gallery:
-    """Show the pictures without which FID would rise most.
+    """Show the pictures without which FID would increase most.
 
     Raises:
         UnavailableError: there is no influence.
@@ -263,13 +263,13 @@ def best_influence(table: PictureTable, *, generated: Album, count: int = 12) ->
 def most_copied(
     table: TrainingTable, *, training: Album, generated: Album | None, count: int = 6
 ) -> Gallery:
-    """Show the training pictures that most generated ones are nearest to, beside the nearest.
+    """Show the training pictures that are the nearest of most generated ones, with the nearest.
 
     Args:
         table: of the training pictures.
         training: opened.
-        generated: opened; None: its pictures are not at hand.
-        count: at most so many.
+        generated: opened; None: its pictures are not available.
+        count: largest number of training pictures.
     """
     cards = []
     for row in _ints(table.most_copied(count)):
@@ -289,14 +289,14 @@ def most_copied(
         )
     return Gallery(
         tuple(cards),
-        "The training pictures that the most generated pictures are nearest to."
+        "The training pictures that are the nearest ones of the most generated pictures."
         if cards
         else "No generated picture has a nearest training picture.",
     )
 
 
 def never_approached(table: TrainingTable, *, training: Album, count: int = 12) -> Gallery:
-    """Show training pictures that no generated picture is nearest to, the farthest first."""
+    """Show training pictures that are nearest to no generated picture, the farthest first."""
     rows = table.never_approached
     cards = tuple(
         Card((training.show(row),), headline=f"{table.distance[row]:.4f}", remark="to the nearest")
@@ -304,11 +304,14 @@ def never_approached(table: TrainingTable, *, training: Album, count: int = 12) 
     )
     total = len(table)
     if not len(rows):
-        return Gallery((), f"Each of the {total:,} training pictures is the nearest of some.")
+        return Gallery(
+            (),
+            f"Each of the {total:,} training pictures is the nearest one of a generated picture.",
+        )
     return Gallery(
         cards,
-        f"{len(rows):,} of {total:,} training pictures are the nearest of no generated picture. "
-        "Those farthest from any generated picture:",
+        f"{len(rows):,} of {total:,} training pictures are the nearest one of no generated "
+        "picture. The farthest of them:",
     )
 
 
@@ -349,7 +352,7 @@ def _ints(rows: Iterable[int]) -> list[int]:
 
 
 def random_rows(n: int, count: int, *, seed: int) -> list[int]:
-    """Return ``count`` different rows of 0..n-1 in ascending order; all of them if n is smaller."""
+    """Draw ``count`` different rows of 0..n-1, in ascending order; all if n is smaller."""
     if n <= count:
         return list(range(n))
     drawn: list[int] = np.random.RandomState(seed).choice(n, count, replace=False).tolist()
@@ -357,12 +360,12 @@ def random_rows(n: int, count: int, *, seed: int) -> list[int]:
 
 
 def random_sheet(album: Album, *, seed: int, count: int = 12) -> Gallery:
-    """Show pictures drawn at random: the same on every run.
+    """Show randomly drawn pictures, the same with every run.
 
     Args:
         album: opened.
         seed: of the draw.
-        count: at most so many, without repetition.
+        count: largest number of pictures, without repetition.
     """
     rows = random_rows(len(album), count, seed=seed)
     return Gallery(

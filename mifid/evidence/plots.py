@@ -1,4 +1,4 @@
-"""The plots of a score."""
+"""Plots of a score."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ Floats = npt.NDArray[np.floating[Any]]
 
 _WIDTH = 5.0  # inches: text of 10 points stays readable on a phone, 350 pixels wide
 _BINS = 60
-_DRAWN = 1500  # points a side on the map; more would hide each other
+_MOST_POINTS = 1500  # a side on the map; more would hide each other
 
 
 @in_own_style
 def plot_distances(
     distances: Floats, *, epsilon: float | None, mean: float | None = None
 ) -> Figure:
-    """Draw how far the generated pictures are from their nearest training pictures.
+    """Plot the distances of the generated pictures to their nearest training pictures.
 
     Args:
-        distances: (N,) 0..1, one a generated picture; NaN where a picture has none.
-        epsilon: the threshold, drawn as a line; what is below it, in another colour. None: none.
+        distances: (N,) 0..1, one per generated picture; NaN if a picture has none.
+        epsilon: the threshold, shown as a line; smaller distances have another colour. None: none.
         mean: the memorization distance; None: the mean of ``distances``.
 
     Raises:
@@ -69,7 +69,7 @@ def plot_distances(
     values = np.asarray(distances, np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
-        raise UnavailableError("no generated picture has a distance to draw")
+        raise UnavailableError("no generated picture has a distance to plot")
     mean = float(values.mean()) if mean is None else mean
     figure = _figure("Distance to the nearest training picture", height=3.4)
     axes = figure.add_subplot()
@@ -80,7 +80,7 @@ def plot_distances(
     first = int(np.floor((low - limit) / width))
     last = int(np.ceil((high - limit) / width)) + 1
     edges = limit + width * np.arange(first, last + 1)
-    # An edge times a width may miss the threshold by a rounding: counted by the comparison itself.
+    # Compared, not binned: an edge may miss the threshold by rounding.
     near = values < limit
     for some, colour in ((values[~near], BLUE), (values[near], VERMILION)):
         counts, _ = np.histogram(some, edges)
@@ -100,11 +100,11 @@ def plot_distances(
 
 @in_own_style
 def plot_map(clouds: FeatureMap, *, seed: int) -> Figure:
-    """Draw both clouds of features in the plane that shows most of their variance.
+    """Plot both sides' features in the plane of their largest variance.
 
     Args:
-        clouds: of which at most 1,500 points a side are drawn, the legend says so.
-        seed: chooses which.
+        clouds: the map; at most 1,500 points a side are shown, as the legend says.
+        seed: of the draw of these points.
     """
     figure = _figure("Both sets in the plane of most variance", height=4.4)
     axes = figure.add_subplot()
@@ -114,14 +114,13 @@ def plot_map(clouds: FeatureMap, *, seed: int) -> Figure:
         ("reference", clouds.reference, VERMILION, "^", 13.0, 0.75),
     )
     for name, points, colour, marker, size, alpha in sides:
-        drawn = points
-        label = f"{name} ({len(points):,})"
-        if len(points) > _DRAWN:
-            drawn = points[np.sort(random.choice(len(points), _DRAWN, replace=False))]
-            label = f"{name} ({_DRAWN:,} of {len(points):,})"
+        shown, label = points, f"{name} ({len(points):,})"
+        if len(points) > _MOST_POINTS:
+            label = f"{name} ({_MOST_POINTS:,} of {len(points):,})"
+            shown = points[np.sort(random.choice(len(points), _MOST_POINTS, replace=False))]
         axes.scatter(
-            drawn[:, 0],
-            drawn[:, 1],
+            shown[:, 0],
+            shown[:, 1],
             s=size,
             c=colour,
             marker=marker,
@@ -132,7 +131,7 @@ def plot_map(clouds: FeatureMap, *, seed: int) -> Figure:
     first, second = (100 * float(share) for share in clouds.explained)
     finish(axes, y=f"second direction ({second:.1f} % of variance)")
     axes.set_xlabel(f"first direction ({first:.1f} % of variance)")
-    # What the numbers are would help nobody; where the clouds lie does.
+    # No tick labels: only the position of the sides to each other has a meaning.
     axes.xaxis.set_major_formatter(FuncFormatter(lambda *_: ""))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda *_: ""))
     axes.tick_params(length=0)
@@ -147,15 +146,15 @@ def plot_map(clouds: FeatureMap, *, seed: int) -> Figure:
 
 @in_own_style
 def plot_bias(bias: Bias) -> Figure:
-    """Draw FID against the number of generated pictures, infinitely many of them at the right.
+    """Plot FID against the number of generated pictures, with infinitely many at the right.
 
-    The scale is even in 1/n, in which FID is nearly a straight line; where it meets the right edge
-    is FID of infinitely many pictures (Chong and Forsyth 2020, arXiv:1911.07023).
+    The scale is linear in 1/n, where FID is nearly a straight line; at the right edge it is FID of
+    infinitely many pictures (Chong and Forsyth 2020, arXiv:1911.07023).
     """
     figure = _figure("FID and the number of generated pictures", height=3.8)
     axes = figure.add_subplot()
     sizes, fids = np.asarray(bias.sizes, np.float64), np.asarray(bias.fids, np.float64)
-    axes.plot(-1 / sizes, fids, "o", color=BLUE, ms=4.5, label="FID of so many", zorder=3)
+    axes.plot(-1 / sizes, fids, "o", color=BLUE, ms=4.5, label="FID of a subset", zorder=3)
     ends = np.array([0.0, float((1 / sizes).max())])
     axes.plot(-ends, bias.fid_infinity + bias.slope * ends, color=BLUE, lw=1.2, alpha=0.7)
     label = f"infinitely many: {bias.fid_infinity:.2f}"
@@ -169,17 +168,17 @@ def plot_bias(bias: Bias) -> Figure:
     finish(axes, y="FID (lower is better)")
     axes.set_xlim(right=0)
     _size_axis(axes, sizes)
-    axes.set_xlabel("generated pictures (the scale is even in 1/n)")
+    axes.set_xlabel("generated pictures (scale linear in 1/n)")
     figure.legend(loc="outside lower left", ncols=1, frameon=False, fontsize=9)
     return figure
 
 
 @in_own_style
 def plot_rgb(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure:
-    """Draw the levels of red, green and blue of each set, level 0 left out.
+    """Plot the levels of red, green and blue of each set, without level 0.
 
     Args:
-        sets: what each is called -> pictures (h, w, 3) uint8; the first 100 count.
+        sets: name -> pictures (h, w, 3) uint8, of which the first 100 are used.
 
     Raises:
         InputError: a set is empty, or not uint8 RGB.
@@ -187,14 +186,14 @@ def plot_rgb(sets: Mapping[str, Pixels | Sequence[Pixels]]) -> Figure:
     figure = draw_rgb_histograms(sets)
     figure.set_size_inches(_WIDTH, 0.7 + 1.9 * max(1, len(sets)))
     figure.suptitle(
-        "Levels of red, green and blue (0 left out)",
+        "Levels of red, green and blue (without level 0)",
         x=0.01,
         ha="left",
         fontsize=12,
         fontweight="bold",
     )
     for axes in figure.axes:
-        # The title's second half would leave the narrower figure.
+        # This figure is narrower, so the title needs two lines.
         axes.set_title(axes.get_title(loc="left").replace(" (", "\n("), loc="left", fontsize=9)
         axes.set_xticks([1, 64, 128, 192, 255])
     return figure
@@ -212,11 +211,11 @@ def _decimal_axis(axes: Axes) -> None:
 
 
 def _size_axis(axes: Axes, sizes: npt.NDArray[np.float64]) -> None:
-    """Label -1/n with n, a few times, so that no two labels meet; 0 is infinity."""
+    """Label -1/n with n at a few places, so that labels do not overlap; 0 is infinity."""
     largest = float((1 / sizes).max())
     chosen: list[float] = [0.0]
     for place in np.sort(1 / sizes):
-        # The sign of infinity is narrow: the number at hand, the next, may stand close to it.
+        # The sign of infinity is narrow, so the first number may be close to it.
         if place - chosen[-1] >= largest / (6 if chosen[-1] else 15):
             chosen.append(float(place))
     axes.xaxis.set_major_locator(FixedLocator([-place for place in chosen]))
@@ -226,21 +225,21 @@ def _size_axis(axes: Axes, sizes: npt.NDArray[np.float64]) -> None:
     )
 
 
-_LEVELS_OF = 100  # pictures a side: enough for its colours, and quick
+_LEVELS_OF = 100  # pictures a side: enough for its colours, and fast
 
 
 def draw(
     kind: str, evidence: Evidence, *, bias: Bias | None, bias_reason: str | None = None
 ) -> Figure:
-    """Draw one of :data:`PLOTS`.
+    """Make one of the plots in :data:`PLOTS`, or ``"bias"``.
 
     Raises:
-        InputError: another kind, with the nearest known one.
-        UnavailableError: it needs pictures, features or a bias that are not at hand.
+        InputError: another kind; the hint names the most similar one.
+        UnavailableError: it needs pictures, features or a bias that are not available.
     """
     if kind == "bias":
         if bias is None:
-            raise UnavailableError(f"no bias was computed: {bias_reason or 'no FID'}")
+            raise UnavailableError(f"there is no bias to plot: {bias_reason or 'no FID'}")
         return plot_bias(bias)
     if kind not in PLOTS:
         raise InputError(f"unknown plot '{kind}'", hint=suggest(kind, [*PLOTS, "bias"]))
@@ -248,19 +247,19 @@ def draw(
 
 
 def draw_distances(evidence: Evidence) -> Figure:
-    """Draw how near the generated pictures come to the training pictures."""
+    """Plot the distances of the generated pictures to the training pictures."""
     return plot_distances(evidence.pictures.distance, epsilon=evidence.epsilon)
 
 
 def draw_pairs(evidence: Evidence) -> Figure:
-    """Draw the generated pictures nearest to a training picture, beside it."""
+    """Plot the generated pictures that are nearest to a training picture, next to it."""
     with evidence.album("generated") as ours, evidence.album(evidence.training_label) as theirs:
         pairs = nearest_pairs(evidence.pictures, generated=ours, training=theirs, count=9)
         return plot_gallery(pairs, title="Nearest pairs: generated and training picture")
 
 
 def draw_histograms(evidence: Evidence) -> Figure:
-    """Draw which colours both sides have."""
+    """Plot the colour histograms of both sides."""
     with ExitStack() as files:
         sets = {}
         for label in ("generated", "reference"):
@@ -272,7 +271,7 @@ def draw_histograms(evidence: Evidence) -> Figure:
 
 
 def draw_map(evidence: Evidence) -> Figure:
-    """Draw both sides' features in two dimensions."""
+    """Plot both sides' features in two dimensions."""
     clouds = feature_map(
         generated=evidence.features("generated"), reference=evidence.features("reference")
     )
@@ -285,4 +284,4 @@ PLOTS: dict[str, Callable[[Evidence], Figure]] = {
     "histograms": draw_histograms,
     "map": draw_map,
 }
-"""kind -> what draws it; ``"bias"`` besides."""
+"""Kind -> function; ``"bias"`` is made from the bias instead of the evidence."""

@@ -1,4 +1,4 @@
-"""A row per picture: distances, nearest pictures, influence on FID; training pictures too."""
+"""Tables with one row per picture: distances, nearest pictures, influence on FID."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Flags = npt.NDArray[np.bool_]
 Names = tuple[str, ...]
 
 Column = tuple[str | None, ...] | Floats | Rows | Flags
-"""A column of a table: text, or an array in which NaN stands for what there is not."""
+"""A column of a table: text, or an array in which NaN means a missing value."""
 
 
 def data_frame(columns: Mapping[str, Column]) -> Any:
@@ -64,17 +64,17 @@ def data_frame(columns: Mapping[str, Column]) -> Any:
 
 
 def near_copies_of(near: Nearest, epsilon: float) -> Flags:
-    """Say which pictures are nearer than ``epsilon`` to a training picture."""
+    """Return which pictures are nearer than ``epsilon`` to a training picture, (N,)."""
     return np.asarray(near.distance < epsilon)  # False for NaN
 
 
 def names_of(side: Features) -> Names:
-    """Return names, or the rows' numbers where a file of features has none."""
+    """Return the names, or the numbers of the rows if there are none."""
     return side.names or tuple(str(row) for row in range(len(side)))
 
 
 def named(rows: Rows, names: Names) -> tuple[str | None, ...]:
-    """Return the names of rows; None for -1."""
+    """Return the names of these rows; None for row -1."""
     return tuple(names[row] if row >= 0 else None for row in rows.tolist())
 
 
@@ -89,19 +89,19 @@ class PictureTable:
     Kaggle leaves them out of the memorization distance, but not of FID.
 
     Attributes:
-        names: N names; the row's number from 0, as text, where a file of features has none.
+        names: N names; the row's number from 0, as text, if a file of features has none.
         nearest: N names of the nearest training picture; None without a distance.
         nearest_row: (N,) int64 row of it; -1 without a distance.
         distance: (N,) float64 in 0..1, 1 - |cosine| to it; NaN: none.
-        second_nearest, second_row, second_distance: the same of the training picture after that;
-            None, -1 and NaN, too, where there is only one.
+        second_nearest, second_row, second_distance: the same for the second nearest training
+            picture; None, -1 and NaN also if there is only one.
         near_copy: (N,) bool, whether ``distance`` is below ``epsilon`` (strictly).
-        epsilon: the threshold. The score's penalty looks at the mean distance; here each picture
-            is held against it.
+        epsilon: the threshold. The score's penalty compares the mean distance with it; here each
+            picture's distance is compared.
         influence: (N,) float64, the change of FID when the picture is left out, in FID's units;
-            None where ``influence_reason`` says why.
-        influence_mean, influence_covariance: its two parts, from the distance of the means and
-            from the covariances; they add up to ``influence``.
+            None if ``influence_reason`` says why.
+        influence_mean, influence_covariance: its two parts, from the means and the covariances;
+            their sum is ``influence``.
         influence_reason: why there is no influence; None if there is.
     """
 
@@ -126,7 +126,7 @@ class PictureTable:
         return f"PictureTable({len(self):,} pictures; columns: {', '.join(self.columns())})"
 
     def to_frame(self) -> Any:
-        """Return the columns as a pandas.DataFrame, a row a picture.
+        """Return the columns as a pandas.DataFrame, one row per picture.
 
         Raises:
             UnavailableError: pandas is not installed.
@@ -135,7 +135,7 @@ class PictureTable:
 
     @property
     def near_copies(self) -> int:
-        """How many pictures are nearer than ``epsilon`` to a training picture."""
+        """Number of pictures that are nearer than ``epsilon`` to a training picture."""
         return int(self.near_copy.sum())
 
     def nearest_pairs(self, k: int) -> Rows:
@@ -146,7 +146,7 @@ class PictureTable:
     def worst(self, k: int) -> Rows:
         """Return the rows of at most ``k`` pictures whose removal lowers FID, worst first.
 
-        There may be none: fewer pictures score higher, so that leaving out any raises FID a bit.
+        There may be none: fewer pictures score higher, so leaving out any picture raises FID.
 
         Raises:
             UnavailableError: there is no influence.
@@ -164,7 +164,7 @@ class PictureTable:
         return np.argsort(-influence, kind="stable")[: min(k, int((influence > 0).sum()))]
 
     def columns(self) -> Mapping[str, Column]:
-        """Return the table's columns by name; those of the influence only where there is one."""
+        """Return the table's columns by name; those of the influence only if there is one."""
         columns: dict[str, Column] = {
             "name": self.names,
             "nearest": self.nearest,
@@ -180,21 +180,21 @@ class PictureTable:
 
     def _influence(self) -> Floats:
         if self.influence is None:
-            raise UnavailableError(f"no influence on FID: {self.influence_reason}")
+            raise UnavailableError(f"there is no influence on FID: {self.influence_reason}")
         return self.influence
 
 
 def picture_table(
     *, generated: Features, training: Features, reference: Features | None, epsilon: float
 ) -> PictureTable:
-    """Look at each generated picture: its nearest training pictures, and its influence on FID.
+    """Compute each generated picture's nearest training pictures and influence on FID.
 
     Args:
         generated: of N pictures.
-        training: of the pictures that were trained on, to which distances are.
-        reference: of what FID is measured against; None if there is only its mean and covariance:
-            then there is no influence, and the table says so.
-        epsilon: distances below it make a near copy.
+        training: of the training pictures, to which distances are.
+        reference: that FID compares with; None if there is only its mean and covariance: then
+            there is no influence, and the table says so.
+        epsilon: pictures with smaller distances are near copies.
 
     Raises:
         FeatureError: widths differ, or all training features are zero.
@@ -222,26 +222,26 @@ def picture_table(
 def _influence_on_fid(
     generated: Features, reference: Features | None
 ) -> tuple[Influence | None, str | None]:
-    """Return the influence, or why there is none."""
+    """Return the influence, or the reason why there is none."""
     if reference is None:
         return None, NO_REFERENCE_FEATURES
     try:
         return influence(generated=generated.values, reference=reference.values), None
-    except (FeatureError, UnavailableError) as error:  # too few pictures, above all
+    except (FeatureError, UnavailableError) as error:  # mostly too few pictures
         return None, error.message
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainingTable:
-    """The T training pictures, in the order of their features: the reverse view.
+    """The T training pictures, in the order of their features.
 
     Attributes:
-        names: T names; the row's number from 0, as text, where a file of features has none.
-        copied: (T,) int64, how many generated pictures have it as their nearest.
-        near_copies: (T,) int64, how many of those are nearer than ``epsilon``.
+        names: T names; the row's number from 0, as text, if a file of features has none.
+        copied: (T,) int64, number of generated pictures whose nearest it is.
+        near_copies: (T,) int64, number of those that are nearer than ``epsilon``.
         nearest: T names of the nearest generated picture; None without a distance.
         nearest_row: (T,) int64 row of it; -1 without a distance.
-        distance: (T,) float64 in 0..1 to it; NaN where the features are all zero.
+        distance: (T,) float64 in 0..1 to it; NaN if the features are all zero.
         approached: (T,) bool, whether it is the nearest of any generated picture.
         epsilon: the threshold.
     """
@@ -262,7 +262,7 @@ class TrainingTable:
         return f"TrainingTable({len(self):,} pictures; columns: {', '.join(self.columns())})"
 
     def to_frame(self) -> Any:
-        """Return the columns as a pandas.DataFrame, a row a picture.
+        """Return the columns as a pandas.DataFrame, one row per picture.
 
         Raises:
             UnavailableError: pandas is not installed.
@@ -273,25 +273,25 @@ class TrainingTable:
     def coverage(self) -> float:
         """Share of the training pictures that are the nearest of some generated picture, 0..1.
 
-        Training pictures without a distance don't count; NaN if none has one. N generated
-        pictures can approach N training pictures at most. In wide features a few pictures are
-        the nearest of very many, and others of none, however good the generator: compare
-        coverage between models, at equal numbers of pictures.
+        Training pictures without a distance do not count; NaN if none has one. N generated pictures
+        can approach at most N training pictures. With wide features, a few pictures are the nearest
+        of very many and others of none, even with a perfect generator: compare coverage between
+        models, at equal numbers of pictures.
         """
         with_distance = int((~np.isnan(self.distance)).sum())
         return float(self.approached.sum() / with_distance) if with_distance else float("nan")
 
     @property
     def never_approached(self) -> Rows:
-        """Rows of the pictures that are nearest to no generated picture, farthest first."""
+        """Rows of the pictures that are nearest to no generated picture, the farthest first."""
         left = np.flatnonzero(~self.approached & ~np.isnan(self.distance))
         return left[np.argsort(-self.distance[left], kind="stable")]
 
     def most_copied(self, k: int) -> Rows:
-        """Return the rows of the ``k`` pictures that most generated ones are nearest to.
+        """Return the rows of the ``k`` pictures that are the nearest of most generated ones.
 
         Of equals, those with more near copies come first, then those with a nearer one. Pictures
-        that are nearest to none are not among them, so that there may be fewer than ``k``.
+        that are the nearest of none are left out, so there may be fewer than ``k``.
         """
         order = np.lexsort((self.distance, -self.near_copies, -self.copied))
         return order[self.copied[order] > 0][:k]
@@ -309,7 +309,7 @@ class TrainingTable:
 
 
 def training_table(*, generated: Features, training: Features, epsilon: float) -> TrainingTable:
-    """Look at each training picture: how often it is copied, and by which nearest picture.
+    """Compute how often each training picture is copied, and its nearest generated picture.
 
     Arguments are those of :func:`~mifid.evidence.tables.picture_table`.
 
@@ -334,7 +334,7 @@ TABLE_FORMATS = (".csv", ".parquet")
 
 
 def check_table_output(path: str | os.PathLike[str]) -> Path:
-    """Return the path, or raise now, before the long job, if no table can be written there.
+    """Return the path if a table can be written there; raise before the long job, if not.
 
     Raises:
         OutputError: an unknown ending, a folder that is missing or cannot be written,
@@ -347,14 +347,14 @@ def check_table_output(path: str | os.PathLike[str]) -> Path:
 
 
 def write_table(path: str | os.PathLike[str], table: PictureTable | TrainingTable) -> None:
-    """Write a table, a picture a line, in the format of the path's ending, whole or not at all.
+    """Write a table, one line per picture, in the format of the path's ending, atomically.
 
     The columns are those of ``table.columns()``, in that order; lines are in the order of the
-    features. What there is not (no distance, no nearest picture) is an empty cell in CSV and null
-    in Parquet.
+    features. Missing values (no distance, no nearest picture) are empty cells in CSV and null in
+    Parquet.
 
-    CSV: UTF-8, a heading, ``true`` and ``false``, floats with all their digits. A name that begins
-    with ``=``, ``+``, ``-``, ``@`` or a tab, which a spreadsheet would take for a formula, has a
+    CSV: UTF-8, a header, ``true`` and ``false``, floats with all their digits. A name that begins
+    with ``=``, ``+``, ``-``, ``@`` or a tab, which a spreadsheet would take for a formula, gets a
     ``'`` before it. Parquet: string, int64, float64 and bool.
 
     Raises:
@@ -385,7 +385,7 @@ def _cell(value: str | float | None) -> str | float | None:
         return str(value).lower()
     if isinstance(value, float) and math.isnan(value):
         return None
-    # Of a float the csv module writes the shortest text that reads back as the same.
+    # The csv module writes a float as the shortest text that gives the same float.
     return encodable(value) if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""Where pictures come from: one file a source, decoded ahead of the network in batches."""
+"""Sources of pictures (one file each), decoded in batches ahead of the network."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ _TAKES_RANGE = {"array", "array file", "items", "pickled array"}
 def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source | Stream:
     """Open whatever holds pictures.
 
-    The same pictures are the same set in whatever they are held. Grey ones are repeated, alpha is
-    dropped, and both are counted, as in files.
+    The same pictures give the same set, whatever holds them. Grey is repeated to RGB and alpha is
+    dropped; both are counted.
 
     Args:
         given: a folder, zip, tar, TFRecord, .npy, .npz or glob pattern; an array (N, H, W, 3)
             uint8, or a tensor (N, 3, H, W); a list or an iterable (such as a DataLoader) of
-            pictures: arrays, tensors, PIL images, encoded files, paths, and of rows that hold one:
+            pictures: arrays, tensors, PIL images, encoded files, paths, or rows that hold one:
             (picture, label), or a dict with a picture under ``image`` or the like; a data set; a
-            list of folders and the like, which are one set; or a Source. What is asked for its
-            items one by one is a Stream, which passes once; a list is not.
-        value_range: what black and white are in floats, such as (0, 1) or (-1, 1).
+            list of folders, archives and so on, which become one set; or a Source. An iterable
+            becomes a Stream, which can be read once; a list does not.
+        value_range: the values of black and white in floats, such as (0, 1) or (-1, 1).
 
     Raises:
-        InputError: no such file, an empty set, or something that holds no pictures.
+        InputError: a missing file, an empty set, or something that holds no pictures.
     """
     if isinstance(given, Source | Stream):
         return given
@@ -76,15 +76,15 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
     name = type(given).__name__
     what = "None" if given is None else f"a{'n' * (name[0] in 'aeiou')} {name}"
     if isinstance(given, type):
-        what = f"the class {given.__name__}; give an object of it"
+        what = f"the class {given.__name__}; give an instance of it"
     raise InputError(
-        f"cannot take pictures from {what}",
+        f"cannot read pictures from {what}",
         hint="Expected a path, an array, a tensor, PIL images, or an iterable of pictures.",
     )
 
 
 def _unreadable(path: Path) -> InputError:
-    """Return the error for a path that no kind accepts, saying what is there instead."""
+    """Return the error for a path that no kind accepts; it says what is there instead."""
     if not path.exists():
         return _missing(path)
     if not path.is_file():
@@ -101,13 +101,13 @@ def _unreadable(path: Path) -> InputError:
         )
     kind = kind_of(start)
     if kind is None:
-        told, advice = f"it begins with {start[:16]!r}", ""
+        found, advice = f"it begins with {start[:16]!r}", ""
     else:
-        told = f"it is {kind.words}"
-        listed = "A list of files is given in Python: mifid.score(open(path).read().split())."
+        found = f"it is {kind.words}"
+        listed = "To score a list of files, use Python: mifid.score(open(path).read().split())."
         advice = advice_on(kind, listed if kind.words == "a text" else "")
     return InputError(
-        f"{path} is neither pictures, nor features, nor statistics: {told}",
+        f"{path} holds neither pictures, nor features, nor statistics: {found}",
         hint=f"{advice} {_HINT}".strip(),
     )
 
@@ -117,15 +117,15 @@ def _missing(path: Path) -> InputError:
     if braces:
         return InputError(
             f"no such file or folder: {path}",
-            hint=f"{braces.group()} is not unfolded here. One file or folder is read at a time, or "
-            "what a pattern of * and ? names: put the pictures into one folder, zip or tar.",
+            hint=f"{braces.group()} is not expanded here. Give one file, one folder, or a pattern "
+            "with * and ?; or put the pictures into one folder, zip or tar.",
         )
     return no_such_file(path, hint=_HINT)
 
 
 if TYPE_CHECKING:
     from mifid.images.archive import BROKEN as BROKEN
-    from mifid.images.archive import Entry as Entry
+    from mifid.images.archive import ArchiveEntry as ArchiveEntry
     from mifid.images.archive import climbs_out as climbs_out
     from mifid.images.archive import refuse_bombs as refuse_bombs
     from mifid.images.arrays import feature_rows as feature_rows
@@ -168,7 +168,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "archive": ["BROKEN", "Entry", "climbs_out", "refuse_bombs"],
+        "archive": ["BROKEN", "ArchiveEntry", "climbs_out", "refuse_bombs"],
         "arrays": ["feature_rows"],
         "decoding": ["decode", "decoder_version", "open_header", "webp_size"],
         "encodings": ["count_encodings"],

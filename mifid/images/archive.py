@@ -1,4 +1,4 @@
-"""What zip and tar archives have in common: which entries are read, and which are refused."""
+"""Rules that zip and tar archives share: which entries are read, and which are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ except ImportError:  # Python built without xz
 __all__ = [
     "BROKEN",
     "MAX_ENTRY_BYTES",
-    "Entry",
+    "ArchiveEntry",
     "Stamp",
     "climbs_out",
     "lost_link",
@@ -48,7 +48,7 @@ __all__ = [
 Stamp: TypeAlias = tuple[int, int, int, int]
 
 MAX_ENTRY_BYTES = 256 << 20
-"""A picture file larger than this is taken for a bomb."""
+"""A larger picture file is refused as a decompression bomb."""
 
 BROKEN = (
     zipfile.BadZipFile,
@@ -62,7 +62,7 @@ BROKEN = (
     struct.error,
     RuntimeError,
 )
-"""What Python's readers of archives raise on damaged ones."""
+"""What Python's archive readers raise on damaged archives."""
 
 _DRIVE = re.compile("[A-Za-z]:")
 _MAX_EXPANSION = 100
@@ -70,15 +70,15 @@ _FREE_EXPANSION = 1 << 30  # small archives of bitmaps may expand more than a hu
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One file of an archive.
 
     Attributes:
         name: its path in the archive.
         size: bytes, unpacked.
         where: what the archive's own reader needs to find its bytes.
-        symlink: where a symbolic link leads, as a path from its own folder; None: it is none.
-        hard_link: the path, in the archive, of the earlier entry whose bytes it shares.
+        symlink: target of a symbolic link, relative to its own folder; None: not a symbolic link.
+        hard_link: path, in the archive, of the earlier entry whose bytes it shares.
         special: whether it is a pipe or a device.
     """
 
@@ -91,30 +91,30 @@ class Entry:
 
     @property
     def leads_to(self) -> str | None:
-        """What a link leads to; None: it is none."""
+        """Target of a link; None: the entry is not a link."""
         return self.hard_link if self.symlink is None else self.symlink
 
 
 def climbs_out(name: str) -> bool:
-    """Say whether an entry's path would leave the folder that it is unpacked to."""
+    """Return whether an entry's path would leave the folder that it is unpacked to."""
     parts = name.replace("\\", "/").split("/")
     return (not parts[0] and len(parts) > 1) or ".." in parts or _DRIVE.match(name) is not None
 
 
 def select(
-    entries: Iterable[Entry], *, description: str, archive_bytes: int, skipped: Counter[str]
-) -> list[Entry]:
-    """Return the pictures of an archive by name, counting what is skipped.
+    entries: Iterable[ArchiveEntry], *, description: str, archive_bytes: int, skipped: Counter[str]
+) -> list[ArchiveEntry]:
+    """Return the pictures of an archive by name, and count what is skipped.
 
     Raises:
-        InputError: nothing to score, a path that climbs out, or an archive that is a bomb.
+        InputError: no pictures, a path that leaves the archive, or a decompression bomb.
     """
     entries = list(entries)
     for entry in entries:
         if climbs_out(entry.name):
             raise InputError(
                 f"{description}: entry '{entry.name}' points outside the archive",
-                hint="Such archives can overwrite files when unpacked; make it again.",
+                hint="Such an archive can overwrite files when unpacked; make it again.",
             )
     beside = Counter(SPECIAL for entry in entries if entry.special)
     files = _followed([entry for entry in entries if not entry.special])
@@ -122,7 +122,7 @@ def select(
     if folders:
         first = min(folders, key=lambda entry: entry.name)
         warn(
-            f"{description}: links to what is not in it are not followed: {len(folders):,} (first: "
+            f"{description}: links out of the archive are not followed: {len(folders):,} (first: "
             f"'{first.name}' to '{first.leads_to}'). {WITHOUT_LINKS}"
         )
         beside[LOST] = len(folders)
@@ -134,33 +134,88 @@ def select(
     _refuse_lost_links(kept, description)
     unique = {id(entry.where): entry for entry in kept if entry.leads_to is None}
     refuse_bombs(unique.values(), description=description, archive_bytes=archive_bytes)
-    # A name can stand twice in an archive; both are pictures, and sorting must not compare `where`.
+    # An archive may hold a name twice; both are pictures, and sorting must not compare `where`.
     return sorted(kept, key=lambda entry: entry.name)
 
 
-def lost_link(entry: Entry) -> PictureError:
-    """Return the error for a link to what is not in its archive."""
+def lost_link(entry: ArchiveEntry) -> PictureError:
+    """Return the error for a link whose target is not in its archive."""
     kind = "symbolic" if entry.hard_link is None else "hard"
     return PictureError(
-        f"'{entry.name}' is a {kind} link to '{entry.leads_to}', which is no file of the archive",
+        f"'{entry.name}' is a {kind} link to '{entry.leads_to}', which is not in the archive",
         hint=f"{WITHOUT_LINKS} Or leave such pictures out with {setting('skip_bad', True)}.",
     )
+
+
+def most_bytes(archive_bytes: int) -> int:
+    """Return how many bytes an archive of this size may unpack to."""
+    return _FREE_EXPANSION + _MAX_EXPANSION * archive_bytes
+
+
+def refuse_bombs(entries: Iterable[ArchiveEntry], *, description: str, archive_bytes: int) -> None:
+    """Raise InputError if entries declare more bytes than pictures can need."""
+    entries = list(entries)
+    largest = max(entries, key=lambda entry: entry.size, default=None)
+    if largest is not None and largest.size > MAX_ENTRY_BYTES:
+        raise InputError(
+            f"{description}: entry '{largest.name}' unpacks to {largest.size:,} bytes; a picture "
+            f"may have at most {MAX_ENTRY_BYTES:,}",
+            hint="It looks like a decompression bomb; make the archive again.",
+        )
+    total = sum(entry.size for entry in entries)
+    if total > most_bytes(archive_bytes):
+        raise InputError(
+            f"{description}: {archive_bytes:,} bytes unpack to {total:,}, "
+            f"more than {_MAX_EXPANSION} times as many",
+            hint="It looks like a decompression bomb; make the archive again.",
+        )
+
+
+def stamp(path: Path) -> Stamp:
+    """Return what identifies a file's state: size, modification time (ns), inode, device."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+
+
+def sha256_if_unchanged(path: Path, expected: Stamp) -> bytes | None:
+    """Return the SHA-256 of a file; None if its stamp is no longer the expected one."""
+    try:
+        if stamp(path) != expected:
+            return None
+        found = bytes.fromhex(sha256_of_file(path))
+        return found if stamp(path) == expected else None
+    except OSError:
+        return None
+
+
+def refuse_changed(path: Path, expected: Stamp) -> None:
+    """Raise InputError if an archive no longer has the :func:`stamp` it was opened with."""
+    try:
+        found = stamp(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    if found != expected:
+        sizes = f"it had {expected[0]:,} bytes and now has {found[0]:,}"
+        raise InputError(
+            f"{path} changed after it was opened: {sizes}",
+            hint="Wait until the program that writes it has finished, then score again.",
+        )
 
 
 _MAX_PATH = 4096
 _MAX_STEPS = 256
 
 
-def _followed(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries with the place and size of the files that links lead to.
+def _followed(entries: Sequence[ArchiveEntry]) -> list[ArchiveEntry]:
+    """Return the entries, with links replaced by the files that they point to.
 
-    Links that lead to no file of the archive stay links.
+    Links whose target is not a file of the archive stay links.
     """
     if all(entry.leads_to is None for entry in entries):
         return list(entries)
-    files: dict[str, Entry] = {}
+    files: dict[str, ArchiveEntry] = {}
     symlinks: dict[str, str] = {}
-    found: list[Entry] = []
+    found: list[ArchiveEntry] = []
     for entry in entries:
         target = _plain(entry.hard_link or "")
         if entry.hard_link is None:
@@ -179,16 +234,16 @@ def _followed(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _without_symlinks(
-    entries: Sequence[Entry], files: dict[str, Entry], symlinks: dict[str, str]
-) -> list[Entry]:
-    """Return symbolic links as the files that they lead to.
+    entries: Sequence[ArchiveEntry], files: dict[str, ArchiveEntry], symlinks: dict[str, str]
+) -> list[ArchiveEntry]:
+    """Replace symbolic links by the files that they point to.
 
-    As in a folder, those that lead to a folder of the archive give nothing that is not there, but
-    the only way to the files of hidden folders.
+    A link to a folder adds nothing, since the folder's files are entries themselves; unless the
+    folder is hidden, and its files would otherwise be skipped.
     """
     folders = {path[:i] for path in files for i, letter in enumerate(path) if letter == "/"}
-    found: list[Entry] = []
-    ways: list[tuple[str, str]] = []
+    found: list[ArchiveEntry] = []
+    to_folders: list[tuple[str, str]] = []
     for entry in entries:
         path = None if entry.symlink is None else _resolved(entry.name, symlinks)
         if path is None:
@@ -196,25 +251,27 @@ def _without_symlinks(
         elif path in files:
             found.append(replace(files[path], name=entry.name))
         elif path in folders:
-            ways.append((entry.name, path))
+            to_folders.append((entry.name, path))
         else:
             found.append(entry)
-    return found + _behind(ways, found)
+    return found + _in_hidden_folders(to_folders, found)
 
 
-def _behind(ways: Sequence[tuple[str, str]], entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries of hidden folders, each once, that visible links lead to."""
-    ways = [way for way in sorted(ways) if not _is_hidden(way[0]) and _is_hidden(way[1])]
-    rest = sorted((_plain(entry.name), i) for i, entry in enumerate(entries)) if ways else []
-    found: list[Entry] = []
+def _in_hidden_folders(
+    links: Sequence[tuple[str, str]], entries: Sequence[ArchiveEntry]
+) -> list[ArchiveEntry]:
+    """Return the entries of hidden folders, each once, that visible links point to."""
+    links = [link for link in sorted(links) if not _is_hidden(link[0]) and _is_hidden(link[1])]
+    rest = sorted((_plain(entry.name), i) for i, entry in enumerate(entries)) if links else []
+    found: list[ArchiveEntry] = []
     taken: set[int] = set()
     done: set[str] = set()
-    for link, folder in ways:
+    for link, folder in links:
         if folder in done:
             continue
         done.add(folder)
         start, end = (bisect_left(rest, (folder + after, 0)) for after in ("/", "0"))
-        for path, i in rest[start:end]:  # "0" is the letter behind "/"
+        for path, i in rest[start:end]:  # "0" is the character after "/"
             if i not in taken:
                 taken.add(i)
                 found.append(replace(entries[i], name=link + path[len(folder) :]))
@@ -226,10 +283,10 @@ def _is_hidden(folder: str) -> bool:
 
 
 def _resolved(name: str, symlinks: dict[str, str]) -> str | None:
-    """Return the path that a path leads to through symbolic links; None: out of the archive."""
+    """Return a path with symbolic links resolved; None: it leaves the archive."""
     done: list[str] = []
     todo = name.split("/")[::-1]
-    for _ in range(_MAX_STEPS):  # links may go round in circles
+    for _ in range(_MAX_STEPS):  # links may form a loop
         if not todo:
             return "/".join(done)
         part = todo.pop()
@@ -249,78 +306,23 @@ def _resolved(name: str, symlinks: dict[str, str]) -> str | None:
 
 
 def _plain(path: str) -> str:
-    """Return a path without what changes nothing: ``./a//b`` is ``a/b``."""
+    """Normalize a path: ``./a//b`` becomes ``a/b``."""
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def _may_be_a_lost_folder(entry: Entry) -> bool:
-    """Say whether a link leads out of the archive, and is no picture by its name."""
+def _may_be_a_lost_folder(entry: ArchiveEntry) -> bool:
+    """Return whether a link leaves the archive and does not have a picture's ending."""
     if entry.symlink is None or is_picture(entry.name) != WITHOUT_ENDING:
         return False
     end = posixpath.normpath(posixpath.join(posixpath.dirname(entry.name), entry.symlink))
     return end.startswith(("/", "../")) or end == ".."
 
 
-def _refuse_lost_links(kept: Sequence[Entry], description: str) -> None:
+def _refuse_lost_links(kept: Sequence[ArchiveEntry], description: str) -> None:
     lost = [entry for entry in kept if entry.leads_to is not None]
     if kept and len(lost) == len(kept):
         raise InputError(
-            f"no pictures in {description}: all {len(kept):,} are links to what is not in it "
+            f"no pictures in {description}: all {len(kept):,} are links out of the archive "
             f"('{lost[0].name}' to '{lost[0].leads_to}')",
             hint=WITHOUT_LINKS,
-        )
-
-
-def most_bytes(archive_bytes: int) -> int:
-    """Return how much an archive of this size may unpack to."""
-    return _FREE_EXPANSION + _MAX_EXPANSION * archive_bytes
-
-
-def refuse_bombs(entries: Iterable[Entry], *, description: str, archive_bytes: int) -> None:
-    """Raise InputError if entries declare more bytes than pictures can need."""
-    entries = list(entries)
-    largest = max(entries, key=lambda entry: entry.size, default=None)
-    if largest is not None and largest.size > MAX_ENTRY_BYTES:
-        raise InputError(
-            f"{description}: entry '{largest.name}' unpacks to {largest.size:,} bytes, "
-            f"more than the {MAX_ENTRY_BYTES:,} that a picture may have",
-            hint="It looks like a decompression bomb; make the archive again.",
-        )
-    total = sum(entry.size for entry in entries)
-    if total > most_bytes(archive_bytes):
-        raise InputError(
-            f"{description}: {archive_bytes:,} bytes unpack to {total:,}, "
-            f"more than {_MAX_EXPANSION} times as many",
-            hint="It looks like a decompression bomb; make the archive again.",
-        )
-
-
-def stamp(path: Path) -> Stamp:
-    """Return what changes when a file does, or another takes its place: size, time (ns), inode."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
-
-
-def sha256_if_unchanged(path: Path, expected: Stamp) -> bytes | None:
-    """Return the SHA-256 of a file; None if it is not the one any more that had this stamp."""
-    try:
-        if stamp(path) != expected:
-            return None
-        found = bytes.fromhex(sha256_of_file(path))
-        return found if stamp(path) == expected else None
-    except OSError:
-        return None
-
-
-def refuse_changed(path: Path, expected: Stamp) -> None:
-    """Raise InputError if an archive is not the file any more that had this :func:`stamp`."""
-    try:
-        found = stamp(path)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    if found != expected:
-        sizes = f"it had {expected[0]:,} bytes, now {found[0]:,}"
-        raise InputError(
-            f"{path} changed after it was opened: {sizes}",
-            hint="Let what writes it finish first.",
         )

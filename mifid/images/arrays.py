@@ -1,4 +1,4 @@
-"""Pictures that are pixels already: arrays, tensors, .npy and .npz files."""
+"""Arrays of pixels: NumPy arrays, tensors, .npy and .npz files."""
 
 from __future__ import annotations
 
@@ -32,16 +32,13 @@ __all__ = [
 ]
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Channels -> what a picture file of as many is: grey is repeated, alpha dropped."""
+"""Number of channels -> Pillow's mode of such a file. Grey is repeated, alpha dropped."""
 
 _EXPECTED = "expected (N, H, W, 3)"
 
 
 class ArraySource(Source):
-    """Pixels (N, H, W, C) uint8, which may be memory-mapped. Names are the positions.
-
-    C is 1, 3 or 4.
-    """
+    """Pixels (N, H, W, C) uint8, C = 1, 3 or 4, possibly memory-mapped. Names are positions."""
 
     def __init__(self, pixels: Pixels, description: str, doubts: tuple[str, ...] = ()) -> None:
         self.description = description
@@ -58,13 +55,13 @@ class ArraySource(Source):
 
 
 def positions(n: int) -> list[str]:
-    """Return ``["[00]", "[01]", ...]``: names of pictures that have none, sorted as numbers are."""
+    """Return ``["[00]", "[01]", ...]``: names, in sorted order, for pictures that have none."""
     width = len(str(n - 1))
     return [f"[{i:0{width}}]" for i in range(n)]
 
 
 def mode_of(pixels: Pixels) -> str:
-    """Return what a file of pixels (..., C) would have as its mode."""
+    """Return the mode that a file of pixels (..., C) would have."""
     return _MODES[pixels.shape[-1]]
 
 
@@ -74,16 +71,16 @@ def as_rgb(pixels: Pixels) -> Pixels:
 
 
 def is_array(given: object) -> bool:
-    """Say whether something is a NumPy array, a tensor, or another library's array."""
+    """Return whether something is a NumPy array, a tensor, or another library's array."""
     if isinstance(given, np.ndarray) or _is_tensor(given):
         return True
     pil = any(base.__module__.startswith("PIL.") for base in type(given).__mro__)
-    # With a shape, as tables of names have none that is a picture's. Not a class: an instance.
+    # The shape must be a tuple: classes, and tables of names, have another kind of `shape`.
     return not pil and hasattr(given, "__array__") and isinstance(_shape(given), tuple)
 
 
 def feature_rows(given: Any) -> npt.NDArray[Any] | None:
-    """Return a copy of a floating-point array or tensor (N, D), which holds features; else None."""
+    """Return a copy of a floating-point array or tensor (N, D) of features; else None."""
     shape = _shape(given) if is_array(given) else None
     if not isinstance(shape, tuple) or len(shape) != 2:
         return None
@@ -92,12 +89,12 @@ def feature_rows(given: Any) -> npt.NDArray[Any] | None:
 
 
 def accepts_array(given: object) -> bool:
-    """Arrays and tensors (recognised without importing torch), but for arrays of names."""
+    """Return whether this is an array or a tensor, except an array of names; imports no torch."""
     return is_array(given) and not (_shape(given)[1:] == () and _kind(given) in "OUST")
 
 
 def open_array(given: Any, value_range: ValueRange | None = None) -> ArraySource:
-    """Open an array (N, H, W, C) or tensor (N, C, H, W), or the other way round where it is clear.
+    """Open an array (N, H, W, C) or tensor (N, C, H, W); the other order where the shape decides.
 
     Raises:
         InputError: another shape or type, or values that do not fit their range.
@@ -110,7 +107,7 @@ def open_array(given: Any, value_range: ValueRange | None = None) -> ArraySource
 
 
 def accepts_file(given: object) -> bool:
-    """Files that end in .npy or .npz."""
+    """Return whether this is a file that ends in .npy or .npz."""
     if not isinstance(given, str | os.PathLike):
         return False
     return Path(given).suffix.lower() in {".npy", ".npz"} and Path(given).is_file()
@@ -120,7 +117,7 @@ def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = No
     """Open pixels in a .npy file (memory-mapped), or the first such array of a .npz (``arr_0``).
 
     Raises:
-        InputError: the file is damaged, or holds no pictures in uint8, or in floats of a known
+        InputError: the file is damaged, or holds no pictures as uint8 or as floats of a known
             range.
     """
     path = Path(given)
@@ -128,11 +125,11 @@ def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = No
         array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
     except DAMAGED_ARRAYS as error:
         problem = first_line(error)
-        if "bject" in problem:  # NumPy's words for arrays of dtype object
+        if "bject" in problem:  # NumPy's message about arrays of dtype object
             problem = "its array holds Python objects"
         hint = (
             "It may be cut short or damaged; arrays of Python objects are never loaded. "
-            "Save pictures of one size as one uint8 array, those of several sizes as files."
+            "Save pictures of one size as one uint8 array, and pictures of several sizes as files."
         )
         kind = _kind_of_file(path)
         if kind is not None and kind.words != _HOLD_ARRAYS[path.suffix.lower()]:
@@ -156,7 +153,7 @@ def _kind_of_file(path: Path) -> Kind | None:
 
 
 def _from_npy(path: Path) -> npt.NDArray[Any]:
-    # Not np.load, which would take a zip or a pickle under this name too.
+    # Not np.load, which would also accept a zip or a pickle under this name.
     mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     return mapped
 
@@ -170,11 +167,11 @@ def _from_npz(path: Path) -> npt.NDArray[Any]:
         if unpacked > most_bytes(size):
             raise InputError(
                 f"{path}: {size:,} bytes unpack to {unpacked:,}",
-                hint="It looks like a decompression bomb; save the arrays again.",
+                hint="It looks like a decompression bomb; save the arrays again with np.savez.",
             )
         for key in archive.files:
             array: npt.NDArray[Any] = archive[key]
-            if not isinstance(array, np.ndarray):  # an entry that is no array: its bytes
+            if not isinstance(array, np.ndarray):  # for other entries NumPy returns bytes
                 continue
             if array.ndim == 4:
                 return array
@@ -190,10 +187,10 @@ def _from_npz(path: Path) -> npt.NDArray[Any]:
 
 
 class Stacker:
-    """Turns the arrays and tensors of one set into stacks of pixels.
+    """Converter of one set's arrays and tensors into stacks of pixels.
 
     Args:
-        value_range: of all that is not uint8; see :class:`mifid.images.ranges.Quantizer`.
+        value_range: of values that are not uint8; see :class:`mifid.images.ranges.Quantizer`.
     """
 
     def __init__(self, value_range: ValueRange | None = None) -> None:
@@ -204,8 +201,8 @@ class Stacker:
     def __call__(self, given: Any, where: str) -> Pixels:
         """Return an array or tensor as (N, H, W, C) uint8, N = 1 for a single picture.
 
-        Which axis holds the channels follows from the shape, and where several could, from the
-        custom: last in NumPy, first in tensors.
+        The shape decides which axis holds the channels. If several axes fit, it is the last one
+        in arrays and the first one in tensors.
 
         Raises:
             InputError: another shape or type, or values that do not fit their range.
@@ -222,23 +219,25 @@ class Stacker:
             "HW": lambda: array[None, ..., None],
         }[axes]()
         if 0 in stack.shape[1:]:
-            raise InputError(f"{where} has shape {array.shape}: pictures without pixels")
+            raise InputError(
+                f"{where} has shape {array.shape}: its pictures have no pixels; {_EXPECTED}"
+            )
         return self._quantizer(stack, where)
 
     def finish(self, where: str) -> None:
-        """Look at the whole set's values, after its last batch.
+        """Check the whole set's values, after its last batch.
 
         Raises:
-            InputError: too many were out of range.
+            InputError: too many are out of range.
         """
         self._quantizer.finish(where)
 
     def clearly_off(self) -> bool:
-        """Say whether no look at the rest of the set is needed to refuse it."""
+        """Return whether the set can be refused before its last batch."""
         return self._quantizer.clearly_off()
 
     def doubts(self) -> tuple[str, ...]:
-        """Return what speaks against the stated range."""
+        """Return what speaks against the given range."""
         doubt = self._quantizer.doubt()
         return () if doubt is None else (doubt,)
 
@@ -262,9 +261,9 @@ class Stacker:
                 continue
             if axes == "CHW" and not channels_first and channels > 1:
                 raise InputError(
-                    f"{where} has shape {shape}: {channels} grey pictures, or one whose channels "
-                    "come first",
-                    hint="Give grey ones as x[:, :, :, None], a single picture as x[None].",
+                    f"{where} has shape {shape}, which can mean {channels} grey pictures or one "
+                    "picture whose channels come first",
+                    hint="Give grey pictures as x[:, :, :, None], and a single picture as x[None].",
                 )
             return axes
         if len(shape) == 3:
@@ -276,35 +275,35 @@ class Stacker:
 def _no_pictures_shape(array: npt.NDArray[Any], where: str) -> InputError:
     shape = array.shape
     if len(shape) == 4:
-        hint = "Neither the second nor the last axis is 1, 3 or 4 long: the channels."
+        hint = "The second or the last axis must hold the channels: 1, 3 or 4 of them."
         if shape[2] in _MODES:
-            hint += " If it is (H, W, channels, N): np.moveaxis(x, 3, 0)."
+            hint += " If it is (H, W, channels, N), give np.moveaxis(x, 3, 0)."
     elif len(shape) > 4:
-        hint = "If it is a batch of batches, join the first axes: x.reshape(-1, *x.shape[2:])."
+        hint = "If it is a batch of batches, join its first axes: x.reshape(-1, *x.shape[2:])."
     elif len(shape) in (1, 2) and array.dtype.kind == "f":
-        hint = "Features (N, D) are a side of mifid.score, not pictures; grey pictures of floats "
-        hint += f"are given with their range: {setting('value_range', (0, 1))}."
+        hint = "Features (N, D) are not pictures: give them to mifid.score as a side. For grey "
+        hint += f"pictures as floats, give their range: {setting('value_range', (0, 1))}."
     else:
-        hint = "Tensors may be (N, 3, H, W); one and four channels are taken as files are."
+        hint = "Tensors may be (N, 3, H, W). One channel (grey) or four (alpha) are accepted, too."
     return InputError(f"{where} has shape {shape}; {_EXPECTED}", hint=hint)
 
 
 def _from_tensor(tensor: Any, where: str) -> npt.NDArray[Any]:
-    """Return a tensor's values; bfloat16, which NumPy does not know, as float32."""
+    """Return a tensor's values as an array; bfloat16, which NumPy does not have, as float32."""
     try:
         if tensor.is_floating_point() and tensor.element_size() < 4:
             tensor = tensor.float()
         values: npt.NDArray[Any] = tensor.detach().cpu().numpy()
     except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantized, meta
         raise InputError(
-            f"{where} is a tensor without plain values: {first_line(error)}",
+            f"{where} is a tensor that NumPy cannot read: {first_line(error)}",
             hint="Give a dense tensor of uint8 or floats.",
         ) from error
     return values
 
 
 def _is_tensor(given: object) -> bool:
-    """Say whether something is a torch tensor, or of a class made from it (torchvision's)."""
+    """Return whether something is a torch tensor or of a subclass (torchvision's)."""
     return any(
         base.__name__ == "Tensor" and base.__module__.partition(".")[0] == "torch"
         for base in type(given).__mro__

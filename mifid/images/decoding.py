@@ -1,6 +1,6 @@
-"""One picture's bytes to pixels, exactly as Kaggle's code decodes it; and runs of pictures.
+"""Decoder of picture files to pixels, exactly as in Kaggle's code.
 
-Rotation tags are ignored, nothing is resized, no colour profile is applied.
+Rotation tags and colour profiles are ignored; nothing is resized.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ __all__ = [
 ]
 
 MAX_PIXELS = 1 << 26
-"""8192 x 8192. Larger pictures are refused before a byte of them is decoded."""
+"""8192 x 8192. Larger pictures are refused by their header, before they are decoded."""
 
 MAX_SIDE = 1 << 15
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM")
-"""Pillow can open more, some of it by running other programs (EPS), which no picture needs."""
+"""Pillow can open more formats, but runs other programs for some of them (EPS)."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class NoRoomError(Exception):
-    """A picture was not decoded: its pixels need more bytes, ``needed``, than there is room for."""
+    """A picture that was not decoded: its pixels need ``needed`` bytes, more than there are."""
 
     def __init__(self, needed: int) -> None:
         super().__init__(needed)
@@ -64,11 +64,11 @@ class NoRoomError(Exception):
 def decode(content: bytes, name: str, *, room: int | None = None) -> Decoded:
     """Decode a picture file.
 
-    Of a file with several frames or pages the first is taken, and the mode says so:
+    Of a file with several frames or pages the first is decoded, and the mode says so:
     ``"P (first of several frames)"``.
 
     Raises:
-        PictureError: not a picture, a damaged or truncated one, or an absurdly large one.
+        PictureError: not a picture, or one that is damaged, truncated or too large.
         NoRoomError: its pixels need more than ``room`` bytes; its header alone was read.
     """
     with _quiet(content):
@@ -86,10 +86,10 @@ def decode(content: bytes, name: str, *, room: int | None = None) -> Decoded:
 
 
 def open_header(content: bytes, name: str) -> Image.Image:
-    """Return what the header of a picture file says; no pixel is decoded.
+    """Open a picture file and read its header only.
 
     Raises:
-        PictureError: not a picture, or an absurdly large one.
+        PictureError: not a picture, or one that is too large.
     """
     with _quiet(content):
         image = _open(content, name)
@@ -100,7 +100,8 @@ def open_header(content: bytes, name: str) -> Image.Image:
 def webp_size(content: bytes) -> tuple[int, int] | None:
     """Return (width, height) of a WebP file from its first bytes; None for other files.
 
-    Pillow sets 8 bytes a pixel aside as it opens one: gigabytes, for a file of 200 bytes.
+    Pillow allocates 8 bytes a pixel when it opens a WebP file: a file of 200 bytes can cost
+    gigabytes.
     Format: https://developers.google.com/speed/webp/docs/riff_container
     """
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or len(content) < 30:
@@ -120,43 +121,6 @@ def _little(digits: bytes) -> int:
     return int.from_bytes(digits, "little")
 
 
-def _open(content: bytes, name: str) -> Image.Image:
-    size = webp_size(content)
-    if size is not None:
-        _refuse_absurd(size, name)
-    try:
-        return Image.open(io.BytesIO(content), formats=_FORMATS)
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            f"'{name}' is not a picture: {_told(content)}", hint=mending()
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"'{name}' is absurdly large: {error}", hint=mending()) from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _damaged(name, error) from error
-
-
-def _told(content: bytes) -> str:
-    """Say what a file is instead. Not by its bytes: a link may have led to a secret."""
-    kind = kind_of(content[:LENGTH])
-    if kind is None:
-        return f"{len(content):,} bytes of an unknown kind"
-    if kind.words.endswith("picture"):
-        return f"it begins as {kind.words}, but the rest is not one"
-    return f"it is {kind.words}"
-
-
-def _has_more_frames(image: Image.Image) -> bool:
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except MemoryError:
-        raise
-    except Exception:  # what is wrong with the first frame is told when it is decoded
-        return True
-
-
 def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
     """Convert a Pillow image of any mode: grey is repeated, alpha dropped, CMYK converted.
 
@@ -165,26 +129,28 @@ def to_rgb(image: Image.Image, name: str = "a PIL image") -> Decoded:
     """
     mode = image.mode
     if mode == "F":
-        raise PictureError(f"'{name}' holds floating-point pixels; expected 8 bits", hint=mending())
+        raise PictureError(
+            f"'{name}' holds floating-point pixels; expected 8 or 16 bits", hint=mending()
+        )
     try:
         image.load()
         if mode.startswith("I"):
             return Decoded(_high_byte(np.asarray(image).astype(np.int64), name), mode)
-        if "transparency" in image.info:  # dropped as alpha is, without Pillow's advice on it
-            image = image.copy()  # it may be the caller's
+        if "transparency" in image.info:  # dropped like alpha, without Pillow's warning
+            image = image.copy()  # the original may be the caller's
             del image.info["transparency"]
         rgb = image if mode == "RGB" else image.convert("RGB")
         return Decoded(np.asarray(rgb, dtype=np.uint8), mode)
-    except (MifidError, MemoryError):  # short of memory, the picture may be good
+    except (MifidError, MemoryError):  # a lack of memory says nothing about the picture
         raise
-    except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
+    except Exception as error:  # Pillow's plugins raise nearly any type on damaged files
         raise _damaged(name, error) from error
 
 
 def decoder_version() -> str:
-    """Return which code decodes: other versions of libjpeg may differ by a grey level.
+    """Return the decoders and their versions: versions of libjpeg may differ by a grey level.
 
-    Not whether simplejpeg did: it does only where its pixels are Pillow's.
+    simplejpeg is not in it, since it is only used where its pixels are Pillow's.
     """
     import PIL
 
@@ -192,16 +158,101 @@ def decoder_version() -> str:
     return f"pillow {PIL.__version__}, libjpeg-turbo {jpeg}"
 
 
+Outcome: TypeAlias = Decoded | BaseException
+"""One picture's pixels, or the error that reading or decoding it raised."""
+
+
+def chunks(n: int, size: int) -> Iterator[range]:
+    """Yield ``range(n)`` in parts of ``size``; the last may be shorter."""
+    for start in range(0, n, size):
+        yield range(start, min(start + size, n))
+
+
+def load(source: Source, index: int, *, room: int | None = None) -> Decoded:
+    """Read and decode a source's picture.
+
+    Raises:
+        PictureError: it cannot be read or decoded.
+        NoRoomError: its pixels need more than ``room`` bytes.
+    """
+    content = source.read(index)
+    if isinstance(content, bytes):
+        return decode(content, source.names[index], room=room)
+    return content
+
+
+def decode_chunk(source: Source, indices: range, room: int) -> Iterator[Outcome]:
+    """Yield the outcome of each picture, in order, until ``room`` bytes of pixels are used up.
+
+    If the next picture's header shows that it does not fit, the last outcome is a NoRoomError.
+    An error that is not about one picture (a bug, Ctrl-C) ends the chunk, too: it is yielded, not
+    raised, so that the pictures before it are not lost.
+    """
+    for index in indices:
+        outcome = _outcome(source, index, room)
+        size = outcome.pixels.nbytes if isinstance(outcome, Decoded) else 0
+        room -= size
+        ends = isinstance(outcome, BaseException) and not isinstance(outcome, PictureError)
+        yield outcome
+        if ends or (size and room <= 0):
+            return
+        del outcome  # otherwise its pixels stay in memory while the next picture is decoded
+
+
+def _outcome(source: Source, index: int, room: int) -> Outcome:
+    try:
+        return load(source, index, room=room)
+    except BaseException as error:
+        return error
+
+
+def _open(content: bytes, name: str) -> Image.Image:
+    size = webp_size(content)
+    if size is not None:
+        _refuse_absurd(size, name)
+    try:
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"'{name}' is not a picture: {_what_it_is(content)}", hint=mending()
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureError(f"'{name}' is too large: {error}", hint=mending()) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _what_it_is(content: bytes) -> str:
+    """Describe a file that is no picture. Quote none of its bytes: a link may lead to a secret."""
+    kind = kind_of(content[:LENGTH])
+    if kind is None:
+        return f"{len(content):,} bytes of an unknown kind"
+    if kind.words.endswith("picture"):
+        return f"it begins like {kind.words}, but the rest cannot be read as one"
+    return f"it is {kind.words}"
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except MemoryError:
+        raise
+    except Exception:  # decoding the first frame raises the same error, with the name
+        return True
+
+
 def _high_byte(grey: npt.NDArray[np.int64], name: str) -> Pixels:
-    """16-bit greys (H, W) -> (H, W, 3), as TensorFlow's PNG decoder gives uint8."""
+    """Convert 16-bit grey (H, W) to uint8 (H, W, 3) as TensorFlow's PNG decoder does."""
     if grey.min() < 0 or grey.max() > 0xFFFF:
         raise PictureError(f"'{name}' holds 32-bit pixels; expected 8 or 16 bits", hint=mending())
     return np.repeat((grey >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
 def mending() -> str:
-    """Return the hint of every error about one picture."""
-    return f"Mend or remove it, or leave such pictures out with {setting('skip_bad', True)}."
+    """Return the hint for errors about a single picture."""
+    return f"Repair or remove it, or leave such pictures out with {setting('skip_bad', True)}."
 
 
 def _damaged(name: str, error: Exception) -> PictureError:
@@ -212,14 +263,14 @@ def _refuse_absurd(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS or max(size) > MAX_SIDE or min(size) < 1:
         raise PictureError(
-            f"'{name}' is {width} x {height} pixels; at most {MAX_PIXELS:,} pixels "
-            f"and {MAX_SIDE:,} a side are read",
+            f"'{name}' is {width} x {height} pixels; expected at most {MAX_PIXELS:,} pixels "
+            f"and {MAX_SIDE:,} a side",
             hint=mending(),
         )
 
 
 class _Shared:
-    """A state of the process that begins with the first thread inside, and ends with the last."""
+    """A state of the process that begins when the first thread enters and ends with the last."""
 
     def __init__(self, begin: Callable[[], Any], end: Callable[[Any], None]) -> None:
         self._begin, self._end = begin, end
@@ -241,20 +292,21 @@ class _Shared:
 
 
 def _quiet(content: bytes) -> Any:
-    """Keep what Pillow and libtiff say of a file's faults off the terminal, within a block.
+    """Silence Pillow's and libtiff's own messages about a file's faults within a block.
 
-    A file that cannot be decoded is told by its error, with its name; theirs have none.
+    They do not name the file; the error that is raised does.
     """
     return _TIFF_QUIET if content.startswith(_TIFF) else _PILLOW_QUIET
 
 
 _OF_PILLOW: Any = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-# Its last resort would be stderr; handlers that a program has set up get all, as ever.
+
+# Without a handler, logging would print to stderr; a program's own handlers still get all records.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def _begin_ignoring() -> None:
-    # Not catch_warnings: leaving it in one thread would undo what another has set since.
+    # Not catch_warnings: leaving it in one thread would undo what another thread has set.
     warnings.filters.insert(0, _OF_PILLOW)  # type: ignore[attr-defined]
 
 
@@ -301,51 +353,3 @@ def _end_quiet_tiff(before: tuple[Any, Any] | None) -> None:
 
 
 _TIFF_QUIET = _Shared(_begin_quiet_tiff, _end_quiet_tiff)
-
-
-Outcome: TypeAlias = Decoded | BaseException
-"""What became of one picture."""
-
-
-def chunks(n: int, size: int) -> Iterator[range]:
-    """Yield ``range(n)`` in parts of ``size``; the last may be shorter."""
-    for start in range(0, n, size):
-        yield range(start, min(start + size, n))
-
-
-def load(source: Source, index: int, *, room: int | None = None) -> Decoded:
-    """Return the pixels of a source's picture.
-
-    Raises:
-        PictureError: it cannot be read or decoded.
-        NoRoomError: it is a file whose pixels need more than ``room`` bytes.
-    """
-    content = source.read(index)
-    if isinstance(content, bytes):
-        return decode(content, source.names[index], room=room)
-    return content
-
-
-def decode_chunk(source: Source, indices: range, room: int) -> Iterator[Outcome]:
-    """Yield what becomes of each picture, in order, as far as there is room.
-
-    It ends early once ``room`` bytes of pixels are used up; with a NoRoomError, if that is known
-    before the next picture is decoded. An error that is not one picture's (a bug, Ctrl-C) is the
-    last, too: it is handed on, not raised, so that the pictures before it are not lost.
-    """
-    for index in indices:
-        outcome = _outcome(source, index, room)
-        size = outcome.pixels.nbytes if isinstance(outcome, Decoded) else 0
-        room -= size
-        ends = isinstance(outcome, BaseException) and not isinstance(outcome, PictureError)
-        yield outcome
-        if ends or (size and room <= 0):
-            return
-        del outcome  # else its pixels are held while the next ones are decoded
-
-
-def _outcome(source: Source, index: int, room: int) -> Outcome:
-    try:
-        return load(source, index, room=room)
-    except BaseException as error:
-        return error

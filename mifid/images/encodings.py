@@ -1,4 +1,4 @@
-"""How pictures are encoded, as far as their files tell: format, JPEG quality and subsampling."""
+"""Encodings of picture files: format, JPEG quality, chroma subsampling."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
 def count_encodings(source: Source, indices: Iterable[int]) -> Counter[str]:
-    """Count the encodings of a source's pictures ``indices``; unreadable ones are left out."""
+    """Count the encodings of a source's pictures ``indices``, without the unreadable ones."""
     found: Counter[str] = Counter()
     for index in indices:
         try:
             found[encoding_of(source.read(index))] += 1
         except PictureError:
-            continue  # told, or skipped and counted, when it is decoded
+            continue  # decoding it raises the error, or skips and counts it
     return found
 
 
 def encoding_of(content: bytes | Decoded) -> str:
-    """Return ``"JPEG quality 75, 4:2:0"``, ``"PNG"``, ..., from the header alone.
+    """Return ``"JPEG quality 75, 4:2:0"``, ``"PNG"``, ..., from the header.
 
-    A JPEG's quality is known only if it was written with the standard's tables, as libjpeg and
-    Pillow do; else ``"JPEG of other tables, 4:2:0"``.
+    A JPEG's quality is known only if its tables are the standard's, as libjpeg and Pillow write
+    them; else it is ``"JPEG of other tables, 4:2:0"``.
     """
     if isinstance(content, Decoded):
         return "pixels, never encoded"
@@ -44,8 +44,8 @@ def encoding_of(content: bytes | Decoded) -> str:
             return image.format or "unknown"
     except MemoryError:
         raise
-    except Exception:  # of any kind: a header may name fewer components than it has
-        return "unknown"  # what is wrong with it is told when it is decoded
+    except Exception:  # of any type: a header may name fewer components than it has
+        return "unknown"  # decoding it raises the error
 
 
 def _jpeg(image: JpegImagePlugin.JpegImageFile) -> str:
@@ -61,7 +61,7 @@ def _tables(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, ...], ...]
 
 @lru_cache(maxsize=1)
 def _qualities() -> dict[tuple[tuple[int, ...], ...], int]:
-    """Return which quality writes which quantization tables, in colour and in grey."""
+    """Return the quality that writes each set of quantization tables, in colour and in grey."""
     found: dict[tuple[tuple[int, ...], ...], int] = {}
     for quality in range(100, 0, -1):
         for mode in ("RGB", "L"):

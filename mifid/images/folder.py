@@ -1,4 +1,4 @@
-"""Pictures in a folder, or those that a glob pattern names."""
+"""Pictures in a folder, or files that match a glob pattern."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FolderSource(Source):
         """Return the file's bytes.
 
         Raises:
-            PictureError: it cannot be read, or is larger than a picture can be.
+            PictureError: it cannot be read, or is larger than a picture may be.
         """
         try:
             return _content(self._paths[index])
@@ -48,26 +48,25 @@ class FolderSource(Source):
 
 
 class _UnfitError(Exception):
-    """A file that is not to be read."""
+    """A file that must not be read."""
 
 
 def _content(path: Path) -> bytes:
-    """Return a regular file's bytes, without waiting for what never comes.
+    """Return a regular file's bytes, without ever blocking.
 
-    A named pipe waits for a writer. Kernel logs, which a link may point to, say that they are
-    empty regular files, and wait too: no more is read than a file says that it has.
+    Opening a named pipe blocks until somebody writes. Kernel logs, which a link may point to, have
+    size 0 as regular files but block on read: so no more than the size is read.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # opening a device can do things
-        raise _UnfitError("it is no regular file")
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a device can have side effects
+        raise _UnfitError("it is not a regular file")
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise _UnfitError("it is no regular file")
+            raise _UnfitError("it is not a regular file")
         if status.st_size > MAX_ENTRY_BYTES:
             raise _UnfitError(
-                f"it has {status.st_size:,} bytes, more than the {MAX_ENTRY_BYTES:,} that a "
-                "picture may have"
+                f"it has {status.st_size:,} bytes; a picture may have at most {MAX_ENTRY_BYTES:,}"
             )
         return file.read(status.st_size)
 
@@ -77,18 +76,18 @@ def _name_below(root: Path, path: Path) -> str:
 
 
 def accepts(given: object) -> bool:
-    """Folders."""
+    """Return whether this is a folder."""
     return isinstance(given, str | os.PathLike) and Path(given).is_dir()
 
 
 def open_folder(given: str | os.PathLike[str]) -> FolderSource:
-    """Open all pictures below a folder; links to folders are followed, each folder read once."""
+    """Open all pictures below a folder; follow links to folders, but read each folder once."""
     root = Path(given)
     return FolderSource(f"folder {root}", root, _walk(root))
 
 
 def accepts_pattern(given: object) -> bool:
-    """Glob patterns, unless a file has just that name; and a single picture file."""
+    """Return whether this is a glob pattern, and not an existing file; or one picture file."""
     if not isinstance(given, str | os.PathLike):
         return False
     text = os.fspath(given)
@@ -98,10 +97,10 @@ def accepts_pattern(given: object) -> bool:
 
 
 def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
-    """Open the files that a pattern such as ``out/**/*.png`` names.
+    """Open the files that match a pattern such as ``out/**/*.png``.
 
     Raises:
-        InputError: it names no pictures.
+        InputError: no picture matches.
     """
     pattern = os.path.expanduser(os.fspath(given))
     if Path(pattern).is_file():
@@ -110,7 +109,7 @@ def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
     found = [p for p in matches if os.path.isfile(p)]
     if not found:
         raise _no_match(pattern, matches)
-    # Through a link to a folder above, `**` finds every file again and again: once is enough.
+    # Through a link to a parent folder, `**` finds every file many times: keep it once.
     once = {_place(p): Path(p) for p in sorted(found, key=len, reverse=True)}
     paths = list(once.values())
     root = Path(os.path.commonpath([p.parent for p in paths]))
@@ -120,17 +119,20 @@ def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
 def _no_match(pattern: str, folders: list[str]) -> InputError:
     if folders:
         return InputError(
-            f"the pattern {pattern} names {len(folders):,} folders and no file",
+            f"the pattern {pattern} matches {len(folders):,} folders and no file",
             hint=f"For the files in them: {os.path.join(pattern, '*')}",
         )
-    letters = "[..] stands for one of some letters, * and ? for any, ** for folders at any depth."
+    letters = (
+        "In a pattern, [..] stands for one of several letters, * and ? for any, and ** for folders "
+        "at any depth."
+    )
     if not set("*?") & set(pattern):  # a name with brackets, more likely
         return no_such_file(pattern, hint=letters)
     return InputError(f"no file matches the pattern {pattern}", hint=letters)
 
 
 def _literal(pattern: str) -> str:
-    """Return a pattern with existing folders escaped: ``run[1]`` is a name first."""
+    """Escape existing folders in a pattern: ``run[1]`` is taken as a name first."""
     folder, parts = "", pattern.split("/")
     for i in range(len(parts) - 1):
         path = "/".join(parts[: i + 1])
@@ -147,7 +149,7 @@ def _walk(root: Path) -> Iterator[Path]:
     seen = set()
     for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
         status = os.stat(folder)
-        # Hidden ones for themselves: a hidden link to a folder must not hide that folder.
+        # Hidden and visible paths separately: a hidden link to a folder must not hide the folder.
         hidden = is_picture(f"{os.path.relpath(folder, root)}/a.png") is not None
         here = (status.st_dev, status.st_ino, hidden)
         if here in seen:
@@ -160,6 +162,6 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _place(path: str) -> tuple[str, str]:
-    """Where a file lies once links to folders are resolved."""
+    """Return a file's folder, with links resolved, and its name."""
     folder, name = os.path.split(path)
     return os.path.realpath(folder), name

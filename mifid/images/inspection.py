@@ -1,4 +1,4 @@
-"""What the pixels of a set look like, added up as batches pass: cheap beside any network."""
+"""Statistics of a set's pixels, added up batch by batch; much cheaper than any network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mifid.images.source import Pixels
 __all__ = ["Inspection"]
 
 _GRID = 32
-"""At most about so many rows and columns of a picture are looked at for its levels."""
+"""About the number of rows and columns of a picture from which its levels are counted."""
 
 _NEIGHBOURS = 8
 _LEVELS = 256
@@ -22,9 +22,9 @@ class Inspection:
     """Sizes, levels and one-coloured pictures of a set.
 
     Attributes:
-        sizes: pictures by (width, height).
-        one_colour: pictures whose pixels are all the same.
-        levels: (256,) int64, how often each level is met in a grid of pixels of every picture.
+        sizes: number of pictures by (width, height).
+        one_colour: number of pictures whose pixels are all equal.
+        levels: (256,) int64, how often each level occurs in a grid of pixels of every picture.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Inspection:
         """Add a batch (N, H, W, 3)."""
         n, height, width, _ = pixels.shape
         self.sizes[width, height] += n
-        # An odd step, lest the corners of JPEG's blocks of 8 be all that is met.
+        # An odd step, since an even one would often meet JPEG's 8 x 8 blocks at the same corner.
         grid = pixels[:, :: height // _GRID | 1, :: width // _GRID | 1]
         self.levels += np.bincount(grid.ravel(), minlength=_LEVELS)
         even = (grid == grid[:, :1, :1]).all(axis=(1, 2, 3))
@@ -50,10 +50,10 @@ class Inspection:
         return self.sizes.total()
 
     def narrow(self) -> str | None:
-        """Say how little of the range 0..255 is used; None if it is enough to be pictures.
+        """Describe how little of the range 0..255 is used; None if it is enough for pictures.
 
         Pictures with all but 0.2 % of their values within 32 levels, or 90 % within 8, are dark,
-        flat, or were cast to integers before they were brought to 0..255.
+        flat, or were cast to integers before they were scaled to 0..255.
         """
         total = int(self.levels.sum())
         if not total:
@@ -61,7 +61,7 @@ class Inspection:
         below = np.cumsum(self.levels)
         low, high = (int(np.searchsorted(below, share * total)) for share in (0.001, 0.999))
         if high - low < _LEVELS // 8:
-            return f"use the levels {low} to {high} of 0 to 255 alone"
+            return f"use only the levels {low} to {high} of 0 to 255"
         inside = np.convolve(self.levels, np.ones(_NEIGHBOURS, dtype=np.int64), mode="valid")
         first, share = int(inside.argmax()), float(inside.max() / total)
         if share >= 0.9:

@@ -1,4 +1,4 @@
-"""Pictures one by one, as Python programs hold them: lists, rows of data sets, generators."""
+"""Single pictures in Python: lists, rows of data sets, generators."""
 
 from __future__ import annotations
 
@@ -22,11 +22,9 @@ from mifid.images.source import Decoded, Pixels, Source, Stream, is_picture, no_
 __all__ = ["COLUMNS", "ItemSource", "ItemStream", "JoinedSource", "accepts", "open_items", "stream"]
 
 COLUMNS = ("image", "images", "img", "imgs", "pixel_values", "picture", "pictures")
-"""Where rows that are dicts have their picture."""
+"""Keys under which rows that are dicts hold their picture."""
 
-_ALONE = (
-    "Give the pictures alone, such as (row[0] for row in data) or (row['KEY'] for row in data)."
-)
+_ALONE = "Give only the pictures, such as (row[0] for row in data) or (row['KEY'] for row in data)."
 
 _GROUP = 32  # single pictures of a stream that go to the network together
 _GROUP_BYTES = 64 << 20
@@ -36,7 +34,7 @@ Part: TypeAlias = "Pixels | Image.Image | bytes | Path"
 
 
 class ItemSource(Source):
-    """Pictures held in memory, in the order given. Names are the positions."""
+    """Pictures in memory, in the order given. Names are the positions."""
 
     def __init__(
         self, parts: Sequence[Part], description: str, doubts: tuple[str, ...] = ()
@@ -62,7 +60,7 @@ class ItemSource(Source):
 
 
 class JoinedSource(Source):
-    """Several sets as one. A picture's name begins with what its set was given as."""
+    """Several sets as one. A picture's name begins with the path of its set."""
 
     def __init__(self, given: Sequence[str], sources: Sequence[Source]) -> None:
         self.description = " and ".join(source.description for source in sources)
@@ -89,7 +87,7 @@ class JoinedSource(Source):
 
 
 class ItemStream(Stream):
-    """A stream of all that is a picture or holds some; single ones go on in groups of one size."""
+    """A stream over items of any accepted kind; single pictures of one size are grouped."""
 
     def __init__(
         self,
@@ -142,12 +140,12 @@ class ItemStream(Stream):
                 met += len(pixels)
                 if len(pixels):
                     yield pixels
-            if self._stacker.clearly_off():  # it may be endless
+            if self._stacker.clearly_off():  # the stream may be endless
                 self._stacker.finish(self.description)
 
 
 def accepts(given: object) -> bool:
-    """Lists and tuples, arrays of names, and single pictures that are no array."""
+    """Return whether this is a list, a tuple, an array of names, or a single picture."""
     if isinstance(given, Mapping):
         return len(given) > 0
     names = is_array(given) and not isinstance(given, Image.Image)
@@ -158,7 +156,7 @@ def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
     """Open a list of pictures, of rows that hold one each, or of paths; or a single picture.
 
     Raises:
-        InputError: something in it is no picture, or may be several; the message says which.
+        InputError: an item is not a picture, or could be several; the message says which item.
     """
     items = given.tolist() if is_array(given) else given
     if not isinstance(items, list | tuple):
@@ -183,19 +181,19 @@ def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
 
 
 def stream(given: Any, value_range: ValueRange | None = None) -> ItemStream:
-    """Open an iterable, or a data set that has a length and is asked by position.
+    """Open an iterable, or a data set with a length and access by position.
 
-    These are read once, from the first to the last: they may give another picture each time.
+    It is read once, from the first to the last item: a second reading may give other pictures.
     """
-    asked = hasattr(given, "__getitem__") and hasattr(given, "__len__")
-    words = {"description": f"{type(given).__name__} of {len(given):,} items"} if asked else {}
-    # Without __iter__ Python would ask for more and more until an IndexError.
+    sized = hasattr(given, "__getitem__") and hasattr(given, "__len__")
+    words = {"description": f"{type(given).__name__} of {len(given):,} items"} if sized else {}
+    # Without __iter__, Python would ask for items beyond the length until an IndexError.
     items = given if hasattr(given, "__iter__") else (given[i] for i in range(len(given)))
     return ItemStream(items, value_range=value_range, **words)
 
 
 def _open_paths(paths: Sequence[str], value_range: ValueRange | None) -> Source:
-    """Open picture files as one set, and whole sets beside each other."""
+    """Open picture files as one set, and join it with the other sets given."""
     from mifid.images import open_images
 
     files = [path for path in paths if os.path.isfile(path) and is_picture(Path(path).name) is None]
@@ -203,7 +201,8 @@ def _open_paths(paths: Sequence[str], value_range: ValueRange | None) -> Source:
     for number, path in enumerate(sets):
         if os.path.realpath(path) in map(os.path.realpath, sets[:number]):
             raise InputError(
-                f"the set {path} is given twice", hint="Its pictures would count double."
+                f"the set {path} is given twice",
+                hint="Its pictures would count twice; give each set once.",
             )
     opened: list[Source] = []
     try:
@@ -227,10 +226,10 @@ def _files(paths: Sequence[Path]) -> FolderSource:
 
 
 def _parts(item: Any, where: str, stacker: Stacker) -> Iterator[Part]:
-    """Yield what is a picture of an item of a list or stream, or a stack of some.
+    """Yield the pictures, or stacks of pictures, in an item of a list or stream.
 
     Raises:
-        InputError: nothing is, or it is not clear what.
+        InputError: there is none, or it is not clear which part is the picture.
     """
     if isinstance(item, str | os.PathLike):
         yield _file(item, where)
@@ -247,7 +246,7 @@ def _parts(item: Any, where: str, stacker: Stacker) -> Iterator[Part]:
     else:
         name = type(item).__name__
         what = "None" if item is None else f"a{'n' * (name[0] in 'aeiou')} {name}"
-        raise InputError(f"{where} is {what}, no picture", hint=_ALONE)
+        raise InputError(f"{where} is {what}, not a picture", hint=_ALONE)
 
 
 def _row(row: Mapping[Any, Any], where: str, stacker: Stacker) -> Iterator[Part]:
@@ -260,15 +259,15 @@ def _row(row: Mapping[Any, Any], where: str, stacker: Stacker) -> Iterator[Part]
         keys = ", ".join(str(key) for key in row) or "none"
         which = f"{' and '.join(found)} hold pictures" if found else "none holds pictures"
         raise InputError(
-            f"{where} is a {type(row).__name__} with the keys {keys}; {which} "
-            f"(looked at: {', '.join(COLUMNS)})",
-            hint="Give the pictures alone: (row['KEY'] for row in data).",
+            f"{where} is a {type(row).__name__} with the keys {keys}; {which}; expected one of "
+            f"{', '.join(COLUMNS)}",
+            hint="Give only the pictures: (row['KEY'] for row in data).",
         )
     yield from _parts(row[found[0]], f"{where}['{found[0]}']", stacker)
 
 
 def _group(group: Sequence[Any], where: str, stacker: Stacker) -> Iterator[Part]:
-    """A picture or batch beside its labels; or a list of single pictures, or of rows."""
+    """Yield the picture or batch beside its labels; or each picture of a list of them."""
     found = [item for item in group if _looks_like_pictures(item)]
     if not found:
         found = [item for item in group if is_array(item) and len(item.shape) == 2]
@@ -278,14 +277,14 @@ def _group(group: Sequence[Any], where: str, stacker: Stacker) -> Iterator[Part]
             yield from _parts(item, where, stacker)
         return
     parts = ", ".join(map(_described, group[:4])) + (", ..." if len(group) > 4 else "")
-    which = f"{len(found)} of them may be the pictures" if found else "none is a picture"
+    which = f"{len(found)} of them can be the pictures" if found else "none is a picture"
     raise InputError(
         f"{where} is a {type(group).__name__} of {parts or 'nothing'}: {which}", hint=_ALONE
     )
 
 
 def _is_labelled(items: Sequence[Any]) -> bool:
-    """Say whether a pair is all pictures and all labels, as ``(x_train, y_train)``."""
+    """Return whether this is a pair of all pictures and all labels: ``(x_train, y_train)``."""
     found = [item for item in items[:4] if _looks_like_pictures(item)]
     return 2 <= len(items) <= 3 and len(found) == 1 and _is_batch(found[0])
 
@@ -325,7 +324,7 @@ def _encoded(item: Any, where: str) -> bytes:
         item = item.read()
     if isinstance(item, str):
         raise InputError(
-            f"{where} is a file opened as text", hint="Open pictures as bytes: open(path, 'rb')."
+            f"{where} is a file opened as text", hint="Open it as bytes: open(path, 'rb')."
         )
     return bytes(item)
 
@@ -338,7 +337,7 @@ def _file(given: str | os.PathLike[str], where: str) -> Path:
     if os.path.isdir(path):
         raise InputError(
             f"{where} is the folder {path}; expected a picture file",
-            hint="Folders are taken alone, or as a list of paths.",
+            hint="Give a folder by itself, or a list that holds nothing but paths.",
         )
     if not os.path.isfile(path):
         raise no_such_file(path, hint=f"It is {where}.")
@@ -356,7 +355,7 @@ def _read(path: Path) -> bytes:
 
 
 def _decoded(part: Part, name: str) -> tuple[Pixels, str]:
-    """Return pixels (N, H, W, 3), and what mode a part had."""
+    """Return the pixels (N, H, W, 3) and mode of a part."""
     if isinstance(part, np.ndarray):
         return as_rgb(part), mode_of(part)
     if isinstance(part, Image.Image):

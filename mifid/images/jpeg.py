@@ -1,8 +1,8 @@
-"""Plain JPEGs past Pillow: libjpeg-turbo through simplejpeg, where that gives the same pixels.
+"""Fast decoder of plain JPEGs: libjpeg-turbo through simplejpeg, where it equals Pillow.
 
-It is faster, and it decodes without the interpreter lock. It is used only if it is installed and
-gave Pillow's very pixels for samples of every kind that it is used for. So it changes no result:
-all else, and all that it complains about, is left to Pillow.
+It is faster, and decodes without the interpreter lock. It is used only if it is installed and
+gives exactly Pillow's pixels for samples of every kind that it decodes. So it changes no result:
+other files, and files that it raises errors on, go to Pillow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLAIN = {
     "4:2:2": [(2, 1), (1, 1), (1, 1)],
     "4:2:0": [(2, 2), (1, 1), (1, 1)],
 }
-"""Sampling factors of Y, Cb and Cr. Of rarer ones, versions of libjpeg-turbo may differ."""
+"""Sampling factors of Y, Cb and Cr. For rarer ones, versions of libjpeg-turbo may differ."""
 
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
 
@@ -33,11 +33,11 @@ _Decoder: TypeAlias = Callable[[bytes], Pixels]
 
 
 def plain_pixels(content: bytes, image: Image.Image) -> Pixels | None:
-    """Return the pixels (H, W, 3) of a plain JPEG file; None if Pillow is to decode it.
+    """Return the pixels (H, W, 3) of a plain JPEG file; None if Pillow must decode it.
 
     Args:
         content: the file.
-        image: what Pillow found in its header.
+        image: its header, as Pillow read it.
     """
     if not _is_plain(image):
         return None
@@ -47,22 +47,22 @@ def plain_pixels(content: bytes, image: Image.Image) -> Pixels | None:
     try:
         pixels = decode(content)
     except (ValueError, RuntimeError):
-        return None  # damaged: Pillow says how, or is more lenient
+        return None  # damaged: Pillow reports how, or is more lenient
     return pixels if pixels.shape == (image.height, image.width, 3) else None
 
 
 @lru_cache(maxsize=1)
 def fast_decoder() -> _Decoder | None:
-    """Return simplejpeg's decoder, or None where it is missing or not Pillow's equal."""
+    """Return simplejpeg's decoder, or None where it is missing or differs from Pillow."""
     try:
         simplejpeg = importlib.import_module("simplejpeg")  # an extra
     except ImportError:
         return None
     if not features.check_feature("libjpeg_turbo"):
-        return None  # other libraries turn YCbCr of halved resolution into other pixels
+        return None  # other libraries upsample chroma in another way
 
     def decode(content: bytes) -> Pixels:
-        # Slow and exact, as Pillow has it; strict: an error also where it could be mended.
+        # Exact methods, as Pillow uses them; strict: raise on faults that could be tolerated.
         pixels: Pixels = simplejpeg.decode_jpeg(
             content, "RGB", fastdct=False, fastupsample=False, strict=True
         )
@@ -75,13 +75,13 @@ def _equals_pillow(decode: _Decoder) -> bool:
     try:
         return all(np.array_equal(decode(x), _by_pillow(x)) for x in _samples())
     except (TypeError, ValueError, RuntimeError):
-        return False  # a version without these options, or with faults
+        return False  # a version without these options, or a faulty one
 
 
 def _is_plain(image: Image.Image) -> bool:
     return (
         isinstance(image, JpegImagePlugin.JpegImageFile)
-        and image.format == "JPEG"  # not MPO, which holds several
+        and image.format == "JPEG"  # not MPO, which holds several pictures
         and image.mode == "RGB"
         and image.info.get("adobe_transform", 1) == 1  # YCbCr
         # Not get_sampling(), which fails on headers that name fewer components than they have.
@@ -90,7 +90,7 @@ def _is_plain(image: Image.Image) -> bool:
 
 
 def _samples() -> Iterator[bytes]:
-    """Yield small JPEGs of every kind that is plain, of hard edges and odd sides."""
+    """Yield small JPEGs of every plain kind, with hard edges and odd sides."""
     pixels = np.random.RandomState(0).randint(0, 256, (35, 53, 3)).astype(np.uint8)
     pixels[:, :20] = pixels[:1, :20]
     image = Image.fromarray(pixels)
@@ -98,8 +98,8 @@ def _samples() -> Iterator[bytes]:
         yield _jpeg(image, subsampling=sampling)
         progressive = _jpeg(image, subsampling=sampling, progressive=True)
         yield progressive
-        # Ended after the first of its scans, which is no error: what is missing is smoothed over,
-        # since libjpeg-turbo 2.1 otherwise than before.
+        # A file that ends after its first scan is no error: the missing detail is smoothed, and
+        # libjpeg-turbo 2.1 changed how.
         second = progressive.index(_SCAN, progressive.index(_SCAN) + 1)
         yield progressive[:second] + _END
 

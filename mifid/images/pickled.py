@@ -1,4 +1,4 @@
-"""Pictures in files of ``torch.save`` and pickles: samples as a training loop leaves them."""
+"""Pictures in pickles and files of ``torch.save``, such as samples of a training loop."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ENDINGS = (*_TENSORS, ".pkl", ".pickle")
 
 
 def accepts(given: object) -> bool:
-    """Files that end in .pt, .pth, .pkl or .pickle."""
+    """Return whether this is a file that ends in .pt, .pth, .pkl or .pickle."""
     if not isinstance(given, str | os.PathLike):
         return False
     return Path(given).suffix.lower() in _ENDINGS and Path(given).is_file()
 
 
 def pictures_in(data: Any) -> npt.NDArray[Any] | None:
-    """Return the one array of four dimensions that a file holds, alone or in a dict; None: none."""
+    """Return the only array of four dimensions, by itself or in a dict; None if there is none."""
     values = list(data.values()) if isinstance(data, Mapping) else [data]
     found = [value for value in values if isinstance(value, np.ndarray) and value.ndim == 4]
     return found[0] if len(found) == 1 else None
@@ -39,7 +39,7 @@ def pictures_in(data: Any) -> npt.NDArray[Any] | None:
 def open_pickled(
     given: str | os.PathLike[str], value_range: ValueRange | None = None
 ) -> ArraySource:
-    """Open pictures (N, 3, H, W) of a tensor, or (N, H, W, 3) of an array; no code is run.
+    """Open a tensor (N, 3, H, W) or an array (N, H, W, 3) of pictures; run no code of the file.
 
     Raises:
         InputError: the file is damaged, or holds anything else.
@@ -55,9 +55,10 @@ def open_pickled(
     if array is None:
         raise InputError(
             f"{path} holds no pictures, but a {type(data).__name__}{_keys(data)}",
-            hint="Expected one tensor (N, 3, H, W), or one array (N, H, W, 3), alone or in a dict.",
+            hint="Expected one tensor (N, 3, H, W), or one array (N, H, W, 3), by itself or in a "
+            "dict.",
         )
-    if path.suffix.lower() in _TENSORS:  # in which channels come first where either could
+    if path.suffix.lower() in _TENSORS:  # of two possible axes, tensors have channels first
         import torch
 
         array = torch.from_numpy(np.ascontiguousarray(array))

@@ -1,4 +1,4 @@
-"""What a file is, if it is no picture, by its first bytes; and what to do about it."""
+"""Kinds of files by their first bytes, and advice on those that are not read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 __all__ = ["LENGTH", "Kind", "advice_on", "kind_of"]
 
 LENGTH = 512
-"""So many first bytes tell all kinds; of a tar the whole first header."""
+"""Number of first bytes that are enough for every kind (a tar's whole first header)."""
 
 
 class Kind(NamedTuple):
-    """``words``: ``"a 7-Zip archive"``. ``advice``: what to do with it; empty if nothing helps."""
+    """A kind of file: ``words`` such as ``"a 7-Zip archive"``, and what to do; empty: nothing."""
 
     words: str
     advice: str = ""
@@ -59,15 +59,15 @@ _SIGNATURES = (
     (
         0,
         b"version https://git-lfs",
-        Kind("a pointer of Git LFS, in the place of the file", "Fetch the file: git lfs pull."),
+        Kind("a pointer of Git LFS instead of the file", "Fetch the file: git lfs pull."),
     ),
 )
 
 
 def kind_of(start: bytes) -> Kind | None:
-    """Return what a file is of which these are the first bytes; None if they say nothing."""
+    """Return the kind of a file that begins with these bytes; None if it is not known."""
     if not start:
-        return Kind("empty", "Was it written to the end?")
+        return Kind("empty", "Was it written completely? Write or download it again.")
     if not start.strip(b"\0"):
         return Kind("nothing but zeros", "Download or write it again.")
     for offset, magic, kind in _SIGNATURES:
@@ -76,17 +76,17 @@ def kind_of(start: bytes) -> Kind | None:
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return Kind(
             "a web page or XML",
-            "It begins like a web page: was a login page saved instead of the file?",
+            "Was a login page saved instead of the file? Download it again.",
         )
     return Kind("a text") if _is_text(start) else None
 
 
 def advice_on(kind: Kind, otherwise: str) -> str:
-    """Return what to do with a file whose ending says that it is something else."""
+    """Return what to do with a file whose ending is another kind's."""
     if kind.advice:
         return kind.advice
     if kind.words.endswith("picture"):
-        return "Give it the ending of what it is, such as .jpg."
+        return "Rename it with the ending of its kind, such as .jpg."
     return otherwise
 
 
@@ -94,7 +94,7 @@ def _is_text(start: bytes) -> bool:
     try:
         text = start.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(start) - 3:  # the last letter may be cut
+        if error.start < len(start) - 3:  # the last character may be cut
             return False
         text = start[: error.start].decode()
     return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)

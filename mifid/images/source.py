@@ -1,4 +1,4 @@
-"""Source, what every set of pictures is; parts of it, and one that must not change."""
+"""Source and Stream: the interfaces of all sets of pictures; subsets; file endings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ EXTENSIONS = frozenset(
         *("ppm", "pgm", "pbm", "pnm"),
     )
 )
-"""Of files that are read. What is in them is told by their contents, whatever the ending."""
+"""Endings of files that are read. Their first bytes, not the ending, decide how."""
 
 _UNREAD = frozenset(
     f".{ending}"
@@ -56,7 +56,7 @@ _UNREAD = frozenset(
         *("mp4", "avi", "mov", "webm", "mkv"),
     )
 )
-"""Endings of pictures, and videos, that are not read: decoders differ, or need other programs."""
+"""Endings of pictures and videos that are not read: decoders differ, or are other programs."""
 
 _ARCHIVES = frozenset(
     f".{ending}"
@@ -64,28 +64,27 @@ _ARCHIVES = frozenset(
 )
 
 _GIVE_FILE = "Give {path} itself (unpack it first, if it is in an archive)."
-_WRITE_OUT = "{path} is no picture file: write the pictures that it holds to a folder or a zip."
+_WRITE_OUT = "{path} is not a picture file: write the pictures in it to a folder or a zip."
 _ADVICE = {
     **dict.fromkeys(_ARCHIVES, _GIVE_FILE),
     **dict.fromkeys([".npy", ".npz", ".pt", ".pkl"], _GIVE_FILE),
     **dict.fromkeys([".mdb", ".parquet", ".arrow", ".h5", ".hdf5", ".db", ".idx"], _WRITE_OUT),
-    **dict.fromkeys(_UNREAD, "Save such pictures as PNG, which loses nothing."),
-    "": "Give the files the ending of what they are, such as .jpg; others are not looked into.",
+    **dict.fromkeys(_UNREAD, "Save such pictures as PNG, which is lossless."),
+    "": "Rename the files with the ending of their kind, such as .jpg; other files are not read.",
 }
-"""What to do with a set that holds nothing else than files of this ending."""
+"""Ending -> advice for a set that holds no pictures, but files of this ending."""
 
 _SHOWN_ENDINGS = 8
 _RUN, _IN_RUN = "config.toml", "in the folder of a training run"
-WITHOUT_LINKS = "Make the archive of the files that the links lead to: tar -h, or zip without -y."
+WITHOUT_LINKS = "Put the files themselves into the archive, not links: tar -h, or zip without -y."
 _RUN_ADVICE = (
-    "Give the images.zip in it (mifid generate writes one), or the folder in it that holds the "
-    "pictures."
+    "Give its images.zip (mifid generate writes one), or its subfolder that holds the pictures."
 )
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels (H, W, 3) uint8 RGB, and the mode they had (``"RGB"``: nothing was converted)."""
+    """Pixels (H, W, 3) uint8 RGB, and their original mode (``"RGB"``: not converted)."""
 
     pixels: Pixels
     mode: str = "RGB"
@@ -96,12 +95,11 @@ class Source(ABC):
 
     Attributes:
         description: what the user gave, for messages and reports.
-        names: one a picture, sorted; not necessarily unique (a zip may hold a name twice).
-        skipped: how many entries were passed over, by reason.
-        travels: whether it can be pickled, and its copy in another process reads the same pictures
-            from files. False where pictures are in memory: sending them would cost more than
-            reading them here.
-        doubts: what speaks against the range that was stated for its floats.
+        names: one per picture, sorted; not necessarily unique (a zip may hold a name twice).
+        skipped: number of entries that were skipped, by reason.
+        travels: whether it can be pickled, and the copy in another process reads the same files.
+            False for pictures in memory: sending them would cost more than decoding them here.
+        doubts: what speaks against the range that was given for its floats.
     """
 
     description: str
@@ -112,41 +110,41 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, index: int) -> bytes | Decoded:
-        """Return picture ``index`` as an encoded file, or as pixels if it never was one."""
+        """Return picture ``index`` as an encoded file, or as pixels if it has no file."""
 
     def name(self, index: int) -> str:
-        """Return what picture ``index`` is called."""
+        """Return the name of picture ``index``."""
         return self.names[index]
 
     def container_sha256(self) -> bytes | None:
         """Return the hash of the one file that holds all pictures.
 
-        None if there is no such file, or if it is not the one any more that was opened.
-        The same file holds the same pictures under the same names: their digests need not be
-        computed again, and reading one file whole is many times faster than its entries.
+        None if there is no such file, or if it changed since it was opened. With the hash, the
+        pictures' own digests need not be computed: reading one file is many times faster than
+        reading its entries.
         """
         return None
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
-        """Release files; reading afterwards is an error."""
+    def close(self) -> None:  # noqa: B027 - most sources keep no file open
+        """Close files; the source must not be read afterwards."""
 
 
 class Stream:
-    """Batches that pass by once, of unknown number: for a model that generates as it is scored.
+    """Batches that can be read once, in unknown number: a model may generate while it is scored.
 
     Attributes:
         batches: yields pixels (N, H, W, 3) uint8.
         description: what the user gave.
-        limit: stop after so many pictures, without asking for more; None: go on to the end.
-        skip_bad: go on without pictures that cannot be decoded.
+        limit: number of pictures after which it stops; None: at the end.
+        skip_bad: leave out pictures that cannot be decoded.
 
-    Attributes, complete when it has passed:
+    Attributes, complete after the iteration:
         converted: pictures that were not RGB, by mode.
         bad: (number, reason) of pictures left out, with ``skip_bad``.
-        doubts: what speaks against the range that was stated for its floats.
+        doubts: what speaks against the range that was given for its floats.
     """
 
     def __init__(self, batches: Iterable[Pixels], description: str = "a stream of batches") -> None:
@@ -168,16 +166,16 @@ class Stream:
                 return
 
     def name(self, index: int) -> str:
-        """Return what picture ``index`` is called: its number."""
+        """Return the name of picture ``index``: its number."""
         return str(index)
 
     def close(self) -> None:
-        """Do nothing: what yields the batches is the caller's."""
+        """Do nothing: the iterable belongs to the caller."""
 
 
 def is_picture(path: str) -> str | None:
-    """Return None if an entry of this name is to be read, else the reason to skip it."""
-    # Plain string work: archives hold thousands of entries, and pathlib takes 20 times as long.
+    """Return None if an entry of this name is read, else the reason to skip it."""
+    # Not pathlib, which takes 20 times as long: archives hold thousands of entries.
     parts = path.replace("\\", "/").split("/")
     if any((part[:1] == "." and part.strip(".")) or part == "__MACOSX" for part in parts):
         return "hidden or __MACOSX"
@@ -186,7 +184,7 @@ def is_picture(path: str) -> str | None:
         return None
     if not ending:
         return WITHOUT_ENDING
-    # Anything may stand behind a dot: "Mrs. Smith" has no ending that would be worth a line.
+    # Anything may follow a dot: " Smith" in "Mrs. Smith" is not an ending worth reporting.
     plain = len(ending) <= 12 and ending.isascii() and ending[1:].replace("_", "").isalnum()
     return f"ending in {ending}" if plain else _OTHERS
 
@@ -208,30 +206,30 @@ def pick_pictures(
 ) -> tuple[list[int], Counter[str]]:
     """Choose the pictures among the files of a folder or an archive.
 
-    What is passed over and may hold pictures all the same (archives, formats that are not read)
-    is warned of.
+    Warns of skipped files that may hold pictures: archives, and formats that are not read.
 
     Args:
-        names: of all files, hidden ones too: paths from the folder or the archive on.
+        names: of all files, including hidden ones: paths within the folder or archive.
         description: of the set, for messages.
-        beside: what is passed over already, by reason.
+        beside: number of files that were skipped before, by reason.
 
     Returns:
-        The positions of the pictures, and how many files are passed over, by reason.
+        The positions of the pictures, and the number of skipped files by reason.
 
     Raises:
-        InputError: there are none, or it is the folder of a training run, of which the pictures
-            are plots and samples.
+        InputError: there are none, or it is the folder of a training run, whose pictures are
+            plots and samples.
     """
     runs = _run_folders(names)
     if "" in runs:
         raise InputError(
-            f"{description} is the folder of a training run: its pictures are plots and samples",
+            f"{description} is the folder of a training run: its pictures are plots and samples, "
+            "not results",
             hint=_RUN_ADVICE,
         )
     kept: list[int] = []
     skipped = Counter(beside)
-    examples: dict[str, str] = {}  # the first file of each ending that is passed over
+    examples: dict[str, str] = {}  # the first skipped file of each ending
     for position, name in enumerate(names):
         reason = is_picture(name)
         if runs and any(name.startswith(run) for run in runs):
@@ -268,7 +266,7 @@ def _warn_of_unread(description: str, skipped: Counter[str], examples: dict[str,
 
 
 def _summed(skipped: Counter[str]) -> Counter[str]:
-    """Return the reasons with the rarest endings put together, lest there be thousands."""
+    """Sum up the rarest endings, of which there may be thousands, under one reason."""
     endings = [(-n, reason) for reason, n in skipped.items() if reason.startswith("ending in ")]
     rare = {reason for _, reason in sorted(endings)[_SHOWN_ENDINGS:]}
     found: Counter[str] = Counter()
@@ -295,12 +293,12 @@ def describe_skipped(skipped: Counter[str]) -> str:
 def no_pictures(
     description: str, skipped: Counter[str], examples: Mapping[str, str] | None = None
 ) -> InputError:
-    """Return the error for a set that holds nothing to score.
+    """Return the error for a set without pictures.
 
     Args:
         description: of the set.
-        skipped: how many files were passed over, by reason.
-        examples: one file of each ending that was met.
+        skipped: number of files that were skipped, by reason.
+        examples: one file of each ending that was found.
     """
     found = f"; it holds {describe_skipped(skipped)}" if skipped else "; it is empty"
     hint = f"Expected files ending in {' '.join(sorted(EXTENSIONS))} (any case), at any depth."
@@ -313,7 +311,7 @@ def no_pictures(
 
 
 class Subset(Source):
-    """The pictures of ``source`` at ``indices``; closing it is the source's owner's business."""
+    """The pictures of ``source`` at ``indices``. Closing the source is left to its owner."""
 
     def __init__(self, source: Source, indices: Sequence[int]) -> None:
         self._source = source
@@ -323,27 +321,27 @@ class Subset(Source):
         self.travels, self.doubts = source.travels, source.doubts
 
     def read(self, index: int) -> bytes | Decoded:
-        """Return what the source holds at ``indices[index]``."""
+        """Return the source's picture ``indices[index]``."""
         return self._source.read(self.indices[index])
 
 
 def evenly(n: int, limit: int) -> list[int]:
-    """Choose at most ``limit`` of ``range(n)``, as evenly as can be; always the same ones."""
+    """Choose at most ``limit`` of ``range(n)``, evenly spaced."""
     chosen = min(n, limit)
     return [i * n // chosen for i in range(chosen)]
 
 
 def sampled(n: int, limit: int, seed: int) -> list[int]:
-    """Draw at most ``limit`` of ``range(n)``, in order; a smaller limit draws some of the same.
+    """Draw at most ``limit`` of ``range(n)``, in order; a smaller limit draws a subset of these.
 
-    Not evenly: names often alternate by what they show.
+    Not evenly spaced ones: names often alternate by subject.
     """
     order = np.random.RandomState(seed).permutation(n)
     return [int(index) for index in np.sort(order[:limit])]
 
 
 def thinned(source: Source, limit: int, seed: int) -> Source:
-    """Return ``limit`` pictures of a source, or all if it holds no more; closing it closes all."""
+    """Draw ``limit`` pictures of a source, or return it; closing the result closes the source."""
     if len(source) <= limit:
         return source
     return _Thinned(source, sampled(len(source), limit, seed))
@@ -351,19 +349,19 @@ def thinned(source: Source, limit: int, seed: int) -> Source:
 
 class _Thinned(Subset):
     def close(self) -> None:
-        """Close what the pictures are of."""
+        """Close the source."""
         self._source.close()
 
 
 class Unchanged(Source):
-    """The pictures of ``source``, each checked against its digest as it is read.
+    """The pictures of ``source``, each checked against its digest when it is read.
 
-    What is computed of them is then of the contents that the digests name, whatever else writes
-    to the files or arrays meanwhile. Closing it is the source's owner's business.
+    So results belong to the contents that were hashed, even if another program writes to the files
+    or arrays meanwhile. Closing the source is left to its owner.
 
     Args:
         source: any.
-        digests: SHA-256 of each picture (:func:`mifid.images.source.digest`), None where it could
+        digests: SHA-256 of each picture (:func:`mifid.images.source.digest`), None if it could
             not be read.
     """
 
@@ -373,11 +371,11 @@ class Unchanged(Source):
         self.names, self.travels = source.names, source.travels
 
     def read(self, index: int) -> bytes | Decoded:
-        """Return what the source holds.
+        """Return the source's picture.
 
         Raises:
-            PictureError: it can be read no more than before.
-            InputError: it is another picture by now, or cannot be read any more.
+            PictureError: it could not be read before, either.
+            InputError: it changed, or cannot be read any more.
         """
         expected = self._digests[index]
         try:
@@ -387,22 +385,22 @@ class Unchanged(Source):
                 raise self._changed(index) from None
             raise
         if isinstance(content, Decoded):
-            # A copy: pixels that are hashed and decoded in place may change in between.
+            # A copy, since the caller's array may change between hashing and use.
             content = Decoded(np.array(content.pixels), content.mode)
         if digest(content) != expected:
             raise self._changed(index)
         return content
 
     def name(self, index: int) -> str:
-        """Return what the source calls it."""
+        """Return the source's name of the picture."""
         return self._source.name(index)
 
     def container_sha256(self) -> bytes | None:
-        """Return the source's."""
+        """Return the source's hash."""
         return self._source.container_sha256()
 
     def _changed(self, index: int) -> InputError:
         return InputError(
             f"{self.description}: '{self.names[index]}' changed while it was read",
-            hint="Let what writes there finish first, or score a copy.",
+            hint="Wait until the program that writes it has finished, or score a copy.",
         )

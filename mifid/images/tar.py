@@ -1,8 +1,8 @@
 """Pictures in a tar file, plain or compressed.
 
-The headers are read here, not by Python's tarfile: that ends without a word at a damaged header,
-as if no picture came behind it; gives other bytes for sparse files; and, in versions of which many
-are in use, never ends on negative sizes (CVE-2025-8194) and on long pax headers (CVE-2024-6232).
+The headers are read here, not by Python's tarfile, which stops silently at a damaged header,
+returns wrong bytes for sparse files, and in versions that are still in use does not terminate on
+negative sizes (CVE-2025-8194) and long pax headers (CVE-2024-6232).
 
 Format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html, and GNU's additions:
 https://www.gnu.org/software/tar/manual/html_node/Standard.html
@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple, cast
 from mifid.errors import InputError, PictureError, first_line, setting, warn
 from mifid.images.archive import (
     BROKEN,
-    Entry,
+    ArchiveEntry,
     lost_link,
     most_bytes,
     refuse_changed,
@@ -41,7 +41,7 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 class _Place(NamedTuple):
-    """``size`` bytes from ``offset`` of the plain tar."""
+    """``size`` bytes from ``offset`` in the plain tar."""
 
     offset: int
     size: int
@@ -51,7 +51,7 @@ class TarSource(Source):
     """A tar file's pictures.
 
     A compressed tar can only be read from front to back. It is therefore decompressed once, into
-    memory or, past 256 MiB, into an unnamed temporary file that vanishes with the process.
+    memory or, above 256 MiB, into an unnamed temporary file that disappears with the process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,14 +60,14 @@ class TarSource(Source):
         self._stamp = stamp(path)
         self.skipped = Counter()
         try:
-            # Every process would have to decompress all of it.
+            # Every decoding process would have to decompress the whole file.
             self.travels = _opener(path) is None
             self._attach(_decompressed(path))
             members = list(_members(self._file, self.description))
         except _DamagedError as error:
             raise self._unreadable(str(error)) from error
         except OSError as error:
-            if error.errno is None:  # of a decompressor
+            if error.errno is None:  # from a decompressor
                 raise self._unreadable(first_line(error)) from error
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
         except BROKEN as error:
@@ -106,7 +106,7 @@ class TarSource(Source):
         """Return the member's bytes.
 
         Raises:
-            PictureError: the archive ends within it, or it is a link to what is not in it.
+            PictureError: the archive ends within it, or it is a link out of the archive.
         """
         entry = self._entries[index]
         if entry.leads_to is not None:
@@ -124,7 +124,7 @@ class TarSource(Source):
         return content
 
     def container_sha256(self) -> bytes | None:
-        """Return the hash of the tar file; None if another one lies there by now."""
+        """Return the hash of the tar file; None if it changed since it was opened."""
         return sha256_if_unchanged(self._path, self._stamp)
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class TarSource(Source):
 
 
 def accepts(given: object) -> bool:
-    """Files that are named as tar files, or are some."""
+    """Return whether this is a file with a tar's ending or a tar's first header."""
     if not isinstance(given, str | os.PathLike) or not Path(given).is_file():
         return False
     if os.fspath(given).lower().endswith(_SUFFIXES):
@@ -164,7 +164,8 @@ def _decompressed(path: Path) -> IO[bytes]:
                 _append(spool, block, path)
                 if spool.tell() > limit:
                     raise InputError(
-                        f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,}",
+                        f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,} "
+                        "bytes",
                         hint="It looks like a decompression bomb; make the archive again.",
                     )
     except BaseException:
@@ -179,13 +180,13 @@ def _append(spool: IO[bytes], block: bytes, path: Path) -> None:
         spool.write(block)
     except OSError as error:
         raise InputError(
-            f"tar {path}: no space in {tempfile.gettempdir()} to decompress it: {error.strerror}",
-            hint="Decompress it yourself (gunzip), or set TMPDIR to a larger disk.",
+            f"tar {path}: cannot decompress it into {tempfile.gettempdir()}: {error.strerror}",
+            hint="Decompress it yourself (gunzip), or set TMPDIR to a folder on a larger disk.",
         ) from error
 
 
 def _opener(path: Path):  # type: ignore[no-untyped-def]
-    """Return the function that opens this kind of compressed file, or None for a plain one."""
+    """Return the function that opens this kind of compressed file; None: it is plain."""
     import bz2
     import gzip
     import lzma
@@ -198,24 +199,24 @@ def _opener(path: Path):  # type: ignore[no-untyped-def]
 
 _BLOCK = 512
 _MAX_HEADER = 1 << 16
-"""Longest name, and longest list of a member's properties, that is taken for one."""
+"""Most bytes of a member's name, or of its pax properties."""
 
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL = b"L", b"K", b"x", b"g"
 _HARD_LINK, _SYMLINK, _FOLDERS, _SPECIAL = b"1", b"2", b"5D", b"346"
 _WITHOUT_DATA = b"123456"
-_NOT_FILES = b"MNVIA"  # parts of several volumes, labels, old extensions: not a file as it is
+_NOT_FILES = b"MNVIA"  # parts of several volumes, labels, old extensions: no whole file
 _SPARSE = b"S"
 
 
 class _DamagedError(Exception):
-    """A tar that cannot be read to its end, and why."""
+    """The reason why a tar cannot be read to its end."""
 
 
-def _members(file: IO[bytes], description: str) -> Iterator[Entry]:
+def _members(file: IO[bytes], description: str) -> Iterator[ArchiveEntry]:
     """Yield the files, links, pipes and devices of a plain tar; folders are left out.
 
     Raises:
-        InputError: a picture that is stored as no reader here understands.
+        InputError: a picture is stored in a way that is not supported.
     """
     end = file.seek(0, os.SEEK_END)
     at = 0
@@ -224,13 +225,14 @@ def _members(file: IO[bytes], description: str) -> Iterator[Entry]:
         given, block, at = _next_header(file, at, end, everywhere)
         if not block.strip(b"\0"):
             break
-        told = everywhere | given
+        properties = everywhere | given
         kind = block[156:157]
-        name = told.get("GNU.sparse.name") or told.get("path") or _name(block)
-        link = told.get("linkpath") or _text(block[157:257].partition(b"\0")[0])
-        size = _whole(told["size"], at) if "size" in told else _number(block[124:136], at)
+        name = properties.get("GNU.sparse.name") or properties.get("path") or _name(block)
+        link = properties.get("linkpath") or _text(block[157:257].partition(b"\0")[0])
+        stated = properties.get("size")
+        size = _number(block[124:136], at) if stated is None else _whole(stated, at)
         size = 0 if kind in _WITHOUT_DATA else size
-        sparse = kind == _SPARSE or any(key.startswith("GNU.sparse.") for key in told)
+        sparse = kind == _SPARSE or any(key.startswith("GNU.sparse.") for key in properties)
         if kind == _SPARSE:
             at = _behind_map(file, block, at, end)
         if at + size > end:
@@ -239,32 +241,32 @@ def _members(file: IO[bytes], description: str) -> Iterator[Entry]:
             )
         if (sparse or kind in _NOT_FILES) and is_picture(name) is None:
             raise InputError(
-                f"{description}: entry '{name}' is stored in parts, which is not read",
-                hint="tar -S (sparse files) and tar -M (several volumes) make such archives; make "
-                "it again without.",
+                f"{description}: entry '{name}' is stored in parts, which cannot be read",
+                hint="tar -S (sparse files) and tar -M (several volumes) write such archives; make "
+                "it again without these options.",
             )
         if kind not in _FOLDERS + _NOT_FILES and not name.endswith("/"):
             symlink = link if kind == _SYMLINK else None
             hard_link = link if kind == _HARD_LINK else None
-            yield Entry(name, size, _Place(at, size), symlink, hard_link, kind in _SPECIAL)
+            yield ArchiveEntry(name, size, _Place(at, size), symlink, hard_link, kind in _SPECIAL)
         at = _padded(at + size)
     if not block:
-        warn(f"{description} has no end mark, as if it was cut short: pictures may be missing")
+        warn(f"{description} has no end mark; it may be cut short, and pictures may be missing")
 
 
 def _next_header(
     file: IO[bytes], at: int, end: int, everywhere: dict[str, str]
 ) -> tuple[dict[str, str], bytes, int]:
-    """Read the header of a member, and those before it that say more of it.
+    """Read a member's header, and the extended headers before it.
 
     Args:
         file: the tar.
-        at: where the header is.
+        at: position of the header.
         end: the tar's size.
-        everywhere: what was said of all members; what is said here is added.
+        everywhere: properties of all members; a global header that is read is added.
 
     Returns:
-        What is said of this member; its header, empty or zeros at the end; the byte behind it.
+        The member's properties; its header, empty or zeros at the end; the position after it.
     """
     given: dict[str, str] = {}
     while True:
@@ -280,7 +282,7 @@ def _next_header(
         if kind not in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_ALL):
             return given, block, at
         if size > _MAX_HEADER or at + size > end:
-            raise _DamagedError(f"the header at byte {at - _BLOCK:,} has {size:,} bytes")
+            raise _DamagedError(f"the header at byte {at - _BLOCK:,} claims {size:,} bytes")
         content = file.read(size)
         at = _padded(at + size)
         if kind == _PAX_ALL:
@@ -296,7 +298,7 @@ def _check(block: bytes, at: int) -> None:
     if len(block) < _BLOCK:
         raise _DamagedError(f"it ends within the header at byte {at:,}")
     if not _has_checksum(block):
-        what = "a damaged header" if at else "no header of a tar file"
+        what = "a damaged header" if at else "no tar header"
         raise _DamagedError(f"there is {what} at byte {at:,}")
 
 
@@ -308,31 +310,31 @@ def _has_checksum(block: bytes) -> bool:
     except _DamagedError:
         return False
     counted = block[:148] + b" " * 8 + block[156:]
-    # Some old programs took bytes for signed numbers.
+    # Some old programs summed signed bytes.
     signed = (byte - 256 if byte > 127 else byte for byte in counted)
     return expected == sum(counted) or expected == sum(signed)
 
 
 def _number(digits: bytes, at: int) -> int:
-    """Return a number of a header: octal, or in GNU's form for large ones, base 256."""
+    """Return a number in a header: octal, or base 256 in GNU's format for large ones."""
     if digits[:1] == b"\x80":
         return int.from_bytes(digits[1:], "big")
     text = digits.partition(b"\0")[0].strip(b" ")
     if text and set(text) <= set(b"01234567"):
         return int(text, 8)
     if text:
-        raise _DamagedError(f"the header at byte {at:,} holds no number where there should be one")
+        raise _DamagedError(f"the header at byte {at:,} holds no number where one is expected")
     return 0
 
 
 def _whole(text: str, at: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise _DamagedError(f"the header before byte {at:,} holds no number where there should be")
+        raise _DamagedError(f"the header before byte {at:,} holds no number where one is expected")
     return int(text)
 
 
 def _properties(content: bytes, at: int) -> dict[str, str]:
-    """Return what a pax header says: records of ``"<length> <key>=<value>\\n"``."""
+    """Return a pax header's properties: records of ``"<length> <key>=<value>\\n"``."""
     found: dict[str, str] = {}
     start = 0
     while start < len(content.rstrip(b"\0")):
@@ -349,7 +351,7 @@ def _properties(content: bytes, at: int) -> dict[str, str]:
 def _name(block: bytes) -> str:
     name = _text(block[:100].partition(b"\0")[0])
     prefix = _text(block[345:500].partition(b"\0")[0])
-    # GNU's own format, whose magic is "ustar  ", has other things there.
+    # In GNU's own format, whose magic is "ustar  ", these bytes are something else.
     return f"{prefix}/{name}" if prefix and block[257:263] == b"ustar\0" else name
 
 
@@ -358,7 +360,7 @@ def _text(value: bytes) -> str:
 
 
 def _behind_map(file: IO[bytes], block: bytes, at: int, end: int) -> int:
-    """Return where the data begin of a sparse member of GNU's own format: behind its maps."""
+    """Return where a sparse member's data begin in GNU's own format: after its maps."""
     more = block[482]
     while more and at < end:
         more = (file.read(_BLOCK) + bytes(_BLOCK))[504]

@@ -1,10 +1,10 @@
 """TFRecord files, and the protobuf in them.
 
-A file is a row of records, each framed as: length (uint64), masked CRC-32C of the length, data,
-masked CRC-32C of the data; numbers are little-endian
+A file is a sequence of records: length (uint64), masked CRC-32C of the length, data, masked
+CRC-32C of the data; numbers are little-endian
 (https://www.tensorflow.org/tutorials/load_data/tfrecord).
-The data is a ``tf.train.Example``, of which the features ``image_name`` and ``image`` are read, or
-``image/filename`` and ``image/encoded``, as TensorFlow's own data sets call them.
+The data is a ``tf.train.Example``. Its features ``image_name`` and ``image`` are read, or
+``image/filename`` and ``image/encoded``, the names in TensorFlow's own data sets.
 
 Format: https://protobuf.dev/programming-guides/encoding
 """
@@ -40,82 +40,6 @@ __all__ = [
     "values",
 ]
 
-_FIXED_BYTES = {0: 0, 1: 8, 2: 0, 5: 4}
-"""Wire type -> bytes of a value, 0 where they vary. Groups (3, 4) occur in no Example."""
-
-_VARINT, _BYTES = 0, 2
-
-
-class MalformedError(ValueError):
-    """Bytes that are no tf.train.Example, or not one of a picture."""
-
-
-def values(example: bytes) -> dict[str, list[bytes]]:
-    """Return name -> values of every feature; none for features of numbers.
-
-    ``Example {1: Features {1: map entry {1: name, 2: Feature {1: BytesList {1: value, ...}}}}}``
-
-    Raises:
-        MalformedError: the bytes are something else.
-    """
-    found: dict[str, list[bytes]] = {}
-    # An embedded message that comes in parts is their concatenation, says the wire format.
-    for entry in _fields(b"".join(_fields(example, 1)), 1):
-        name = b"".join(list(_fields(entry, 1))[-1:])
-        feature = b"".join(_fields(entry, 2))
-        texts = _fields(b"".join(_fields(feature, 1)), 1)
-        found[name.decode(errors="backslashreplace")] = list(texts)
-    return found
-
-
-def only_value(features: dict[str, list[bytes]], name: str) -> bytes:
-    """Return the one value of a feature of bytes.
-
-    Raises:
-        MalformedError: there is no such feature, or it has another number of values.
-    """
-    if name not in features:
-        there = ", ".join(sorted(features)) or "none"
-        raise MalformedError(f"it has no feature '{name}'; there are: {there}")
-    if len(features[name]) != 1:
-        found = len(features[name])
-        raise MalformedError(f"feature '{name}' holds {found} values of bytes; expected 1")
-    return features[name][0]
-
-
-def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
-    """Yield the length-delimited fields of one number; the whole message is checked."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        number, kind = tag >> 3, tag & 7
-        if number == 0 or kind not in _FIXED_BYTES:
-            raise MalformedError(f"not a tf.train.Example (field {number} of wire type {kind})")
-        length = _FIXED_BYTES[kind]
-        if kind in {_VARINT, _BYTES}:
-            value, at = _varint(message, at)
-            length = value if kind == _BYTES else 0
-        start, at = at, at + length
-        if at > len(message):
-            raise MalformedError("not a tf.train.Example (a field ends beyond the record)")
-        if number == wanted and kind == _BYTES:
-            yield message[start:at]
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """Return the base-128 number at a position, and the position behind it."""
-    value = 0
-    for shift in range(0, 70, 7):  # 64 bits fill ten bytes
-        if at >= len(message):
-            break
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if byte < 0x80:
-            return value, at
-    raise MalformedError("not a tf.train.Example (a number has no end)")
-
-
 _NAMED = re.compile(r"\.tfrec(ord)?s?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)
 _FRAME = struct.Struct("<QI")  # length, its CRC
 _CRC = struct.Struct("<I")
@@ -144,8 +68,8 @@ class _Record:
 class TFRecordSource(Source):
     """The records of one or more TFRecord files, sorted by ``image_name``.
 
-    Names without the ending of a picture get ``.jpg``; records without a name are called after
-    their file. Files are opened again for every read, so threads may read and nothing stays open.
+    Names without a picture's ending get ``.jpg``; records without a name are named after their
+    file. Files are opened for every read, so threads may read and no file stays open.
     """
 
     travels = True
@@ -156,7 +80,7 @@ class TFRecordSource(Source):
         self._stamps = {path: _stamp(path) for path in paths}
         records = [record for path in paths for record in _scan(path)]
         if not records:
-            raise InputError(f"{description} holds no records", hint=_HINT)
+            raise InputError(f"{description} holds no records; expected at least one", hint=_HINT)
         self._records = sorted(records, key=lambda r: (r.name, r.path, r.number))
         self.names = [record.name for record in self._records]
 
@@ -180,9 +104,9 @@ class TFRecordSource(Source):
             raise PictureError(f"{record.where}: {error}", hint=_bad_picture()) from error
 
     def container_sha256(self) -> bytes | None:
-        """Return the hash of the files and their names, after which nameless records are called.
+        """Return the hash of the files and their names, since records may be named after them.
 
-        None if one of them is another file by now.
+        None if one of them changed since it was opened.
         """
         digest = hashlib.sha256()
         for path, before in self._stamps.items():
@@ -194,7 +118,7 @@ class TFRecordSource(Source):
 
 
 def accepts(given: object) -> bool:
-    """Files, and patterns of files, that are named as TFRecords; folders of nothing else."""
+    """Return whether this is a TFRecord by its name, a pattern or a folder of only these."""
     if not isinstance(given, str | os.PathLike):
         return False
     text = os.fspath(given)
@@ -206,10 +130,10 @@ def accepts(given: object) -> bool:
 
 
 def open_tfrecords(given: str | os.PathLike[str]) -> TFRecordSource:
-    """Open a TFRecord file, a folder of them, or those that a pattern names.
+    """Open a TFRecord file, a folder of TFRecords, or those that match a pattern.
 
     Raises:
-        InputError: a file that is cut short, compressed or no TFRecord; a record without a picture.
+        InputError: a file is cut short, compressed or not a TFRecord; a record has no picture.
     """
     path = Path(given)
     if path.is_file():
@@ -232,19 +156,19 @@ def open_tfrecords(given: str | os.PathLike[str]) -> TFRecordSource:
 
 
 def _is_folder_of_records(folder: str) -> bool:
-    """Say whether a folder holds TFRecords, and neither pictures nor folders that might."""
+    """Return whether a folder holds TFRecords, and neither pictures nor folders."""
     found = False
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                # The first picture settles it: a folder of thousands is not listed twice.
+                # Stops at the first picture, so that a folder of thousands is not listed twice.
                 if is_picture(entry.name) is None or entry.is_dir():
                     return False
                 found = found or _NAMED.search(entry.name) is not None
     except OSError:
-        return False  # told by the kind that opens folders
+        return False  # opening it as a folder raises the error
     return found
 
 
@@ -272,9 +196,11 @@ def _scan(path: Path) -> Iterator[_Record]:
 
 
 def _length(header: bytes, where: str, *, rest: int) -> int:
-    """Return a record's length from its checked header, of ``rest`` bytes that follow."""
+    """Check a record's header, and return its length; ``rest`` bytes of the file follow."""
     if len(header) < _FRAME.size:
-        raise InputError(f"{where} is cut short: {len(header)} of 12 bytes of header", hint=_HINT)
+        raise InputError(
+            f"{where} is cut short: its header has {len(header)} of 12 bytes", hint=_HINT
+        )
     length, found = _FRAME.unpack(header)
     expected = _masked_crc(header[:8])
     if found != expected:
@@ -282,17 +208,16 @@ def _length(header: bytes, where: str, *, rest: int) -> int:
             raise InputError(f"{where}: the file is compressed", hint="Decompress it: gunzip.")
         raise InputError(
             f"{where} has a bad CRC of its length: expected {expected:#010x}, got {found:#010x}",
-            hint=f"It is damaged there, or was never a TFRecord. {_HINT}",
+            hint=f"The file is damaged there, or is not a TFRecord. {_HINT}",
         )
     if length > MAX_ENTRY_BYTES:
         raise InputError(
-            f"{where} has {length:,} bytes, more than the {MAX_ENTRY_BYTES:,} that a picture may "
-            "have",
+            f"{where} has {length:,} bytes; a picture may have at most {MAX_ENTRY_BYTES:,}",
             hint=_HINT,
         )
     if length + _CRC.size > rest:
         raise InputError(
-            f"{where} is cut short: {rest:,} of {length + _CRC.size:,} bytes", hint=_HINT
+            f"{where} is cut short: it has {rest:,} of {length + _CRC.size:,} bytes", hint=_HINT
         )
     return int(length)
 
@@ -300,7 +225,7 @@ def _length(header: bytes, where: str, *, rest: int) -> int:
 def _name(data: bytes, footer: bytes, path: Path, number: int) -> str:
     """Return the name of a record's picture.
 
-    A record with a bad CRC gets one too: reading it will tell, and may be left out.
+    A record with a bad CRC gets one, too: reading it raises the error, or leaves it out.
     """
     where = f"record {number} of {path}"
     own = f"{_NAMED.sub('', path.name)}-{number:05}.jpg"
@@ -321,7 +246,7 @@ def _name(data: bytes, footer: bytes, path: Path, number: int) -> str:
         ) from error
     name = given.decode(errors="replace")
     if climbs_out(name) and key != _NAMES[0]:
-        name = os.path.basename(name)  # often the whole path, on the machine that wrote it
+        name = os.path.basename(name)  # often an absolute path on the machine that wrote it
     if climbs_out(name):
         raise InputError(f"{where}: image_name '{name}' points outside a folder", hint=_HINT)
     if not name:
@@ -336,7 +261,7 @@ def _picture(features: dict[str, list[bytes]]) -> bytes:
             return only_value(features, key)
     there = ", ".join(sorted(features)) or "none"
     raise MalformedError(
-        f"it has no feature '{_PICTURES[0]}' or '{_PICTURES[1]}'; there are: {there}"
+        f"it has no feature '{_PICTURES[0]}' or '{_PICTURES[1]}'; its features are: {there}"
     )
 
 
@@ -353,8 +278,8 @@ def _check_crc(data: bytes, footer: bytes, what: str) -> None:
 
 
 def _masked_crc(data: bytes) -> int:
-    """CRC-32C, rotated and shifted so that a CRC of data that holds CRCs is still a good one."""
-    import google_crc32c  # here, as it need not be there for other kinds
+    """Return the masked CRC-32C: rotated and shifted, since the data may hold CRCs themselves."""
+    import google_crc32c  # here, so that other kinds do not need it
 
     crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
@@ -362,3 +287,79 @@ def _masked_crc(data: bytes) -> int:
 
 def _bad_picture() -> str:
     return f"{_HINT[:-1]}, or leave such pictures out with {setting('skip_bad', True)}."
+
+
+class MalformedError(ValueError):
+    """Bytes that are not a tf.train.Example, or an Example without a picture."""
+
+
+def values(example: bytes) -> dict[str, list[bytes]]:
+    """Return name -> values of every feature; an empty list for features of numbers.
+
+    ``Example {1: Features {1: map entry {1: name, 2: Feature {1: BytesList {1: value, ...}}}}}``
+
+    Raises:
+        MalformedError: the bytes are something else.
+    """
+    found: dict[str, list[bytes]] = {}
+    # By the wire format, the parts of an embedded message are concatenated.
+    for entry in _fields(b"".join(_fields(example, 1)), 1):
+        name = b"".join(list(_fields(entry, 1))[-1:])
+        feature = b"".join(_fields(entry, 2))
+        texts = _fields(b"".join(_fields(feature, 1)), 1)
+        found[name.decode(errors="backslashreplace")] = list(texts)
+    return found
+
+
+def only_value(features: dict[str, list[bytes]], name: str) -> bytes:
+    """Return the only value of a feature of bytes.
+
+    Raises:
+        MalformedError: there is no such feature, or it has another number of values.
+    """
+    if name not in features:
+        there = ", ".join(sorted(features)) or "none"
+        raise MalformedError(f"it has no feature '{name}'; its features are: {there}")
+    if len(features[name]) != 1:
+        found = len(features[name])
+        raise MalformedError(f"its feature '{name}' holds {found} values of bytes; expected 1")
+    return features[name][0]
+
+
+_FIXED_BYTES = {0: 0, 1: 8, 2: 0, 5: 4}
+"""Wire type -> bytes of a value, 0 if they vary. Groups (3, 4) do not occur in an Example."""
+
+_VARINT, _BYTES = 0, 2
+
+
+def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
+    """Yield the length-delimited fields with this number; check the whole message."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, kind = tag >> 3, tag & 7
+        if number == 0 or kind not in _FIXED_BYTES:
+            raise MalformedError(f"not a tf.train.Example (field {number} of wire type {kind})")
+        length = _FIXED_BYTES[kind]
+        if kind in {_VARINT, _BYTES}:
+            value, at = _varint(message, at)
+            length = value if kind == _BYTES else 0
+        start, at = at, at + length
+        if at > len(message):
+            raise MalformedError("not a tf.train.Example (a field ends beyond the record)")
+        if number == wanted and kind == _BYTES:
+            yield message[start:at]
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """Return the base-128 number at a position, and the position after it."""
+    value = 0
+    for shift in range(0, 70, 7):  # 64 bits fill ten bytes
+        if at >= len(message):
+            break
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+    raise MalformedError("not a tf.train.Example (a number has no end)")

@@ -1,8 +1,8 @@
-"""A process that decodes: ``python -m mifid.images.worker AREA``, as mifid.images.workers does.
+"""A decoding process: ``python -m mifid.images.worker AREA``, started by mifid.images.workers.
 
-AREA is the path of an area. Pickled objects pass its pipes. In: ``(pickled source, names of
-options)``, then (range of indices, bytes of room). Out: a :data:`~mifid.images.workers.Reply` to
-each of these. It imports no network, and ends when its input does.
+AREA is the path of the shared file. Its pipes carry pickled objects. Input: ``(pickled source,
+names of options)``, then requests (range of indices, bytes of room). Output: a
+:data:`~mifid.images.workers.Reply` to each request. It imports no network, and ends with its input.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Decode what is asked for until nobody asks any more."""
-    # Ctrl-C is the parent's to handle. It then ends this process.
+    """Answer requests until the input ends."""
+    # The parent handles Ctrl-C, and then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     area = Area(sys.argv[1])
-    # Both sides have mapped it. Without a name it vanishes even if the parent is killed.
+    # Both processes have mapped it. Without a name it disappears even if the parent is killed.
     with suppress(OSError):  # Windows keeps the name, and the parent removes it
         os.unlink(sys.argv[1])
     try:
         _serve(sys.stdin.buffer, _take_over_stdout(), area)
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-        os._exit(0)  # the parent is done or gone: nobody is there to be told
+        os._exit(0)  # the parent has finished or was killed
 
 
 def _take_over_stdout() -> BinaryIO:
-    """Return the pipe to the parent; what code prints goes to stderr and cannot garble it."""
+    """Return the pipe to the parent; redirect what code prints to stderr."""
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return pipe
@@ -63,13 +63,13 @@ def _reply(source: Source | BaseException, indices: range, room: int, area: Area
         return [_portable(source)], []
     with warnings.catch_warnings(record=True) as met:
         warnings.simplefilter("always")  # the parent's filters decide
-        # One by one into the area: many pixels held at a time would be new memory every time.
+        # One picture at a time into the area: holding many would allocate memory every time.
         sent = [_portable(one) for one in area.place(decode_chunk(source, indices, room))]
     return sent, [(each.category, str(each.message)) for each in met]
 
 
 def _portable(one: Sent) -> Sent:
-    """Return errors that cannot be pickled in words."""
+    """Replace errors that cannot be pickled by a MifidError with their text."""
     if not isinstance(one, BaseException):
         return one
     try:

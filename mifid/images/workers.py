@@ -2,7 +2,7 @@
 
 Not :mod:`multiprocessing`: its ``spawn`` runs the user's script again, which must then be guarded
 by ``if __name__ == "__main__"``, and its ``fork`` breaks CUDA. The processes started here import
-this library alone.
+only this library.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ __all__ = [
 ]
 
 LANES = 2
-"""Chunks that a process has before it. Each is decoded into its own part of the area."""
+"""Requests that a process has at a time. Each is decoded into its own part of the area."""
 
 AREA_BYTES = 16 << 20
-"""Room for LANES chunks of 8 pictures of 512 x 512. What has no room goes through the pipe."""
+"""Enough for LANES chunks of 8 pictures of 512 x 512. Larger ones go through the pipe."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Pixels that lie in the area: ``shape`` (H, W, 3) uint8 from byte ``offset`` on."""
+    """Pixels in the area: ``shape`` (H, W, 3) uint8 from byte ``offset`` on."""
 
     offset: int
     shape: tuple[int, ...]
@@ -69,16 +69,16 @@ class Placed:
 
 
 Sent: TypeAlias = Outcome | Placed
-"""An :data:`Outcome` as it passes the pipe."""
+"""An :data:`Outcome` as it is sent through the pipe."""
 
 Reply: TypeAlias = tuple[list[Sent], list[tuple[type[Warning], str]]]
-"""What became of a chunk's pictures, and the warnings that were met."""
+"""The outcomes of a chunk's pictures, and the warnings that were issued."""
 
 
 class Area:
     """A file of ``AREA_BYTES``, mapped by both processes.
 
-    A file and not POSIX shared memory, of which containers often have no more than 64 MB.
+    Not POSIX shared memory, of which containers often have only 64 MB.
     """
 
     def __init__(self, path: str) -> None:
@@ -87,7 +87,7 @@ class Area:
         self._placed = 0
 
     def place(self, outcomes: Iterable[Outcome]) -> list[Sent]:
-        """Write pixels into the next part of the area, as far as there is room."""
+        """Write pixels into the next part of the area, as far as they fit."""
         sent: list[Sent] = []
         room = AREA_BYTES // LANES
         used = self._placed % LANES * room
@@ -107,7 +107,7 @@ class Area:
         return sent
 
     def take(self, sent: Iterable[Sent]) -> list[Outcome]:
-        """Return copies of the pixels in the area, which may then be written again."""
+        """Return copies of the pixels in the area, which may then be overwritten."""
         return [self._copied(one) if isinstance(one, Placed) else one for one in sent]
 
     def _copied(self, placed: Placed) -> Decoded:
@@ -126,8 +126,8 @@ def make_area_file() -> str:
     try:
         handle, path = tempfile.mkstemp(prefix="mifid-decode-")
         with open(handle, "wb") as file:
-            # Written, not only truncated to size: on a full disk, writing to a mapping of a file
-            # with holes kills the process.
+            # Written, not only truncated to size: on a full disk, writing to the mapping of a
+            # sparse file kills the process.
             file.write(bytes(AREA_BYTES))
     except OSError as error:
         if path is not None:
@@ -135,30 +135,30 @@ def make_area_file() -> str:
                 os.unlink(path)
         folder = os.path.dirname(path) if path else "any folder for temporary files"
         raise OutputError(
-            f"no space in {folder} for {AREA_BYTES:,} bytes that pass decoded pictures between "
-            f"processes: {error.strerror or error}",
-            hint=f"Set TMPDIR to a larger disk, or use fewer {setting('workers')}.",
+            f"cannot write the {AREA_BYTES:,} bytes that processes exchange pictures by, in "
+            f"{folder}: {error.strerror or error}",
+            hint=f"Set TMPDIR to a folder on a larger disk, or use fewer {setting('workers')}.",
         ) from error
     return path
 
 
 def can_travel(source: Source) -> bool:
-    """Say whether other processes can decode a source's pictures.
+    """Return whether other processes can decode a source's pictures.
 
-    They can where pictures are read from files, and where Python can be started: in programs
-    that are frozen or that embed it, ``sys.executable`` is another program.
+    They can if the pictures are read from files and Python can be started: in programs that are
+    frozen or embed Python, ``sys.executable`` is another program.
     """
     return source.travels and can_start_python()
 
 
 class ProcessDecoder:
-    """Decodes chunks in ``workers`` processes; may be called from several threads.
+    """Decoder of chunks in ``workers`` processes; several threads may call it.
 
     A context manager: at its end no process and no file is left. Each process holds a copy of the
-    source: of its names, not of its pictures.
+    source, which means of its names, not of its pictures.
 
     Attributes:
-        calls: from how many threads at a time it should be called.
+        calls: the number of threads that should call it at a time.
 
     Raises:
         InputError: the source cannot travel.
@@ -169,7 +169,7 @@ class ProcessDecoder:
         if not can_travel(source):
             raise InputError(
                 f"{source.description} cannot be decoded in other processes",
-                hint="They can read files that they open themselves; decode it in threads.",
+                hint="Decode pictures in memory, streams and compressed tars in threads.",
             )
         self._source = source
         self._count = workers
@@ -204,7 +204,7 @@ class ProcessDecoder:
             self._idle.put(worker)
 
     def stop(self) -> None:
-        """Make calls that are under way end at once, with an error."""
+        """End running calls at once, with an error."""
         for worker in self._workers:
             worker.kill()
 
@@ -218,7 +218,7 @@ class ProcessDecoder:
 
 
 class _Asked:
-    """A request and, once it is there, the reply to it, with pixels out of the area."""
+    """A request and, once it has arrived, its reply, with pixels copied from the area."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
@@ -229,8 +229,8 @@ class _Asked:
 class _Worker:
     """One process, its pipes and its area. ``close`` after the last call of ``decode``.
 
-    ``decode`` may be called from ``LANES`` threads at a time, so that the next request is there
-    when a reply is written: the process never waits for this one.
+    ``LANES`` threads may call ``decode`` at a time, so that the next request is already sent when
+    a reply is written: the process never waits for this one.
     """
 
     def __init__(self, source: Source, pickled: bytes) -> None:
@@ -250,9 +250,9 @@ class _Worker:
         except BaseException:
             self._remove_file()
             raise
-        # Sent with the first chunk, from its thread: a large source would fill the pipe, and
-        # wait for this process to be up, before the next one is started.
-        self._greeting: tuple[bytes, Mapping[str, str]] | None = (pickled, option_names())
+        # Sent with the first chunk, from its thread: a large source fills the pipe, and would
+        # delay the start of the next process until this one runs.
+        self._source_and_options: tuple[bytes, Mapping[str, str]] | None = (pickled, option_names())
         self._sending, self._receiving = threading.Lock(), threading.Lock()
         self._asked: deque[_Asked] = deque()
 
@@ -274,16 +274,16 @@ class _Worker:
 
     def _ask(self, indices: range, room: int) -> _Asked:
         assert self._process.stdin is not None
-        if self._greeting is not None:
-            pickle.dump(self._greeting, self._process.stdin)
-            self._greeting = None
+        if self._source_and_options is not None:
+            pickle.dump(self._source_and_options, self._process.stdin)
+            self._source_and_options = None
         pickle.dump((indices, room), self._process.stdin)
         self._process.stdin.flush()
         self._asked.append(_Asked())
         return self._asked[-1]
 
     def _receive(self) -> None:
-        """Wait for the next reply. It is to the oldest request, be that this thread's or not."""
+        """Wait for the next reply. It answers the oldest request, of whichever thread."""
         assert self._process.stdout is not None
         reply: Reply = pickle.load(self._process.stdout)
         asked = self._asked.popleft()
@@ -292,7 +292,7 @@ class _Worker:
         asked.answered = True
 
     def _death(self, indices: range) -> MifidError:
-        with suppress(subprocess.TimeoutExpired):  # its pipes break before it has quite ended
+        with suppress(subprocess.TimeoutExpired):  # its pipes break before it has ended
             self._process.wait(timeout=2)
         self.kill()
         code = self._process.wait()
@@ -303,7 +303,7 @@ class _Worker:
         return MifidError(
             f"{self._source.description}: a decoding process ended, {how}, at one of the "
             f"pictures '{first}' to '{last}'",
-            hint=f"Was memory short? Use fewer {setting('workers')}.",
+            hint=f"If the machine ran out of memory, use fewer {setting('workers')}.",
         )
 
     def kill(self) -> None:
@@ -314,7 +314,7 @@ class _Worker:
         self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with suppress(OSError):  # what could not be sent is not wanted any more
+                with suppress(OSError):  # data that could not be sent is no longer needed
                     pipe.close()
         self._process.wait()
         del self._area  # Windows removes no file that is mapped

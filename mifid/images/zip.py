@@ -12,7 +12,7 @@ from typing import Any, cast
 from mifid.errors import InputError, PictureError, setting
 from mifid.images.archive import (
     BROKEN,
-    Entry,
+    ArchiveEntry,
     lost_link,
     refuse_changed,
     select,
@@ -38,9 +38,9 @@ __all__ = [
 ENCRYPTED = 0x1  # general purpose bit flag, APPNOTE 4.4.4
 
 OTHER_METHOD = (
-    "Make the zip again by Deflate, or without compression: zip -0 -X -j images.zip out/*.jpg"
+    "Make the zip again with Deflate, or without compression: zip -0 -X -j images.zip out/*.jpg"
 )
-"""What to do about an :func:`unread_method`."""
+"""Hint for an :func:`unread_method`."""
 
 _READ_METHODS = {
     zipfile.ZIP_STORED,
@@ -68,7 +68,7 @@ _FIRST_ENTRY = b"PK\x03\x04"  # APPNOTE 4.3.7
 
 
 class ZipSource(Source):
-    """A zip file's pictures, at any depth. ZipFile locks its file, so threads may read."""
+    """A zip file's pictures, at any depth. ZipFile has a lock, so threads may read."""
 
     travels = True
 
@@ -92,7 +92,7 @@ class ZipSource(Source):
         """Return the entry's bytes; its CRC is checked on the way.
 
         Raises:
-            PictureError: the entry is damaged, or a link to what is not in the zip.
+            PictureError: the entry is damaged, or a link out of the zip.
         """
         entry = self._entries[index]
         if entry.leads_to is not None:
@@ -100,7 +100,7 @@ class ZipSource(Source):
         return read_entry(self._zip, cast(zipfile.ZipInfo, entry.where))
 
     def container_sha256(self) -> bytes | None:
-        """Return the hash of the zip file; None if another one lies there by now."""
+        """Return the hash of the zip file; None if it changed since it was opened."""
         return sha256_if_unchanged(self._path, self._stamp)
 
     def close(self) -> None:
@@ -115,14 +115,14 @@ class ZipSource(Source):
         refuse_changed(self._path, self._stamp)
         self._zip = open_zip_file(self._path)
 
-    def _entry(self, info: zipfile.ZipInfo) -> Entry:
+    def _entry(self, info: zipfile.ZipInfo) -> ArchiveEntry:
         symlink = None
         if is_symlink(info):
             try:
                 symlink = read_entry(self._zip, info).decode(errors="surrogateescape")
             except PictureError:
                 symlink = "?"
-        return Entry(info.filename, info.file_size, info, symlink=symlink)
+        return ArchiveEntry(info.filename, info.file_size, info, symlink=symlink)
 
     def _refuse_unreadable(self) -> None:
         for info in (cast(zipfile.ZipInfo, entry.where) for entry in self._entries):
@@ -134,14 +134,14 @@ class ZipSource(Source):
             method = unread_method(info)
             if method:
                 raise InputError(
-                    f"{self.description}: entry '{info.filename}' is compressed by {method}, which "
-                    "Python (and Kaggle's scorer) cannot read",
+                    f"{self.description}: entry '{info.filename}' is compressed with {method}, "
+                    "which Python (and Kaggle's scorer) cannot read",
                     hint=OTHER_METHOD,
                 )
 
 
 def accepts(given: object) -> bool:
-    """Files that end in .zip or begin as a zip does (npz files do too, and are not meant)."""
+    """Return whether this is a zip file by its ending or contents, but no .npz, .pt or .pth."""
     if not isinstance(given, str | os.PathLike) or not Path(given).is_file():
         return False
     suffix = Path(given).suffix.lower()
@@ -154,11 +154,11 @@ def open_zip(given: str | os.PathLike[str]) -> ZipSource:
 
 
 def open_zip_file(path: Path, *, otherwise: str | None = None) -> zipfile.ZipFile:
-    """Open a zip file, or say what the file is instead.
+    """Open a zip file, or raise an error that says what the file is instead.
 
     Args:
         path: of the file.
-        otherwise: what to do with a file that would be read under another name; None: rename it.
+        otherwise: advice for files that would be read under another name; None: rename them.
 
     Raises:
         InputError: not a zip, or a damaged one.
@@ -174,7 +174,7 @@ def open_zip_file(path: Path, *, otherwise: str | None = None) -> zipfile.ZipFil
 
 
 def _no_zip(path: Path, error: zipfile.BadZipFile, otherwise: str | None) -> InputError:
-    """Say what a file is that zipfile cannot open."""
+    """Return the error that says what a file is that zipfile cannot open."""
     with path.open("rb") as file:
         start = file.read(LENGTH)
     hint = "Make it again; a broken upload or download is shorter than the original."
@@ -182,32 +182,32 @@ def _no_zip(path: Path, error: zipfile.BadZipFile, otherwise: str | None) -> Inp
         return InputError(f"{path} is a damaged zip file: {error}", hint=hint)
     if start.startswith(_FIRST_ENTRY):
         return InputError(
-            f"{path} is cut short: it begins as a zip file, but its table of contents, at the end, "
-            "is missing",
+            f"{path} is cut short: it begins like a zip file, but its table of contents, which is "
+            "at the end, is missing",
             hint=hint,
         )
     kind = kind_of(start)
     if kind is None:
         return InputError(f"{path} is not a zip file: it begins with {start[:16]!r}", hint=hint)
     advice = advice_on(kind, otherwise or hint)
-    if otherwise and "ending" in advice:  # another name helps only where other kinds are read
+    if otherwise and "ending" in advice:  # renaming helps only if other kinds are read
         advice = otherwise
     return InputError(f"{path} is not a zip file: it is {kind.words}", hint=advice)
 
 
 def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return an archive's entries that are no folders."""
+    """Return an archive's entries without the folders."""
     # ZipInfo.is_dir fails on an empty name, which damaged archives have.
     return [info for info in archive.infolist() if not info.filename.endswith("/")]
 
 
 def is_symlink(info: zipfile.ZipInfo) -> bool:
-    """Say whether an entry is a symbolic link, as ``zip -y`` stores them: its bytes are a path."""
+    """Return whether an entry is a symbolic link, as ``zip -y`` stores it: its bytes are a path."""
     return info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16)
 
 
 def unread_method(info: zipfile.ZipInfo) -> str | None:
-    """Return by which method an entry is compressed that Python cannot read; None: it can."""
+    """Return the name of a compression method that Python cannot read; None: it can."""
     method = info.compress_type
     return None if method in _READ_METHODS else _METHODS.get(method, f"method {method}")
 
@@ -220,7 +220,7 @@ def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """
     try:
         with archive.open(info) as file:
-            # ZipFile.read would unpack 2 GiB before it looks at what the entry declares.
+            # ZipFile.read would unpack 2 GiB before it checks the declared size.
             return file.read(info.file_size + 1)
     except BROKEN as error:
         raise PictureError(

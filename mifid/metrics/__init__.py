@@ -1,4 +1,4 @@
-"""The measures: pure mathematics on arrays, one file each, in float64."""
+"""Metrics: pure mathematics on arrays, one file each, in float64."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ METRICS = Registry(
         "vendi_score": "vendi",
     },
 )
-"""name -> :class:`mifid.metrics.base.Metric`. A new measure is a file and a line here."""
+"""name -> :class:`mifid.metrics.base.Metric`. A new metric is a file and a line here."""
 
 CORE = ("fid", "memorization", "mifid")
-"""What Kaggle's score is made of: computed from statistics too, and reported by themselves."""
+"""The parts of Kaggle's score: they can be computed from statistics, and have their own fields."""
 
 GROUPS = {"prdc": ("pr", "dc"), "all": tuple(METRICS)}
-"""Names for several at once."""
+"""Names of several metrics together."""
 
 
 if TYPE_CHECKING:

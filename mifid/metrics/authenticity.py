@@ -1,4 +1,4 @@
-"""AuthPct: how many generated pictures are farther from the training set than it is from itself."""
+"""AuthPct: share of generated pictures that are farther from the training set than its own are."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["METRIC", "authentic", "authentic_percent"]
 def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> dict[str, float]:
     """Return ``{"authpct": 0..100}``, the percentage of :func:`authentic` pictures.
 
-    Copies bring it to 0. It finds nothing else: blurred or broken pictures reach 100, and unseen
-    real pictures lie between. Where a few training pictures are nearest to most others, as with
-    Inception features, those reach more like 75 than 50.
+    Copies bring it to 0. It detects nothing else: blurred or broken pictures reach 100, unseen real
+    pictures lie between. If a few training pictures are the nearest of most others, as with
+    Inception features, unseen real pictures reach about 75 rather than 50.
 
     Args:
         generated: features (N, D), at least one.
@@ -28,7 +28,7 @@ def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> d
 
     Source: Alaa et al. 2022, "How Faithful is your Synthetic Data?"; as computed by
     Stein et al. 2023 (github.com/layer6ai-labs/dgm-eval, metrics/authpct.py). The code of the
-    Feature Likelihood Divergence prints the same less 50.
+    Feature Likelihood Divergence prints this value minus 50.
 
     >>> import numpy as np
     >>> training = np.array([[0.0], [1.0], [5.0]])
@@ -41,7 +41,7 @@ def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> d
 def authentic(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Return (N,) bool: farther from the nearest training picture than that is from its nearest.
 
-    Distances are Euclidean; equal ones do not count.
+    Distances are Euclidean; equal distances give False.
     """
     rows = require_pictures(generated, 1, purpose="AuthPct", side="generated")
     among = require_pictures(training, 2, purpose="AuthPct", side="training")

@@ -1,4 +1,4 @@
-"""Metric: what a measure is to the rest of the library."""
+"""Metric: the interface of a metric, and its result."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ NOT_ASKED = "not asked for"
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure, and what a table says of it.
+    """A metric, and its description for tables.
 
     Attributes:
         name: as users ask for it, ``"kid"``.
         title: in full, ``"Kernel Inception Distance"``.
-        better: ``"lower"``, ``"higher"``, or where between: ``"near 50"``.
-        source: the paper, and the equation or code that is followed.
+        better: ``"lower"``, ``"higher"``, or a value such as ``"near 50"``.
+        source: the paper, and the equation or code that is implemented.
         function: ``f(**sides, **settings) -> {value name: value}``, all arguments keyword-only.
-        values: each value's name -> what it is; the first is the headline.
+        values: each value's name -> its meaning; the first is the headline.
         needs: which of ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"`` (feature
             arrays (N, D)) and ``"logits"`` (of the generated pictures, (N, classes)) it takes.
         settings: the function's other arguments and their defaults (``{"k": 3}``), for reports.
         remark: what a reader should know, in half a sentence; may be empty.
-        directions: where it is another than ``better``: value name -> which way is better.
+        directions: value name -> which way is better, where it differs from ``better``.
         absent: value name -> why the function may leave it out.
     """
 
@@ -45,7 +45,7 @@ class Metric:
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def direction(self, value: str) -> str:
-        """Return which way a value is better; empty for spreads and sizes, which are no scores."""
+        """Return which way a value is better; empty for deviations and sizes."""
         if value.endswith(("_std", "_size")):
             return ""
         return self.directions.get(value, self.better)
@@ -53,13 +53,13 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measure gave, or why it gave nothing.
+    """A metric's result, or why there is none.
 
     Attributes:
-        name: of the measure.
+        name: of the metric.
         values: value name -> float; empty if it was left out.
-        settings: what it was computed with.
-        omitted: why it was left out; empty if it was not.
+        settings: with which it was computed.
+        omitted: why it was left out; empty if it was computed.
     """
 
     name: str
@@ -82,5 +82,5 @@ def require_one_width(**widths: int) -> None:
             raise FeatureError(
                 f"{side.replace('_', ' ')} features have width {width}, "
                 f"{against.replace('_', ' ')} features {expected}",
-                hint="They come from different extractors; make both with the same one.",
+                hint="They come from different extractors; compute them with the same one.",
             )

@@ -1,7 +1,7 @@
 """Density and coverage: precision and recall that outliers of either side cannot inflate.
 
-Both count in balls around the reference pictures alone, each reaching to that picture's k-th
-nearest neighbour in the reference.
+Both count generated pictures in balls around the reference pictures. A ball's radius is the
+distance to the k-th nearest neighbour in the reference.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def density_coverage(
     Args:
         generated: features (N, D), N at least 1.
         reference: features (M, D), M above ``k``.
-        k: to which neighbour the balls reach.
+        k: the neighbour whose distance is a ball's radius.
 
     Returns:
-        ``density``: how many balls a generated picture lies in, on average, over ``k``; at least
-        0, about 1 for pictures drawn from the reference's distribution, above it where they crowd
-        in dense places. ``coverage``: the share of balls with a generated picture inside, 0..1.
+        ``density``: mean number of balls that a generated picture lies in, divided by ``k``; at
+        least 0, about 1 for pictures from the reference's distribution, above 1 if they cluster in
+        dense regions. ``coverage``: share of balls that hold a generated picture, 0..1.
 
     Raises:
         FeatureError: widths differ, or ``k`` is below 1.
-        UnavailableError: fewer than ``k + 1`` reference pictures, or no generated one.
+        UnavailableError: fewer than ``k + 1`` reference pictures, or no generated picture.
 
     Source: Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
     equations 3 and 4; a ball excludes its border, as in the authors' code (package ``prdc``).
@@ -61,9 +61,9 @@ METRIC = Metric(
     source="Naeem et al. 2020, equations 3 and 4, and the authors' code",
     function=density_coverage,
     values={
-        "density": "reference balls around a generated picture, over k; about 1 at best",
-        "coverage": "share of reference pictures with a generated one in their ball, 0..1",
+        "density": "reference balls around a generated picture, divided by k; about 1 is ideal",
+        "coverage": "share of reference pictures with a generated picture in their ball, 0..1",
     },
     settings={"k": 5},
-    remark="coverage grows with the number of generated pictures: compare only at equal ones",
+    remark="coverage grows with the number of generated pictures: compare only at equal numbers",
 )

@@ -1,4 +1,4 @@
-"""FID of infinitely many generated pictures: the line through FID of subsets, at 1 / n = 0."""
+"""FID of infinitely many generated pictures: a line through FID of subsets, at 1 / n = 0."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Extrapolation(NamedTuple):
     """A line through FID over 1 / n.
 
     Attributes:
-        infinity: its value at 1 / n = 0; below 0 only by the scatter of the points.
+        infinity: its value at 1 / n = 0; negative only through the scatter of the points.
         slope: FID of n pictures is about ``infinity + slope / n``.
-        sizes: (K,) int64, numbers of generated pictures, growing; the last is all of them.
+        sizes: (K,) int64, numbers of generated pictures, ascending; the last is all of them.
         distances: (K,) float64, FID of a random subset of each size.
     """
 
@@ -43,18 +43,18 @@ def extrapolate(
     points: int | None = None,
     seed: int = 0,
 ) -> Extrapolation:
-    """Return FID extrapolated to infinitely many generated pictures.
+    """Extrapolate FID to infinitely many generated pictures.
 
-    The reference stays as it is: this takes away the bias that the number of generated pictures
-    brings, not that of the reference. Where pictures are fewer than features, FID is only roughly
-    a line in 1 / n, and so the value only rough.
+    The reference is unchanged: this removes the bias that comes from the number of generated
+    pictures, not that of the reference. With fewer pictures than features, FID is only roughly
+    linear in 1 / n, and the value is only rough.
 
     Args:
         generated: features (N, D), N at least 20.
         reference: features (M, D).
         points: number of subsets, with sizes equally spaced up to N; None: 15, or 5 where
-            min(N, M, D) is above 1,024 and each costs seconds.
-        seed: of the subsets, drawn without replacement, each on its own.
+            min(N, M, D) is above 1,024 and each subset takes seconds.
+        seed: of the subsets, which are drawn without replacement and independently.
 
     Raises:
         UnavailableError: fewer than 20 generated pictures.
@@ -62,10 +62,11 @@ def extrapolate(
 
     Source: Chong and Forsyth, "Effectively Unbiased FID and Inception Score and Where to Find
     Them", CVPR 2020, section 4, and their code: 15 sizes, one random subset each, least squares.
-    Theirs start at 5,000 of 50,000 pictures. Fewer than 20,000 start at a quarter here: subsets
-    smaller than the width bend the line. On synthetic features of width 2048 with a known limit
-    of 52.9 (1,000 x 1,000) and 32.2 (2,000 x 2,000), a tenth gave 63.5 and 41.6, a quarter 53.7
-    and 33.9, a half 48.2 and 28.6; at 7,000 x 300 (101.0) all came within 1.2.
+    Their sizes start at 5,000 of 50,000 pictures. Below 20,000 pictures they start at a quarter
+    here, since subsets smaller than the width bend the line. On synthetic features of width 2048
+    with a known limit of 52.9 (1,000 x 1,000) and 32.2 (2,000 x 2,000), starting at a tenth gave
+    63.5 and 41.6, at a quarter 53.7 and 33.9, at a half 48.2 and 28.6; at 7,000 x 300 (101.0) all
+    were within 1.2.
     """
     n, m = len(np.asarray(generated)), len(np.asarray(reference))
     if n < _FEWEST:

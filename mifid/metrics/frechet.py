@@ -3,21 +3,22 @@
     FID = |mu_g - mu_r|^2 + tr S_g + tr S_r - 2 tr (S_g S_r)^(1/2)
 
 For any factors F_g^T F_g = S_g and F_r^T F_r = S_r the last trace is the sum of the singular values
-of F_g F_r^T: they are the roots of the eigenvalues of S_g S_r. Features give such factors for free,
-S = X^T X / (n - 1) for centred X, or the triangular R of X = Q R where there are more pictures than
-features. A covariance has Cholesky's factor, or, where it is singular, its eigenvectors times the
-roots of its eigenvalues. Nothing is squared on the way, so that small singular values keep their
-digits, and the noise of a general square root, imaginary parts included, never arises.
+of F_g F_r^T, which are the roots of the eigenvalues of S_g S_r. Centred features X are such a
+factor, S = X^T X / (n - 1); with more pictures than features, so is the triangular R of X = Q R. A
+covariance has Cholesky's factor or, if it is singular, its eigenvectors times the roots of its
+eigenvalues. No step squares the numbers, so small singular values keep their digits, and the noise
+of a general matrix square root, including imaginary parts, does not arise.
 
-What rounding does to FID, u being 2^-53 and D the width:
+Effect of rounding on FID, with u = 2^-53 and D the width:
 
-- Features: QR and SVD are backward stable, so a factor F is moved by at most c D u |F|_F, and the
-  sum of the singular values by c D u |F_g|_F |F_r|_F <= c D u (tr S_g + tr S_r) / 2, whatever the
-  condition: :func:`rounding` with a c of about 1.
+- Features: QR and SVD are backward stable, so a factor F changes by at most c D u |F|_F, and the
+  sum of the singular values by c D u |F_g|_F |F_r|_F <= c D u (tr S_g + tr S_r) / 2, for any
+  condition number: :func:`rounding` with c of about 1.
 - Mean and covariance: the entries of S, which are rounded themselves, do not determine eigenvalues
-  below D 2u |S|. Where S is singular to working precision these count as zero; each such direction
-  changes the trace by at most the root of D 2u |S_g| |S_r|. Else Cholesky's factor is taken, which
-  moves entry i, j of S by at most c D u (S_ii S_jj)^(1/2): columns of any scale keep their digits.
+  below D 2u |S|. If S is singular to working precision these count as zero; each such direction
+  changes the trace by at most the root of D 2u |S_g| |S_r|. Otherwise Cholesky's factor is used,
+  which changes entry i, j of S by at most c D u (S_ii S_jj)^(1/2): columns of any scale keep their
+  digits.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ __all__ = ["METRIC", "Moments", "frechet_distance", "rounding"]
 
 Matrix = npt.NDArray[np.float64]
 
-_LOST = 1e-10  # of the traces, at most, where eigenvalues of a product stand for its factors
-_BLOCK_ROWS = 1024  # 16 MiB in float64: small enough that the allocator hands out the same again
+_LOST = 1e-10  # of the traces: largest error of using a product's eigenvalues, not its factors
+_BLOCK_ROWS = 1024  # 16 MiB in float64: small enough that the allocator reuses the memory
 
 
 class Moments(NamedTuple):
-    """Mean ``mu`` (D,) and covariance ``sigma`` (D, D) with ddof 1, where features are gone."""
+    """Mean ``mu`` (D,) and covariance ``sigma`` (D, D) with ddof 1, instead of features."""
 
     mu: npt.NDArray[np.float64]
     sigma: npt.NDArray[np.float64]
@@ -60,14 +61,13 @@ def frechet_distance(
 
     Args:
         generated: features (N, D), or their :class:`Moments`.
-        reference: the same of the other side. The distance is symmetric.
+        reference: the same of the other side; the distance is symmetric.
 
     Returns:
         At least 0, in squared units of the features.
 
     Raises:
-        FeatureError: fewer than two rows, widths that differ, or numbers so large that float64
-            overflows.
+        FeatureError: fewer than two rows, widths that differ, or values that overflow float64.
 
     Source: Dowson and Landau 1982; Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update
     Rule", equation 6. ddof 1 as in their code and Kaggle's.
@@ -90,9 +90,9 @@ def frechet_distance(
 
 
 def rounding(*, generated: npt.ArrayLike | Moments, reference: npt.ArrayLike | Moments) -> float:
-    """Return how far rounding alone may move the distance: smaller ones are 0 as far as is known.
+    """Return the error of the distance by rounding: a smaller distance may as well be 0.
 
-    ``D u (tr S_g + tr S_r)``, u = 2^-53 and D the width; of covariances of full rank, too.
+    ``D u (tr S_g + tr S_r)``, u = 2^-53 and D the width; also for covariances of full rank.
 
     Raises:
         FeatureError: as :func:`frechet_distance`.
@@ -112,12 +112,12 @@ def _pair(
 def _overflow() -> FeatureError:
     return FeatureError(
         "FID overflows: the features or their covariance are too large for float64",
-        hint="Divide the features of both sides by the same number; FID is in squared units of it.",
+        hint="Divide the features of both sides by one number c; FID becomes c^2 times smaller.",
     )
 
 
 class _Side(NamedTuple):
-    """One Gaussian: its mean and trace, and either features or the covariance."""
+    """A Gaussian: its mean and trace, and either features or the covariance."""
 
     mu: npt.NDArray[np.float64]
     trace: float
@@ -129,12 +129,15 @@ def _side(given: npt.ArrayLike | Moments) -> _Side:
     if isinstance(given, Moments):
         mu, sigma = np.asarray(given.mu, np.float64), np.asarray(given.sigma, np.float64)
         if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)):
-            raise FeatureError(f"mu has shape {mu.shape} and sigma {sigma.shape}")
+            raise FeatureError(
+                f"mu has shape {mu.shape} and sigma {sigma.shape}; expected (D,) and (D, D)"
+            )
         return _Side(mu, float(np.trace(sigma)), None, sigma)
     features = np.asarray(given)
     if features.ndim != 2 or len(features) < 2:
         raise FeatureError(
-            f"features have shape {features.shape}; expected (pictures, width) with at least two",
+            f"features have shape {features.shape}; expected (pictures, width) with at least two "
+            "pictures",
             hint="FID compares sets; a single picture has no distribution.",
         )
     mu = features.mean(axis=0, dtype=np.float64)
@@ -143,7 +146,7 @@ def _side(given: npt.ArrayLike | Moments) -> _Side:
 
 
 def _trace_of_root(one: _Side, other: _Side) -> float:
-    """tr (S_1 S_2)^(1/2), the sum of the singular values of F_1 F_2^T."""
+    """Return tr (S_1 S_2)^(1/2), the sum of the singular values of F_1 F_2^T."""
     small, large = sorted((one, other), key=_rows)
     if small.features is not None and large.features is not None and _rows(small) <= len(one.mu):
         return _from_features(small, large)
@@ -155,15 +158,15 @@ def _trace_of_root(one: _Side, other: _Side) -> float:
 
 
 def _rows(side: _Side) -> int:
-    """Rows of a side's factor, before it is made triangular."""
+    """Return the number of rows of a side's factor before it is made triangular."""
     return len(side.mu) if side.features is None else len(side.features)
 
 
 def _from_features(small: _Side, large: _Side) -> float:
-    """Sum of the singular values of X_1 X_2^T / sqrt((n_1 - 1)(n_2 - 1)).
+    """Return the sum of the singular values of M = X_1 X_2^T / sqrt((n_1 - 1)(n_2 - 1)).
 
-    Rows of the larger side come in blocks, each folded into a triangular factor R with
-    R^T R = M^T M, so that neither a centred copy of them nor the whole product M is ever held.
+    Blocks of rows of the larger side are folded into a triangular factor R with R^T R = M^T M, so
+    neither a centred copy of that side nor the whole of M is kept in memory.
     """
     x_small = _features(small).astype(np.float64) - small.mu
     products = (block @ x_small.T for block in _centred_blocks(_features(large), large.mu))
@@ -172,11 +175,11 @@ def _from_features(small: _Side, large: _Side) -> float:
 
 
 def _from_features_and_sigma(few: _Side, other: _Side) -> float | None:
-    """Sum of the roots of the eigenvalues m of X S X^T / (n - 1), (n, n); None: they lose digits.
+    """Return the sum of the roots of the eigenvalues m of X S X^T / (n - 1); None: too inexact.
 
-    No factor of S (D, D) is needed. But rounding moves each m by up to e = 2u tr(X^T X) |S|_F, and
-    so its root by e / (2 m^(1/2)): where these add up to more than 1e-10 of the traces, which they
-    do not where the condition is usual, the factors are taken.
+    It needs no factor of S (D, D). But rounding changes each m by up to e = 2u tr(X^T X) |S|_F, and
+    so its root by e / (2 m^(1/2)). If these add up to more than 1e-10 of the traces, which is rare,
+    the caller uses the factors.
     """
     assert other.sigma is not None
     x = _factor(few)
@@ -202,7 +205,7 @@ def _factor(side: _Side) -> Matrix:
 
 
 def _folded(blocks: Iterator[Matrix], width: int) -> Matrix:
-    """Return R, triangular, of all rows: R^T R is the sum of B^T B over blocks B (n, width)."""
+    """Return triangular R with R^T R = the sum of B^T B over blocks B (n, width)."""
     factor: Matrix = np.zeros((0, width))
     for block in blocks:
         factor = triangular_factor(np.concatenate([factor, block]))
@@ -219,13 +222,13 @@ def _factor_of_sigma(sigma: Matrix) -> Matrix:
 
 
 def _cholesky(sigma: Matrix) -> Matrix:
-    """Return Cholesky's factor, or that of the eigenvectors if a column depends on others."""
+    """Return Cholesky's factor, or that of the eigenvectors if columns are dependent."""
     noise = len(sigma) * float(np.finfo(np.float64).eps)
     factor = cholesky_factor(sigma)
     if factor is not None and (np.diagonal(factor) ** 2 > noise * np.diagonal(sigma)).all():
         return factor
     values, vectors = eigenvectors(sigma)
-    # Zeros come out as about 1e-16 of the largest; hundreds of their roots, 1e-8 each, would show.
+    # Zeros become about 1e-16 of the largest; the sum of hundreds of roots of 1e-8 would matter.
     kept = values > values.max(initial=0.0) * noise
     return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
 
@@ -254,5 +257,5 @@ METRIC = Metric(
     source="Heusel et al. 2017, equation 6",
     function=_values,
     values={"fid": "squared distance of two Gaussians"},
-    remark="biased upward, the more the fewer pictures",
+    remark="biased upward; the fewer pictures, the more",
 )

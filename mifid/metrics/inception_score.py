@@ -1,4 +1,4 @@
-"""Inception Score: how sure a classifier is of each picture, and how many classes it sees."""
+"""Inception Score: certainty of a classifier about each picture, and variety of its classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mifid.metrics.base import Metric
 __all__ = ["METRIC", "SEED", "inception_score"]
 
 SEED = 2020
-"""torch-fidelity's default, so that the defaults make its splits."""
+"""torch-fidelity's default: with it the defaults give the same splits."""
 
 
 def inception_score(
@@ -24,8 +24,8 @@ def inception_score(
 
     Args:
         logits: (N, C) of the generated pictures, any real dtype.
-        splits: parts that the shuffled pictures are cut into; each has a score of its own.
-        seed: of the shuffling; with equal settings it is torch-fidelity's.
+        splits: number of parts of the shuffled pictures; each part has its own score.
+        seed: of the shuffling; with equal settings the order is torch-fidelity's.
 
     Returns:
         ``is``, the mean over the splits, 1 (all pictures are classified alike) to C; and
@@ -45,15 +45,15 @@ def inception_score(
     rows = np.asarray(logits)
     if rows.ndim != 2 or splits < 1:
         raise FeatureError(
-            f"logits have shape {rows.shape}, splits {splits}; expected (pictures, classes) and "
-            "at least 1 split"
+            f"logits have shape {rows.shape}, and splits is {splits}; expected (pictures, classes) "
+            "and at least 1 split"
         )
     count = len(rows)
     if count < splits:
         raise UnavailableError(
             f"the Inception Score in {splits} splits: at least {splits} generated pictures are "
             f"needed, got {count}",
-            hint="Give more pictures, or leave this measure out.",
+            hint="Give more pictures, or leave this metric out.",
         )
     order = np.random.RandomState(seed).permutation(count)
     edges = [index * count // splits for index in range(splits + 1)]
@@ -67,7 +67,7 @@ def _score(logits: npt.NDArray[Any]) -> float:
     log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
     p = np.exp(log_p)
     q = p.mean(axis=0)
-    # p log p tends to 0 with p; a class that no picture has at all adds nothing either.
+    # p log p tends to 0 with p; a class that no picture has adds nothing, either.
     log_q = np.log(q, out=np.zeros_like(q), where=q > 0)
     divergence = (p * (log_p - log_q)).sum(axis=1)
     return float(np.exp(divergence.mean()))
@@ -85,5 +85,5 @@ METRIC = Metric(
     },
     needs=("logits",),
     settings={"splits": 10, "seed": SEED},
-    remark="knows ImageNet's classes and no reference: says little of paintings",
+    remark="depends on ImageNet's classes and on no reference: says little about paintings",
 )

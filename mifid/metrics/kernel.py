@@ -3,10 +3,10 @@
     MMD^2_u = 1/(m(m-1)) sum_{i!=j} [k(x_i, x_j) + k(y_i, y_j)] - 2/m^2 sum_{ij} k(x_i, y_j)
     k(x, y) = (x.y / D + 1)^3
 
-It is the mean over random subsets of m pictures a side. A sum over a subset is w^T K w, with w
-one on the subset's rows and zero elsewhere; so all subsets can share one pass over the kernel
-matrix of all pictures, some rows at a time. Where the subsets are few or small, each one's own
-matrix is cheaper; both give the same sums.
+It is the mean over random subsets of m pictures a side. A sum over a subset is w^T K w, with w = 1
+for the subset's rows and 0 elsewhere. So all subsets can share one pass over the kernel matrix of
+all pictures, some rows at a time. For few or small subsets, a matrix for each is cheaper; both
+give the same sums.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Matrix = npt.NDArray[np.float64]
 Picks = npt.NDArray[np.int64]  # (subsets, m) rows
 
 SEED = 2020
-"""torch-fidelity's default, so that the defaults draw its subsets."""
+"""torch-fidelity's default: with it the defaults give the same subsets."""
 
 _BLOCK_BYTES = 64 << 20
-_OWN_MATRICES = 1.0  # where the subsets' matrices hold fewer values than the whole: one each
+_OWN_MATRICES = 1.0  # part of the whole matrix's size up to which each subset gets its own
 
 
 def kernel_distance(
@@ -45,18 +45,18 @@ def kernel_distance(
     Args:
         generated: features (N, D).
         reference: features (M, D).
-        subsets: how many random subsets are averaged; None: one estimate from all pictures of
-            both sides (the U-statistic of unequal sizes), which needs no seed.
-        subset_size: pictures of each side in a subset, drawn without replacement; lowered to the
-            smaller side where that has fewer.
+        subsets: number of random subsets that are averaged; None: one estimate from all pictures
+            of both sides (the U-statistic of unequal sizes), which needs no seed.
+        subset_size: pictures of each side in a subset, drawn without replacement; at most the
+            size of the smaller side.
         seed: of the draws; with equal settings they are torch-fidelity's.
 
     Returns:
         ``kid``, about 0 or slightly below for sets from one distribution; and, with ``subsets``,
         ``kid_std``, the standard deviation over the subsets, and ``kid_subset_size``, the size
-        that was used. Subsets overlap: ``kid_std`` is no standard error of ``kid``, and does not
-        tell of a side that is in every subset whole. Where both are, all subsets are the same, and
-        there is no ``kid_std``.
+        that was used. Subsets overlap, so ``kid_std`` is no standard error of ``kid``, and a side
+        that is completely in every subset adds nothing to it. If both sides are, all subsets are
+        the same, and there is no ``kid_std``.
 
     Raises:
         FeatureError: widths differ, or a setting is too small.
@@ -75,7 +75,8 @@ def kernel_distance(
         return {"kid": float(whole[0])}
     if subsets < 1 or subset_size < 2:
         raise FeatureError(
-            f"{subsets} subsets of {subset_size} pictures; expected at least 1 subset of 2"
+            f"KID with {subsets} subsets of {subset_size} pictures; expected at least 1 subset of "
+            "at least 2 pictures"
         )
     size = min(subset_size, len(x), len(y))
     random = np.random.RandomState(seed)
@@ -100,7 +101,7 @@ def _sides(
 
 
 def _mmd(x: npt.NDArray[Any], y: npt.NDArray[Any], picks_x: Picks, picks_y: Picks) -> Matrix:
-    """The estimate of each subset (S,)."""
+    """Return the estimate of each subset (S,)."""
     m, n = picks_x.shape[1], picks_y.shape[1]
     within_x = _sums_within(x, picks_x) / (m * (m - 1))
     within_y = _sums_within(y, picks_y) / (n * (n - 1))
@@ -117,7 +118,7 @@ def _sums_within(x: npt.NDArray[Any], picks: Picks) -> Matrix:
     weights = _weights(picks, len(x))
     sums = np.zeros(len(picks))
     for rows in _blocks(len(x), len(x)):
-        # From the diagonal to the right, the rest twice: the kernel is symmetric.
+        # The kernel is symmetric: only the upper triangle, and what is right of it counts twice.
         kernel = _kernel(x[rows], x[rows.start :])
         count = len(kernel)
         np.fill_diagonal(kernel[:, :count], 0.0)
@@ -158,7 +159,7 @@ def _kernel(x: Matrix, y: Matrix) -> Matrix:
 
 
 def _weights(picks: Picks, count: int) -> Matrix:
-    """(count, S): 1 where a row is in the subset."""
+    """Return (count, S): 1 where a row is in the subset, else 0."""
     weights = np.zeros((count, len(picks)))
     weights[picks, np.arange(len(picks))[:, None]] = 1.0
     return weights
@@ -182,6 +183,6 @@ METRIC = Metric(
     },
     absent={"kid_std": "every subset holds all pictures of both sides"},
     settings={"subsets": 100, "subset_size": 1000, "seed": SEED},
-    remark="unbiased, so near 0 it may be negative; subsets are as large as the smaller side "
-    "where that has fewer than 1,000 pictures",
+    remark="unbiased, so it may be negative near 0; if a side has fewer than 1,000 pictures, "
+    "subsets are as large as the smaller side",
 )

@@ -1,4 +1,4 @@
-"""How FID changes when one picture is left out, for all pictures at once, in closed form.
+"""Influence of single pictures on FID: leave-one-out changes of all pictures, in closed form.
 
 With a_i = x_i - mu_g, leaving picture i out gives mu_g - a_i / (n - 1) and the covariance
 
@@ -16,9 +16,9 @@ and the matrix determinant lemma, integrating by parts, with s = u^2:
 
 m_k are the eigenvalues of M, v_ik picture i's entry in the k-th right singular vector of
 X_r X_g^T. Expanding the logarithm to first order gives the usual influence function,
--(c / 2) b^T M^(-1/2) b. That one is wrong where pictures are fewer than dimensions: a picture
-left out takes a dimension with it (c q(0) = 1), and the root is not linear there. The integral
-is exact, and costs one matrix product for all pictures.
+-(c / 2) b^T M^(-1/2) b. With fewer pictures than dimensions it is wrong: without the picture the
+rank falls by one (c q(0) = 1), and the root is not linear there. The integral is exact, and costs
+one matrix product for all pictures.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from mifid.metrics.linalg import Centred, Matrix, Vector, centred_pair, eigenvec
 
 __all__ = ["Influence", "influence"]
 
-_STEP = 0.3  # the trapezoid rule's error is about exp(-pi^2 / step): 5e-15
-_TAIL = 26.0  # in log u, beyond the outermost singular values: exp(-26) of the total is cut off
+_STEP = 0.3  # the trapezoid rule's error is about exp(-pi^2 / step) = 5e-15
+_TAIL = 26.0  # in log u, beyond the outermost singular values: cuts off exp(-26) of the total
 
 
 class Influence(NamedTuple):
-    """Change of FID when picture i is left out; below 0: FID is better without it.
+    """Change of FID when picture i is left out; negative: FID is better without it.
 
     Attributes:
         total: (N,) float64, ``FID without i - FID``.
-        mean: (N,) the part of ``|mu_g - mu_r|^2``.
-        covariance: (N,) the rest: traces and overlap.
+        mean: (N,) the part from ``|mu_g - mu_r|^2``.
+        covariance: (N,) the part from the traces and the overlap.
     """
 
     total: Vector
@@ -53,19 +53,19 @@ class Influence(NamedTuple):
 
 
 def influence(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> Influence:
-    """Return what leaving out each generated picture does to FID.
+    """Return the change of FID when each generated picture is left out.
 
-    Swap the arguments for the same by reference pictures: FID is symmetric.
+    FID is symmetric: swap the arguments for the influence of reference pictures.
 
     Args:
         generated: features (N, D), N at least 3.
         reference: features (M, D).
 
     Returns:
-        Equal to N recomputations to about 1e-6 of the largest, at the cost of one or two.
+        The same as N recomputations to about 1e-6 of the largest, at the cost of one or two.
 
     Raises:
-        UnavailableError: fewer than three generated pictures; two have no covariance without one.
+        UnavailableError: fewer than three generated pictures; one alone has no covariance.
         FeatureError: fewer than two reference rows, or widths that differ.
 
     Source: this module's opening; Koh and Liang 2017, "Understanding Black-box Predictions via
@@ -75,7 +75,7 @@ def influence(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> Influenc
     n = len(of)
     if n < 3:
         raise UnavailableError(
-            f"the influence of single pictures needs at least three of them, got {n}"
+            f"the influence of single pictures needs at least three generated pictures, got {n}"
         )
     difference = of.mu - other.mu
     along = np.concatenate([block @ difference for _, block in of.blocks()])
@@ -87,10 +87,10 @@ def influence(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> Influenc
 
 
 def _overlap_change(of: Centred, other: Centred) -> Vector:
-    """Change of tr (S_g S_r)^(1/2) without each row of ``of``, (N,)."""
+    """Return the change of tr (S_g S_r)^(1/2) without each row of ``of``, (N,)."""
     n = len(of)
     modes = _modes(of, other)
-    if not len(modes.roots):  # one side has no spread: no overlap to lose
+    if not len(modes.roots):  # one side has no variance, so there is no overlap
         return np.zeros(n)
     nodes = _nodes(modes.roots)
     m = modes.roots[:, None] ** 2
@@ -105,15 +105,15 @@ def _overlap_change(of: Centred, other: Centred) -> Vector:
 
 
 def _nodes(roots: Vector) -> Vector:
-    """Points u of the integral, equally spaced in log u."""
+    """Return the integral's points u, equally spaced in log u."""
     return np.exp(np.arange(np.log(roots.min()) - _TAIL, np.log(roots.max()) + _TAIL, _STEP))
 
 
 class _Modes(NamedTuple):
-    """Singular values of X_r X_g^T / sqrt((n_g - 1)(n_r - 1)), and who makes them up.
+    """Singular values of X_r X_g^T / sqrt((n_g - 1)(n_r - 1)), and each row's part in them.
 
-    Row i's part in mode k is v_ik^2, where v = rows of ``of`` times ``projection``; without a
-    projection v itself is ``vectors``.
+    Row i's part in mode k is v_ik^2, where v is the rows of ``of`` times ``projection`` or,
+    without one, ``vectors``.
     """
 
     roots: Vector
@@ -131,7 +131,7 @@ class _Modes(NamedTuple):
 
 
 def _modes(of: Centred, other: Centred) -> _Modes:
-    """Choose the smallest of three eigenvalue problems: n_g, n_r or D on a side."""
+    """Solve the smallest of three eigenvalue problems: of size n_g, n_r or D."""
     scale = (len(of) - 1.0) * (len(other) - 1.0)
     if of.width < min(len(of), len(other)):
         return _modes_by_width(of, other, scale)
@@ -156,7 +156,7 @@ def _modes_by_width(of: Centred, other: Centred, scale: float) -> _Modes:
 
 
 def _kept(values: Vector, vectors: Matrix) -> tuple[Vector, Matrix]:
-    """Leave out what is only rounding; see frechet.py."""
+    """Drop eigenvalues that are only rounding; see frechet.py."""
     least = values.max(initial=0.0) * len(values) * float(np.finfo(np.float64).eps)
     kept = values > least
     return values[kept], vectors[:, kept]

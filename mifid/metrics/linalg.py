@@ -1,9 +1,9 @@
 """Linear algebra that several metrics share: factorizations, centred rows, principal axes.
 
-A small factorization makes thousands of tiny BLAS calls. With several threads each call waits for
-all of them, so that beside anything else that runs (a training loop, data loaders) a QR of
-4,396 x 300 was seen to take 4 s instead of 0.04 s. One thread is as fast or faster up to about a
-thousand columns; larger ones keep the threads.
+A small factorization makes thousands of tiny BLAS calls. With several threads, each call waits for
+all of them: beside other work (a training loop, data loaders) a QR of 4,396 x 300 took 4 s instead
+of 0.04 s. Up to about a thousand columns one thread is as fast or faster; larger matrices keep the
+threads.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def eigenvalues(symmetric: Matrix) -> Matrix:
     """Return the eigenvalues of a symmetric matrix, smallest first.
 
     Raises:
-        FeatureError: they cannot be found, as its entries overflow.
+        FeatureError: the computation fails, as entries overflow.
     """
     with _converging(), _threads_for(len(symmetric)):
         return cast(Matrix, np.linalg.eigvalsh(symmetric))
@@ -90,7 +90,7 @@ def _converging() -> Iterator[None]:
         yield
     except np.linalg.LinAlgError as error:
         raise FeatureError(
-            f"a factorization fails ({error}): the features are too large for float64",
+            f"a matrix factorization failed ({error}): the features are too large for float64",
             hint="Divide the features of all sides by the same number.",
         ) from error
 
@@ -106,7 +106,7 @@ def _threads_for(size: int) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all loaded libraries: once
+    return ThreadpoolController()  # cached, since it searches all loaded libraries
 
 
 Vector = npt.NDArray[np.float64]
@@ -115,11 +115,11 @@ _BLOCK_BYTES = 32 << 20
 
 
 class Centred:
-    """Features (N, D) minus their mean. Only one block of rows is held in float64 at a time.
+    """Features (N, D) minus their mean; only one block of rows is in float64 at a time.
 
     Attributes:
         mu: (D,) the mean that is subtracted.
-        squares: (N,) squared length of every centred row.
+        squares: (N,) squared norm of every centred row.
     """
 
     def __init__(self, features: npt.ArrayLike) -> None:
@@ -151,7 +151,7 @@ class Centred:
             yield rows, self._features[rows].astype(np.float64) - self.mu
 
     def whole(self) -> Matrix:
-        """Return all centred rows, (N, D): for the smaller side only."""
+        """Return all centred rows, (N, D); use it for the smaller side only."""
         return np.asarray(self._features.astype(np.float64) - self.mu)
 
     def sums(self, weights: Matrix) -> Matrix:
@@ -171,7 +171,7 @@ class Centred:
 
 
 def centred_pair(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Centred, Centred]:
-    """Centre both sides, each about its own mean.
+    """Centre each side at its own mean.
 
     Raises:
         FeatureError: fewer than two rows, or widths that differ.
@@ -194,7 +194,7 @@ _BLOCK_ROWS = 1024
 
 
 class Axes(NamedTuple):
-    """A mean (D,) and K orthonormal directions (D, K), the one of most variance first."""
+    """A mean (D,) and K orthonormal directions (D, K), by descending variance."""
 
     mean: npt.NDArray[np.float64]
     directions: Matrix
@@ -211,8 +211,7 @@ class Axes(NamedTuple):
 def principal_axes(features: npt.NDArray[np.generic], *, count: int) -> Axes:
     """Return up to ``count`` axes of features (N, D), from the smaller of X X^T and X^T X.
 
-    Fewer come back where the features have less dimensions: axes without variance beyond rounding
-    are left out.
+    Fewer, if the features span fewer dimensions: axes with no variance but rounding are left out.
     """
     mean = features.mean(axis=0, dtype=np.float64)
     rows, width = features.shape

@@ -1,4 +1,4 @@
-"""How near generated pictures come to the training pictures, as Kaggle measures it."""
+"""Memorization distance: cosine distances to the nearest training pictures, as in Kaggle's code."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Rows = npt.NDArray[np.int64]
 
 
 class Nearest(NamedTuple):
-    """For each generated picture, its nearest reference picture and the one after that.
+    """For each generated picture, its nearest and second nearest reference picture.
 
     Attributes:
         distance: (N,) float64 in 0..1; NaN for rows of zeros, which Kaggle leaves out.
         row: (N,) int64 row of the reference; -1 for rows of zeros.
-        second_distance: (N,) float64, at least ``distance``; NaN, too, where the reference has
-            only one row that is not all zeros.
+        second_distance: (N,) float64, at least ``distance``; also NaN if the reference has only
+            one row that is not all zeros.
         second_row: (N,) int64 row of the reference, -1 where ``second_distance`` is NaN.
     """
 
@@ -44,12 +44,12 @@ class Nearest(NamedTuple):
 
 
 class Approach(NamedTuple):
-    """For each reference picture, how the generated ones come near it.
+    """For each reference picture, its nearest generated picture.
 
     Attributes:
         distance: (M,) float64 in 0..1 to its nearest generated picture; NaN for rows of zeros.
         row: (M,) int64 row of that generated picture; -1 for rows of zeros.
-        copied: (M,) int64, how many generated pictures have it as their nearest.
+        copied: (M,) int64, number of generated pictures whose nearest it is.
     """
 
     distance: Floats
@@ -62,7 +62,7 @@ def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike)
 
     Args:
         generated: features (N, D).
-        reference: features (M, D) of the pictures that were trained on.
+        reference: features (M, D) of the training pictures.
 
     Returns:
         0 (every picture is a copy) to 1.
@@ -71,8 +71,8 @@ def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike)
         FeatureError: widths differ, or a side has no row that is not all zeros.
 
     Source: Bai et al., "On Training Sample Memorization", KDD 2021, equation 3, and Kaggle's code.
-    Not symmetric: torchmetrics 1.8 takes the mean over the reference and the minimum over the
-    generated pictures, which is another number.
+    It is not symmetric: torchmetrics 1.8 takes the mean over the reference and the minimum over
+    the generated pictures, which gives another number.
 
     >>> import numpy as np
     >>> training = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -85,15 +85,15 @@ def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike)
         distance[live] = _distances(cosine.max(axis=1))
     kept = distance[~np.isnan(distance)]
     if len(kept) == 0:
-        raise FeatureError("all generated features are zero: no memorization distance")
+        raise FeatureError("there is no memorization distance: all generated features are zero")
     return float(np.mean(kept))
 
 
 def nearest_reference(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> Nearest:
     """Find each generated picture's two nearest reference pictures by cosine, in blocks.
 
-    Of equally near ones the first counts. Needs about 64 MiB above one float64 copy of the
-    reference.
+    Of equally near ones, the first is taken. Needs about 64 MiB in addition to a float64 copy of
+    the reference.
 
     Raises:
         FeatureError: widths differ, or the reference has no row that is not all zeros.
@@ -110,8 +110,8 @@ def nearest_both_ways(
 ) -> tuple[Nearest, Approach]:
     """Find each generated picture's nearest reference pictures, and the reverse, in one pass.
 
-    ``Approach.distance`` is what torchmetrics averages; see :func:`memorization_distance`.
-    Memory as :func:`nearest_reference`.
+    torchmetrics averages ``Approach.distance``; see :func:`memorization_distance`. Memory as
+    :func:`nearest_reference`.
 
     Raises:
         FeatureError: widths differ, or the reference has no row that is not all zeros.
@@ -143,7 +143,7 @@ def nearest_both_ways(
 
 
 class _Targets(NamedTuple):
-    """The reference's rows that are not all zeros: which of ``total``, and at unit length."""
+    """The reference's rows that are not all zeros: positions among ``total``, and unit vectors."""
 
     total: int
     kept: Rows
@@ -161,7 +161,7 @@ def _prepared(
         )
     kept = np.flatnonzero(_not_zero(columns))
     if len(kept) == 0:
-        raise FeatureError("all reference features are zero: no memorization distance")
+        raise FeatureError("there is no memorization distance: all reference features are zero")
     unit = _unit_rows(columns if len(kept) == len(columns) else columns[kept])
     return rows, _Targets(len(columns), kept, unit)
 
@@ -169,7 +169,7 @@ def _prepared(
 def _cosine_blocks(
     rows: npt.NDArray[np.generic], targets: _Targets
 ) -> Iterator[tuple[Rows, Floats]]:
-    """Yield (rows, |cos| of them to all targets); rows of zeros are left out."""
+    """Yield (rows, their |cos| to all targets) without rows of zeros."""
     step = max(1, _BLOCK_BYTES // (8 * (len(targets.unit) + 2 * rows.shape[1])))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
@@ -205,19 +205,19 @@ def _note_best(best: Floats, row: Rows, live: Rows, cosine: Floats) -> None:
     """Keep, for each target, the largest cosine so far and the row that it belongs to."""
     largest = cosine.max(axis=0)
     better = np.flatnonzero(largest > best)
-    # The maximum is fast down the columns, its place is not: it is sought only where it matters.
+    # Along columns the maximum is fast but argmax is slow: use it only where the best changes.
     row[better] = live[cosine[:, better].argmax(axis=0)]
     best[better] = largest[better]
 
 
 def _distances(cosine: Floats) -> Floats:
-    """1 - |cos|. A copy's cosine is 1 up to rounding; the distance is never below 0."""
+    """Return 1 - |cos|, at least 0: a copy's cosine may exceed 1 by rounding."""
     return np.maximum(0.0, 1.0 - cosine)
 
 
 def _not_zero(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    # Kaggle drops rows whose *sum* is 0 and feeds non-negative features, where it is the same;
-    # the sum decides here too, so that any features give what its code gives.
+    # Kaggle's code drops rows whose *sum* is 0, which for its non-negative features is the same as
+    # rows of zeros. The sum is used here, too, so that all features give the same as its code.
     return np.asarray(rows.sum(axis=1, dtype=np.float64) != 0)
 
 
@@ -240,5 +240,5 @@ METRIC = Metric(
     function=_values,
     values={"memorization_distance": "mean cosine distance to the nearest training picture, 0..1"},
     needs=("generated", "training"),
-    remark="only below the threshold it counts",
+    remark="counts only below the threshold",
 )

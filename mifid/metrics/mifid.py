@@ -17,7 +17,7 @@ _TINY = 1e-15  # as in Kaggle's scorer; notebook copies write 10e-15, which miss
 
 
 def thresholded(memorization_distance: float, *, epsilon: float = EPSILON) -> float:
-    """Return the distance if it is below ``epsilon`` (strictly), else 1: no penalty."""
+    """Return the distance if it is below ``epsilon`` (strictly), else 1, which is no penalty."""
     return memorization_distance if memorization_distance < epsilon else 1.0
 
 
@@ -31,7 +31,7 @@ def penalized(*, fid: float, memorization_distance: float, epsilon: float = EPSI
         epsilon: distances below it are penalized.
 
     Source: Bai et al., "On Training Sample Memorization", KDD 2021, equations 3 to 5; the constant
-    is the one that reproduces Kaggle's published scores to 5e-16.
+    reproduces Kaggle's published scores to 5e-16.
 
     >>> penalized(fid=9.760399508819491, memorization_distance=0.09570749817614364)
     101.981555205382
@@ -68,7 +68,7 @@ METRIC = Metric(
     better="lower",
     source="Bai et al. 2021, equations 3 to 5, and Kaggle's code",
     function=_values,
-    values={"mifid": "FID, divided by the memorization distance where that is below the threshold"},
+    values={"mifid": "FID, divided by the memorization distance if that is below the threshold"},
     needs=("generated", "reference", "training"),
     settings={"epsilon": EPSILON},
 )

@@ -1,10 +1,10 @@
 """Nearest neighbours and exact distances, in blocks.
 
-Squared distances of whole blocks come from one matrix product, |x|^2 + |y|^2 - 2 x.y, which loses
-about D eps (|x|^2 + |y|^2) to cancellation. That is nothing beside the distances of unlike
-pictures, but it decides wrongly for copies, whose distance must be 0, and for ties. Therefore
-rows that are equal bit by bit have distance 0 by definition, distances that are handed out are
-computed again from differences, and so are those that a comparison cannot decide.
+Squared distances of whole blocks come from one matrix product, |x|^2 + |y|^2 - 2 x.y, with an error
+of about D eps (|x|^2 + |y|^2) by cancellation. It does not matter for different pictures, but it is
+wrong for copies, whose distance must be 0, and for ties. Therefore rows with equal bits have
+distance 0 by definition, and distances that are returned, or that are too near to a limit to
+compare, are computed again from differences.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class DistanceBlock:
 
     Attributes:
         rows: which rows of ``x``.
-        squared: (b, M) float64 squared distances up to cancellation; 0 exactly where the two rows
-            are equal and nowhere else; infinite between a row and itself when ``y`` is ``x``.
+        squared: (b, M) float64 squared distances up to cancellation; exactly 0 if and only if the
+            two rows are equal; infinite between a row and itself when ``y`` is ``x``.
     """
 
     rows: slice
@@ -60,8 +60,8 @@ class DistanceBlock:
 
         Args:
             radius: (M,) of the rows of ``y``, or (b, 1) of this block's rows of ``x``; from
-                :func:`mifid.metrics.neighbours.kth_distance`, so that a tie is one to the bit.
-            closed: whether the border belongs to the ball.
+                :func:`mifid.metrics.neighbours.kth_distance`, so that ties are equal bit by bit.
+            closed: whether the ball includes its border.
         """
         radius = np.broadcast_to(radius, self.squared.shape)
         gap = np.square(radius)
@@ -77,7 +77,7 @@ class DistanceBlock:
         return inside
 
     def _of_unique_pairs(self, row: Rows, column: Rows) -> npt.NDArray[np.float64]:
-        # A collapsed generator repeats few pictures thousands of times: each pair once.
+        # A collapsed generator repeats few pictures thousands of times: compute each pair once.
         sides = self._sides
         code = sides.label_x[self.rows][row] * sides.labels + sides.label_y[column]
         _, first, back = np.unique(code, return_index=True, return_inverse=True)
@@ -87,8 +87,8 @@ class DistanceBlock:
 def distance_blocks(x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Iterator[DistanceBlock]:
     """Yield the distances of ``x`` (N, D) to ``y`` (M, D), some rows of ``x`` at a time.
 
-    Without ``y``: among the rows of ``x``, leaving out each row's distance to itself. Needs about
-    64 MiB above one float64 copy of ``y``.
+    Without ``y``: among the rows of ``x``, without each row's distance to itself. Needs about
+    64 MiB in addition to a float64 copy of ``y``.
 
     Raises:
         FeatureError: the widths differ, or ``y`` is empty.
@@ -105,7 +105,7 @@ def distance_blocks(x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Iterato
 
 
 class _Sides:
-    """Two sets of rows, and what all their distances share."""
+    """Two sets of rows, and values that all their distances use."""
 
     def __init__(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
         if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or len(y) == 0:
@@ -114,7 +114,7 @@ class _Sides:
                 "with at least one row"
             )
         self.x, self.y = x, y
-        # Distances do not feel a shift; smaller norms lose less to cancellation.
+        # A shift does not change distances, and smaller norms lose less by cancellation.
         self._centre = y.mean(axis=0, dtype=np.float64)
         self._centred_y = y.astype(np.float64) - self._centre
         self._norm_y = np.einsum("ij,ij->i", self._centred_y, self._centred_y)
@@ -123,7 +123,7 @@ class _Sides:
         self._any_equal = bool(np.isin(self.label_x, self.label_y).any())
 
     def squared(self, rows: slice) -> Matrix:
-        """(b, M): up to cancellation, but 0 for equal rows and only for them."""
+        """Return (b, M) up to cancellation, but 0 if and only if rows are equal."""
         x = self.x[rows].astype(np.float64) - self._centre
         self._norm_x[rows] = np.einsum("ij,ij->i", x, x)
         x *= -2.0
@@ -136,25 +136,25 @@ class _Sides:
         return squared
 
     def slack(self, rows: slice) -> Matrix:
-        """(b, M): how far :meth:`squared` may be off, by the usual bound on dot products."""
+        """Return (b, M), the error of :meth:`squared` by the usual bound on dot products."""
         bound: Matrix = np.add.outer(self._norm_x[rows], self._norm_y)
         bound *= 2.0 * _EPS * (self.y.shape[1] + 8)
         return bound
 
     def from_differences(self, rows_x: Rows, rows_y: Rows) -> npt.NDArray[np.float64]:
-        """Distances of pairs (n,), (n,). Symmetric to the bit, and 0 for equal rows."""
+        """Return distances of pairs (n,), (n,): bitwise symmetric, and 0 for equal rows."""
         squared = np.empty(len(rows_x))
         step = max(1, _BLOCK_BYTES // (32 * max(1, self.x.shape[1])))
         for start in range(0, len(squared), step):
             part = slice(start, start + step)
             difference = self.x[rows_x[part]].astype(np.float64) - self.y[rows_y[part]]
             np.square(difference, out=difference)
-            squared[part] = difference.sum(axis=1)  # in an order that the width alone decides
+            squared[part] = difference.sum(axis=1)  # the order depends only on the width
         return np.sqrt(squared)
 
 
 def _labels(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Rows, Rows, int]:
-    """Number the distinct rows: two rows have one number if and only if they are equal."""
+    """Number the distinct rows: equal rows, and no others, have the same number."""
     kind = np.result_type(x, y)
     seen: dict[bytes, int] = {}
 
@@ -176,8 +176,8 @@ class Neighbour(NamedTuple):
 
     Attributes:
         distance: (N,) float64, Euclidean; exactly 0 for a bitwise copy.
-        row: (N,) int64, the neighbour's row: the first of several bitwise copies; of other rows
-            whose squared distances agree to about D eps of the squared norms, any.
+        row: (N,) int64, the neighbour's row: the first of several bitwise copies; any of other
+            rows whose squared distances agree to about D eps of the squared norms.
     """
 
     distance: npt.NDArray[np.float64]
@@ -232,7 +232,7 @@ def require_pictures(
     Args:
         features: of one side.
         least: rows needed.
-        purpose: what needs them, such as ``"precision and recall with k 3"``, for the message.
+        purpose: their use, such as ``"precision and recall with k 3"``, for the message.
         side: ``"generated"``, ``"reference"``..., for the message.
 
     Raises:
@@ -246,7 +246,7 @@ def require_pictures(
     if len(rows) < least:
         raise UnavailableError(
             f"{purpose}: at least {least} {named}pictures are needed, got {len(rows)}",
-            hint="Give more pictures, or leave this measure out.",
+            hint="Give more pictures, or leave this metric out.",
         )
     return rows
 

@@ -1,7 +1,7 @@
 """Improved precision and recall: shares of pictures that lie in the other side's manifold.
 
-A side's manifold is the union of balls around its pictures, each reaching to that picture's k-th
-nearest neighbour on the same side.
+A side's manifold is the union of balls around its pictures. A ball's radius is the distance to the
+k-th nearest neighbour on the same side.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def precision_recall(
     Args:
         generated: features (N, D), N above ``k``.
         reference: features (M, D), M above ``k``.
-        k: to which neighbour the balls reach. More makes both values larger.
+        k: the neighbour whose distance is a ball's radius. A larger k makes both values larger.
 
     Returns:
-        ``precision``, the share of generated pictures inside the reference's manifold, and
-        ``recall``, the share of reference pictures inside the generated ones'; 0..1 each.
+        ``precision``, the share of generated pictures in the reference's manifold, and ``recall``,
+        the share of reference pictures in the generated pictures' manifold; 0..1 each.
 
     Raises:
         FeatureError: widths differ, or ``k`` is below 1.
@@ -60,9 +60,9 @@ METRIC = Metric(
     source="Kynkäänniemi et al. 2019, equations 1 and 2",
     function=precision_recall,
     values={
-        "precision": "share of generated pictures within the reference's manifold, 0..1",
-        "recall": "share of reference pictures within the generated ones' manifold, 0..1",
+        "precision": "share of generated pictures in the reference's manifold, 0..1",
+        "recall": "share of reference pictures in the generated pictures' manifold, 0..1",
     },
     settings={"k": 3},
-    remark="both depend on the numbers of pictures: compare only at equal ones",
+    remark="both depend on the numbers of pictures: compare only at equal numbers",
 )

@@ -1,22 +1,22 @@
 """Bootstrap of FID, memorization distance and MiFID: metrics of weighted pictures.
 
-Pictures are drawn with replacement, as many as there are (Efron 1979). What is resampled: the
-generated pictures, a sample of what the model makes, and the reference, a sample of the pictures
-that could have been asked for. What is not: the training pictures of the memorization distance.
-They are no sample of anything: the question is whether *these* were copied. Dropping 37 % of them
-would make copies look original, and the nearest neighbour is a statistic for which the bootstrap
-is known to fail (Abadie and Imbens 2008). So, with one set in both roles, a replicate resamples
-its pictures for FID, and measures distances to all of them.
+As many pictures as there are, are drawn with replacement (Efron 1979): from the generated pictures,
+which are a sample of the model's, and from the reference, which is a sample of a distribution. The
+training pictures of the memorization distance are not resampled, since they are not a sample: the
+question is whether *these* were copied. Leaving out 37 % of them would make copies look original,
+and the bootstrap is known to fail for the nearest neighbour (Abadie and Imbens 2008). So, with one
+set in both roles, a replicate resamples its pictures for FID, and computes distances to all of
+them.
 
-A resample counts a picture 0, 1, 2, … times; a subset counts it 0 or 1 times. Means, traces and
-the matrix whose singular values make up tr (S_g S_r)^(1/2) all follow from the inner products
-x_i . y_j of the centred features, which are computed once:
+A resample counts a picture 0, 1, 2, … times, a subset 0 or 1 times. Means, traces and the matrix
+whose singular values add up to tr (S_g S_r)^(1/2) follow from the inner products x_i . y_j of the
+centred features, which are computed once:
 
     C = W_g^(1/2) P_g (X_g X_r^T) P_r^T W_r^(1/2) / sqrt((n_g - 1)(n_r - 1)),
 
-with W the multiplicities, n their sum and P = 1 - 1 w^T / n, which centres about the weighted
-mean. tr (S_g S_r)^(1/2) is the sum of C's singular values, so one FID costs a problem of the size
-of the smaller side, and pictures that are not counted leave it smaller still.
+with W the multiplicities, n their sum and P = 1 - 1 w^T / n, which centres at the weighted mean.
+tr (S_g S_r)^(1/2) is the sum of C's singular values. So one FID costs an eigenvalue problem of the
+smaller side's size, without the pictures that are counted 0 times.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ _MOST_THREADS = 8  # each holds a copy of the counted rows of the inner products
 
 
 class WeightedFrechet:
-    """Fréchet distances between two sets under multiplicities.
+    """Fréchet distances between two sets whose pictures have multiplicities.
 
     Args:
         generated: features (N, D).
         reference: features (M, D).
 
     Attributes:
-        size: min(N, M, D), the side of the eigenvalue problem that one distance costs.
+        size: min(N, M, D), the size of the eigenvalue problem that one distance costs.
 
     Raises:
         FeatureError: fewer than two rows, or widths that differ.
@@ -78,7 +78,7 @@ class WeightedFrechet:
             reference: (B, M), the same.
 
         Returns:
-            (B,) float64, at least 0; the same whatever the number of threads.
+            (B,) float64, at least 0; independent of the number of threads.
         """
         with threadpool_limits(limits=1, user_api="blas"):
             if self._overlap is None:
@@ -91,7 +91,7 @@ class WeightedFrechet:
         return np.asarray(np.maximum(0.0, apart + one + other - 2.0 * overlap))
 
     def _from_moments(self, generated: Matrix, reference: Matrix) -> Vector:
-        """Few features and many pictures: the covariances themselves are the small problem."""
+        """Compute the distances from covariances, which are small if there are few features."""
 
         def distance(weights: tuple[Vector, Vector]) -> float:
             return frechet_distance(
@@ -103,7 +103,7 @@ class WeightedFrechet:
 
 
 class _Pictures:
-    """tr (S_g S_r)^(1/2) by way of the inner products of all pairs of pictures."""
+    """tr (S_g S_r)^(1/2) from the inner products of all pairs of pictures."""
 
     def __init__(self, generated: Centred, reference: Centred) -> None:
         self._generated_is_small = len(generated) < len(reference)
@@ -135,7 +135,7 @@ class _Pictures:
 
 
 def _spread(side: Centred, weights: Matrix) -> tuple[Vector, Matrix]:
-    """Trace of the covariance (B,) and shift of the mean (B, D) under multiplicities."""
+    """Return the covariance's trace (B,) and the mean's shift (B, D) under multiplicities."""
     n = weights.sum(axis=1)
     means = side.sums(weights) / n[:, None]
     squares = weights @ side.squares - n * np.einsum("ij,ij->i", means, means)
@@ -149,26 +149,26 @@ def _moments(side: Centred, weights: Vector) -> Moments:
 
 
 def _sum_of_roots(values: Vector) -> float:
-    # Centring leaves zeros that come out as rounding of either sign; see frechet.py.
+    # Centring leaves zeros, which rounding makes positive or negative; see frechet.py.
     least = values.max(initial=0.0) * len(values) * float(np.finfo(np.float64).eps)
     return float(np.sqrt(values[values > least]).sum())
 
 
 def _in_threads(function: object, items: Iterable[object]) -> Vector:
-    """Map in a few threads: NumPy lets go of the interpreter, and BLAS is held to one each."""
+    """Map in a few threads, in each of which BLAS has one; NumPy releases the interpreter lock."""
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
         return np.fromiter(pool.map(function, items), dtype=np.float64)  # type: ignore[arg-type]
 
 
 SIDES = ("generated", "reference")
-"""What can be resampled."""
+"""Sides that can be resampled."""
 
 _BLOCK_BYTES = 32 << 20
 _MOST_AT_ONCE = 64  # replicates between two reports of progress
 
 
 class Replicates(NamedTuple):
-    """The score under B resamples, as they come: not centred on the headline.
+    """The score of B resamples, not centred at the headline.
 
     Attributes:
         fid: (B,) float64; None without a reference.
@@ -192,30 +192,30 @@ def bootstrap(
     seed: int = 0,
     advance: Callable[[int], None] | None = None,
 ) -> Replicates:
-    """Return the score of resamples, each exactly what the resampled arrays would score.
+    """Return the scores of resamples, each exactly the score of the resampled arrays.
 
-    Every replicate costs an eigenvalue problem of min(N, M, D) on a side.
+    Every replicate costs an eigenvalue problem of size min(N, M, D).
 
     Args:
         generated: features (N, D).
         reference: features (M, D) that FID is measured against; None: no FID.
-        training: features (T, D) that the model was trained on; None: the reference. Never
-            resampled, see this module's opening.
+        training: features (T, D) that the model was trained on; None: the reference. They are not
+            resampled, see the module's docstring.
         epsilon: MiFID's threshold.
         replicates: B.
         resample: which of ``"generated"`` and ``"reference"`` are resampled.
-        seed: 0 to 2^32 - 1. The draws depend on (seed, side, number of pictures, replicate)
-            alone: two submissions of one size under one seed get the same draws, so that
-            differences of their replicates are paired.
+        seed: 0 to 2^32 - 1. The draws depend only on (seed, side, number of pictures, replicate):
+            two submissions of one size with one seed get the same draws, so that differences of
+            their replicates are paired.
         advance: called with the number of replicates done since the last call.
 
     Raises:
         FeatureError: as frechet_distance and memorization_distance.
-        UnavailableError: so many rows of zeros that a resample can be without any other.
+        UnavailableError: so many rows of zeros that a resample holds nothing else.
 
     Source: Efron 1979, "Bootstrap Methods: Another Look at the Jackknife". FID of a resample is
-    biased upward against FID itself, since repeated pictures span fewer dimensions: centre the
-    replicates before reading an interval off them.
+    biased upward, since repeated pictures span fewer dimensions: centre the replicates before you
+    take an interval from them.
     """
     rows, sides = np.asarray(generated), _checked(resample)
     distance = _Distance(rows, reference if training is None else training)
@@ -245,12 +245,12 @@ def linearized(
     seed: int = 0,
     advance: Callable[[int], None] | None = None,
 ) -> Replicates:
-    """Return :func:`bootstrap`'s replicates to first order, from leaving out single pictures.
+    """Return :func:`bootstrap`'s replicates to first order, from the influence of pictures.
 
-    FID under the same draws is taken as ``FID - (n - 1) / n * sum_i (w_i - 1) change_i`` over
-    both sides, where change_i is that of :func:`~mifid.metrics.leave_one_out.influence`. A million
-    replicates cost no more than two eigenvalue problems, so this is for two large sets; and it
-    has no bias upward, since no dimension is lost. The memorization distance is exact.
+    FID of the same draws is approximated by ``FID - (n - 1) / n * sum_i (w_i - 1) change_i`` over
+    both sides, with change_i of :func:`~mifid.metrics.leave_one_out.influence`. Any number of
+    replicates costs two eigenvalue problems, so this is for two large sets. It has no upward bias,
+    since no dimension is lost. The memorization distance is exact.
 
     Arguments, results and errors are those of :func:`bootstrap`.
 
@@ -275,12 +275,12 @@ def linearized(
 def counts(n: int, side: str, numbers: range, *, seed: int, drawn: bool = True) -> Matrix:
     """Return how often each of n pictures is drawn in the replicates ``numbers``: (B, n) float64.
 
-    Every row sums to n; where the side is not ``drawn``, each picture counts once.
+    Every row sums to n; if the side is not ``drawn``, each picture counts once.
     """
     if not drawn:
         return np.ones((len(numbers), n))
     weights = np.empty((len(numbers), n))
-    random = np.random.RandomState(0)  # seeding it again takes a tenth of making another
+    random = np.random.RandomState(0)  # seeding it again is ten times faster than a new one
     for row, number in enumerate(numbers):
         random.seed([seed, SIDES.index(side), n, number])
         weights[row] = np.bincount(random.randint(0, n, size=n), minlength=n)
@@ -288,11 +288,13 @@ def counts(n: int, side: str, numbers: range, *, seed: int, drawn: bool = True) 
 
 
 class _Distance:
-    """Mean distance to the nearest training picture under multiplicities of the generated."""
+    """Memorization distance under multiplicities of the generated pictures."""
 
     def __init__(self, generated: npt.ArrayLike, training: npt.ArrayLike | None) -> None:
         if training is None:
-            raise UnavailableError("no training pictures: no memorization distance to resample")
+            raise UnavailableError(
+                "the memorization distance cannot be resampled: there are no training pictures"
+            )
         distance = nearest_reference(generated=generated, reference=training).distance
         self._live = (~np.isnan(distance)).astype(np.float64)
         self._distance = np.nan_to_num(distance, nan=0.0)
@@ -302,13 +304,14 @@ class _Distance:
         if not live.all():
             raise UnavailableError(
                 f"only {int(self._live.sum())} of {len(self._live)} generated pictures have "
-                "features other than zero: some resamples have none, and no memorization distance"
+                "features that are not all zero: a resample without them has no memorization "
+                "distance"
             )
         return np.asarray(weights @ self._distance / live)
 
 
 def _changes(generated: Matrix, reference: Matrix, sides: Sequence[str]) -> dict[str, Vector]:
-    """Leave-one-out changes of FID by side, about their mean."""
+    """Return the leave-one-out changes of FID by side, minus their mean."""
     both = {"generated": generated, "reference": reference}
     changes = {}
     for side in sides:
@@ -353,7 +356,7 @@ def _checked(resample: Sequence[str]) -> tuple[str, ...]:
     unknown = sorted(set(resample) - set(SIDES))
     if unknown or not resample:
         raise InputError(
-            f"cannot resample {', '.join(unknown) or 'nothing'}",
+            f"resample is {', '.join(unknown) or 'empty'}",
             hint=f"Choose from: {', '.join(SIDES)}.",
         )
     return tuple(side for side in SIDES if side in resample)

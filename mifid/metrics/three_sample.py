@@ -76,27 +76,27 @@ def data_copying(
 ) -> dict[str, float]:
     """Return ``{"ct": ..., "ct_global": ...}``, both in standard deviations.
 
-    The training pictures are cut into cells by k-means. In each cell the distances of generated
-    and of held-out pictures to their nearest training picture of that cell are compared
-    (:func:`copying_z`). ``ct`` is the mean of the cells' z, weighted by the held-out pictures in
-    them, over cells with more than 20 generated pictures; ``ct_global`` is z without cells.
+    K-means divides the training pictures into cells. In each cell the distances of generated and
+    of held-out pictures to their nearest training picture of that cell are compared
+    (:func:`copying_z`). ``ct`` is the mean of the cells' z, weighted by their held-out pictures,
+    over cells with more than 20 generated pictures; ``ct_global`` is z without cells.
 
-    Features wider than 64 are projected on the training pictures' first 64 principal axes, as
-    dgm-eval does; here the axes are exact and k-means is seeded. A cell without held-out pictures
-    has no weight; the authors' code stops there.
+    Features wider than 64 are projected on the training pictures' first 64 principal axes, as in
+    dgm-eval; here the axes are exact and k-means is seeded. A cell without held-out pictures has
+    no weight; the authors' code fails there.
 
     Args:
         generated: features (N, D) of more than 20 pictures.
-        training: features (T, D) of what the model was trained on, two or more.
-        held_out: features (H, D) of real pictures that nobody trained on.
-        clusters: cells, at least 1; fewer where fewer training pictures differ.
+        training: features (T, D) that the model was trained on, at least two.
+        held_out: features (H, D) of real pictures that were not trained on.
+        clusters: cells, at least 1; fewer if there are fewer different training pictures.
         seed: of k-means.
 
     Returns:
-        About 0 where generated pictures are as near to the training set as unseen real ones, far
-        below 0 (say -3) where they are nearer, which is copying, far above where they are
-        farther. z grows with the number of pictures, and ``ct``, a mean of several z, varies less
-        than one standard deviation.
+        About 0 if generated pictures are as near to the training set as unseen real ones, far
+        below 0 (say -3) if they are nearer, which is copying, far above 0 if they are farther. z
+        grows with the number of pictures; ``ct``, a mean of several z, varies by less than one
+        standard deviation.
 
     Raises:
         FeatureError: widths that differ, or fewer than one cluster.
@@ -121,7 +121,7 @@ def data_copying(
     if not scores:
         raise UnavailableError(
             f"C_T: none of {len(centres)} cells holds held-out pictures and more than {_LEAST} "
-            "generated ones",
+            "generated pictures",
             hint="Give more pictures, or fewer clusters.",
         )
     return {"ct": float(np.average(scores, weights=weights)), "ct_global": _cell_z(sides)}
@@ -130,8 +130,8 @@ def data_copying(
 def copying_z(*, generated: npt.ArrayLike, held_out: npt.ArrayLike) -> float:
     """Return the z score of the Mann-Whitney U of two sets of distances (N,) and (H,).
 
-    U counts the pairs in which the generated picture's distance is larger, a tie as one half.
-    As in the authors' code 0.5 is taken off the mean, and the deviation, sqrt(N H (N + H + 1) /
+    U counts the pairs in which the generated picture's distance is larger, a tie as one half. As in
+    the authors' code, 0.5 is subtracted from the mean, and the deviation, sqrt(N H (N + H + 1) /
     12), is not corrected for ties, so that ties bring z nearer to 0.
     """
     theirs, ours = np.sort(np.asarray(held_out)), np.asarray(generated)
@@ -159,14 +159,14 @@ def _projected(
     generated: npt.ArrayLike, training: npt.ArrayLike, held_out: npt.ArrayLike
 ) -> _Sides:
     least = {"generated": (generated, _LEAST + 1), "training": (training, 2)}
-    sides = [
-        require_pictures(side, few, purpose="C_T", side=name)
+    found = {
+        name: require_pictures(side, few, purpose="C_T", side=name)
         for name, (side, few) in {**least, "held-out": (held_out, 1)}.items()
-    ]
-    require_one_width(**dict(zip(_Sides._fields, (s.shape[1] for s in sides), strict=True)))
-    among = sides[1]
+    }
+    require_one_width(**{name: side.shape[1] for name, side in found.items()})
+    sides, among = found.values(), found["training"]
     if (among == among[0]).all():
-        raise UnavailableError("C_T: the training pictures are all equal, so nothing is far")
+        raise UnavailableError("C_T needs training pictures that differ, but all are equal")
     if among.shape[1] <= _AXES:
         return _Sides(*(side.astype(np.float64) for side in sides))
     axes = principal_axes(among, count=_AXES)

@@ -1,4 +1,4 @@
-"""Vendi score: how many different pictures there are, in effect."""
+"""Vendi score: the effective number of different pictures."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _BLOCK_BYTES = 64 << 20
 def vendi_score(*, generated: npt.ArrayLike) -> dict[str, float]:
     """Return ``{"vendi": exp(-sum p log p)}``, p the eigenvalues of K / N, K_ij = cos(x_i, x_j).
 
-    Rows of zeros have no direction and are left out. With more pictures than features p comes
-    from X^T X / N (D, D) of unit rows X, whose non-zero eigenvalues are the same.
+    Rows of zeros have no direction and are left out. With more pictures than features, p is
+    computed from X^T X / N (D, D) of unit rows X, whose non-zero eigenvalues are the same.
 
     Args:
         generated: features (N, D), at least one.
 
     Returns:
-        1 (all point the same way) to the number of pictures, or D if that is less (all at right
-        angles). It grows with the number of pictures: compare at equal numbers.
+        1 (all rows have the same direction) to the number of pictures, or D if that is less (all
+        rows are orthogonal). It grows with the number of pictures: compare at equal numbers.
 
     Raises:
         FeatureError: not (N, D), or all rows are zero.
@@ -46,7 +46,7 @@ def vendi_score(*, generated: npt.ArrayLike) -> dict[str, float]:
     rows = require_pictures(generated, 1, purpose="Vendi score", side="generated")
     live = np.flatnonzero(rows.any(axis=1))
     if len(live) == 0:
-        raise FeatureError("all generated features are zero: no Vendi score")
+        raise FeatureError("there is no Vendi score: all generated features are zero")
     gram = _kernel(rows[live]) if len(live) <= rows.shape[1] else _dual(rows, live)
     shares = eigenvalues(gram / len(live))
     shares = shares[shares > 0.0]
@@ -85,5 +85,5 @@ METRIC = Metric(
     function=vendi_score,
     values={"vendi": "effective number of different pictures"},
     needs=("generated",),
-    remark="grows with the number of pictures; says nothing of their quality",
+    remark="grows with the number of pictures; says nothing about their quality",
 )

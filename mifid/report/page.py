@@ -122,7 +122,7 @@ def write_parts(path: str | os.PathLike[str], report: Report, parts: Mapping[str
 def parts_of(report: Report) -> dict[str, Part]:
     """Return all parts of :data:`SECTIONS`; each that cannot be shown says why."""
     evidence = report.evidence
-    gone = Omitted("the pictures were a stream, which has passed")
+    gone = Omitted("the pictures were a stream, which can be read only once")
 
     def plot(name: str, draw: Callable[[Evidence], Figure], caption: str, title: str = "") -> Part:
         if evidence is None:

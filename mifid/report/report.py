@@ -265,7 +265,8 @@ class Report:
     def _evidence(self) -> Evidence:
         if self.evidence is None:
             raise UnavailableError(
-                "this report keeps no features: its pictures were a stream, which has passed",
+                "this report keeps no features: its pictures were a stream, which can be read only "
+                "once",
                 hint="Score a folder, zip, array or features file instead.",
             )
         return self.evidence

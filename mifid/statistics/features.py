@@ -1,4 +1,4 @@
-"""Features of a set of pictures, and where they come from."""
+"""Features: the array of a set of pictures, with their names and provenance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mifid.statistics.provenance import Provenance
 __all__ = ["FeatureMatrix", "Features", "check_finite"]
 
 FeatureMatrix = npt.NDArray[np.float32]
-"""(N, D) float32, a picture a row; float64 where a file holds what float32 cannot."""
+"""(N, D) float32, one row per picture; float64 if a file holds values that float32 cannot."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -27,13 +27,13 @@ class Features:
     """Features of N pictures.
 
     Attributes:
-        values: (N, D) float32, finite, read-only; float64 where they come from a file that holds
-            numbers which float32 would round.
-        names: N names, or None when the file they come from has none.
-        provenance: what computed them.
-        converted: how many pictures were not RGB, by mode.
+        values: (N, D) float32, finite, read-only; float64 if they come from a file with values
+            that float32 would round.
+        names: N names, or None if the file they come from has none.
+        provenance: with what they were computed.
+        converted: number of pictures that were not RGB, by mode.
         bad: (name, reason) of pictures that were left out.
-        available: pictures that there were before a limit; None: it took all, or cannot count them.
+        available: number of pictures before a limit; None: there was no limit, or it is unknown.
     """
 
     values: FeatureMatrix
@@ -45,40 +45,43 @@ class Features:
 
     def __post_init__(self) -> None:
         check_finite(self.values)
-        # Its hash, by which what is computed of it is kept, must stay true.
+        # Read-only, since results are cached under its hash.
         frozen = self.values.view()
         frozen.flags.writeable = False
         object.__setattr__(self, "values", frozen)
         if self.names is not None and len(self.names) != len(self.values):
-            raise FeatureError(f"{len(self.values)} features have {len(self.names)} names")
+            raise FeatureError(
+                f"there are {len(self.names)} names for {len(self.values)} rows of features",
+                hint="Give one name per row.",
+            )
 
     def __len__(self) -> int:
         return len(self.values)
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the values in the order of their rows, in hexadecimal; computed once."""
+        """SHA-256 of the values in the order of their rows, in hexadecimal; computed once."""
         return hashlib.sha256(np.ascontiguousarray(self.values).tobytes()).hexdigest()
 
     def same_set(self, other: Features) -> bool:
-        """Say whether both hold the same rows, in whatever order."""
+        """Return whether both hold the same rows, in any order."""
         if self.values.shape != other.values.shape:
             return False
         if not np.array_equal(
             np.sort(self.values[:, :1], axis=0), np.sort(other.values[:, :1], axis=0)
         ):
-            return False  # as nearly always
+            return False  # the usual case, decided without hashing
         return self._sorted_rows == other._sorted_rows
 
     @cached_property
     def _sorted_rows(self) -> list[bytes]:
-        # Adding 0 makes one of the two zeros of floating point.
+        # Adding 0 turns -0.0 into 0.0.
         return sorted(
             hashlib.sha256((row.astype(np.float64) + 0.0).tobytes()).digest() for row in self.values
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write features, names, statistics and provenance as .npz, whole or not at all.
+        """Write features, names, statistics and provenance as .npz, atomically.
 
         Raises:
             OutputError: it cannot be written there.
@@ -100,10 +103,10 @@ class Features:
 
     @classmethod
     def from_contents(cls, contents: formats.Contents) -> Features:
-        """Take over the features that a file holds.
+        """Return the features that a file holds.
 
         Raises:
-            FeatureError: not finite, or whole numbers that float64 cannot hold.
+            FeatureError: they are not finite, or whole numbers that float64 cannot represent.
         """
         assert contents.features is not None
         return cls(
@@ -117,14 +120,15 @@ class Features:
 def _held(values: npt.NDArray[Any]) -> FeatureMatrix:
     """Return features (N, D) as float32 if that is exact, else as float64.
 
-    Rounded to float32, features of mean 1e8 lose their whole variance, and FID is 0.
+    In float32, features with mean 1e8 would lose their variance, and FID would be 0.
     """
     check_finite(values)
     whole = values.dtype.kind in "iu" and values.size > 0
     if whole and max(int(values.max()), -int(values.min())) > 1 << 53:
         raise FeatureError(
-            "the features are whole numbers beyond 2^53, which float64 cannot hold",
-            hint="Subtract a number from each column; FID does not change by that.",
+            "the features are whole numbers above 2^53, which float64 cannot represent",
+            hint="Subtract a constant from each column, the same on both sides; FID does not "
+            "change.",
         )
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(values, dtype=np.float32)

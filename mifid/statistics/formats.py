@@ -1,4 +1,4 @@
-"""Features and statistics on disk: our own file, and those that other tools have left behind.
+"""Files of features and statistics: mifid's own format, and those of other tools.
 
 | From | Container and keys |
 |---|---|
@@ -15,8 +15,8 @@
 | dgm-eval | npz ``model, reps, hparams`` (``hparams`` is pickled and never loaded) |
 | anybody | (N, D) in ``.npy``, npz ``arr_0, act``; (N, D), rows or (mu, sigma) in ``.pt, .pkl`` |
 
-Ours holds ``available``, too, if a limit drew its n pictures: of how many.
-None of the others records what made it: their provenance is "unknown", and the report says so.
+mifid's also holds ``available`` if a limit drew its n pictures: the number it drew from.
+Other tools' files do not record what made them: their provenance is "unknown", as the report says.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ _AGAIN = "It may be cut short or damaged; make it again: mifid reference build."
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds: features, or the mean and covariance, or both.
+    """Contents of a file: features, or the mean and covariance.
 
     Attributes:
         features: (N, D) floats or integers.
         names: N names of pictures.
         mu: (D,).
         sigma: (D, D) with ddof 1.
-        n: number of pictures behind mu and sigma, where known; at least 2.
-        provenance: what computed them.
-        available: pictures that there were before a limit drew these; None: it took all.
+        n: number of pictures of mu and sigma, if known; at least 2.
+        provenance: with what they were computed.
+        available: number of pictures before a limit drew these; None: there was no limit.
     """
 
     features: Array | None = None
@@ -81,7 +81,7 @@ class Contents:
 
 
 def holds_statistics(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file holds features or statistics rather than pictures.
+    """Return whether a file holds features or statistics rather than pictures.
 
     Arrays (N, D) are features; with more dimensions they are pictures.
     """
@@ -97,18 +97,17 @@ def holds_statistics(path: str | os.PathLike[str]) -> bool:
                 return _known(data) or (pickled and pictures_in(data) is None)
             return pictures_in(data) is None
     except (MifidError, *_DAMAGED):
-        return pickled  # a damaged array file may be of pictures: who opens it says what is wrong
+        return pickled  # a damaged array file may hold pictures; opening it raises the error
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
-    """Read a file in any of the formats above; no code of a file is ever run.
+    """Read a file in any of the formats above; never run code of the file.
 
-    Warns of pictures beside the statistics, which are not used.
+    Warns if the file also holds pictures, which are not used.
 
     Raises:
-        InputError: a damaged file, one with other contents, or a pickle that asks for more than
-            arrays.
-        FeatureError: contents that are no numbers.
+        InputError: a damaged file, one with other contents, or a pickle with more than arrays.
+        FeatureError: contents that are not numbers.
     """
     file = Path(path)
     with naming(file):
@@ -145,7 +144,7 @@ def write(
     names: Sequence[str] | None = None,
     available: int | None = None,
 ) -> None:
-    """Write our own file, whole or not at all; pytorch-fid and clean-fid read its mu and sigma.
+    """Write mifid's format, atomically; pytorch-fid and clean-fid can read its mu and sigma.
 
     Raises:
         OutputError: it cannot be written there.
@@ -174,11 +173,11 @@ def write(
 
 @contextmanager
 def _opened(file: Path, *, values: bool = True) -> Iterator[Any]:
-    """Yield an array, a mapping of arrays, or whatever a pickle holds.
+    """Yield an array, a mapping of arrays, or the contents of a pickle.
 
     Args:
-        file: which of these it is, its ending and its first bytes say.
-        values: False: only shapes are wanted; numbers may be zeros.
+        file: its ending and its first bytes decide which of these.
+        values: False: only shapes are needed; numbers may be zeros.
     """
     if file.suffix.lower() in _PICKLED:
         yield load(file, values=values)
@@ -197,7 +196,7 @@ def _opened(file: Path, *, values: bool = True) -> Iterator[Any]:
 
 
 class _Npz(Mapping[str, Any]):
-    """Arrays of a .npz, read when asked for: dgm-eval's pickled ``hparams`` stays unread."""
+    """Arrays of a .npz, read on access: dgm-eval's pickled ``hparams`` is never read."""
 
     def __init__(self, archive: zipfile.ZipFile, size: int, *, values: bool) -> None:
         self._archive = archive
@@ -218,7 +217,7 @@ class _Npz(Mapping[str, Any]):
                 raise InputError(
                     f"'{terminal_safe(key)}' unpacks to {info.file_size:,} bytes, many times the "
                     "file's size",
-                    hint="It looks like a decompression bomb.",
+                    hint="It looks like a decompression bomb; make the file again.",
                 )
         with self._archive.open(info) as stream:
             return _read_array(cast(BinaryIO, stream), info.file_size, values=self._values)
@@ -233,7 +232,7 @@ class _Npz(Mapping[str, Any]):
         return len(self._members)
 
     def shape(self, key: str) -> tuple[int, ...]:
-        """Return an array's shape, () if it is none that is read."""
+        """Return an array's shape, or () if it cannot be read."""
         try:
             with self._archive.open(self._members[key]) as stream:
                 return _header(cast(BinaryIO, stream))[1]
@@ -242,21 +241,21 @@ class _Npz(Mapping[str, Any]):
 
 
 def _check_entries(archive: zipfile.ZipFile, stream: BinaryIO) -> None:
-    """Refuse a zip that a flipped bit took an array from, without which others would be used."""
+    """Refuse a damaged zip that lacks an array: others would be used instead."""
     for info in archive.infolist():
-        archive.open(info).close()  # the two places of its name are compared
+        archive.open(info).close()  # zipfile compares the two copies of its name
     stream.seek(-22, io.SEEK_END)
     end = stream.read(22)
     said = int.from_bytes(end[10:12], "little")
     if end[:4] == b"PK\x05\x06" and said not in (0xFFFF, len(archive.infolist())):
         raise InputError(
-            f"it holds {len(archive.infolist())} arrays, but says {said}; it is damaged",
+            f"it holds {len(archive.infolist())} arrays instead of {said}; it is damaged",
             hint=_AGAIN,
         )
 
 
 def _read_array(stream: BinaryIO, size: int, *, values: bool) -> Array:
-    """Read NumPy's format of ``size`` bytes, to its end, so that a zip's CRC-32 is checked."""
+    """Read an array of ``size`` bytes in NumPy's format, to the end: a zip then checks its CRC."""
     descr, shape, order, start = _header(stream)
     if not values:
         return np.broadcast_to(np.float32(0), shape)
@@ -264,7 +263,7 @@ def _read_array(stream: BinaryIO, size: int, *, values: bool) -> Array:
     count = count_of(shape) * dtype.itemsize
     if size - start != count:
         raise InputError(
-            f"an array of {count:,} bytes has {size - start:,}; it is damaged", hint=_AGAIN
+            f"an array has {size - start:,} bytes instead of {count:,}; it is damaged", hint=_AGAIN
         )
     raw = np.empty(count, np.uint8)
     place = memoryview(raw.data)
@@ -274,12 +273,12 @@ def _read_array(stream: BinaryIO, size: int, *, values: bool) -> Array:
             raise InputError("an array is cut short", hint=_AGAIN)
         place = place[n:]
     if stream.read(1):
-        raise InputError("an array is followed by more; it is damaged", hint=_AGAIN)
+        raise InputError("an array is followed by other bytes; it is damaged", hint=_AGAIN)
     return array_of(raw, dtype, shape, order)
 
 
 def _header(stream: BinaryIO) -> tuple[object, tuple[int, ...], str, int]:
-    """Return what the dtype is said to be, shape, order and where the numbers begin.
+    """Return the dtype as text, the shape, the order, and where the numbers begin.
 
     https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     """
@@ -287,7 +286,7 @@ def _header(stream: BinaryIO) -> tuple[object, tuple[int, ...], str, int]:
     length = 2 if start[6:7] == b"\x01" else 4
     size = int.from_bytes(stream.read(length), "little")
     if start[:6] != _MAGIC or not 1 <= start[6] <= 3 or size > _MOST_HEADER:
-        raise InputError("it holds no array of NumPy's", hint=_AGAIN)
+        raise InputError("it holds no NumPy array", hint=_AGAIN)
     text = stream.read(size).decode("latin-1")
     try:
         # Python 2 wrote whole numbers as 2048L.
@@ -317,7 +316,7 @@ def _contents(data: Any, file: Path) -> Contents:
 
 
 def _from_sequence(data: Sequence[Any]) -> Contents:
-    """Features row by row or batch by batch, or (mu, sigma)."""
+    """Read features as rows or batches, or a pair (mu, sigma)."""
     if len(data) == 2 and all(isinstance(part, np.ndarray) for part in data):
         mu, sigma = data
         if mu.ndim == 1 and sigma.shape == (len(mu), len(mu)):
@@ -326,7 +325,7 @@ def _from_sequence(data: Sequence[Any]) -> Contents:
 
 
 def _known(data: Mapping[str, Any]) -> bool:
-    """Say whether a mapping's keys are those of features or statistics."""
+    """Return whether a mapping's keys are those of features or statistics."""
     if "raw_mean" in data or ("fid" in data and isinstance(data["fid"], Mapping)):
         return True
     if any(key in data for key in _FEATURE_KEYS) or _torchmetrics(data):
@@ -349,8 +348,8 @@ def _from_mapping(data: Mapping[str, Any], file: Path) -> Contents:
         if len(shape) == 4:
             what = "mean and covariance" if found.features is None else "features"
             warn(
-                f"{file} holds {shape[0]:,} pictures too, in '{terminal_safe(key)}'; its {what} "
-                f"are used, not they. To use them: mifid reference build {file} -o pictures.npz"
+                f"{file} also holds {shape[0]:,} pictures, in '{terminal_safe(key)}'; its {what} "
+                f"are used instead. To use them: mifid reference build {file} -o pictures.npz"
             )
     return found
 
@@ -382,7 +381,7 @@ def _of_known_keys(data: Mapping[str, Any]) -> Contents | None:
 
 
 def _from_edm2(data: Mapping[str, Any]) -> Contents:
-    """One entry a feature space."""
+    """Read EDM2's dict, which has one entry per feature space."""
     n, moments = data.get("num_images"), data["fid"]
     return Contents(
         mu=_numbers(_part(moments, "mu"), "mu of 'fid'"),
@@ -392,7 +391,7 @@ def _from_edm2(data: Mapping[str, Any]) -> Contents:
 
 
 def _from_stylegan3(data: Mapping[str, Any]) -> Contents:
-    """Sums of x and x x^T over ``num_items`` pictures (metrics/metric_utils.py, FeatureStats)."""
+    """Read the sums of x and x x^T over ``num_items`` pictures (metric_utils.py, FeatureStats)."""
     captured = data.get("all_features")
     if captured is not None and not (isinstance(captured, list) and not captured):
         return Contents(features=_features(captured, "'all_features'"))
@@ -404,18 +403,21 @@ def _from_stylegan3(data: Mapping[str, Any]) -> Contents:
 
 
 def _torchmetrics(data: Mapping[str, Any]) -> list[str]:
-    """Keys of torchmetrics' sums or features of real or generated pictures, real ones first."""
+    """Return the keys of torchmetrics' sums or features, those of real pictures first."""
     ends = ("real_features_sum", "real_features", "fake_features_sum", "fake_features")
     return [key for end in ends for key in data if isinstance(key, str) and key.endswith(end)]
 
 
 def _from_torchmetrics(data: Mapping[str, Any]) -> Contents:
-    """A state dict of FrechetInceptionDistance (sums), or of KID or MiFID (lists of features)."""
+    """Read the state dict of FrechetInceptionDistance (sums), or of KID or MiFID (features)."""
     keys = _torchmetrics(data)
     taken = next((key for key in keys if not _is_empty(data, key)), keys[0])
     others = [key for key in keys if key != taken and not _is_empty(data, key)]
     if others:
-        warn(f"of {', '.join(map(terminal_safe, keys))} only {terminal_safe(taken)} is used")
+        warn(
+            f"the file holds {', '.join(map(terminal_safe, keys))}; only {terminal_safe(taken)} "
+            "is used"
+        )
     if not taken.endswith("_sum"):
         return Contents(features=_features(data[taken], f"'{terminal_safe(taken)}'"))
     start = taken.removesuffix("sum")
@@ -426,7 +428,7 @@ def _from_torchmetrics(data: Mapping[str, Any]) -> Contents:
 
 
 def _is_empty(data: Mapping[str, Any], key: str) -> bool:
-    """Say whether torchmetrics has met no picture of a kind."""
+    """Return whether torchmetrics has received no picture for a key."""
     if not key.endswith("_sum"):
         return isinstance(data[key], list | tuple) and not data[key]
     number = data.get(f"{key.removesuffix('sum')}num_samples")
@@ -434,7 +436,7 @@ def _is_empty(data: Mapping[str, Any], key: str) -> bool:
 
 
 def _from_sums(total: Any, products: Any, n: int) -> Contents:
-    """From the sums of x (D,) and of x x^T (D, D) over n pictures."""
+    """Compute the statistics from the sums of x (D,) and of x x^T (D, D) over n pictures."""
     mu = _numbers(total, "the sum of the features").astype(np.float64) / n
     sums = _numbers(products, "the sum of their products").astype(np.float64)
     if mu.ndim != 1 or sums.shape != (len(mu), len(mu)):
@@ -448,13 +450,13 @@ def _from_sums(total: Any, products: Any, n: int) -> Contents:
 def _provenance(data: Mapping[str, Any]) -> Provenance:
     if "provenance" in data:
         return Provenance.from_json(_string(data["provenance"], "provenance"))
-    if "model" in data:  # dgm-eval; its Inception resizes otherwise, so it is named apart
+    if "model" in data:  # dgm-eval; its Inception resizes in another way, so it has its own name
         name = f"dgm-eval {terminal_safe(_string(data['model'], 'model'))}"
         return Provenance(extractor=name, not_comparable=f"{name} made the file")
     return Provenance()
 
 
-# Values, which may be anything
+# Values, which may have any type
 
 
 def _part(data: Mapping[str, Any], key: str) -> Any:
@@ -480,7 +482,7 @@ def _numbers(value: Any, name: str) -> Array:
     if not isinstance(array, np.ndarray):
         raise FeatureError(f"{name} is a {_kind(array)}; expected an array of numbers")
     if array.dtype.kind not in "fiu":
-        raise FeatureError(f"{name} is of type {array.dtype}; expected floating point")
+        raise FeatureError(f"{name} is of type {array.dtype}; expected floating-point numbers")
     return array
 
 
@@ -490,14 +492,17 @@ def _joined(parts: Sequence[Any], name: str) -> Array:
     shapes = {array.shape[-1:] if array.ndim else None for array in arrays}
     if len(shapes) != 1 or {array.ndim for array in arrays} not in ({1}, {2}):
         raise FeatureError(
-            f"{name} is a {_kind(parts)} of {len(parts):,} parts that do not fit together",
-            hint="Expected rows (D,), or batches (B, D), of one width. Pictures are saved as one "
-            "array (N, H, W, 3) or tensor (N, 3, H, W) of uint8.",
+            f"{name} is a {_kind(parts)} of {len(parts):,} parts with different shapes",
+            hint="Expected rows (D,), or batches (B, D), of one width. Save pictures as one array "
+            "(N, H, W, 3) or tensor (N, 3, H, W) of uint8.",
         )
-    # One array can stand in a list many times.
+    # A list may hold one array many times.
     distinct = sum({id(array): array.nbytes for array in arrays}.values())
     if sum(array.nbytes for array in arrays) > most_bytes(distinct):
-        raise InputError(f"{name} unpacks to many times its size")
+        raise InputError(
+            f"{name} unpacks to many times its size",
+            hint="It looks like a decompression bomb; make the file again.",
+        )
     return np.concatenate(arrays) if arrays[0].ndim == 2 else np.stack(arrays)
 
 
@@ -516,8 +521,8 @@ def _count(value: Any, name: str) -> int:
     if not whole or not 2 <= number < 1 << 53:
         shown = f"{number:g}" if type(number) in (int, float) else f"a {_kind(number)}"
         raise FeatureError(
-            f"{terminal_safe(name)} is {shown}; expected a whole number of pictures, "
-            "as a covariance needs at least two"
+            f"{terminal_safe(name)} is {shown}; expected a whole number of pictures, at least 2 "
+            "for a covariance"
         )
     return int(number)
 

@@ -1,4 +1,4 @@
-"""What features were computed with."""
+"""Provenance of features: extractor, weights, resize, versions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from mifid.machine import __version__
 __all__ = ["UNKNOWN", "Provenance", "protocol"]
 
 UNKNOWN = "unknown"
+_AGAIN = "Make the file again: mifid reference build."
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What computed the features: what the number depends on, and what it does not.
+    """With what features were computed.
 
-    ``fingerprint`` stands for the network, its weights and the resize: features of different
-    fingerprints must never meet in one metric. The rest is told in the report.
-    ``not_comparable`` says why scores are not comparable with Kaggle's; None if they are.
+    ``fingerprint`` identifies the network, its weights and the resize: features with different
+    fingerprints must never be compared. The rest is for the report. ``not_comparable`` says why
+    scores are not comparable with Kaggle's; None if they are.
     """
 
     extractor: str = UNKNOWN
@@ -42,7 +43,7 @@ class Provenance:
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:
-        """Read what :meth:`to_json` wrote; fields of later versions are left out.
+        """Read what :meth:`to_json` wrote; ignore fields of later versions.
 
         Raises:
             InputError: anything else, such as a field of another type.
@@ -50,19 +51,19 @@ class Provenance:
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"its provenance is no JSON: {first_line(error)}") from error
+            raise InputError(
+                f"its provenance is not valid JSON: {first_line(error)}", hint=_AGAIN
+            ) from error
         if not isinstance(found, dict):
             raise InputError(
-                f"its provenance is a {type(found).__name__}; expected a JSON object",
-                hint="mifid reference build writes it.",
+                f"its provenance is a {type(found).__name__}; expected a JSON object", hint=_AGAIN
             )
         known = {f.name for f in fields(cls)}
         kept = {key: value for key, value in found.items() if key in known}
         for key, value in kept.items():
             if not _fits(key, value):
                 raise InputError(
-                    f"its provenance has a {type(value).__name__} as {key}",
-                    hint="mifid reference build writes it.",
+                    f"its provenance has a {type(value).__name__} as {key}", hint=_AGAIN
                 )
         return cls(**kept)
 
@@ -76,7 +77,7 @@ def _fits(key: str, value: object) -> bool:
 
 
 def protocol(provenance: Provenance) -> dict[str, Any]:
-    """Say all that the numbers depend on beside the pictures."""
+    """Return everything that the numbers depend on in addition to the pictures."""
     return {
         "version": __version__,
         "extractor": provenance.extractor,

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, in float64, in one pass, mergeable."""
+"""Statistics: mean and covariance of features, in float64, in one pass, mergeable."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mifid.statistics.provenance import Provenance
 
 __all__ = ["Computed", "Statistics"]
 
-_FLUSH_ROWS = 1024  # fewer at a time make the update wait for memory; more need more of it
+_FLUSH_ROWS = 1024  # fewer rows at a time are slower; more need more memory
 
 
 class Statistics:
-    """Mean and covariance (ddof 1) of features that may be too many to keep.
+    """Mean and covariance (ddof 1) of features that may be too many for memory.
 
-    Batches are added as they come; the memory does not grow with their number. Uses the pairwise
+    Batches are added one by one; the memory does not grow with their number. It uses the pairwise
     update of Chan, Golub and LeVeque (1979): with ``d = mean_b - mean_a``,
     ``M = M_a + M_b + d d^T n_a n_b / (n_a + n_b)``, where M is the sum of centred outer products.
 
@@ -58,16 +58,18 @@ class Statistics:
         n: int | None = None,
         provenance: Provenance | None = None,
     ) -> Statistics:
-        """Take over a mean (D,) and a covariance (D, D) with ddof 1; ``n`` None: not known.
+        """Return statistics with a mean (D,) and a covariance (D, D) with ddof 1.
 
-        A covariance that is symmetric but for rounding is made symmetric.
+        ``n`` None: the number of pictures is not known. A covariance that is symmetric up to
+        rounding is made symmetric.
 
         Raises:
-            FeatureError: shapes that do not fit, NaN or infinity; a sigma that is no covariance:
-                complex, not symmetric (by more than 1e-5 of its largest entry), or with
-                eigenvalues below -1e-6 of the largest; n that is no whole number of at least 2.
+            FeatureError: shapes that do not fit, NaN or infinity; a sigma that is not a
+                covariance: complex, not symmetric (by more than 1e-5 of its largest entry), or
+                with eigenvalues below -1e-6 of the largest; n that is not a whole number of at
+                least 2.
         """
-        mean = _real(mu, "mu").reshape(-1).copy()  # the caller may change his
+        mean = _real(mu, "mu").reshape(-1).copy()  # the caller may change the original
         covariance = _real(sigma, "sigma")
         if covariance.shape != (len(mean), len(mean)) or not len(mean):
             raise FeatureError(
@@ -86,14 +88,17 @@ class Statistics:
         with np.errstate(over="ignore"):
             statistics._scatter = covariance * (statistics._n - 1)
         if not np.isfinite(statistics._scatter).all():
-            raise FeatureError("the statistics' sigma overflows: it is too large for float64")
+            raise FeatureError(
+                "the statistics' sigma overflows: it is too large for float64",
+                hint="Divide the features of both sides by the same number.",
+            )
         return statistics
 
     def update(self, values: npt.ArrayLike) -> None:
         """Add features (B, D).
 
         Raises:
-            FeatureError: not (B, D), not finite, of another width, or onto statistics of unknown n.
+            FeatureError: not (B, D), not finite, of another width, or n is not known.
         """
         batch = np.asarray(values)
         if batch.dtype.kind != "f":
@@ -117,8 +122,8 @@ class Statistics:
         """Add another set's statistics, as if its features had been added here.
 
         Raises:
-            FeatureError: they are of another width, or of an unknown number of pictures.
-            CompatibilityError: another extractor made them, or the same in another precision.
+            FeatureError: they have another width, or an unknown number of pictures.
+            CompatibilityError: they are from another extractor or of another precision.
         """
         other._flush()
         if other._unknown_n:
@@ -137,7 +142,7 @@ class Statistics:
 
     @property
     def n(self) -> int | None:
-        """How many pictures, None if the file that this was read from does not say."""
+        """Number of pictures; None if the file that this was read from does not say."""
         return None if self._unknown_n else self._n + self._pending_rows
 
     @property
@@ -162,18 +167,18 @@ class Statistics:
         return self._scatter / (self._n - 1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write ``mu``, ``sigma``, ``n`` and the provenance: enough for FID, not for MiFID."""
+        """Write ``mu``, ``sigma``, ``n`` and the provenance: enough for FID, but not for MiFID."""
         formats.write(path, mu=self.mu, sigma=self.sigma, n=self.n, provenance=self.provenance)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Statistics:
-        """Read statistics in any format of :mod:`~mifid.statistics.formats`; or from features."""
+        """Read statistics, or features, in any format of :mod:`~mifid.statistics.formats`."""
         with formats.naming(path):
             return cls.from_contents(formats.read(path))
 
     @classmethod
     def from_contents(cls, contents: formats.Contents) -> Statistics:
-        """Take over what a file holds."""
+        """Return the statistics that a file holds, or those of its features."""
         if contents.features is not None:
             return cls.from_features(contents.features, provenance=contents.provenance)
         assert contents.mu is not None
@@ -188,19 +193,21 @@ class Statistics:
             return theirs
         if mine.fingerprint and theirs.fingerprint and mine.fingerprint != theirs.fingerprint:
             raise CompatibilityError(
-                f"statistics made by {theirs.extractor} ({theirs.dtype}, {theirs.resize}) cannot "
-                f"be added to those made by {mine.extractor} ({mine.dtype}, {mine.resize})",
+                f"statistics from {theirs.extractor} ({theirs.dtype}, {theirs.resize}) cannot be "
+                f"added to those from {mine.extractor} ({mine.dtype}, {mine.resize})",
                 hint="Both must come from the same extractor with the same weights, precision and "
                 "resize.",
             )
-        # What is not known of a part is not known of the whole.
+        # If a part's provenance is not known, the whole's is not, either.
         return mine if mine.fingerprint == theirs.fingerprint else Provenance()
 
     def _check_mergeable(self, width: int) -> None:
         if self._unknown_n:
             raise _unknown_n()
         if len(self._mean) and width != len(self._mean):
-            raise FeatureError(f"features of width {width} cannot be added to {len(self._mean)}")
+            raise FeatureError(
+                f"features of width {width} cannot be added to features of width {len(self._mean)}"
+            )
 
     def _flush(self) -> None:
         n, before = self._pending_rows, self._n
@@ -209,14 +216,14 @@ class Statistics:
         rows = self._pending[:n]
         mean = rows.mean(axis=0)
         rows -= mean
-        # The term of the means is one more row, so that one product adds everything: at D = 2048
-        # each temporary matrix costs 33 MB.
+        # The term of the means is one more row, so that one product adds everything: each
+        # temporary matrix needs 33 MB at D = 2048.
         self._pending[n] = (mean - self._mean) * np.sqrt(before * n / (before + n))
         rows = self._pending[: n + 1]
         self._scatter += rows.T @ rows
         self._move_mean(n, mean)
         self._pending_rows = 0
-        if n < _FLUSH_ROWS:  # nothing more may come
+        if n < _FLUSH_ROWS:  # this may be the end
             self._pending = np.zeros((0, 0))
 
     def _move_mean(self, n: int, mean: npt.NDArray[np.float64]) -> None:
@@ -224,7 +231,7 @@ class Statistics:
         self._n += n
 
 
-_ASYMMETRY = 1e-5  # of the largest entry: float32 sums leave 1e-6
+_ASYMMETRY = 1e-5  # of the largest entry; float32 sums have up to 1e-6
 _NEGATIVE = 1e-6  # of the largest eigenvalue
 
 
@@ -250,8 +257,9 @@ def _covariance(sigma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     asymmetry = float(np.abs(unit - unit.T).max())
     if asymmetry > _ASYMMETRY:
         raise FeatureError(
-            "the statistics' sigma is no covariance: it is not symmetric (entries differ by "
-            f"{asymmetry * scale:.3g}, the largest is {scale:.3g})"
+            "the statistics' sigma is not a covariance: it is not symmetric (entries differ by "
+            f"{asymmetry * scale:.3g}, the largest is {scale:.3g})",
+            hint="Give a covariance, as np.cov returns it.",
         )
     if asymmetry > 0:
         unit = (unit + unit.T) / 2
@@ -259,17 +267,18 @@ def _covariance(sigma: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     least = _least_eigenvalue(unit)
     if least < -_NEGATIVE:
         raise FeatureError(
-            "the statistics' sigma is no covariance: variances are never negative, but its "
+            "the statistics' sigma is not a covariance: variances are never negative, but its "
             f"smallest eigenvalue is {least:.3g} of the largest",
-            hint="Is it a covariance, as np.cov gives it, and not another matrix?",
+            hint="Give a covariance, as np.cov returns it.",
         )
     return sigma
 
 
 def _least_eigenvalue(unit: npt.NDArray[np.float64]) -> float:
-    """Return the smallest eigenvalue as a part of the largest; 0 if it is surely not too small.
+    """Return the smallest eigenvalue divided by the largest; 0 if it is certainly large enough.
 
-    Cholesky's factorization of S + t I exists if no eigenvalue is below -t: a tenth of the time.
+    Cholesky's factorization of S + t I, which exists if no eigenvalue is below -t, takes a tenth
+    of the time.
     """
     largest = float(np.diagonal(unit).max())  # at most the largest eigenvalue
     try:
@@ -282,10 +291,10 @@ def _least_eigenvalue(unit: npt.NDArray[np.float64]) -> float:
 
 def _unknown_n() -> FeatureError:
     return FeatureError(
-        "statistics of an unknown number of pictures cannot be added to",
-        hint="Only mu and sigma were in the file; give the pictures or their features instead.",
+        "statistics cannot be merged if their number of pictures is not known",
+        hint="The file holds only mu and sigma; give the pictures or their features instead.",
     )
 
 
 Computed = Features | Statistics
-"""What a side comes to."""
+"""What is computed of a side."""

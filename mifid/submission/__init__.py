@@ -1,4 +1,4 @@
-"""images.zip: written whole, and checked as Kaggle would."""
+"""images.zip: written atomically, and checked by Kaggle's rules."""
 
 from __future__ import annotations
 

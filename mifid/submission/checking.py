@@ -1,4 +1,4 @@
-"""Will the upload be accepted? Every entry of images.zip is read and decoded, as Kaggle would."""
+"""Check of images.zip before the upload: every entry is read and decoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mifid.formatting import terminal_safe
 from mifid.images import (
     ENCRYPTED,
     OTHER_METHOD,
-    Entry,
+    ArchiveEntry,
     Inspection,
     climbs_out,
     decode,
@@ -45,15 +45,15 @@ Level = Literal["ok", "warning", "refused"]
 _EXAMPLES = 3
 
 _MOST_PIXELS = 1 << 20
-"""Larger pictures, if the rules ask for smaller ones, are refused by their header alone."""
+"""Larger pictures, if the rules require smaller ones, are refused by their header."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked.
+    """The result for one rule.
 
     Attributes:
-        level: ``"ok"``, ``"warning"`` (Kaggle takes it), ``"refused"``.
+        level: ``"ok"``, ``"warning"`` (Kaggle accepts it), ``"refused"``.
         rule: what was checked.
         found: what was found.
         advice: what to do; empty if nothing.
@@ -67,7 +67,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """All findings on one archive."""
+    """All findings for one archive."""
 
     path: Path
     rules: Rules
@@ -80,12 +80,12 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """One sentence: whether the competition would take it."""
+        """One sentence: whether the competition would accept it."""
         taken = "accepted" if self.accepted else "refused"
         return f"{self.path} would be {taken} by '{self.rules.competition}'."
 
     def text(self) -> str:
-        """Return a line a finding, and the verdict."""
+        """Return one line per finding, and the verdict."""
         lines = [
             f"{finding.level:<8} {finding.rule}: {finding.found}"
             + (f" {finding.advice}" if finding.advice else "")
@@ -98,7 +98,7 @@ class Check:
 
 @dataclass
 class _Picture:
-    """What one entry turned out to be."""
+    """What was found in one entry."""
 
     name: str
     digest: bytes = b""
@@ -117,10 +117,10 @@ def check(
     workers: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Check:
-    """Check an archive before it is uploaded: every entry is read, its CRC checked, and decoded.
+    """Check an archive before it is uploaded: read, verify (CRC) and decode every entry.
 
     Raises:
-        InputError: there is no such file, or it is no zip, or a bomb.
+        InputError: the file is missing, is not a zip, or is a decompression bomb.
     """
     file = Path(given_path(path))
     if not file.is_file():
@@ -129,7 +129,7 @@ def check(
         entries = files_of(archive)
         kept = [info for info in entries if not is_picture(info.filename)]
         refuse_bombs(
-            (Entry(info.filename, info.file_size, info) for info in kept),
+            (ArchiveEntry(info.filename, info.file_size, info) for info in kept),
             description=f"zip {file}",
             archive_bytes=file.stat().st_size,
         )
@@ -159,7 +159,7 @@ def check(
 
 
 _ANOTHER_KIND = (
-    "Only zips are checked: give images.zip, or make it of pictures: zip -X -j images.zip out/*.jpg"
+    "Expected a zip: give images.zip, or make it from pictures: zip -X -j images.zip out/*.jpg"
 )
 
 
@@ -169,18 +169,19 @@ def _no_file(path: Path, rules: Rules) -> InputError:
         return no_such_file(path, hint=expected)
     if (path / rules.file_name).is_file():
         return InputError(
-            f"{path} is a folder", hint=f"Give the zip in it: {path / rules.file_name}"
+            f"{path} is a folder; expected a zip",
+            hint=f"Give the zip in it: {path / rules.file_name}",
         )
     endings = sorted(Path(name).suffix for name in os.listdir(path) if is_picture(name) is None)
     pattern = f"{shlex.quote(str(path))}/*{endings[0] if endings else '.jpg'}"
     return InputError(
-        f"{path} is a folder",
-        hint=f"{expected} Make one of its pictures: zip -X -j {rules.file_name} {pattern}",
+        f"{path} is a folder; expected a zip",
+        hint=f"{expected} Make it from the pictures: zip -X -j {rules.file_name} {pattern}",
     )
 
 
 def _sealed(kept: Sequence[zipfile.ZipInfo]) -> dict[str, list[zipfile.ZipInfo]]:
-    """Return the entries whose pictures cannot be read here, nor by Kaggle, by the reason."""
+    """Return the entries that neither mifid nor Kaggle can read, by reason."""
     found: dict[str, list[zipfile.ZipInfo]] = {"encrypted": [], "links": [], "compression": []}
     for info in kept:
         if info.flag_bits & ENCRYPTED:
@@ -204,11 +205,11 @@ def _inspect(
         content = read_entry(archive, info)  # checks the CRC
         picture.digest = digest(content)
         size = webp_size(content)
-        if size is not None and _is_needless(size, rules):  # even opening it would take memory
+        if size is not None and _is_too_large(size, rules):  # even opening it needs much memory
             return replace(picture, format="WEBP", size=size, mode=rules.mode, decoded=False)
         with open_header(content, info.filename) as header:
             picture.format, picture.size, picture.mode = header.format, header.size, header.mode
-        if _is_needless(picture.size, rules):
+        if _is_too_large(picture.size, rules):
             return replace(picture, decoded=False)
         decoded = decode(content, info.filename)
     except PictureError as error:
@@ -221,8 +222,8 @@ def _inspect(
     return picture
 
 
-def _is_needless(size: tuple[int, int], rules: Rules) -> bool:
-    """Say whether a picture is refused for its size, and would take long to decode."""
+def _is_too_large(size: tuple[int, int], rules: Rules) -> bool:
+    """Return whether a picture is refused for its size, and is slow to decode."""
     width, height = rules.size
     return size[0] * size[1] > max(_MOST_PIXELS, width * height)
 
@@ -252,13 +253,13 @@ def _entry_findings(
     for name in names:
         seen[name] += 1
     twice = [name for name, count in seen.items() if count > 1]
-    advice = "Zip the pictures alone: zip -X -j images.zip out/*.jpg"
+    advice = "Zip only the pictures: zip -X -j images.zip out/*.jpg"
     if any(name.lower().endswith(".zip") for name in foreign):
-        advice = "The zip in it may be the one to hand in: unzip this one first."
+        advice = "The zip inside may be the one to hand in: unzip this one first."
     yield _none_of(foreign, "foreign files", advice)
-    yield _none_of(nested, "folders", "Put the pictures at the top: zip -X -j images.zip out/*.jpg")
-    yield _none_of([n for n in names if climbs_out(n)], "paths that climb out", "Make it again.")
-    yield _none_of(twice, "duplicate names", "Give every picture a name of its own.")
+    yield _none_of(nested, "folders", "Zip without folders: zip -X -j images.zip out/*.jpg")
+    yield _none_of([n for n in names if climbs_out(n)], "paths out of the zip", "Make it again.")
+    yield _none_of(twice, "duplicate names", "Give every picture its own name.")
 
 
 def _sealed_findings(sealed: dict[str, list[zipfile.ZipInfo]]) -> Iterator[Finding]:
@@ -280,14 +281,14 @@ def _values_finding(inspection: Inspection) -> Finding:
         "warning",
         "values of pixels",
         f"the pictures {narrow}",
-        "Were floats cast to integers before they were brought to 0..255?",
+        "Were floats cast to integers before they were scaled to 0..255?",
     )
 
 
 def _picture_findings(
     pictures: Sequence[_Picture], rules: Rules, inspection: Inspection
 ) -> Iterator[Finding]:
-    """Say what the pictures are like; nothing where there is none that could be it."""
+    """Yield the findings for the pictures that could be read."""
     if not pictures:
         return
     yield _none_of([p.broken for p in pictures if p.broken], "damaged", "Write these again.")
@@ -302,7 +303,7 @@ def _picture_findings(
     yield _none_of(
         [f"{p.name} ({p.format})" for p in good if p.format != rules.format],
         "format",
-        f"Save as {rules.format}, not only with its ending.",
+        f"Save them as {rules.format}; its ending alone is not enough.",
         wanted=rules.format,
     )
     yield _none_of(
@@ -335,7 +336,7 @@ def _picture_findings(
 def _none_of(
     names: Sequence[str], rule: str, advice: str, level: Level = "refused", *, wanted: str = ""
 ) -> Finding:
-    """Say which break a rule; ``wanted`` is what a rule named after no fault asks for."""
+    """Return the finding for a rule that ``names`` break; ``wanted`` is what it requires."""
     if not names:
         return Finding("ok", rule, f"all {wanted}" if wanted else "none")
     shown = ", ".join(sorted(names)[:_EXAMPLES])

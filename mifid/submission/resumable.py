@@ -1,8 +1,8 @@
-"""A zip that is written over several runs: after any end, even kill -9, the next one goes on.
+"""A zip that is written over several runs: after any interruption the next run continues.
 
-What is finished lies beside the target as ``.<target's name>.<fingerprint>.partial``: stored
-entries, one after the other, each written at once with its CRC-32, and no directory of contents
-yet. Whatever tore its end is found by reading it from the start, and cut off.
+The finished part is the file ``.<target's name>.<fingerprint>.partial`` beside the target: stored
+entries, each written with its CRC-32, without the central directory. The next run reads it from the
+start, and cuts off an incomplete end.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _READABLE = 0o600 << 16  # what ZipFile.writestr gives to entries without permis
 
 
 class ResumableArchive:
-    """An archive whose entries come in a known order. Make one with :func:`resumable_archive`."""
+    """An archive whose entries have a known order. Create it with :func:`resumable_archive`."""
 
     def __init__(
         self,
@@ -56,15 +56,15 @@ class ResumableArchive:
 
     @property
     def done(self) -> int:
-        """Return how many of the entries are written, now and by earlier runs."""
+        """Number of entries that are written, now and by earlier runs."""
         return len(self._written)
 
     def add(self, content: bytes) -> None:
-        """Append the next entry in order; once it returns, only a crash of the machine loses it.
+        """Append the next entry; once it returns, only a crash of the machine can lose it.
 
         Raises:
             OutputError: it cannot be written.
-            ValueError: it is empty, or all entries are there already.
+            ValueError: it is empty, or all entries are written.
         """
         if not content or self.done == len(self._names):
             raise ValueError("an empty entry" if not content else "all entries are written")
@@ -80,7 +80,7 @@ class ResumableArchive:
         self._written.append(entry)
 
     def close_directory(self) -> None:
-        """Append the directory of contents, and wait until all of it is on the disk.
+        """Append the central directory, and wait until the file is on the disk.
 
         Raises:
             OutputError: it cannot be written.
@@ -89,7 +89,7 @@ class ResumableArchive:
         if self.done < len(self._names):
             raise ValueError(f"{self.done} of {len(self._names)} entries are written")
         try:
-            # Opened for writing behind the entries, ZipFile adds the directory alone.
+            # Opened for writing at the end of the entries, ZipFile adds only the directory.
             with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:
                 archive.filelist.extend(self._written)
                 archive.comment = self._comment.encode()
@@ -108,18 +108,18 @@ def resumable_archive(
     group: int = 1,
     comment: str = "",
 ) -> Iterator[ResumableArchive]:
-    """Yield an archive of entries ``names``, with those that an earlier run has finished.
+    """Yield an archive of entries ``names``, including those that an earlier run has finished.
 
-    When the block ends well, ``target`` is the whole archive, and no partial one is left. When it
-    raises, or the process is killed, the partial archive stays for the next run.
+    When the block ends without an error, ``target`` is the complete archive, and no partial one is
+    left. If it raises or the process is killed, the partial archive stays for the next run.
 
     Args:
-        target: where the whole archive is to be.
+        target: path of the complete archive.
         names: of all entries, in order, each once.
         fingerprint: of everything that the entries' bytes depend on; with another one the archive
-            is begun from the start.
-        group: entries are kept by so many at a time, for those that are made together.
-        comment: of the whole archive; :func:`comment_of` reads it.
+            starts again.
+        group: number of entries that are made together: a recovered archive ends at a multiple.
+        comment: of the complete archive; :func:`comment_of` reads it.
 
     Raises:
         OutputError: it cannot be written there, or another process is writing it.
@@ -136,7 +136,7 @@ def resumable_archive(
             yield archive
             archive.close_directory()
         finally:
-            # On a full disk, closing fails once more; what came first is what is to be told.
+            # On a full disk, closing fails once more; the first error is the one to report.
             with suppress(OSError):
                 file.close()
         try:
@@ -147,7 +147,7 @@ def resumable_archive(
 
 
 def comment_of(path: str | os.PathLike[str]) -> str:
-    """Return the comment of an archive; empty if it has none, or if the file is no archive."""
+    """Return the comment of an archive; empty if it has none, or the file is not an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.comment.decode(errors="replace")
@@ -156,7 +156,7 @@ def comment_of(path: str | os.PathLike[str]) -> str:
 
 
 def partial_path(target: str | os.PathLike[str], fingerprint: str) -> Path:
-    """Return where the unfinished archive lies: beside ``target``, for a rename in the end."""
+    """Return the path of the unfinished archive: beside ``target``, so that it can be renamed."""
     path = Path(target)
     return path.with_name(f".{path.name}.{fingerprint}.partial")
 
@@ -164,7 +164,7 @@ def partial_path(target: str | os.PathLike[str], fingerprint: str) -> Path:
 def _open_partial(partial: Path, target: Path) -> IO[bytes]:
     """Open the unfinished archive, or an empty one; never through a link.
 
-    Its name can be known beforehand: a link under it would lead writing to any file.
+    Its name can be predicted: a link with this name could redirect the writing to any file.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -183,20 +183,20 @@ def _open_partial(partial: Path, target: Path) -> IO[bytes]:
 def _foreign(partial: Path, target: Path) -> OutputError:
     return OutputError(
         f"cannot write {target}: {partial.name} beside it is a link, a pipe or a folder",
-        hint="mifid makes plain files of such names; remove it, or write to another folder.",
+        hint="mifid writes a regular file of this name; remove it, or write to another folder.",
     )
 
 
 def stored_entry(name: str) -> zipfile.ZipInfo:
-    """Return an entry without compression and with a fixed date: equal content, equal bytes."""
+    """Return an uncompressed entry with a fixed date, so that its bytes are reproducible."""
     entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     entry.external_attr = _READABLE
-    entry.CRC = 0  # which ZipInfo leaves unset; known once there is content
+    entry.CRC = 0  # ZipInfo leaves it unset; it is set with the content
     return entry
 
 
 def _recover(file: IO[bytes], names: Sequence[str], *, group: int) -> list[zipfile.ZipInfo]:
-    """Return the entries that are whole, by groups, and leave the file ending behind them."""
+    """Return the complete entries, in whole groups, and truncate the file after them."""
     found: list[zipfile.ZipInfo] = []
     for name in names:
         entry = _read_entry(file, name)
@@ -212,7 +212,7 @@ def _recover(file: IO[bytes], names: Sequence[str], *, group: int) -> list[zipfi
 
 
 def _read_entry(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
-    """Read the entry here if it is the one of this name, whole and undamaged."""
+    """Read the next entry; return None unless it has this name and is complete and undamaged."""
     entry = stored_entry(name)
     entry.header_offset = file.tell()
     expected = len(entry.FileHeader(zip64=False))
@@ -222,7 +222,7 @@ def _read_entry(file: IO[bytes], name: str) -> zipfile.ZipInfo | None:
     entry.CRC, entry.compress_size, entry.file_size = _CRC_AND_SIZES.unpack_from(header, _CRC_AT)
     if entry.file_size == 0 or header != entry.FileHeader(zip64=False):
         return None
-    # A flipped bit in the size could ask for 4 GB; what is not there is not allocated.
+    # A damaged size could ask for 4 GB: do not allocate more than the file has.
     left = os.fstat(file.fileno()).st_size - file.tell()
     if entry.compress_size != entry.file_size or entry.file_size > left:
         return None
@@ -235,30 +235,31 @@ def _end_of(entry: zipfile.ZipInfo) -> int:
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
-    """Hold a lock for the target, or say that another process does."""
+    """Hold a lock for the target, or raise OutputError if another process holds it."""
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise OutputError(
-            f"another run is writing {target}", hint="Wait until it is done, or name another file."
+            f"another run is writing {target}",
+            hint="Wait until it has finished, or write to another file.",
         ) from error
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows keeps files that are open; an empty one does no harm
+        with suppress(OSError):  # Windows keeps open files; an empty one does no harm
             os.unlink(lock.lock_file)
         lock.release()
 
 
 def _remove_partials(target: Path) -> None:
-    """Remove what runs with other settings left of this target, which now is there."""
+    """Remove partial archives of this target from runs with other settings."""
     ours = re.compile(rf"\.{re.escape(target.name)}\.[^.]+\.partial")
     for path in target.parent.iterdir():
         if ours.fullmatch(path.name):
-            with suppress(OSError):  # not ours to remove: it does no harm
+            with suppress(OSError):  # without the right to remove it, it stays and does no harm
                 path.unlink()
 
 

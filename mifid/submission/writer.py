@@ -1,4 +1,4 @@
-"""images.zip as a competition takes it: its rules, and a writer that keeps them."""
+"""Rules of a competition for images.zip, and a writer that follows them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
 
 @dataclass(frozen=True)
 class Rules:
-    """What a competition takes.
+    """What a competition accepts.
 
     Attributes:
         competition: its name.
@@ -63,10 +63,10 @@ MONET = Rules(
 
 
 class SubmissionWriter:
-    """Writes a submission as a stream. Make one with :func:`write_submission`.
+    """Writer of a submission, picture by picture. Create it with :func:`write_submission`.
 
-    Pictures do not deflate, so entries are stored; their dates are fixed, so that equal pictures
-    make equal archives.
+    Entries are stored, since compressed pictures do not deflate; their dates are fixed, so that
+    equal pictures give equal archives.
     """
 
     def __init__(self, archive: zipfile.ZipFile, rules: Rules) -> None:
@@ -75,25 +75,25 @@ class SubmissionWriter:
         self._names: set[str] = set()
 
     def add(self, name: str, pixels: Pixels, *, quality: int = 95) -> None:
-        """Encode pixels (H, W, 3) uint8 under the name of a photo.
+        """Encode pixels (H, W, 3) uint8 and add them, with the name of a photo.
 
         Raises:
-            InputError: another size than the rules', or a name that is there already.
+            InputError: another size than the rules', or a name that was added before.
         """
         width, height = self._rules.size
         if pixels.shape != (height, width, 3):
             raise InputError(
                 f"picture {name} has shape {pixels.shape}; "
-                f"{self._rules.competition} takes {(height, width, 3)}",
-                hint="Resize it before it is added.",
+                f"'{self._rules.competition}' expects {(height, width, 3)}",
+                hint="Resize it before you add it.",
             )
         self.add_encoded(name, encode_picture(pixels, format=self._rules.format, quality=quality))
 
     def add_encoded(self, name: str, content: bytes) -> None:
-        """Add a file that is encoded already.
+        """Add an encoded file.
 
         Raises:
-            InputError: the name is there already.
+            InputError: the name was added before.
         """
         entry = _entry_name(name, self._rules)
         if entry in self._names:
@@ -109,7 +109,7 @@ class SubmissionWriter:
 def write_submission(
     path: str | os.PathLike[str], *, rules: Rules = MONET
 ) -> Iterator[SubmissionWriter]:
-    """Yield a writer; the archive is there, whole, when the block ends well, and else not at all.
+    """Yield a writer; the archive is written only if the block ends without an error.
 
     Raises:
         OutputError: it cannot be written there.
@@ -119,10 +119,10 @@ def write_submission(
 
 
 def entry_names(names: Iterable[str], *, rules: Rules = MONET) -> list[str]:
-    """Return what pictures of these names are called in a submission, in the same order.
+    """Return the names that these pictures get in a submission, in the same order.
 
     Raises:
-        InputError: two of them would be called the same.
+        InputError: two of them would get the same name.
     """
     entries = [_entry_name(name, rules) for name in names]
     seen: set[str] = set()
@@ -147,6 +147,6 @@ def _entry_name(name: str, rules: Rules) -> str:
 
 def _called_twice(entry: str) -> InputError:
     return InputError(
-        f"two pictures would be called {entry} in the submission",
-        hint="Folders and endings are dropped; give every picture a name of its own.",
+        f"two pictures would have the name {entry} in the submission",
+        hint="Folders and endings are dropped; give every picture its own file name.",
     )

@@ -1,4 +1,4 @@
-"""How far a score may be off: intervals, and the bias of few pictures."""
+"""Uncertainty of a score: intervals, and the bias that comes from few pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a score can be trusted: its interval and its bias, or why there are none."""
+"""Assessment of a score: its intervals and its bias, or why there are none."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ LEVEL = 95.0
 SWITCHED_OFF = "switched off"
 REPLICATES = 1000
 SEED = 2020
-"""torch-fidelity's, so that KID and Inception Score are its numbers."""
+"""torch-fidelity's default, which gives the same KID and Inception Score."""
 _NO_LEVEL = (
-    "The held-out pictures are mean and covariance only: no level of theirs at equal numbers."
+    "The held-out side is mean and covariance only, so its FID at equal numbers is not known."
 )
 
 MOST_PICTURES = 20_000
-"""Beyond so many on a side intervals are computed only when asked for."""
+"""With more pictures on a side, intervals are computed only if a level is given."""
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are made.
+    """Settings of the intervals.
 
     Attributes:
         ci: level in per cent; 0: no intervals; None: 95 for up to 20,000 pictures.
-        resample: of ``"generated"``, ``"reference"``: the sides that could have been others.
-        replicates: of the bootstrap.
-        seed: of its draws.
+        resample: which of ``"generated"`` and ``"reference"`` count as samples.
+        replicates: number of resamples.
+        seed: of their draws.
     """
 
     ci: float | None = None
@@ -71,21 +71,19 @@ class Resampling:
                 hint="Expected generated, reference, or both.",
             )
         if self.replicates < 100:
-            raise InputError(
-                f"{setting('replicates')} is {self.replicates}; an interval needs at least 100"
-            )
+            raise InputError(f"{setting('replicates')} is {self.replicates}; expected at least 100")
         check_seed(self.seed)
 
 
 def check_seed(seed: int) -> None:
-    """Raise InputError for a seed that NumPy's generator does not take."""
+    """Raise InputError for a seed that NumPy's generator does not accept."""
     if not hasattr(seed, "__index__") or not 0 <= seed < 2**32:
         raise InputError(f"{setting('seed')} is {seed!r}; expected 0 to 4294967295")
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """Uncertainty and bias; None where the reason says why."""
+    """Uncertainty and bias; if one is None, its reason says why."""
 
     uncertainty: Uncertainty | None = None
     uncertainty_reason: str | None = None
@@ -106,17 +104,17 @@ def assess(
     seconds: MutableMapping[str, float],
     progress: Progress,
 ) -> Assessment:
-    """Compute intervals and bias of a score, or say why they cannot be had.
+    """Compute intervals and bias of a score, or the reasons why there are none.
 
     Args:
         generated, reference, training, held_out: the sides; ``training`` may be the reference.
-        values: which of ``"fid"``, ``"memorization_distance"`` and ``"mifid"`` the score has; no
-            other gets an interval, and without ``"fid"`` there is no bias.
+        values: which of ``"fid"``, ``"memorization_distance"`` and ``"mifid"`` the score has; only
+            these get intervals, and without ``"fid"`` there is no bias.
         epsilon: the threshold of the memorization distance.
-        resampling: how intervals are made.
-        cache: None: nothing is kept.
+        resampling: settings of the intervals.
+        cache: None: results are not cached.
         seconds: wall times are added as ``"uncertainty"`` and ``"bias"``.
-        progress: where it is shown.
+        progress: shows it.
     """
     reason = _reason(generated, reference, resampling)
     if not values:
@@ -149,9 +147,9 @@ def _reason(
         return SWITCHED_OFF
     for name, side in (("generated", generated), ("reference", reference)):
         if isinstance(side, Statistics):
-            return f"the {name} side is mean and covariance only; pictures cannot be drawn from it"
+            return f"the {name} side is mean and covariance only, without pictures to resample"
         if resampling.ci is None and len(side) > MOST_PICTURES:
-            return f"more than {MOST_PICTURES:,} pictures: computed only when a level is given"
+            return f"more than {MOST_PICTURES:,} pictures: computed only if a level is given"
     return None
 
 
@@ -181,7 +179,7 @@ def _uncertainty(
         ).to_dict()
 
     if "memorization_distance" not in wanted:
-        epsilon = 0.0  # nothing is said of a threshold that this score does not come near
+        epsilon = 0.0  # this score has no threshold to report on
     level = LEVEL if resampling.ci is None else resampling.ci
     try:
         values = _kept(
@@ -213,7 +211,7 @@ def _bias(
     unusable: bool,
 ) -> tuple[Bias | None, str | None]:
     if "fid" not in wanted:
-        return None, "no FID was asked for"
+        return None, "FID was not asked for"
     generated, reference, held_out = sides["generated"], sides["reference"], sides["held_out"]
     assert generated is not None
     assert reference is not None
@@ -241,5 +239,5 @@ def _kept(*arguments: Any, **settings: Any) -> Mapping[str, Any]:
     try:
         json.dumps(values, allow_nan=False)
     except ValueError as error:
-        raise FeatureError("they overflow: the features are too large for float64") from error
+        raise FeatureError("the features are too large for float64") from error
     return values

@@ -1,4 +1,4 @@
-"""What part of FID comes from the number of pictures, and how low it could be at best."""
+"""Bias of FID: the part that comes from the number of pictures, and its lower limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mifid.statistics import Features
 __all__ = ["Bias", "estimate_bias"]
 
 _SPLITS = 10
-_COSTLY = 1024  # halves above this, at full width, take seconds each
+_COSTLY = 1024  # halves larger than this, at full width, take seconds each
 _SPLITS_IF_COSTLY = 2
 
 
@@ -26,22 +26,22 @@ class Bias:
 
     Attributes:
         fid: of all the pictures.
-        n_generated, n_reference: how many there are.
-        fid_infinity: extrapolated to infinitely many generated pictures, reference unchanged.
+        n_generated, n_reference: numbers of pictures.
+        fid_infinity: extrapolated to infinitely many generated pictures; same reference.
         sizes: (K,) int64, numbers of generated pictures, the last all of them.
         fids: (K,) float64, FID of a random subset of each size.
-        slope: the line through them: FID of n pictures is about ``fid_infinity + slope / n``.
+        slope: of the line through them: FID of n pictures is about ``fid_infinity + slope / n``.
         floor_halves: mean FID between two random halves of the reference.
-        floor_halves_std: its standard deviation over the splits; they share pictures, so it is
-            no standard error.
-        halves_n: pictures in a half.
-        splits: how many random splits.
-        floor_held_out: FID of held-out real pictures against the reference, of two or more of them.
-        n_held_out: how many they are.
-        equal_n: as many pictures of either kind as there are of the fewer; 0: no held-out ones.
-        held_out_at_equal, generated_at_equal: FID of so many against the reference, of the larger
-            side the mean over random subsets: what can be set side by side.
-        sentence: what this means, in words.
+        floor_halves_std: its standard deviation over the splits, which share pictures: it is not
+            a standard error.
+        halves_n: number of pictures in a half.
+        splits: number of random splits.
+        floor_held_out: FID of held-out real pictures, at least two, against the reference.
+        n_held_out: number of held-out pictures.
+        equal_n: the smaller number of generated and held-out pictures; 0: no held-out ones.
+        held_out_at_equal, generated_at_equal: FID of ``equal_n`` pictures against the reference,
+            for the larger side the mean over random subsets; these two can be compared.
+        sentence: the meaning in words.
     """
 
     fid: float
@@ -68,7 +68,7 @@ class Bias:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Bias:
-        """Take back what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` returned."""
         sizes = np.array(values["sizes"], np.int64)
         return cls(**{**values, "sizes": sizes, "fids": np.array(values["fids"], np.float64)})
 
@@ -80,12 +80,12 @@ def estimate_bias(
     held_out: Features | None = None,
     seed: int = 0,
 ) -> Bias:
-    """Return FID at several numbers of pictures, at infinitely many, and between real pictures.
+    """Estimate FID at several numbers of pictures, at infinity, and between real pictures.
 
     Args:
         generated: N features, N at least 20.
         reference: M features, M at least 4.
-        held_out: features of real pictures that nobody trained on.
+        held_out: features of real pictures that were not trained on.
         seed: of the subsets and halves.
 
     Raises:
@@ -132,7 +132,7 @@ def _between_halves(reference: npt.NDArray[np.float32], *, seed: int) -> npt.NDA
     n = len(reference)
     if n < 4:
         raise UnavailableError(
-            f"a reference of {n} pictures has no halves; FID needs two pictures in each"
+            f"a reference of {n} pictures has no halves; FID needs at least two pictures in each"
         )
     random = np.random.RandomState(seed)
     half = n // 2
@@ -154,7 +154,7 @@ class _Level(NamedTuple):
 def _at_equal_numbers(
     generated: Features, held_out: Features, reference: Features, *, seed: int
 ) -> _Level:
-    """FID of equally many of both: fewer pictures score higher, whoever made them."""
+    """Return FID of equally many of both, since fewer pictures always score higher."""
     n = min(len(generated), len(held_out))
     return _Level(
         n,
@@ -184,28 +184,29 @@ def _about_infinity(fid: float, infinity: float, n: int, m: int) -> str:
         else "about 0 (the line through smaller sets falls below it)"
     )
     return (
-        f"With {n:,} generated and {m:,} reference pictures FID is {fid:.4g}; for infinitely many "
-        f"generated ones it would be {part}."
+        f"With {n:,} generated and {m:,} reference pictures FID is {fid:.4g}; with infinitely many "
+        f"generated pictures it would be {part}."
     )
 
 
 def _about_halves(floor: float, half: int) -> str:
     return (
-        f"Two random halves of the reference, {half:,} real pictures each, are {floor:.4g} apart: "
-        f"FID grows as pictures get fewer, so that is what perfect pictures reach at {half:,} "
-        "against as many, not a bound on the score above."
+        f"FID between two random halves of the reference, {half:,} real pictures each, is "
+        f"{floor:.4g}: this is what perfect pictures reach with {half:,} on each side. FID grows "
+        "as pictures get fewer, so it is not a bound on the score above."
     )
 
 
 def _about_held_out(level: _Level | None, n: int) -> str:
     if level is None:
-        return f"Held-out real pictures: {n}, where FID needs at least two, so no level of theirs."
+        return f"There is only {n} held-out picture; its FID needs at least two."
     meaning = (
-        "the difference is what is left to gain"
+        "the difference is the possible improvement"
         if level.held_out < level.generated
-        else "nearer than real pictures come, as copies of the reference would be too"
+        else "the generated pictures are nearer than real ones, as copies of the reference are, too"
     )
     return (
-        f"Real pictures that nobody trained on score {level.held_out:.4g} against the reference, "
-        f"the generated ones {level.generated:.4g}, at {level.n:,} each: {meaning}."
+        f"With {level.n:,} pictures each, real pictures that were not trained on score "
+        f"{level.held_out:.4g} against the reference, and the generated ones "
+        f"{level.generated:.4g}: {meaning}."
     )

@@ -1,19 +1,17 @@
 """Bootstrap and jackknife intervals, and their calibration.
 
-An interval answers: had other pictures been drawn from the same model and the same kind of
-reference, *as many as here*, where would the score have come out? It holds the expected score at
-this number of pictures; what infinitely many would give is another question (bias.py), and so is
-a reference of another kind.
+An interval says where the score would be with other pictures, *as many as here*, from the same
+model and the same kind of reference. It is meant to contain the expected score at this number of
+pictures. The score of infinitely many pictures is another question (bias.py), and so is a
+reference of another kind.
 
-How the replicates that it is read off are made: calibration.py.
-
-FID of a resample is biased upward, since repeated pictures span fewer dimensions, and where
-pictures are fewer than dimensions it scatters too widely as well: over fresh draws of 2,000 and
-300 pictures of width 2048, FID's standard deviation was about 2.1, that of bootstrap replicates
-2.4, the jackknife's 2.0; for two sets of one distribution 0.7, 1.6 and 0.9. The jackknife's
-variance is not below the true one in expectation (Efron and Stein 1981, "The Jackknife Estimate
-of Variance"). So the shape is the bootstrap's, the width the jackknife's. How often such
-intervals cover is in docs/benchmarks.md.
+FID of a resample is biased upward, since repeated pictures span fewer dimensions. With fewer
+pictures than dimensions its deviation is also too large: over new draws of 2,000 and 300 pictures
+of width 2048, FID's standard deviation was about 2.1, that of bootstrap replicates 2.4, the
+jackknife's 2.0; for two sets of one distribution 0.7, 1.6 and 0.9. The jackknife's variance is not
+below the true one in expectation (Efron and Stein 1981, "The Jackknife Estimate of Variance"). So
+the shape is the bootstrap's and the width the jackknife's. docs/benchmarks.md has the coverage of
+these intervals.
 """
 
 from __future__ import annotations
@@ -53,25 +51,24 @@ __all__ = [
 METHODS = ("auto", "bootstrap", "jackknife")
 
 LARGEST = 500
-"""Side of the eigenvalue problem, min(N, M, D), up to which "auto" means the bootstrap. At 300 x
-7,000 pictures 1,000 replicates take 10 s on two cores; at 1,000 x 10,000 it would be minutes."""
+"""Size of the eigenvalue problem, min(N, M, D), up to which "auto" is the bootstrap. With 300 and
+7,000 pictures, 1,000 replicates take 10 s on two cores; with 1,000 and 10,000, minutes."""
 
 _FIRST_ORDER = (
-    "By the jackknife: FID of each resample is taken to first order, from the influence of single "
-    "pictures."
+    "By the jackknife: FID of each resample is approximated to first order, from the influence of "
+    "single pictures."
 )
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Replicates about the headline value, and what was done to them.
+    """Replicates centred at the value of the score.
 
     Attributes:
-        replicates: ready for intervals of one score; for differences of two use ``raw``, see
-            differences.py.
-        raw: as they came.
+        replicates: for intervals of one score; for differences of two scores use ``raw``.
+        raw: before calibration.
         method: "bootstrap" or "jackknife".
-        remark: what was done, in words.
+        remark: the calibration in words.
     """
 
     replicates: Replicates
@@ -92,9 +89,9 @@ def calibrated(
     method: str = "auto",
     advance: Callable[[int], None] | None = None,
 ) -> Calibrated:
-    """Return replicates of the score about its value.
+    """Return replicates of the score, centred at its value.
 
-    With one seed, reference and number of pictures, two calls' replicates are of the same draws.
+    Calls with the same seed, reference and number of pictures use the same draws.
 
     Arguments and errors are those of :func:`~mifid.uncertainty.intervals.uncertainty`, but for its
     ``level`` and ``progress``; ``advance`` is called with the number of replicates done.
@@ -122,9 +119,9 @@ def calibrated(
     moved = _moved(fid, value=value, spread=float(narrow.std()))
     scores = penalized_all(moved, distance, epsilon=epsilon)
     remark = (
-        f"FID's replicates came out {fid.mean() - value:+.3g} off, with a standard deviation of "
-        f"{fid.std():.3g}; they were moved onto the value and brought to the jackknife's "
-        f"{narrow.std():.3g}."
+        f"FID's replicates had a bias of {fid.mean() - value:+.3g} and a standard deviation of "
+        f"{fid.std():.3g}; they were centred at the value and scaled to the jackknife's standard "
+        f"deviation, {narrow.std():.3g}."
     )
     return Calibrated(Replicates(moved, distance, scores), raw, "bootstrap", remark)
 
@@ -138,7 +135,7 @@ def _moved(
 
 
 def filled(values: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
-    """Return values that are there."""
+    """Return ``values``, which must not be None."""
     assert values is not None
     return values
 
@@ -149,23 +146,23 @@ def _size(generated: Features, reference: Features | None) -> int:
     return min(len(generated), len(reference), int(generated.values.shape[1]))
 
 
-_FEW = 20  # pictures of a side; below, intervals were seen to hold the expected score too rarely
+_FEW = 20  # pictures of a side; below, intervals contain the expected score too rarely
 
 _MEANING = (
-    "Where the score would lie had other pictures been drawn, as many as here; "
-    "not what infinitely many would give. The training pictures of the distance stay the same."
+    "The interval shows where the score would be with other pictures, as many as here; not with "
+    "infinitely many. The training pictures of the distance stay the same."
 )
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval about a value.
+    """An interval around a value.
 
     Attributes:
         low, high: its ends.
-        level: in percent.
-        standard_error: standard deviation of what the interval is read off.
-        replicates_bias: mean of the replicates, before they were moved, minus the value.
+        level: in per cent.
+        standard_error: standard deviation of the replicates.
+        replicates_bias: mean of the replicates, before they were centred, minus the value.
     """
 
     low: float
@@ -182,13 +179,13 @@ class Uncertainty:
     Attributes:
         intervals: by "fid", "memorization_distance" and "mifid"; only the second without a
             reference's features.
-        level: in percent.
-        replicates: how many resamples.
+        level: in per cent.
+        replicates: number of resamples.
         seed: of the draws.
         resampled: "generated", "reference" or both.
         method: "bootstrap", or "jackknife": the same draws to first order.
         below_threshold: share of the replicates whose distance is below epsilon, 0..1.
-        remark: what the intervals are of, and what is approximate, in words.
+        remark: meaning and approximations of the intervals, in words.
     """
 
     intervals: Mapping[str, Interval]
@@ -206,7 +203,7 @@ class Uncertainty:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Uncertainty:
-        """Take back what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` returned."""
         intervals = {name: Interval(**ends) for name, ends in values["intervals"].items()}
         return cls(**{**values, "intervals": intervals, "resampled": tuple(values["resampled"])})
 
@@ -224,30 +221,30 @@ def uncertainty(
     method: str = "auto",
     progress: Progress | bool | None = None,
 ) -> Uncertainty:
-    """Return intervals of FID, memorization distance and MiFID.
+    """Compute intervals of FID, memorization distance and MiFID.
 
     Args:
         generated: N features.
-        reference: M features that FID is measured against; None: distance only.
-        training: features of what the model was trained on; None: the reference. Never resampled.
+        reference: M features that FID compares with; None: distance only.
+        training: features that the model was trained on; None: the reference. Never resampled.
         epsilon: MiFID's threshold.
-        level: in percent, 50 to 99.9.
-        resample: "generated", "reference" or both: whose luck counts.
+        level: in per cent, 50 to 99.9.
+        resample: "generated", "reference" or both: the sides that count as samples.
         replicates: at least 100.
         seed: 0 to 2^32 - 1.
         method: "bootstrap", "jackknife", or "auto": the bootstrap unless min(N, M, D) is above
             500, where 1,000 replicates would take minutes to hours.
-        progress: where to announce it.
+        progress: shows it.
 
     Raises:
-        InputError: a level, number of replicates, seed, side or method that makes no sense.
+        InputError: a level, number of replicates, seed, side or method that is not valid.
         UnavailableError: fewer than three pictures on a side that is resampled.
     """
     _check(level=level, replicates=replicates, seed=seed)
     for name, side in (("generated", generated), ("reference", reference)):
         if name in resample and side is not None and len(side) < 3:
             raise UnavailableError(
-                f"intervals need at least three {name} pictures to draw from, got {len(side)}"
+                f"intervals need at least three {name} pictures, got {len(side)}"
             )
     with choose(progress).task("resampling", replicates, "replicate") as task:
         found = calibrated(
@@ -292,7 +289,7 @@ def _values(
     generated: Features, reference: Features | None, training: Features | None, epsilon: float
 ) -> dict[str, float]:
     trained = reference if training is None else training
-    assert trained is not None  # the resampling has refused it
+    assert trained is not None  # otherwise the resampling has raised
     distance = memorization_distance(generated=generated.values, reference=trained.values)
     if reference is None:
         return {"memorization_distance": distance}
@@ -322,8 +319,8 @@ def _threshold(below: float, epsilon: float, values: Mapping[str, float]) -> str
     if "mifid" not in values or below in (0.0, 1.0):
         return ""
     return (
-        f"{below:.1%} of the replicates fall below the memorization threshold {epsilon:g} and are "
-        "penalized: MiFID jumps there, and its interval reaches over both branches."
+        f"{below:.1%} of the replicates are below the memorization threshold {epsilon:g} and are "
+        "penalized: MiFID jumps there, and its interval covers both sides of the jump."
     )
 
 
@@ -332,18 +329,18 @@ def _few(generated: Features, reference: Features | None) -> str:
     if fewest >= _FEW:
         return ""
     return (
-        f"With {fewest} pictures on a side such intervals are too narrow: at 5, three in four hold "
-        "the expected score, not 95 %."
+        f"With {fewest} pictures on a side such intervals are too narrow: with 5, they contain the "
+        "expected score in 75 % of cases, not in 95 %."
     )
 
 
 def _check(*, level: float, replicates: int, seed: int) -> None:
     if not 50.0 <= level <= 99.9:
-        raise InputError(f"level is {level:g}; expected percent, 50 to 99.9", hint="Usual: 95.")
+        raise InputError(f"level is {level:g}; expected 50 to 99.9 per cent", hint="95 is usual.")
     if replicates < 100:
         raise InputError(
-            f"{replicates} replicates; expected at least 100",
-            hint="The ends of an interval are read off its rarest replicates; 1,000 are usual.",
+            f"replicates is {replicates}; expected at least 100",
+            hint="The ends of an interval depend on the rarest replicates; 1,000 are usual.",
         )
     if not 0 <= seed < 2**32:
         raise InputError(f"seed is {seed}; expected 0 to 4294967295")

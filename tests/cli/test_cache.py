@@ -88,7 +88,7 @@ def test_a_limit_that_is_none_is_told(failure, monkeypatch):
     monkeypatch.setenv("MIFID_CACHE_SIZE", "lots")
     message = failure("cache", "show")
     assert "MIFID_CACHE_SIZE is 'lots'" in message
-    assert "Expected 500M or 20G" in message
+    assert "500M or 20G" in message
 
 
 def test_a_limit_is_shown(run, monkeypatch):

@@ -39,7 +39,7 @@ def test_a_good_submission_is_0(run):
     ("entries", "said"),
     [
         (jpegs(1), ["number", "1 picture ", "Hand in 2 to 4."]),
-        ([*jpegs(2), ("a.txt", b"")], ["foreign files", "1: a.txt", "Zip the pictures alone"]),
+        ([*jpegs(2), ("a.txt", b"")], ["foreign files", "1: a.txt", "Zip only the pictures"]),
         ([*jpegs(2), ("9.jpg", b"text")], ["damaged", "1: '9.jpg' is not a picture"]),
         ([*jpegs(2), ("9.jpg", encode(noise(0, 16, 16)))], ["format", "1 not JPEG: 9.jpg (PNG)"]),
         ([*jpegs(2), ("9.jpg", encode(noise(), "JPEG"))], ["size", "Resize to 16x16."]),
@@ -100,17 +100,17 @@ def make_bad(kind, folder):
         return folder, [f"{folder} is a folder", "Expected a zip named images.zip"]
     if kind == "array":
         path.write_bytes(b"\x93NUMPY")
-        return path, [f"{path} is not a zip file: it is a NumPy array", "Only zips are checked"]
+        return path, [f"{path} is not a zip file: it is a NumPy array", "Expected a zip"]
     if kind == "text":
         path.write_bytes(b"hello")
         return path, [f"{path} is not a zip file: it is a text", "give images.zip"]
     if kind == "cut short":
         write_zip(path, jpegs(3))
         path.write_bytes(path.read_bytes()[:500])
-        return path, [f"{path} is cut short", "its table of contents, at the end, is missing"]
+        return path, [f"{path} is cut short", "its table of contents"]
     if kind == "web page":
         path.write_bytes(b"<html>")
-        return path, ["was a login page saved instead of the file?"]
+        return path, ["login page saved instead of the file?"]
     assert kind == "bomb"
     patch_zip(write_zip(path, jpegs(2)), "1.jpg", size=1 << 30)
     return path, ["entry '1.jpg' unpacks to 1,073,741,824 bytes", "decompression bomb"]

@@ -365,7 +365,7 @@ def test_a_page_of_features_alone_says_what_it_cannot_show(score, folder):
         result = score("out.npz", "--ref", reference, "--ci", "0", "--report", "r.html")
         assert result.exit_code == 0
         page = html.unescape((folder / "r.html").read_text())
-        assert "the generated side is features alone: its pictures cannot be shown" in page
+        assert "the generated side is only features: its pictures cannot be shown" in page
     assert "the reference side is mean and covariance only" in page
 
 

@@ -176,7 +176,7 @@ def test_without_the_cache_nothing_is_kept(score, own_extractor, monkeypatch, fo
     [
         ("incepton", ["unknown extractor 'incepton'", "Did you mean 'inception'?"]),
         ("clip", ["unknown extractor 'clip'", "There are: inception, inception-random"]),
-        ("no_such_module:f", ["cannot import 'no_such_module'", "Give package.module:object"]),
+        ("no_such_module:f", ["cannot import 'no_such_module'", "package.module:object"]),
         ("toys:colors", ["module 'toys' has no 'colors'", "Did you mean 'colours'?"]),
     ],
 )
@@ -626,5 +626,5 @@ def test_warnings_are_one_line_on_stderr(score, own_extractor, folder, monkeypat
         warnings.simplefilter("always")
         result = score(*PAIR, "--extractor", name, "--json")
     assert parsed(result)["fid"] > 0
-    assert "Warning: features could not be kept for the next run" in result.stderr
+    assert "Warning: results could not be cached" in result.stderr
     assert ".py:" not in result.stderr

@@ -55,21 +55,21 @@ def test_hints_speak_of_the_option(score, floats):
     assert "or state their range: --value-range 0,1." in " ".join(result.stderr.split())
     assert "value_range" not in result.stderr
     result = score("gen.npy", "--ref", "real.npy", "--value-range", "0,1")
-    assert "-1 to 1 fits them: --value-range -1,1; of this side alone: " in result.stderr
+    assert "-1 to 1 fits them: --value-range -1,1; for this side only: " in result.stderr
     assert "--value-range generated=-1,1." in result.stderr
     result = score("gen.npy", "--ref", "real.npy", "--value-range", "1,0")
-    assert "--value-range 1,0 is no range; expected" in result.stderr
+    assert "--value-range 1,0 is not a range; expected" in result.stderr
 
 
 def test_the_side_that_does_not_fit_is_the_one_that_is_named(score, run, floats):
     named = ("--extractor", "toys:colours")
     for command in (("score", "real.npy"), ("compare", "real.npy", "out"), ("diagnose", "out")):
         result = run(*command, "--ref", "gen.npy", *named, "--value-range", "0,1")
-        assert "of this side alone: --value-range reference=-1,1." in result.stderr
+        assert "for this side only: --value-range reference=-1,1." in result.stderr
     result = score("real.npy", "--ref", "gen.npy", "--value-range", "generated=0,1")
     assert "state their range: --value-range reference=-1,1." in result.stderr
     result = run("compare", "real.npy", "gen.npy", "--ref", "monet", *named, "--value-range", "0,1")
-    assert "of this side alone: --value-range generated=-1,1." in result.stderr
+    assert "for this side only: --value-range generated=-1,1." in result.stderr
 
 
 def test_a_doubt_names_the_range_that_fits(score, floats):
@@ -77,14 +77,14 @@ def test_a_doubt_names_the_range_that_fits(score, floats):
         warnings.simplefilter("ignore")
         result = score("real.npy", "--ref", "monet", "--value-range", "0,255", "--json")
     (doubt,) = [text for text in found(result)["warnings"] if "stated range" in text]
-    assert "0 to 1 fits them: --value-range 0,1; of this side alone: --value-range gen" in doubt
+    assert "0 to 1 fits them: --value-range 0,1; for this side only: --value-range gen" in doubt
 
 
 def test_a_range_of_a_side_that_is_not_given_is_refused(run, floats):
     for command in (("score", "real.npy"), ("compare", "real.npy", "out"), ("diagnose", "out")):
         result = run(*command, "--ref", "monet", "--value-range", "held_out=0,1")
         assert result.exit_code == 1
-        assert "--value-range is stated for 'held_out', which is no side that" in result.stderr
+        assert "--value-range is given for 'held_out', but no such side" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_features_have_no_pictures_and_the_page_says_so(tmp_path):
     sides = [mifid.features(pixels, extractor=colours) for pixels in (NEAR, FAR, REAL)]
     source, text = page(mifid.compare(sides[:2], sides[2], ci=0), tmp_path)
     assert source.count("<img ") == 0
-    assert text.count("features alone: its pictures cannot be shown") == 3
+    assert text.count("only features: its pictures cannot be shown") == 3
 
 
 def test_hostile_names_are_text(tmp_path):

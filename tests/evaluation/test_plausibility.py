@@ -133,7 +133,7 @@ def test_what_was_cast_before_it_was_scaled_is_told_and_cached_runs_say_the_same
     extractor = Counting()
     first, second = (told(folder, OTHER, extractor=extractor) for _ in range(2))
     assert first == second
-    assert first[0].startswith("generated: the pictures use the levels 0 to 1 of 0 to 255 alone")
+    assert first[0].startswith("generated: the pictures use only the levels 0 to 1 of 0 to 255")
     assert extractor.pictures == len(ONE) + len(OTHER)
 
 

@@ -73,7 +73,7 @@ def test_features_of_a_side_or_why_not(sides):
     with pytest.raises(UnavailableError) as caught:
         evidence.features("held_out")
     assert caught.value.message == (
-        "the held out side is mean and covariance only; single pictures are not in it"
+        "the held out side is mean and covariance only, without single pictures"
     )
     assert "a file of features" in caught.value.hint
     with pytest.raises(UnavailableError, match="no memorization reference pictures were given"):
@@ -166,7 +166,7 @@ def test_there_are_no_pictures_in_features_and_statistics(form, tmp_path, sides)
     ):
         pass
     assert caught.value.message == (
-        "the memorization reference side is features alone: its pictures cannot be shown"
+        "the memorization reference side is only features: its pictures cannot be shown"
     )
 
 
@@ -183,7 +183,7 @@ def test_pictures_that_are_gone_or_never_were(tmp_path, sides):
         pass
     assert "out" in caught.value.message
     with (
-        pytest.raises(UnavailableError, match="a stream, which has passed"),
+        pytest.raises(UnavailableError, match="a stream, which can be read only once"),
         evidence.open("reference"),
     ):
         pass

@@ -198,7 +198,9 @@ def test_copied_and_never_approached(sides):
     )
     own = training_table(generated=training, training=training, epsilon=0.01)
     all_met = never_approached(own, training=album(range(5)))
-    assert all_met == Gallery((), "Each of the 5 training pictures is the nearest of some.")
+    assert all_met == Gallery(
+        (), "Each of the 5 training pictures is the nearest one of a generated picture."
+    )
 
 
 def test_random_rows_are_seeded_and_differ():

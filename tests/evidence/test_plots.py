@@ -94,7 +94,7 @@ def test_an_unknown_kind_is_told_with_the_nearest(report):
 
 def test_no_bias_says_why(report):
     off = mifid.score(features(30), features(20, seed=1), ci=0)
-    with pytest.raises(UnavailableError, match=r"^no bias was computed: switched off$"):
+    with pytest.raises(UnavailableError, match=r"^there is no bias to plot: switched off$"):
         off.plot("bias")
     few = mifid.score(features(5), features(20, seed=1), replicates=100)
     with pytest.raises(UnavailableError, match="cannot be extrapolated from 5 generated pictures"):
@@ -106,7 +106,7 @@ def test_features_alone_are_drawn_as_far_as_can_be():
     for kind in ("distances", "map"):
         assert alone.plot(kind).axes
     for kind in ("pairs", "histograms"):
-        with pytest.raises(UnavailableError, match="the generated side is features alone"):
+        with pytest.raises(UnavailableError, match="the generated side is only features"):
             alone.plot(kind)
 
 
@@ -123,7 +123,7 @@ def test_a_stream_keeps_nothing_to_draw_and_says_what_would(kind):
     generated = (batch for batch in [repainted(4, 32)])
     report = mifid.score(generated, drawn("painting", 4, 32), extractor=colours, ci=0)
     assert report.fid is not None
-    with pytest.raises(UnavailableError, match="a stream, which has passed") as caught:
+    with pytest.raises(UnavailableError, match="a stream, which can be read only once") as caught:
         report.plot(kind)
     assert "Score a folder, zip, array or features file instead." in caught.value.hint
 

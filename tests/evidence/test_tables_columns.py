@@ -100,7 +100,7 @@ def test_worst_is_the_picture_that_lies_far_off(sides):
     ("generated", "reference", "reason"),
     [
         (np.eye(4), None, "mean and covariance only"),
-        (np.eye(4)[:2], np.eye(4), "at least three of them, got 2"),
+        (np.eye(4)[:2], np.eye(4), "at least three generated pictures, got 2"),
         (np.eye(4)[:1], np.eye(4), "with at least two"),
     ],
 )

@@ -66,12 +66,12 @@ def test_tensors_with_a_gradient_are_taken_too():
 @pytest.mark.parametrize(
     ("shape", "hint"),
     [
-        ((4, 6, 5), r"grey ones as x\[:, :, :, None\], a single picture as x\[None\]"),
+        ((4, 6, 5), r"x\[:, :, :, None\], .* a single picture as x\[None\]"),
         ((1, 4, 6, 5, 3), r"x\.reshape\(-1"),
-        ((4, 7, 5, 2), "Neither the second nor the last axis is 1, 3 or 4 long"),
+        ((4, 7, 5, 2), "The second or the last axis .* 1, 3 or 4"),
         ((7, 5, 3, 9), r"np\.moveaxis\(x, 3, 0\)"),
-        ((24,), "taken as files are"),
-        ((), "taken as files are"),
+        ((24,), r"\(N, 3, H, W\)"),
+        ((), r"\(N, 3, H, W\)"),
     ],
 )
 def test_arrays_of_another_shape_are_refused_by_what_would_mend_it(shape, hint):
@@ -84,7 +84,9 @@ def test_arrays_of_another_shape_are_refused_by_what_would_mend_it(shape, hint):
 
 @pytest.mark.parametrize("features", [np.zeros((24, 2048)), np.zeros(2048), torch.zeros(24, 2048)])
 def test_features_are_not_taken_for_pictures(features):
-    with pytest.raises(InputError, match=r"has shape \(.*2048.*\).*\nFeatures \(N, D\) are a side"):
+    with pytest.raises(
+        InputError, match=r"has shape \(.*2048.*\).*\nFeatures \(N, D\) are not pictures"
+    ):
         open_images(features)
 
 
@@ -136,13 +138,13 @@ def test_what_is_made_of_tensors_is_a_tensor():
     [torch.zeros(2, 3, 4, 4).to_sparse(), torch.zeros(2, 3, 4, 4, device="meta")],
 )
 def test_tensors_without_plain_values_are_told(strange):
-    with pytest.raises(InputError, match="a tensor without plain values"):
+    with pytest.raises(InputError, match="a tensor that NumPy cannot read"):
         open_images(strange, value_range=(0, 1))
 
 
 @pytest.mark.parametrize("shape", [(2, 0, 4, 3), (2, 4, 0, 3)])
 def test_pictures_without_pixels_are_refused(shape):
-    with pytest.raises(InputError, match="pictures without pixels"):
+    with pytest.raises(InputError, match=r"has shape .* no pixels"):
         open_images(np.zeros(shape, np.uint8))
 
 
@@ -163,9 +165,9 @@ def test_types_without_a_meaning_as_pixels_are_refused_by_name(dtype):
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        ([0, 255], r"x\.astype\('uint8'\), of a tensor x\.to\(torch\.uint8\)"),
+        ([0, 255], r"x\.astype\('uint8'\); .* tensor: x\.to\(torch\.uint8\)"),
         ([0, 1], "Multiply by 255 before"),
-        ([-1, 300], "Bring them to 0..255"),
+        ([-1, 300], r"to 0\.\.255"),
         ([False, True], r"\(x \* 255\)"),
     ],
 )
@@ -237,7 +239,7 @@ def test_pixels_that_are_no_numbers_are_refused(value):
     "value_range", [(0, 0), (1, 0), (np.nan, 1), (0, np.inf), (0, 1, 2), 1, "01", ("a", "b")]
 )
 def test_a_range_that_is_none_is_refused(value_range):
-    with pytest.raises(InputError, match=r"value_range=.* is no range; expected .*=\(0, 1\)"):
+    with pytest.raises(InputError, match=r"value_range=.* is not a range; expected .*=\(0, 1\)"):
         to_pixels(np.zeros((1, 4, 4, 3)), value_range=value_range)
 
 
@@ -397,7 +399,9 @@ def test_what_is_no_array_file_is_told(name, content, tmp_path):
         open_images(tmp_path / name)
     assert f"cannot read {tmp_path / name} as NumPy arrays: " in caught.value.message
     other = content[:1] in (b"P", b"\x93") and (content[:1] == b"P") == (name == "a.npy")
-    hint = "to the end?" if not content else "the ending ." if other else "cut short or damaged"
+    hint = (
+        "written completely" if not content else "the ending ." if other else "cut short or damaged"
+    )
     assert hint in caught.value.hint
     assert content != b"hello" or caught.value.message.endswith(": it is a text")
     assert "pickle" not in caught.value.message  # NumPy's first guess at anything unknown

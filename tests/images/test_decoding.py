@@ -218,7 +218,7 @@ def test_an_empty_file_is_not_a_picture():
 def test_absurd_dimensions_are_refused_before_anything_is_decoded(width, height):
     message = refusal(png(width, height, 8, 2, [b""]))
     if width * height > 2 * Image.MAX_IMAGE_PIXELS:  # Pillow is quicker to say so
-        assert "absurdly large" in message
+        assert "too large" in message
         assert f"{width * height}" in message
     else:
         assert message.startswith(f"'a.jpg' is {width} x {height} pixels")
@@ -314,7 +314,7 @@ def test_what_a_file_begins_with_is_not_shown():
 
 def test_floating_point_pixels_are_refused_with_the_reason():
     message = refusal(encode(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF"))
-    assert message == "'a.jpg' holds floating-point pixels; expected 8 bits"
+    assert message == "'a.jpg' holds floating-point pixels; expected 8 or 16 bits"
 
 
 @pytest.mark.parametrize("value", [-1, 70_000])

@@ -146,7 +146,9 @@ def test_a_link_to_nothing_is_a_picture_that_cannot_be_read(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_named_pipe_called_png_is_not_waited_for(tmp_path):
     touch(tmp_path, "a.png")
-    expected = pytest.raises(PictureError, match=r"'b.png' cannot be read: it is no regular file")
+    expected = pytest.raises(
+        PictureError, match=r"'b.png' cannot be read: it is not a regular file"
+    )
     with named_pipe(tmp_path / "b.png"):
         source = open_images(tmp_path)
         with expected:
@@ -161,7 +163,7 @@ def test_a_link_to_what_is_no_file_is_not_waited_for(tmp_path):
     with named_pipe(tmp_path / "pipe"):
         source = open_images(tmp_path / "set")
         for index in range(2):
-            with pytest.raises(PictureError, match="cannot be read: it is no regular file"):
+            with pytest.raises(PictureError, match="cannot be read: it is not a regular file"):
                 source.read(index)
 
 
@@ -177,7 +179,10 @@ def test_a_file_that_is_too_large_for_a_picture_is_not_read(tmp_path):
     os.truncate(tmp_path / "a.png", 40 << 30)  # a hole: takes no space
     with pytest.raises(PictureError) as caught:
         open_images(tmp_path).read(0)
-    assert "it has 42,949,672,960 bytes, more than the 268,435,456" in caught.value.message
+    assert (
+        "it has 42,949,672,960 bytes; a picture may have at most 268,435,456"
+        in caught.value.message
+    )
 
 
 def test_what_a_link_leads_to_is_not_shown(tmp_path):
@@ -194,8 +199,8 @@ def test_what_a_link_leads_to_is_not_shown(tmp_path):
     [
         (["images.zip"], "Give images.zip itself"),
         (["a.avif", "b.avif"], "Save such pictures as PNG"),
-        (["0a1b", "2c3d"], "Give the files the ending of what they are, such as .jpg"),
-        (["data.mdb", "lock.mdb"], "data.mdb is no picture file: write the pictures"),
+        (["0a1b", "2c3d"], "Rename the files with the ending of their kind, such as .jpg"),
+        (["data.mdb", "lock.mdb"], "data.mdb is not a picture file: write the pictures"),
         (["x.npz"], "Give x.npz itself"),
     ],
 )
@@ -229,7 +234,7 @@ RUN = ["config.toml", "metrics.jsonl", "losses.png", "samples/1.png", ".lock"]
 def test_the_folder_of_a_run_is_no_set_of_pictures(tmp_path):
     with pytest.raises(InputError, match="is the folder of a training run") as caught:
         open_images(touch(tmp_path, *RUN, "images.zip"))
-    assert "Give the images.zip in it" in caught.value.hint
+    assert "images.zip (mifid generate" in caught.value.hint
     assert open_images(tmp_path / "samples").names == ["1.png"]
 
 
@@ -308,7 +313,7 @@ def test_a_missing_name_with_brackets_is_a_missing_file(tmp_path, monkeypatch):
 def test_a_pattern_of_folders_says_so(tmp_path):
     touch(tmp_path, "1/a.png", "2/a.png")
     pattern = str(tmp_path / "?")
-    with pytest.raises(InputError, match="names 2 folders and no file") as caught:
+    with pytest.raises(InputError, match="matches 2 folders and no file") as caught:
         open_images(pattern)
     assert caught.value.hint == f"For the files in them: {pattern}/*"
 

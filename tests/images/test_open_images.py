@@ -266,7 +266,7 @@ def test_a_zero_byte_in_a_path_is_told():
 def test_braces_are_told_to_be_the_shells(name, tmp_path):
     with pytest.raises(InputError, match="no such file or folder") as caught:
         open_images(str(tmp_path / name))
-    assert "is not unfolded here" in caught.value.hint
+    assert "is not expanded here" in caught.value.hint
 
 
 def test_a_missing_parent_folder_is_told_too(tmp_path):
@@ -339,7 +339,7 @@ def test_what_is_no_set_of_pictures_is_refused_by_its_type(thing):
     with pytest.raises(InputError) as caught:
         open_images(thing)
     what = {3: "an int", None: "None", 2.5: "a float"}.get(thing, "an object")
-    assert caught.value.message == f"cannot take pictures from {what}"
+    assert caught.value.message == f"cannot read pictures from {what}"
     assert "Expected a path, an array, a tensor, PIL images, or an iterable" in caught.value.hint
 
 

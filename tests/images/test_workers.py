@@ -249,7 +249,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
         return os.open("/dev/full", os.O_WRONLY), str(full)
 
     monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
-    with pytest.raises(OutputError, match=r"no space in .*shared for 16,777,216 bytes") as caught:
+    with pytest.raises(OutputError, match=r"cannot write the 16,777,216 bytes .*shared") as caught:
         processes.ProcessDecoder(Scripted(tmp_path / "log", 3, plain), 2).__enter__()
     assert "TMPDIR" in caught.value.hint
 

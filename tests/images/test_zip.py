@@ -104,7 +104,7 @@ def test_what_is_no_zip_is_told_by_what_it_is(content, said, tmp_path):
 
 def test_a_saved_login_page_is_told_apart(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"\n<!DOCTYPE html><html>Please log in</html>")
-    with pytest.raises(InputError, match="It begins like a web page: was a login page saved"):
+    with pytest.raises(InputError, match=r"(?i)was a login page saved"):
         open_images(tmp_path / "a.zip")
 
 
@@ -112,9 +112,11 @@ def test_a_saved_login_page_is_told_apart(tmp_path):
 def test_a_zip_that_is_cut_short_is_refused(kept, tmp_path):
     path = zip_of(tmp_path, "a.png", "b.png")
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(InputError, match=r"images.zip is cut short: it begins as a zip") as caught:
+    with pytest.raises(
+        InputError, match=r"images.zip is cut short: it begins like a zip"
+    ) as caught:
         open_images(path)
-    assert "its table of contents, at the end, is missing" in caught.value.message
+    assert "its table of contents, " in caught.value.message
     assert "shorter than the original" in caught.value.hint
 
 
@@ -192,7 +194,7 @@ def test_an_entry_that_declares_too_much_is_taken_for_a_bomb(tmp_path):
     with pytest.raises(InputError) as caught:
         open_images(path)
     assert f"zip {path}: entry 'b.png' unpacks to 268,435,457 bytes" in caught.value.message
-    assert "more than the 268,435,456 that a picture may have" in caught.value.message
+    assert "a picture may have at most 268,435,456" in caught.value.message
     assert "decompression bomb" in caught.value.hint
 
 
@@ -257,7 +259,7 @@ def test_a_compression_that_python_cannot_read_is_named_and_not_called_damage(
     with pytest.raises(InputError) as caught:
         open_images(path)
     assert (
-        f"entry 'b.png' is compressed by {name}, which Python (and Kaggle" in caught.value.message
+        f"entry 'b.png' is compressed with {name}, which Python (and Kaggle" in caught.value.message
     )
     assert "zip -0 -X -j" in caught.value.hint
     path = patch_zip(zip_of(tmp_path, "a.png", "b.txt"), "b.txt", method=method)
@@ -283,7 +285,7 @@ def test_a_zip_of_links_to_elsewhere_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
         for i in range(3):
             zip_symlink(zipped, f"links/{i}.jpg", f"../gen/{i}.jpg")
-    with pytest.raises(InputError, match="all 3 are links to what is not in it") as caught:
+    with pytest.raises(InputError, match="all 3 are links out of the archive") as caught:
         open_images(tmp_path / "a.zip")
     assert "zip without -y" in caught.value.hint
 

@@ -74,7 +74,7 @@ def test_one_picture_a_split_is_just_enough(random):
         ((9, 5), 10, UnavailableError, "10 splits: at least 10 generated pictures.*got 9"),
         ((0, 5), 1, UnavailableError, "at least 1 generated.*got 0"),
         ((9,), 3, FeatureError, r"shape \(9,\)"),
-        ((9, 5), 0, FeatureError, "splits 0"),
+        ((9, 5), 0, FeatureError, "splits is 0"),
     ],
 )
 def test_refuses_what_has_no_score(shape, splits, error, text):

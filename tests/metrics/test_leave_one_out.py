@@ -90,7 +90,7 @@ def test_genuine_features(data):
 
 
 def test_refuses_too_few(random):
-    with pytest.raises(UnavailableError, match="at least three of them, got 2"):
+    with pytest.raises(UnavailableError, match="at least three generated pictures, got 2"):
         influence(generated=samples(random, 2, 4), reference=samples(random, 5, 4))
     with pytest.raises(FeatureError, match="at least two"):
         influence(generated=samples(random, 4, 4), reference=samples(random, 1, 4))

@@ -136,9 +136,9 @@ def test_progress_adds_up(random):
 
 def test_says_what_cannot_be_resampled(random):
     rows = samples(random, 9, 4)
-    with pytest.raises(InputError, match="cannot resample training"):
+    with pytest.raises(InputError, match="resample is training"):
         bootstrap(generated=rows, reference=rows, resample=["training"])
-    with pytest.raises(InputError, match="cannot resample nothing"):
+    with pytest.raises(InputError, match="resample is empty"):
         bootstrap(generated=rows, reference=rows, resample=[])
     with pytest.raises(UnavailableError, match="no training pictures"):
         bootstrap(generated=rows, reference=None)

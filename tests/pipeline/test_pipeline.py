@@ -312,7 +312,7 @@ def test_what_is_wrong_with_the_cache_is_said_once_a_run(fault, tmp_path, monkey
     if fault == "no folder":
         (tmp_path / "file").write_bytes(b"")
         monkeypatch.setenv("MIFID_CACHE", str(tmp_path / "file"))
-        text = "features could not be kept for the next run in"
+        text = "results could not be cached in"
     else:
         mifid.score(*sides, extractor=Counting())
 

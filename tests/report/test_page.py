@@ -94,8 +94,8 @@ def test_features_without_names_show_what_can_be_shown(page):
     found = page(mifid.score(features(30), features(20, 1), replicates=100, cache=False))
     assert found.images == 0
     assert found.plots == 3  # distances, map, bias
-    assert "the generated side is features alone: its pictures cannot be shown" in reasons(found)
-    assert "the reference side is features alone: its pictures cannot be shown" in reasons(found)
+    assert "the generated side is only features: its pictures cannot be shown" in reasons(found)
+    assert "the reference side is only features: its pictures cannot be shown" in reasons(found)
     assert "mifid score " not in found.text
 
 
@@ -107,7 +107,7 @@ def test_a_reference_without_pictures_still_names_the_nearest(page, pair, tmp_pa
     found = page(report)
     nearest = report.pictures.nearest_pairs(1)[0]
     assert f"nearest: {report.pictures.nearest[nearest]}" in found.text
-    assert "the reference side is features alone: its pictures cannot be shown" in (reasons(found))
+    assert "the reference side is only features: its pictures cannot be shown" in (reasons(found))
     assert found.images == 12 + influential(report) + SHEET  # pairs' halves, the generated sheet
 
 
@@ -122,7 +122,7 @@ def test_a_reference_of_statistics_leaves_the_number_and_reasons(page, pair, tmp
     assert f"There is no MiFID: {report.mifid_reason}." in found.text
     assert "not asked for" not in found.text
     assert f"No intervals: {report.uncertainty_reason}." in found.text
-    assert "the reference side is mean and covariance only; single pictures are not in it" in (
+    assert "the reference side is mean and covariance only, without single pictures" in (
         reasons(found)
     )
     assert found.images == SHEET
@@ -156,7 +156,7 @@ def test_a_stream_is_said_to_have_passed(page):
     found = page(mifid.score(stream, REAL, extractor=colours, replicates=100))
     assert found.images == 0
     assert found.plots == 1  # the bias, which was computed before
-    gone = [why for why in reasons(found) if "a stream, which has passed" in why]
+    gone = [why for why in reasons(found) if "a stream, which can be read only once" in why]
     assert len(gone) >= 9
     assert "mifid score " not in found.text
 

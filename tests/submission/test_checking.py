@@ -103,7 +103,7 @@ def test_another_format_is_refused_whatever_it_is_called(kind, tmp_path):
     path = submission(tmp_path, [*jpegs(2), ("9.jpg", encode(Image.fromarray(picture()), kind))])
     found, advice = refused(path)["format"]
     assert found == f"1 not JPEG: 9.jpg ({kind})"
-    assert advice == "Save as JPEG, not only with its ending."
+    assert advice == "Save them as JPEG; its ending alone is not enough."
 
 
 @pytest.mark.parametrize("size", [(12, 16), (16, 16), (32, 24)])
@@ -133,14 +133,14 @@ def test_every_wrong_picture_is_counted_and_three_are_named(tmp_path):
 def test_foreign_files_are_refused_and_are_no_pictures(name, tmp_path):
     found = refused(submission(tmp_path, [*jpegs(3), (name, b"hello")]))
     assert found == {
-        "foreign files": (f"1: {name}", "Zip the pictures alone: zip -X -j images.zip out/*.jpg")
+        "foreign files": (f"1: {name}", "Zip only the pictures: zip -X -j images.zip out/*.jpg")
     }
 
 
 @pytest.mark.parametrize("name", ["out/9.jpg", "a/b/9.jpg", "out\\9.jpg"])
 def test_nested_folders_are_refused(name, tmp_path):
     found = refused(submission(tmp_path, [*jpegs(2), (name, encode_picture(picture(9)))]))
-    advice = "Put the pictures at the top: zip -X -j images.zip out/*.jpg"
+    advice = "Zip without folders: zip -X -j images.zip out/*.jpg"
     assert found == {"folders": (f"1: {name}", advice)}
 
 
@@ -151,12 +151,12 @@ def test_an_empty_folder_is_no_entry(tmp_path):
 @pytest.mark.parametrize("name", ["../9.jpg", "/9.jpg", "C:\\9.jpg"])
 def test_paths_that_climb_out_are_refused(name, tmp_path):
     found = refused(submission(tmp_path, [*jpegs(2), (name, encode_picture(picture(9)))]))
-    assert found["paths that climb out"] == (f"1: {name}", "Make it again.")
+    assert found["paths out of the zip"] == (f"1: {name}", "Make it again.")
 
 
 def test_duplicate_names_are_refused(tmp_path):
     path = submission(tmp_path, [*jpegs(3), ("1.jpg", encode_picture(picture(9)))])
-    advice = "Give every picture a name of its own."
+    advice = "Give every picture its own name."
     assert refused(path) == {"duplicate names": ("1: 1.jpg", advice)}
 
 
@@ -268,7 +268,7 @@ def test_a_missing_file_is_told_with_what_was_expected(tmp_path):
 
 def test_a_folder_is_told_to_be_one(tmp_path):
     with pytest.raises(
-        InputError, match=f"{tmp_path} is a folder\nExpected a zip named images.zip"
+        InputError, match=f"{tmp_path} is a folder; expected a zip\nExpected a zip named images.zip"
     ):
         check(tmp_path, rules=RULES)
 
@@ -308,7 +308,7 @@ def test_symbolic_links_are_told_to_be_links(tmp_path):
 
 def test_a_zip_in_the_zip_is_pointed_at(tmp_path):
     path = submission(tmp_path, [*jpegs(3), ("images.zip", b"PK")])
-    advice = "The zip in it may be the one to hand in: unzip this one first."
+    advice = "The zip inside may be the one to hand in: unzip this one first."
     assert refused(path) == {"foreign files": ("1: images.zip", advice)}
 
 

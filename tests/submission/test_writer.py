@@ -86,8 +86,8 @@ def test_two_pictures_of_one_name_are_refused_and_nothing_is_left(again, tmp_pat
 
     with pytest.raises(InputError) as caught:
         write_both()
-    assert caught.value.message == "two pictures would be called a.jpg in the submission"
-    assert "give every picture a name of its own" in caught.value.hint
+    assert caught.value.message == "two pictures would have the name a.jpg in the submission"
+    assert "give every picture its own file name" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,7 +143,7 @@ def test_the_demo_hands_in_what_passes(tmp_path):
 
 def test_another_size_than_the_rules_is_refused(tmp_path):
     with (
-        pytest.raises(InputError, match=r"picture a has shape \(8, 8, 3\); a small one takes"),
+        pytest.raises(InputError, match=r"picture a has shape \(8, 8, 3\); 'a small one' expects"),
         write_submission(tmp_path / "images.zip", rules=RULES) as writer,
     ):
         writer.add("a", noise(0, 8, 8))
@@ -167,5 +167,7 @@ def test_names_are_known_before_anything_is_written(tmp_path):
             writer.add(name, picture())
     with zipfile.ZipFile(tmp_path / "images.zip") as written:
         assert written.namelist() == entry_names(given, rules=RULES)
-    with pytest.raises(InputError, match=r"two pictures would be called x\.jpg in the submission"):
+    with pytest.raises(
+        InputError, match=r"two pictures would have the name x\.jpg in the submission"
+    ):
         entry_names([*given, "x.png"], rules=RULES)

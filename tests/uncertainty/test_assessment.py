@@ -93,7 +93,7 @@ def test_only_numbers_that_the_score_has_get_an_interval(values):
     whole = assessed()[0].uncertainty
     assert found.uncertainty.intervals == {name: whole.intervals[name] for name in sorted(values)}
     assert (found.bias is None) == ("fid" not in values)
-    assert found.bias_reason == (None if "fid" in values else "no FID was asked for")
+    assert found.bias_reason == (None if "fid" in values else "FID was not asked for")
 
 
 def test_training_statistics_leave_fid_its_interval_alone():
@@ -141,7 +141,7 @@ def test_switched_off(monkeypatch):
 @pytest.mark.parametrize("side", ["generated", "reference"])
 def test_statistics_cannot_be_resampled(side):
     found = assessed(**{side: statistics(20)}, values=frozenset({"fid"}))[0]
-    reason = f"the {side} side is mean and covariance only; pictures cannot be drawn from it"
+    reason = f"the {side} side is mean and covariance only, without pictures to resample"
     assert (found.uncertainty, found.bias) == (None, None)
     assert (found.uncertainty_reason, found.bias_reason) == (reason, reason)
 
@@ -152,9 +152,7 @@ def test_very_many_pictures_are_resampled_only_on_demand(side, monkeypatch):
     many = {side: features(41)}
     found = assessed(**many)[0]
     assert (found.uncertainty, found.bias) == (None, None)
-    assert found.uncertainty_reason == (
-        "more than 40 pictures: computed only when a level is given"
-    )
+    assert found.uncertainty_reason == ("more than 40 pictures: computed only if a level is given")
     assert assessed(**{side: features(40)})[0].uncertainty is not None
     assert assessed(**many, how=Resampling(ci=95, replicates=100))[0].uncertainty is not None
 
@@ -184,7 +182,10 @@ def test_rows_of_zeros_are_a_reason_and_no_crash():
     zeros = Features(np.zeros((20, 6), np.float32))
     found = assessed(reference=zeros, values=frozenset({"fid"}))[0]
     assert found.uncertainty is None
-    assert found.uncertainty_reason == "all reference features are zero: no memorization distance"
+    assert (
+        found.uncertainty_reason
+        == "there is no memorization distance: all reference features are zero"
+    )
     assert found.bias is not None
 
 
@@ -212,7 +213,7 @@ def test_held_out_pictures_give_a_floor_and_their_statistics_none():
     assert assessed(held_out=features(10, 3))[0].bias.n_held_out == 10
     without = assessed(held_out=statistics(10, 3))[0].bias
     assert without.floor_held_out is None
-    assert "held-out pictures are mean and covariance only" in without.sentence
+    assert "held-out side is mean and covariance only" in without.sentence
     assert assessed()[0].bias.floor_held_out is None
 
 
@@ -263,7 +264,7 @@ def test_the_order_in_which_sides_are_named_does_not_matter(tmp_path, monkeypatc
         ({"ci": float("nan")}, r"ci is nan; expected"),
         ({"resample": ()}, "resample is empty"),
         ({"resample": ("generated", "training")}, "resample is generated, training"),
-        ({"replicates": 99}, "replicates is 99; an interval needs at least 100"),
+        ({"replicates": 99}, "replicates is 99; expected at least 100"),
         ({"seed": -1}, "seed is -1; expected 0 to 4294967295"),
         ({"seed": 2**32}, "seed is 4294967296; expected"),
     ],

@@ -46,7 +46,7 @@ def test_the_sentence_gives_every_number_with_its_pictures(sides, random):
     found = estimate_bias(**sides, held_out=held_out)
     assert f"With 200 generated and 81 reference pictures FID is {found.fid:.4g}" in found.sentence
     assert f"would be about {found.fid_infinity:.4g}" in found.sentence
-    assert f"40 real pictures each, are {found.floor_halves:.4g} apart" in found.sentence
+    assert f"40 real pictures each, is {found.floor_halves:.4g}" in found.sentence
     assert "not a bound" in found.sentence
     floor = frechet_distance(generated=held_out.values, reference=sides["reference"].values)
     assert found.floor_held_out == pytest.approx(floor, rel=1e-12)
@@ -59,7 +59,8 @@ def test_the_sentence_gives_every_number_with_its_pictures(sides, random):
     assert found.generated_at_equal == pytest.approx(np.mean(likely), rel=0.15)
     assert found.generated_at_equal > found.fid
     assert f"trained on score {floor:.4g}" in found.sentence
-    assert f"ones {found.generated_at_equal:.4g}, at 60 each: the difference" in found.sentence
+    assert "With 60 pictures each" in found.sentence
+    assert f"ones {found.generated_at_equal:.4g}: the difference" in found.sentence
 
 
 def test_more_held_out_pictures_than_generated_ones(sides, random):
@@ -72,13 +73,13 @@ def test_more_held_out_pictures_than_generated_ones(sides, random):
 
 def test_generated_pictures_better_than_held_out_ones(sides, random):
     far = Features((random.randn(30, 10) + 9).astype(np.float32))
-    assert "nearer than real pictures come" in estimate_bias(**sides, held_out=far).sentence
+    assert "nearer than real ones" in estimate_bias(**sides, held_out=far).sentence
 
 
 def test_a_single_held_out_picture_is_told_of(sides):
     found = estimate_bias(**sides, held_out=Features(sides["reference"].values[:1]))
     assert found.floor_held_out is None
-    assert "Held-out real pictures: 1, where FID needs at least two" in found.sentence
+    assert "only 1 held-out picture; its FID needs at least two" in found.sentence
 
 
 def test_an_intercept_below_zero_is_said_to_be_zero(random):

@@ -128,7 +128,7 @@ def test_near_the_threshold_both_branches_count(sides):
     found = uncertainty(**sides, epsilon=distance, replicates=400)
     fid, score = found.intervals["fid"], found.intervals["mifid"]
     assert 0.2 < found.below_threshold < 0.8
-    assert f"{found.below_threshold:.1%} of the replicates fall below" in found.remark
+    assert f"{found.below_threshold:.1%} of the replicates are below" in found.remark
     assert score.low < 1.01 * fid.high
     assert score.high > 0.9 * fid.low / distance
     far = uncertainty(**sides, epsilon=distance / 2, replicates=100)
@@ -170,13 +170,13 @@ def test_repeats_itself_and_survives_json(sides):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"level": 49.9}, r"level is 49\.9; expected percent, 50 to 99\.9"),
+        ({"level": 49.9}, r"level is 49\.9; expected 50 to 99\.9 per cent"),
         ({"level": 0.95}, r"level is 0\.95"),
         ({"level": float("nan")}, "level is nan"),
-        ({"replicates": 99}, "99 replicates; expected at least 100"),
+        ({"replicates": 99}, "replicates is 99; expected at least 100"),
         ({"seed": -1}, "seed is -1"),
         ({"method": "guess"}, "unknown method 'guess'"),
-        ({"resample": ("training",)}, "cannot resample training"),
+        ({"resample": ("training",)}, "resample is training"),
     ],
 )
 def test_refuses_nonsense(sides, settings, text):

@@ -385,14 +385,19 @@ def refused(kind, folder):
     if kind == "damaged":
         given = [("a.png", encode(noise(0, 16, 16))), ("b.png", encode(noise(1, 16, 16))[:-30])]
         write_zip(folder / "p.zip", given)
-        return folder / "p.zip", out, PictureError, ("zip .*p.zip: 'b.png'.*\nMend or remove it.$")
+        return (
+            folder / "p.zip",
+            out,
+            PictureError,
+            ("zip .*p.zip: 'b.png'.*\nRepair or remove it.$"),
+        )
     if kind == "checksum":
         entries = [("a.png", encode(noise(0, 16, 16))), ("b.png", encode(noise(1, 16, 16)))]
         path = write_zip(folder / "p.zip", entries)
         content = bytearray(path.read_bytes())
         content[content.index(b"b.png") + 60] ^= 1  # in the data behind the name
         path.write_bytes(content)
-        return path, out, PictureError, "zip .*p.zip: 'b.png' is damaged.*\nMend or remove it.$"
+        return path, out, PictureError, "zip .*p.zip: 'b.png' is damaged.*\nRepair or remove it.$"
     if kind == "size":
         write_zip(folder / "p.zip", [("a.png", encode(noise(0, 15, 16)))])
         return folder / "p.zip", out, PictureError, "p.zip: 'a.png'.*16 x 15.*\n.*16 x 16 only"
@@ -402,7 +407,7 @@ def refused(kind, folder):
     if kind == "names":
         given = [(name, encode(noise(0, 16, 16))) for name in ("a/x.png", "b/x.jpg")]
         write_zip(folder / "p.zip", given)
-        return folder / "p.zip", out, InputError, "two pictures would be called x.png"
+        return folder / "p.zip", out, InputError, "two pictures would have the name x.png"
     if kind == "stream":
         return iter([photos()]), out, InputError, "a stream of batches; expected pictures"
     if kind == "missing":

@@ -753,7 +753,7 @@ def test_a_damaged_photo_can_be_left_out_of_everything(pictures, tmp_path):
 def test_two_photos_of_one_name_are_told_before_the_first_step(pictures, tmp_path):
     for folder in ("a", "b"):
         write_pictures(tmp_path / "photos" / folder, drawn("photo", 3))
-    with pytest.raises(InputError, match=r"two pictures would be called 000\.jpg"):
+    with pytest.raises(InputError, match=r"two pictures would have the name 000\.jpg"):
         train_baseline(tmp_path / "photos", pictures / "monets", tmp_path / "run", config=SMALL)
     assert not (tmp_path / "run" / "config.toml").exists()
 
