@@ -25,15 +25,7 @@ from mifid.errors import InputError, MifidError, first_line, warn
 from mifid.files import atomic_write, cache_folder
 from mifid.statistics import Features
 
-__all__ = [
-    "Cache",
-    "CacheEntry",
-    "NetworkCache",
-    "PixelCache",
-    "kept",
-    "make_key",
-    "read_arrays",
-]
+__all__ = ["Cache", "CacheEntry", "NetworkCache", "PixelCache", "kept", "make_key"]
 
 DEFAULT_LIMIT = 4 << 30
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

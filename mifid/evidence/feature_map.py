@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics.linalg import eigenvectors
+from mifid.metrics.linalg import centred_blocks, eigenvectors
 from mifid.statistics import FeatureMatrix, Features
 
 __all__ = ["FeatureMap", "feature_map"]
 
 Matrix = npt.NDArray[np.float64]
 
-_BLOCK_ROWS = 1024  # 16 MiB of 2048 float64 values
 _BLOCK_VECTORS = 16  # more vectors at a time need fewer passes over the features
 _TOLERANCE = 1e-8
 
@@ -110,14 +108,14 @@ class _Pooled(NamedTuple):
         return sum(
             float(np.vdot(block, block)) / (2.0 * len(side))
             for side in self.sides
-            for block in _centred_blocks(side, self.centre)
+            for block in centred_blocks(side, self.centre)
         )
 
     def times(self, vectors: Matrix) -> Matrix:
         """Return C V for V (D, k)."""
         product = np.zeros_like(vectors)
         for side in self.sides:
-            for block in _centred_blocks(side, self.centre):
+            for block in centred_blocks(side, self.centre):
                 product += block.T @ (block @ vectors) / (2.0 * len(side))
         return product
 
@@ -167,11 +165,4 @@ def _with_fixed_signs(axes: Matrix) -> Matrix:
 
 
 def _coordinates(side: FeatureMatrix, centre: npt.NDArray[np.float64], axes: Matrix) -> Matrix:
-    return np.concatenate([block @ axes for block in _centred_blocks(side, centre)])
-
-
-def _centred_blocks(side: FeatureMatrix, centre: npt.NDArray[np.float64]) -> Iterator[Matrix]:
-    for start in range(0, len(side), _BLOCK_ROWS):
-        block = side[start : start + _BLOCK_ROWS].astype(np.float64)
-        block -= centre
-        yield block
+    return np.concatenate([block @ axes for block in centred_blocks(side, centre)])

@@ -20,19 +20,9 @@ from mifid.metrics import Influence, Nearest, influence, nearest_both_ways, near
 from mifid.statistics import Features
 
 __all__ = [
-    "TABLE_FORMATS",
-    "Column",
-    "Flags",
-    "Floats",
-    "Names",
     "PictureTable",
-    "Rows",
     "TrainingTable",
     "check_table_output",
-    "data_frame",
-    "named",
-    "names_of",
-    "near_copies_of",
     "picture_table",
     "training_table",
     "write_table",

@@ -27,8 +27,6 @@ from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Decoded, Pixels, Source
 
 __all__ = [
-    "MAX_PIXELS",
-    "MAX_SIDE",
     "NoRoomError",
     "Outcome",
     "chunks",

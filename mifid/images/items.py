@@ -19,7 +19,7 @@ from mifid.images.folder import FolderSource
 from mifid.images.ranges import ValueRange
 from mifid.images.source import Decoded, Pixels, Source, Stream, is_picture, no_pictures
 
-__all__ = ["COLUMNS", "ItemSource", "ItemStream", "JoinedSource", "accepts", "open_items", "stream"]
+__all__ = ["COLUMNS", "accepts", "open_items", "stream"]
 
 COLUMNS = ("image", "images", "img", "imgs", "pixel_values", "picture", "pictures")
 """Keys under which rows that are dicts hold their picture."""

@@ -18,7 +18,7 @@ from PIL import Image, JpegImagePlugin, features
 
 from mifid.images.source import Pixels
 
-__all__ = ["fast_decoder", "plain_pixels"]
+__all__ = ["plain_pixels"]
 
 _PLAIN = {
     "4:4:4": [(1, 1), (1, 1), (1, 1)],

@@ -23,18 +23,7 @@ from mifid.images.source import Decoded, Pixels, Source, digest
 from mifid.images.workers import ProcessDecoder
 from mifid.machine import available_cores
 
-__all__ = [
-    "MOST_AHEAD",
-    "Batch",
-    "BatchReader",
-    "Chunk",
-    "Decoders",
-    "Room",
-    "ThreadDecoder",
-    "at_a_time",
-    "default_workers",
-    "digests",
-]
+__all__ = ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"]
 
 Decoders: TypeAlias = Literal["threads", "processes"]
 """Kind of decoder. Processes need a moment to start, and a source that can travel."""

@@ -25,7 +25,6 @@ __all__ = [
     "Stream",
     "Subset",
     "Unchanged",
-    "describe_skipped",
     "digest",
     "evenly",
     "is_picture",

@@ -33,7 +33,7 @@ from mifid.images.archive import (
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, is_picture
 
-__all__ = ["TarSource", "accepts", "open_tar"]
+__all__ = ["accepts", "open_tar"]
 
 _IN_MEMORY = 256 << 20
 _NOT_SENT = {"_file", "_lock", "_close"}

@@ -31,14 +31,7 @@ from mifid.images.archive import (
 )
 from mifid.images.source import EXTENSIONS, Source, is_picture
 
-__all__ = [
-    "MalformedError",
-    "TFRecordSource",
-    "accepts",
-    "only_value",
-    "open_tfrecords",
-    "values",
-]
+__all__ = ["accepts", "open_tfrecords", "values"]
 
 _NAMED = re.compile(r"\.tfrec(ord)?s?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)
 _FRAME = struct.Struct("<QI")  # length, its CRC

@@ -40,17 +40,7 @@ from mifid.images.decoding import Outcome
 from mifid.images.source import Decoded, Source
 from mifid.machine import can_start_python, python_environment
 
-__all__ = [
-    "AREA_BYTES",
-    "LANES",
-    "Area",
-    "Placed",
-    "ProcessDecoder",
-    "Reply",
-    "Sent",
-    "can_travel",
-    "make_area_file",
-]
+__all__ = ["Area", "ProcessDecoder", "Reply", "Sent", "can_travel"]
 
 LANES = 2
 """Requests that a process has at a time. Each is decoded into its own part of the area."""

@@ -25,7 +25,6 @@ from mifid.images.source import Source
 __all__ = [
     "ENCRYPTED",
     "OTHER_METHOD",
-    "ZipSource",
     "accepts",
     "files_of",
     "is_symlink",

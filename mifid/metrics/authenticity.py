@@ -8,7 +8,7 @@ import numpy.typing as npt
 from mifid.metrics.base import Metric
 from mifid.metrics.neighbours import nearest, nearest_other, require_pictures
 
-__all__ = ["METRIC", "authentic", "authentic_percent"]
+__all__ = ["METRIC", "authentic_percent"]
 
 
 def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> dict[str, float]:

@@ -32,6 +32,7 @@ import numpy.typing as npt
 from mifid.errors import FeatureError
 from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.linalg import (
+    centred_blocks,
     cholesky_factor,
     eigenvalues,
     eigenvectors,
@@ -44,7 +45,7 @@ __all__ = ["METRIC", "Moments", "frechet_distance", "rounding"]
 Matrix = npt.NDArray[np.float64]
 
 _LOST = 1e-10  # of the traces: largest error of using a product's eigenvalues, not its factors
-_BLOCK_ROWS = 1024  # 16 MiB in float64: small enough that the allocator reuses the memory
+_LEAST_ROWS = 1024
 
 
 class Moments(NamedTuple):
@@ -141,7 +142,7 @@ def _side(given: npt.ArrayLike | Moments) -> _Side:
             hint="FID compares sets; a single picture has no distribution.",
         )
     mu = features.mean(axis=0, dtype=np.float64)
-    squares = sum(float(np.vdot(block, block)) for block in _centred_blocks(features, mu))
+    squares = sum(float(np.vdot(block, block)) for block in centred_blocks(features, mu))
     return _Side(mu, squares / (len(features) - 1), features, None)
 
 
@@ -169,7 +170,7 @@ def _from_features(small: _Side, large: _Side) -> float:
     neither a centred copy of that side nor the whole of M is kept in memory.
     """
     x_small = _features(small).astype(np.float64) - small.mu
-    products = (block @ x_small.T for block in _centred_blocks(_features(large), large.mu))
+    products = (block @ x_small.T for block in centred_blocks(_features(large), large.mu))
     scale = np.sqrt((len(x_small) - 1.0) * (len(_features(large)) - 1.0))
     return float(singular_values(_folded(products, len(x_small))).sum() / scale)
 
@@ -200,7 +201,7 @@ def _factor(side: _Side) -> Matrix:
     scale = np.sqrt(len(features) - 1.0)
     if len(features) <= len(side.mu):
         return np.asarray((features.astype(np.float64) - side.mu) / scale)
-    blocks = _centred_blocks(features, side.mu, rows=max(_BLOCK_ROWS, 2 * len(side.mu)))
+    blocks = centred_blocks(features, side.mu, rows=max(_LEAST_ROWS, 2 * len(side.mu)))
     return np.asarray(_folded(blocks, len(side.mu)) / scale)
 
 
@@ -236,14 +237,6 @@ def _cholesky(sigma: Matrix) -> Matrix:
 def _features(side: _Side) -> npt.NDArray[np.generic]:
     assert side.features is not None
     return side.features
-
-
-def _centred_blocks(
-    features: npt.NDArray[np.generic], mu: npt.NDArray[np.float64], *, rows: int | None = None
-) -> Iterator[Matrix]:
-    rows = rows or _BLOCK_ROWS
-    for start in range(0, len(features), rows):
-        yield features[start : start + rows].astype(np.float64) - mu
 
 
 def _values(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> dict[str, float]:

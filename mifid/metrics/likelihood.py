@@ -21,12 +21,7 @@ from mifid.errors import UnavailableError
 from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.neighbours import require_pictures
 
-__all__ = [
-    "METRIC",
-    "feature_likelihood_divergence",
-    "fit_log_variances",
-    "log_likelihoods",
-]
+__all__ = ["METRIC", "feature_likelihood_divergence"]
 
 Array = npt.NDArray[np.float64]
 

@@ -23,6 +23,7 @@ from mifid.metrics.base import require_one_width
 __all__ = [
     "Axes",
     "Centred",
+    "centred_blocks",
     "centred_pair",
     "cholesky_factor",
     "eigenvalues",
@@ -31,6 +32,7 @@ __all__ = [
     "principal_axes",
     "singular_values",
     "triangular_factor",
+    "unit_rows",
 ]
 
 Matrix = npt.NDArray[np.float64]
@@ -181,6 +183,13 @@ def centred_pair(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> tuple
     return one, other
 
 
+def unit_rows(rows: npt.NDArray[np.generic]) -> Matrix:
+    """Return rows (N, D), none of which is zero, divided by their norms."""
+    unit = rows.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    return unit
+
+
 def inner_products(large: Centred, small: Centred) -> Matrix:
     """Return ``x_i . y_j`` of all pairs of centred rows: (len(large), len(small))."""
     y = small.whole()
@@ -190,7 +199,17 @@ def inner_products(large: Centred, small: Centred) -> Matrix:
     return products
 
 
-_BLOCK_ROWS = 1024
+_BLOCK_ROWS = 1024  # 16 MiB of 2048 float64 values: the allocator reuses such memory
+
+
+def centred_blocks(
+    features: npt.NDArray[np.generic], mean: Vector, *, rows: int = _BLOCK_ROWS
+) -> Iterator[Matrix]:
+    """Yield features (N, D) minus a mean (D,) in float64, ``rows`` at a time."""
+    for start in range(0, len(features), rows):
+        block = features[start : start + rows].astype(np.float64)
+        block -= mean
+        yield block
 
 
 class Axes(NamedTuple):
@@ -201,11 +220,9 @@ class Axes(NamedTuple):
 
     def project(self, features: npt.NDArray[np.generic]) -> Matrix:
         """Return coordinates (N, K) float64 of features (N, D)."""
-        projected = np.empty((len(features), self.directions.shape[1]))
-        for start in range(0, len(features), _BLOCK_ROWS):
-            block = features[start : start + _BLOCK_ROWS].astype(np.float64) - self.mean
-            projected[start : start + len(block)] = block @ self.directions
-        return projected
+        return np.concatenate(
+            [block @ self.directions for block in centred_blocks(features, self.mean)]
+        )
 
 
 def principal_axes(features: npt.NDArray[np.generic], *, count: int) -> Axes:
@@ -221,8 +238,7 @@ def principal_axes(features: npt.NDArray[np.generic], *, count: int) -> Axes:
         kept = _largest(values, count)
         return Axes(mean, centred.T @ (vectors[:, kept] / np.sqrt(values[kept])))
     scatter = np.zeros((width, width))
-    for start in range(0, rows, _BLOCK_ROWS):
-        block = features[start : start + _BLOCK_ROWS].astype(np.float64) - mean
+    for block in centred_blocks(features, mean):
         scatter += block.T @ block
     values, vectors = eigenvectors(scatter)
     return Axes(mean, vectors[:, _largest(values, count)])

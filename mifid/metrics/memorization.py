@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError
 from mifid.metrics.base import Metric
+from mifid.metrics.linalg import unit_rows
 
 __all__ = [
     "METRIC",
@@ -162,7 +163,7 @@ def _prepared(
     kept = np.flatnonzero(_not_zero(columns))
     if len(kept) == 0:
         raise FeatureError("there is no memorization distance: all reference features are zero")
-    unit = _unit_rows(columns if len(kept) == len(columns) else columns[kept])
+    unit = unit_rows(columns if len(kept) == len(columns) else columns[kept])
     return rows, _Targets(len(columns), kept, unit)
 
 
@@ -175,7 +176,7 @@ def _cosine_blocks(
         block = rows[start : start + step]
         live = np.flatnonzero(_not_zero(block))
         if len(live):
-            cosine = _unit_rows(block[live]) @ targets.unit.T
+            cosine = unit_rows(block[live]) @ targets.unit.T
             yield start + live, np.abs(cosine, out=cosine)
 
 
@@ -219,12 +220,6 @@ def _not_zero(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     # Kaggle's code drops rows whose *sum* is 0, which for its non-negative features is the same as
     # rows of zeros. The sum is used here, too, so that all features give the same as its code.
     return np.asarray(rows.sum(axis=1, dtype=np.float64) != 0)
-
-
-def _unit_rows(rows: npt.NDArray[np.generic]) -> Floats:
-    unit = rows.astype(np.float64)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    return unit
 
 
 def _values(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> dict[str, float]:

@@ -12,13 +12,7 @@ from mifid.metrics.base import Metric, require_one_width
 from mifid.metrics.linalg import principal_axes
 from mifid.metrics.neighbours import nearest, require_pictures
 
-__all__ = [
-    "METRIC",
-    "assign",
-    "copying_z",
-    "data_copying",
-    "kmeans",
-]
+__all__ = ["METRIC", "copying_z", "data_copying"]
 
 
 def kmeans(points: Matrix, *, clusters: int, starts: int, random: np.random.Generator) -> Matrix:

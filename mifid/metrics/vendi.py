@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mifid.errors import FeatureError
 from mifid.metrics.base import Metric
-from mifid.metrics.linalg import eigenvalues
+from mifid.metrics.linalg import eigenvalues, unit_rows
 from mifid.metrics.neighbours import require_pictures
 
 __all__ = ["METRIC", "vendi_score"]
@@ -54,7 +54,7 @@ def vendi_score(*, generated: npt.ArrayLike) -> dict[str, float]:
 
 
 def _kernel(rows: npt.NDArray[np.generic]) -> Matrix:
-    unit = _unit(rows)
+    unit = unit_rows(rows)
     return unit @ unit.T
 
 
@@ -68,13 +68,7 @@ def _dual(rows: npt.NDArray[np.generic], live: npt.NDArray[np.int64]) -> Matrix:
 def _unit_blocks(rows: npt.NDArray[np.generic], live: npt.NDArray[np.int64]) -> Iterator[Matrix]:
     step = max(1, _BLOCK_BYTES // (16 * rows.shape[1]))
     for start in range(0, len(live), step):
-        yield _unit(rows[live[start : start + step]])
-
-
-def _unit(rows: npt.NDArray[np.generic]) -> Matrix:
-    unit = rows.astype(np.float64)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    return unit
+        yield unit_rows(rows[live[start : start + step]])
 
 
 METRIC = Metric(

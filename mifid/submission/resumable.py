@@ -23,13 +23,7 @@ from filelock import FileLock, Timeout
 from mifid.errors import OutputError
 from mifid.files import cannot_write, check_output
 
-__all__ = [
-    "ResumableArchive",
-    "comment_of",
-    "partial_path",
-    "resumable_archive",
-    "stored_entry",
-]
+__all__ = ["ResumableArchive", "comment_of", "resumable_archive", "stored_entry"]
 
 _CRC_AND_SIZES = struct.Struct("<III")  # CRC-32, size as stored, size unpacked
 _CRC_AT = 14

@@ -240,7 +240,6 @@ def uncertainty(
         InputError: a level, number of replicates, seed, side or method that is not valid.
         UnavailableError: fewer than three pictures on a side that is resampled.
     """
-    _check(level=level, replicates=replicates, seed=seed)
     for name, side in (("generated", generated), ("reference", reference)):
         if name in resample and side is not None and len(side) < 3:
             raise UnavailableError(
@@ -332,15 +331,3 @@ def _few(generated: Features, reference: Features | None) -> str:
         f"With {fewest} pictures on a side such intervals are too narrow: with 5, they contain the "
         "expected score in 75 % of cases, not in 95 %."
     )
-
-
-def _check(*, level: float, replicates: int, seed: int) -> None:
-    if not 50.0 <= level <= 99.9:
-        raise InputError(f"level is {level:g}; expected 50 to 99.9 per cent", hint="95 is usual.")
-    if replicates < 100:
-        raise InputError(
-            f"replicates is {replicates}; expected at least 100",
-            hint="The ends of an interval depend on the rarest replicates; 1,000 are usual.",
-        )
-    if not 0 <= seed < 2**32:
-        raise InputError(f"seed is {seed}; expected 0 to 4294967295")
