@@ -206,11 +206,11 @@ def test_axes_equal_scikit_learns_up_to_sign(random, n, width):
 @pytest.mark.parametrize(
     ("changed", "error", "text"),
     [
-        ({"generated": np.ones((50, 3))}, FeatureError, "generated .* width 3, held out .* 10"),
+        ({"generated": np.ones((50, 3))}, FeatureError, "generated .* width 3, held-out .* 10"),
         ({"generated": np.ones((20, 10))}, UnavailableError, "at least 21 generated .* got 20"),
         ({"training": np.ones((1, 10))}, UnavailableError, "at least 2 training"),
         ({"held_out": np.ones((0, 10))}, UnavailableError, "at least 1 held-out"),
-        ({"training": np.full((9, 10), 0.1)}, UnavailableError, "all equal"),
+        ({"training": np.full((9, 10), 0.1)}, UnavailableError, "all are equal"),
         ({"clusters": 0}, FeatureError, "0 clusters"),
         ({"clusters": 140}, UnavailableError, "none of .* cells"),
     ],
