@@ -84,8 +84,12 @@ class Data:
     held_back: int = _setting(512, "photos kept out of training, to score on; at most half of them")
     limit_photos: int = _setting(0, "train on the first so many photos by name; 0: all")
     limit_paintings: int = _setting(0, "train on the first so many paintings by name; 0: all")
-    select_photos: str = _setting("", "file that names the photos to train on, one a line")
-    select_paintings: str = _setting("", "file that names the paintings to train on, one a line")
+    select_photos: str = _setting(
+        "", "file with the names of the training photos, one on each line"
+    )
+    select_paintings: str = _setting(
+        "", "file with the names of the training paintings, one on each line"
+    )
 
 
 @dataclass(frozen=True)
@@ -255,7 +259,7 @@ class Training:
     precision: str = _setting("float32", "arithmetic of the networks", choices=("float32", "bf16"))
     layout: str = _setting(
         "auto",
-        "how pictures lie in memory; auto: what is faster for the network and device",
+        "order of a picture's values in memory; auto: the faster one for network and device",
         choices=("auto", "channels_first", "channels_last"),
     )
     compile: bool = _setting(False, "torch.compile the networks")

@@ -327,7 +327,7 @@ _ARGUMENTS = {
 }
 """Name, here or in other projects, without punctuation -> the argument of training that it means.
 
-These are no settings: config.toml does not hold them, or holds them as inputs.
+These are not settings: config.toml does not have them, or has them as inputs.
 """
 
 

@@ -15,7 +15,7 @@ __all__ = ["Draws"]
 
 
 class Draws:
-    """Draws for a batch of which this process holds the part ``[rank::world]``.
+    """Random numbers for a batch, of which this process has the part ``[rank::world]``.
 
     Args:
         seed: equal on all processes.

@@ -129,7 +129,7 @@ def overlap(
         held_out: the reference of the scores.
         paintings: all paintings that were given to train on.
         trained_on: names of those that are trained on.
-        workers: decoding threads; None: one a core, at least two.
+        workers: decoding threads; None: one for each core, at least two.
 
     Raises:
         InputError: all held-out pictures are trained on.

@@ -152,7 +152,7 @@ def store_pixels(
         label: ``"photos"`` or ``"paintings"``, as in the settings' names.
         data: which pictures to take, their size, and how others are brought to it.
         progress: where decoding is reported.
-        workers: decoding threads; None: one a core, at least two.
+        workers: decoding threads; None: one for each core, at least two.
         skip_bad: leave out what cannot be decoded, with a warning.
 
     Raises:

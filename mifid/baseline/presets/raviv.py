@@ -84,7 +84,7 @@ PRESETS = (
     ),
     _variant(
         "diffaugment",
-        "DiffAugment in each step, a probability an operation, reduced rate",
+        "DiffAugment in each step, a probability for each operation, reduced rate",
         added="""
             diffaugment.color=0.5 diffaugment.translation=0.5 diffaugment.cutout=0.5
             optimiser.rate=1e-4 optimiser.discriminator_rate=1e-4
