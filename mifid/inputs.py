@@ -1,4 +1,4 @@
-"""What a user may give as a side (pictures, features, statistics), opened and named."""
+"""Inputs of a score: pictures, features or statistics, opened and named."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class GivenSide:
 
     Attributes:
         label: ``"generated"``, ``"reference"`` or the like.
-        description: what it is, in words.
-        input: what it was opened as.
+        description: in words.
+        input: the opened pictures, features or statistics.
         given: what the user gave.
-        available: pictures that there were before a limit; None: it took all, or cannot count them.
+        available: number of pictures before a limit; None: there was no limit, or it is unknown.
     """
 
     label: str
@@ -64,7 +64,7 @@ class GivenSide:
 
     @property
     def from_file(self) -> bool:
-        """Features or statistics that were read from a file, not handed over in Python."""
+        """Whether it is features or statistics that were read from a file, not Python objects."""
         return _is_path(self.given) and isinstance(self.input, Features | Statistics)
 
     @property
@@ -103,8 +103,8 @@ def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
         for path in map(given_path, given):
             if formats.holds_statistics(path):
                 raise InputError(
-                    f"{path} holds features or statistics; sets are put together from pictures",
-                    hint="Give the pictures of each, or a file made of all of them.",
+                    f"{path} holds features or statistics; only sets of pictures can be joined",
+                    hint="Give the pictures of each set, or one file made of all of them.",
                 )
     return open_images(given, value_range=value_range)
 
@@ -119,7 +119,7 @@ def check_limit(limit: int | None, *, least: int = 2) -> None:
 
 
 def limited(given: Input, limit: int, seed: int) -> Input:
-    """Return ``limit`` pictures or rows of a side, sampled with a seed; of a stream the first ones.
+    """Draw ``limit`` pictures or rows of a side with a seed; of a stream, take the first ones.
 
     Mean and covariance stay as they are: no pictures can be taken out of them.
     """
@@ -136,7 +136,7 @@ def limited(given: Input, limit: int, seed: int) -> Input:
 
 @contextmanager
 def of_side(title: str) -> Iterator[None]:
-    """Say which side it is in an error about what was given for it."""
+    """Put the name of the side before the text of errors within the block."""
     try:
         yield
     except (InputError, FeatureError) as error:
@@ -172,7 +172,10 @@ def open_side(
     ):
         if given is None:
             argument = "images" if label == "generated" else label
-            raise InputError(f"{argument} is None", hint="Did a function return nothing?")
+            raise InputError(
+                f"{argument} is None; expected pictures, features or statistics",
+                hint="Did a function return nothing?",
+            )
         opened = open_input(given, value_range=own_range)
     available = opened.available if isinstance(opened, Features) else None
     if limit is not None:
@@ -180,7 +183,7 @@ def open_side(
         if isinstance(opened, Statistics):
             warn(
                 f"the {label.replace('_', ' ')} side is mean and covariance only, of all its "
-                f"pictures: {setting('limit')} takes none out of it"
+                f"pictures: {setting('limit')} has no effect on it"
             )
         elif not isinstance(opened, Stream) and len(opened) > limit:
             available = available or len(opened)
@@ -201,7 +204,7 @@ def one_picture(title: str, description: str, given: Any) -> FeatureError:
     """Return the error for a side of a single picture, with the folder that a file lies in."""
     hint = "FID compares sets; a single picture has no distribution."
     if _is_path(given) and os.path.isfile(given) and is_picture(os.path.basename(given)) is None:
-        hint += f" Give the folder that it lies in: {os.path.dirname(given) or '.'}"
+        hint += f" Give its folder: {os.path.dirname(given) or '.'}"
     return FeatureError(
         f"{title}: {description} holds one picture; a covariance needs two", hint=hint
     )
@@ -224,7 +227,7 @@ def _is_path(given: Any) -> bool:
 
 
 def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> None:
-    """Features of different extractors must not meet.
+    """Raise CompatibilityError if the sides' features are from different extractors.
 
     A file that does not say what made it may hold Inception's features, as those of other tools do:
     beside Inception it is taken, and the report says so; beside any other network it is refused.
@@ -249,12 +252,12 @@ def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> No
 
 
 _INCEPTION = ("inception", UNKNOWN, "dgm-eval inception")
-"""Names of makers that may be the same network."""
+"""Names of extractors that may be the same network."""
 _INCEPTION_WIDTH = 2048
 
 
 def refuse_other_networks(sides: Collection[GivenSide], extractor: object) -> None:
-    """Refuse files of another network than the one that is named, before its weights are sought.
+    """Refuse files of another network than the extractor's, before its weights are loaded.
 
     Raises:
         CompatibilityError: naming both extractors.
@@ -342,7 +345,7 @@ def _mixture(
 
 
 def _build(extractor: str = "") -> str:
-    """Say how a file is made again, in the reader's language."""
+    """Return the command or call that makes a file again."""
     if setting("extractor").startswith("--"):
         return f"mifid reference build {extractor}".strip()
     return f"mifid.build_reference(pictures, path{', ' if extractor else ''}{extractor})"
@@ -410,7 +413,7 @@ class Side:
 
     @property
     def remark(self) -> str:
-        """What was given, and what of it was passed over or converted."""
+        """What was given, and what of it was skipped or converted."""
         parts = [self.source]
         if self.available is not None:
             parts.append(f"drawn from {self.available:,}")

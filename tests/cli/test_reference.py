@@ -112,7 +112,7 @@ def test_one_picture_makes_no_reference(failure, folder):
     assert "folder one holds one picture; a covariance needs two" in message
     message = failure(*BUILD, "one/a.png", "-o", "monet.npz", *TOY)
     assert "one/a.png holds one picture" in message
-    assert "Give the folder that it lies in: one" in message
+    assert "Give its folder: one" in message
     assert not (folder / "monet.npz").exists()
 
 
@@ -151,6 +151,6 @@ def test_one_set_has_one_range(run, folder):
     assert "or state their range: --value-range 0,1." in " ".join(result.stderr.split())
     result = run(*BUILD, "real.npy", "-o", "r.npz", *TOY, "--value-range", "reference=0,1")
     assert result.exit_code == 2
-    assert "reference=0,1 is no range; expected such as 0,1" in " ".join(result.stderr.split())
+    assert "reference=0,1 is not a range for one set" in " ".join(result.stderr.split())
     assert run(*BUILD, "real.npy", "-o", "r.npz", *TOY, "--value-range", "0,1").exit_code == 0
     assert "SIDE" not in run(*BUILD, "--help").stdout

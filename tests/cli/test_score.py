@@ -378,7 +378,7 @@ def make_bad(kind, folder):
         return path, ["entry '../../etc/a.png' points outside the archive", "make it again"]
     if kind == "picture bomb":
         path = write_zip(where, [*pngs(2), ("bomb.png", png(9000, 9000, 8, 2, [b""]))])
-        return path, ["'bomb.png' is 9000 x 9000 pixels; at most 67,108,864", "--skip-bad"]
+        return path, ["'bomb.png' is 9000 x 9000 pixels; expected at most 67,108,864", "--skip-bad"]
     if kind == "text called jpg":
         path = write_zip(where, [*pngs(2), ("a.jpg", b"a text")])
         return path, [f"zip {where}: 'a.jpg' is not a picture: it is a text"]
@@ -502,7 +502,7 @@ def test_a_reference_file_knows_its_network(run, failure):
 def test_of_one_picture_the_folder_is_named(failure):
     message = failure("score", "out/000.png", "--ref", "monet")
     assert "out/000.png holds one picture; a covariance needs two" in message
-    assert "Give the folder that it lies in: out" in message
+    assert "Give its folder: out" in message
 
 
 @pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")  # not the published file
