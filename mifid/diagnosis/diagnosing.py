@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mifid.diagnosis.diagnosis import DiagnosedSide, Diagnosis, notes_on
-from mifid.diagnosis.variants import LOOKED_AT, Measurement
+from mifid.diagnosis.variants import EXAMINED, Measurement
 from mifid.errors import InputError, recorded_warnings, warn
 from mifid.images import Source, Stream, check_ranges, count_encodings, evenly
 from mifid.inputs import GivenSide
@@ -100,6 +100,6 @@ def _refuse_unreadable(sides: dict[str, GivenSide]) -> None:
 def _described(side: GivenSide, n: int | None) -> DiagnosedSide:
     if not isinstance(side.input, Source):
         return DiagnosedSide(side.description, n, n)
-    encodings = count_encodings(side.input, evenly(len(side.input), LOOKED_AT))
+    encodings = count_encodings(side.input, evenly(len(side.input), EXAMINED))
     available = side.available or len(side.input)
     return DiagnosedSide(side.description, n, available, dict(encodings))

@@ -33,13 +33,13 @@ class Variant:
         name: ``"given"``, ``"resize pytorch-bilinear-299"``, ``"jpeg-75"``, ...
         kind: ``"given"`` (nothing changed), ``"resize"`` (of both sides) or ``"encoding"`` (of the
             generated pictures).
-        title: in tables.
-        fid: at least 0; None where ``omitted`` says why.
-        difference: to FID as given.
-        percent: the same in per cent of FID as given; None if that is 0 but for rounding.
-        levels: for encodings, how far pixels move, 0..255, on average.
-        omitted: why there is no FID; None if there is.
-        advice: what to make of it.
+        title: as tables show it.
+        fid: at least 0; None where ``omitted`` gives the reason.
+        difference: from the FID of the pictures as given.
+        percent: the difference in per cent of that FID; None if that FID is rounding.
+        levels: for encodings, the mean change of the pixels, 0..255.
+        omitted: why there is no FID; None if there is one.
+        advice: what to do.
     """
 
     name: str
@@ -58,10 +58,10 @@ class DiagnosedSide:
     """One side of a diagnosis.
 
     Attributes:
-        source: what was given, in words.
-        n: pictures used, None if a statistics file does not say.
-        available: pictures there are, before ``limit`` and bad ones.
-        encodings: how the pictures looked at are encoded -> how many of them.
+        source: a description of what was given.
+        n: pictures used; None if a statistics file does not record it.
+        available: number of pictures before ``limit``, damaged ones included.
+        encodings: encoding -> how many of the examined pictures have it.
     """
 
     source: str
@@ -71,7 +71,7 @@ class DiagnosedSide:
 
     @property
     def encoding(self) -> str | None:
-        """The encoding of all that were looked at; None if they differ or none is known."""
+        """The encoding of all examined pictures; None if they differ or it is unknown."""
         return next(iter(self.encodings)) if len(self.encodings) == 1 else None
 
     @property
@@ -98,10 +98,10 @@ class Diagnosis:
         generated: the side that is encoded again.
         reference: the other side.
         extractor: its name.
-        notes: what the table cannot say, a paragraph each, the most useful first.
+        notes: remarks on the table, a paragraph each, the most useful first.
         not_comparable: why FID as given cannot be compared with Kaggle's; None if it can.
         seconds: wall time of it all.
-        warnings: what was noticed that the numbers hold despite; each was also a MifidWarning.
+        warnings: the texts of all MifidWarnings of the call.
     """
 
     variants: tuple[Variant, ...]
@@ -120,7 +120,7 @@ class Diagnosis:
         return self.variants[0].fid
 
     def sides(self) -> list[str]:
-        """Return a line a side."""
+        """Return one line for each side."""
         return [f"generated: {self.generated.text}", f"reference: {self.reference.text}"]
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -136,11 +136,11 @@ class Diagnosis:
         """Return both sides, the table and the notes."""
         table = [HEADINGS[:-1], *(row[:-1] for row in self.rows())]
         lines = [*self.sides(), "", *aligned(table, "<>>>>")]
-        told = [f"{row[0]}: {row[-1]}" for row in self.rows() if row[-1]]
-        return "\n".join([*lines, "", *told, "", *self.lines()])
+        advice = [f"{row[0]}: {row[-1]}" for row in self.rows() if row[-1]]
+        return "\n".join([*lines, "", *advice, "", *self.lines()])
 
     def lines(self) -> list[str]:
-        """Return what stands below the table: the notes and the warnings."""
+        """Return the lines below the table: notes and warnings."""
         return [*self.notes, *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
 
     __str__ = text
@@ -174,27 +174,27 @@ def _differences(variant: Variant) -> tuple[str, str, str]:
 
 
 MATTERS = 1.0
-"""Per cent of FID from which a difference is called one."""
+"""The least difference that is reported as one, in per cent of FID."""
 
 NOTHING = 1e-6
-"""FID below it is rounding: per cent of it would mean nothing."""
+"""An FID below it is rounding; per cent of it are meaningless."""
 
 _MONET_JPG, _MONET_TFREC = "JPEG quality 75, 4:2:0", "JPEG quality 95, 4:4:4"
 
 
 def advised(variant: Variant) -> Variant:
-    """Return the variant with what to make of it."""
+    """Return the variant with its advice."""
     change = _moved(variant)
     if variant.kind == "resize":
-        advice = f"{change}; not to be set beside Kaggle's."
+        advice = f"{change}; do not compare it with Kaggle's."
     elif variant.levels == 0 and variant.difference == 0:
-        advice = "keeps every pixel, so FID too; not JPEG, which Kaggle takes."
+        advice = "keeps all pixels and FID; but Kaggle takes only JPEG."
     elif abs(variant.percent or 0.0) < MATTERS and variant.percent is not None:
-        advice = f"{change}: safe to hand in so."
+        advice = f"{change}: safe to submit."
     elif (variant.difference or 0.0) > 0:
-        advice = f"{change}: don't save so."
+        advice = f"{change}: do not save this way."
     else:
-        advice = f"{change}: its traces are nearer to the reference's."
+        advice = f"{change}: its artifacts are closer to the reference's."
     return replace(variant, advice=advice)
 
 
@@ -205,7 +205,7 @@ def notes_on(
     reference: DiagnosedSide,
     not_comparable: str | None,
 ) -> Iterator[str]:
-    """Yield what the table cannot say, a paragraph each, the most useful first."""
+    """Yield remarks on the table, a paragraph each, the most useful first."""
     already = any(what.startswith("JPEG") for what in generated.encodings)
     measured = [v for v in variants if v.kind == "encoding" and v.levels and v.percent is not None]
     if measured:
@@ -215,16 +215,16 @@ def notes_on(
     yield from _encodings(generated, reference, already=already)
     yield from _limited(generated)
     yield (
-        "All rows are of the same pictures, so they compare well with each other; how far they "
-        "would move on other pictures is not measured."
+        "All rows use the same pictures and can be compared with each other. How much they would "
+        "change with other pictures is not measured."
     )
 
 
 def _moved(variant: Variant) -> str:
-    """Return by how much FID is lower or higher, in per cent where that means something."""
+    """Return by how much FID is lower or higher, in per cent where that is meaningful."""
     difference, percent = variant.difference or 0.0, variant.percent
     if abs(difference) < NOTHING or (percent is not None and abs(percent) < MATTERS):
-        return "hardly moves FID"
+        return "hardly changes FID"
     by = f"{abs(difference):.4f}" if percent is None else f"{abs(percent):.1f} %"
     return f"{'lowers' if difference < 0 else 'raises'} FID by {by}"
 
@@ -234,18 +234,18 @@ def _what_to_do(best: Variant, *, already: bool) -> str:
     if percent <= -MATTERS:
         return (
             f"Saving the pictures as {best.title} lowers FID by {-percent:.1f} % against this "
-            "reference. It is the reference that rewards it, not better pictures: on Kaggle it "
-            "pays only if the unpublished reference there is alike."
+            "reference. The pictures do not get better: on Kaggle this helps only if the "
+            "unpublished reference has the same encoding."
         )
     if already:
         return (
-            "Hand the pictures in as they are: no encoding measured here lowers FID by "
+            "Submit the pictures as they are: no encoding measured here lowers FID by "
             f"{MATTERS:g} % or more."
         )
     return (
-        f"Kaggle takes JPEG, and of the qualities measured {best.title} gives the lowest FID: "
-        f"{percent:+.2f} % of what the pictures have as given. Save them so, once, straight from "
-        "the model."
+        f"Kaggle takes JPEG. Of the measured qualities, {best.title} gives the lowest FID: "
+        f"{percent:+.2f} % compared with the pictures as given. Save them once with it, directly "
+        "from the model."
     )
 
 
@@ -255,19 +255,19 @@ def _encodings(
     mine, theirs = generated.encoding, reference.encoding
     if mine and theirs and mine != theirs:
         yield (
-            f"The generated pictures are {mine}, the reference {theirs}: a part of FID may be the "
-            "encoding's, not the pictures'."
+            f"The generated pictures are {mine}, the reference {theirs}: a part of FID may "
+            "come from the encoding."
         )
     if already:
         yield (
-            "Generated pictures are JPEG already: encoding them again adds to what they lost then, "
-            "and brings nothing back. To choose an encoding, give the pictures as PNG or as arrays."
+            "The generated pictures are JPEG already, and each encoding loses more. To choose an "
+            "encoding, give the pictures as PNG or as arrays."
         )
     if theirs in (_MONET_JPG, _MONET_TFREC):
         yield (
-            f"The competition hands out its Monets twice: monet_jpg is {_MONET_JPG}, the TFRecords "
-            f"are {_MONET_TFREC}, and the pixels of the two are 4.1 levels apart on average. This "
-            f"reference is {theirs}: score against the same ones every time."
+            f"The competition has its Monets in two encodings: monet_jpg is {_MONET_JPG}, the "
+            f"TFRecords are {_MONET_TFREC}; their pixels differ by 4.1 levels on average. This "
+            f"reference is {theirs}: use the same one for every score."
         )
 
 
@@ -275,6 +275,6 @@ def _limited(generated: DiagnosedSide) -> Iterator[str]:
     n, available = generated.n, generated.available
     if n is not None and available is not None and n < available:
         yield (
-            f"Measured on {n:,} of {available:,} generated pictures: FID itself is higher on fewer "
-            "pictures, and no score; the differences are what counts."
+            f"Measured on {n:,} of {available:,} generated pictures. Fewer pictures give a higher "
+            "FID: use only the differences, not the FIDs."
         )

@@ -25,7 +25,7 @@ __all__ = ["check_output", "plot_diagnosis", "save_diagnosis"]
 
 FORMATS = (".png", ".json")
 
-# Hatches say the same as the colours, for grey prints.
+# Hatches repeat the colours for grey prints.
 _KINDS = {
     "resize": ("both sides resized otherwise", BLUE, ""),
     "encoding": ("generated pictures encoded again", VERMILION, "///"),

@@ -1,4 +1,4 @@
-"""One pair of sides, resized and encoded in several ways: FID of each."""
+"""FID of one pair of sides under several resizes and encodings."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from mifid.metrics import Moments, frechet_distance
 from mifid.pipeline import Options, Pipeline
 from mifid.statistics import FeatureMatrix, Features, Statistics
 
-__all__ = ["LOOKED_AT", "Measurement"]
+__all__ = ["EXAMINED", "Measurement"]
 
-LOOKED_AT = 256
-"""Pictures a side whose encoding and change of pixels are looked at."""
+EXAMINED = 256
+"""Pictures of each side that are examined for encoding and change of pixels."""
 
 _TOOLS = {PYTORCH_FID: "pytorch-fid", CLEAN_FID: "clean-fid"}
 
 
 class _Step(NamedTuple):
-    """One variant to measure, and how many pictures it sends through the network at most."""
+    """A variant to measure, and the most pictures that it sends through the network."""
 
     pictures: int
     measure: Callable[[], Variant]
@@ -39,7 +39,7 @@ class Measurement:
         pipeline: of the pictures as given; the resize of its extractor is varied if it is
             Inception's.
         generated: the pictures that are encoded again; a Source.
-        reference: pictures, or what is known of them.
+        reference: pictures, features or statistics.
         options: of the pipelines of all variants.
 
     Attributes:
@@ -55,7 +55,7 @@ class Measurement:
         self.n_reference: int | None = None
         self._pipeline, self._extractor, self._options = pipeline, pipeline.extractor, options
         self._real: FeatureMatrix | Moments | None = None  # of the reference as given
-        # What the network did, as against the cache: how long the rest will take.
+        # What went through the network, not from the cache: for the estimate of the time left.
         self._pictures, self._seconds = 0, 0.0
 
     def run(self) -> list[Variant]:
@@ -87,7 +87,7 @@ class Measurement:
         return steps
 
     def _given(self) -> Variant:
-        self._real = self._reference()  # first: it is small, so if it fails, it fails soon
+        self._real = self._reference()  # first: it is small, so errors come soon
         generated = self._features(self._pipeline, self.generated, "generated")
         self.n_generated = len(generated)
         fid = frechet_distance(generated=generated, reference=self._real)
@@ -119,8 +119,8 @@ class Measurement:
     def _encoded(self, encoding: Encoding) -> Variant:
         assert self._real is not None
         encoded = Reencoded(self.generated, encoding)
-        looked_at = evenly(len(self.generated), LOOKED_AT)
-        levels = mean_change(self.generated, encoded, looked_at, workers=self._options.workers)
+        examined = evenly(len(self.generated), EXAMINED)
+        levels = mean_change(self.generated, encoded, examined, workers=self._options.workers)
         variant = Variant(encoding.name, "encoding", encoding.title, levels=levels)
         if encoding.lossless and levels == 0:  # the network would only repeat itself
             return variant
@@ -148,7 +148,7 @@ def _resize_variant(name: str, *, fid: float | None = None, omitted: str | None 
 
 
 def _compared(variant: Variant, given: Variant) -> Variant:
-    """Complete a variant by how far it is from the pictures as given, and what to make of it."""
+    """Complete a variant with its difference from the pictures as given, and its advice."""
     if variant.omitted is not None:
         return variant
     assert given.fid is not None

@@ -184,4 +184,4 @@ def _lock(file: io.FileIO) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        warn(f"{file.name} lies on a file system without locks: let one job at a time append to it")
+        warn(f"{file.name} is on a file system without locks: let one job at a time append to it")

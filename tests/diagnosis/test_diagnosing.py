@@ -124,7 +124,7 @@ def test_inceptions_resizes_are_of_both_sides():
         assert row.fid == pytest.approx(expected, rel=1e-6)
         assert row.difference == pytest.approx(expected - found.fid, rel=1e-6)
         assert row.title == RESIZES[name].title
-        assert "not to be set beside Kaggle's" in row.advice
+        assert "do not compare it with Kaggle's" in row.advice
     assert len({found.fid, *(by_name(found)[name].fid for name in RESIZED)}) == 3
 
 
@@ -194,8 +194,8 @@ def test_how_both_sides_are_encoded_is_told(tmp_path):
     assert (
         "The generated pictures are JPEG quality 90, 4:2:0, the reference JPEG quality 75" in text
     )
-    assert "Generated pictures are JPEG already" in text
-    assert "The competition hands out its Monets twice" in text
+    assert "generated pictures are JPEG already" in text
+    assert "The competition has its Monets in two encodings" in text
     folder = write_pictures(tmp_path / "png", GENERATED[:4])
     text = diagnose(folder, folder, extractor=colours).text()
     assert "JPEG already" not in text
@@ -215,11 +215,11 @@ def test_identical_sets_have_no_per_cent(tmp_path):
 @pytest.mark.parametrize(
     ("percent", "levels", "said"),
     [
-        (0.5, 2.0, "hardly moves FID: safe to hand in so."),
-        (-0.99, 2.0, "hardly moves FID: safe to hand in so."),
-        (3.0, 2.0, "raises FID by 3.0 %: don't save so."),
-        (-3.0, 2.0, "lowers FID by 3.0 %: its traces are nearer to the reference's."),
-        (0.0, 0.0, "keeps every pixel, so FID too; not JPEG, which Kaggle takes."),
+        (0.5, 2.0, "hardly changes FID: safe to submit."),
+        (-0.99, 2.0, "hardly changes FID: safe to submit."),
+        (3.0, 2.0, "raises FID by 3.0 %: do not save this way."),
+        (-3.0, 2.0, "lowers FID by 3.0 %: its artifacts are closer to the reference's."),
+        (0.0, 0.0, "keeps all pixels and FID; but Kaggle takes only JPEG."),
     ],
 )
 def test_advice(percent, levels, said):
@@ -231,10 +231,10 @@ def test_advice(percent, levels, said):
     ("percents", "encoding", "first"),
     [
         ((-3.0, -2.0), "PNG", "Saving the pictures as one lowers FID by 3.0 % against this"),
-        ((-0.5, 0.2), "PNG", "Kaggle takes JPEG, and of the qualities measured one gives"),
-        ((2.0, 5.0), "PNG", "Kaggle takes JPEG, and of the qualities measured one gives"),
-        ((-0.5, 0.2), "JPEG quality 90, 4:2:0", "Hand the pictures in as they are: no encoding"),
-        ((), "PNG", "All rows are of the same pictures"),
+        ((-0.5, 0.2), "PNG", "Kaggle takes JPEG. Of the measured qualities, one gives"),
+        ((2.0, 5.0), "PNG", "Kaggle takes JPEG. Of the measured qualities, one gives"),
+        ((-0.5, 0.2), "JPEG quality 90, 4:2:0", "Submit the pictures as they are: no encoding"),
+        ((), "PNG", "All rows use the same pictures"),
     ],
 )
 def test_what_to_do(percents, encoding, first):
