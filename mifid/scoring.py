@@ -1,4 +1,4 @@
-"""score(): from whatever holds pictures to the number, top to bottom."""
+"""score(): the whole path from pictures to the report, top to bottom."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def score(
 
 
 def _check_sides(sides: Mapping[str, ComputedSide], *, wanted: frozenset[str]) -> None:
-    """Refuse sides that do not fit together, and warn of what speaks against their pictures."""
+    """Refuse sides that do not fit together, and warn of doubtful pictures."""
     computed = {label: side.computed for label, side in sides.items()}
     check_widths(computed)
     check_held_out(computed)
@@ -166,7 +166,7 @@ def _evaluate(
     options: Options,
     seconds: dict[str, float],
 ) -> Report:
-    """Compute all metrics that were asked for, their intervals and bias."""
+    """Compute all wanted metrics, their intervals and bias."""
     limit = epsilon or 0.0  # no distance is below 0
     computed = {label: side.computed for label, side in sides.items()}
     held_out = computed.pop("held_out", None)  # enters no number that Kaggle computes
@@ -224,7 +224,7 @@ def _drawn(sides: Mapping[str, ComputedSide]) -> str | None:
 def _check_report(
     report: Report, sides: Mapping[str, ComputedSide], *, wanted: frozenset[str]
 ) -> None:
-    """Warn of what speaks against the numbers, and what the competition would not take."""
+    """Warn of doubtful numbers, and of pictures that the competition would not take."""
     computed = {label: side.computed for label, side in sides.items()}
     # But for their number: pictures that the competition takes.
     competition = not_comparable(computed, report.epsilon, numbers=False) is None

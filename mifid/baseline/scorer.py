@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mifid.errors import MifidWarning
 from mifid.evaluation import OF_NUMBERS
-from mifid.extractors import Extractor, open_extractor
 from mifid.images import Pixels, Stream
 from mifid.metrics import EPSILON
-from mifid.pipeline import features
-from mifid.progress import Progress, choose
+from mifid.pipeline import Keywords, Options, features
 from mifid.report import Report
 from mifid.scoring import score
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["ReferenceScorer"]
 
@@ -26,7 +27,8 @@ class ReferenceScorer:
     Args:
         paintings: the training paintings; memorization is measured against these.
         held_out: paintings that are not trained on, the reference of FID; None: ``paintings``.
-        epsilon, extractor, weights, backend, device, workers, skip_bad: as for :func:`mifid.score`.
+        epsilon: as for :func:`mifid.score`.
+        keywords: as of :class:`mifid.pipeline.Options`.
     """
 
     def __init__(
@@ -35,34 +37,15 @@ class ReferenceScorer:
         *,
         held_out: str | Path | None = None,
         epsilon: float = EPSILON,
-        extractor: str | Callable[..., Any] | Extractor = "inception",
-        weights: str | Path | None = None,
-        backend: str = "auto",
-        device: str = "auto",
-        workers: int | None = None,
-        skip_bad: bool = False,
-        progress: Progress | bool | None = None,
+        **keywords: Unpack[Keywords],
     ) -> None:
-        self._skip_bad = skip_bad
-        self._epsilon, self._device, self._workers = epsilon, device, workers
-        self._progress = choose(progress)
-        self._extractor = open_extractor(
-            extractor, weights=weights, backend=backend, progress=self._progress
-        )
+        self._epsilon = epsilon
+        self._extractor = Options.of(ReferenceScorer, keywords).network
+        self._keywords: Keywords = {**keywords, "extractor": self._extractor}
         self._given = (paintings, held_out)
         # Computed once, for dozens of scores.
         self._features = tuple(
-            None
-            if given is None
-            else features(
-                given,
-                extractor=self._extractor,
-                device=device,
-                workers=workers,
-                skip_bad=skip_bad,
-                progress=self._progress,
-            )
-            for given in self._given
+            None if given is None else features(given, **self._keywords) for given in self._given
         )
 
     @property
@@ -79,7 +62,8 @@ class ReferenceScorer:
         """
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", OF_NUMBERS, MifidWarning)
-            report = self._score(Stream(pictures), self._features, progress=False)
+            keywords: Keywords = {**self._keywords, "progress": False}
+            report = self._score(Stream(pictures), self._features, keywords)
         return {
             "mifid": report.mifid,
             "fid": report.fid,
@@ -88,9 +72,9 @@ class ReferenceScorer:
 
     def report(self, images: str | Path) -> Report:
         """Return the report of an archive, with all that the score depends on."""
-        return self._score(images, self._given, progress=self._progress)
+        return self._score(images, self._given, self._keywords)
 
-    def _score(self, images: Any, sides: tuple[Any, ...], *, progress: Progress | bool) -> Report:
+    def _score(self, images: Any, sides: tuple[Any, ...], keywords: Keywords) -> Report:
         paintings, held_out = sides
         return score(
             images,
@@ -98,9 +82,5 @@ class ReferenceScorer:
             memorization_reference=None if held_out is None else paintings,
             epsilon=self._epsilon,
             ci=0,
-            extractor=self._extractor,
-            device=self._device,
-            workers=self._workers,
-            skip_bad=self._skip_bad,
-            progress=progress,
+            **keywords,
         )

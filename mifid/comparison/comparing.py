@@ -1,4 +1,4 @@
-"""compare(): many submissions, one reference, and whether their differences are noise."""
+"""compare(): ranks submissions against one reference, with intervals of their differences."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mifid.comparison.comparison import Comparison
 from mifid.comparison.ranking import equalize, judged, order, place, sizes_may_differ, summarize
 from mifid.comparison.submissions import (
     WANTED,
-    Contest,
-    Entry,
+    Scored,
+    Scorer,
     name_submissions,
     open_submissions,
     plain_namings,
@@ -50,7 +50,7 @@ def compare(
     replicates: int = REPLICATES,
     **keywords: Unpack[Keywords],
 ) -> Comparison:
-    """Rank submissions by MiFID against one reference, and say which differences are noise.
+    """Rank submissions by MiFID against one reference, and test which differences are noise.
 
     Every submission is resampled against the same resamples of the reference. Submissions whose
     pictures have the same names (a model's pictures of the same photos) are resampled picture by
@@ -108,7 +108,7 @@ def compare(
     check_ranges(options.value_range, ["generated", *references])
     with (
         recorded_warnings() as warned,
-        # All are opened before any is computed: what cannot be read at all is reported at once.
+        # All are opened before any is computed, so that unreadable ones are reported at once.
         open_sides(references, options) as opened,
         open_submissions(given, options) as sides,
     ):
@@ -116,7 +116,7 @@ def compare(
         options = choose_network(options, [*opened, *sides.values()])
         pipeline = pipeline_for([*opened, *sides.values()], options)
         computed = {side.label: compute_side(side, pipeline) for side in opened}
-        contest = Contest(
+        scorer = Scorer(
             computed,
             pipeline,
             threshold(computed["reference"].computed.provenance.extractor, epsilon),
@@ -125,16 +125,16 @@ def compare(
             options,
             seconds,
         )
-        for side in contest.references.values():
+        for side in scorer.references.values():
             check_pictures(side)
-        entries = contest.measure(sides, keep=options.skip_bad or sizes_may_differ(sides.values()))
+        scored = scorer.score(sides, keep=options.skip_bad or sizes_may_differ(sides.values()))
         check_numbers(
-            contest.known,
+            scorer.known,
             competition=False,
             wanted=WANTED,
-            smallest=min((entry.side.n for entry in entries if entry.side.n), default=None),
+            smallest=min((each.side.n for each in scored if each.side.n), default=None),
         )
-        comparison = _conclude(contest, entries)
+        comparison = _conclude(scorer, scored)
     seconds |= pipeline.seconds if pipeline else {}
     return replace(
         comparison,
@@ -151,37 +151,37 @@ def compare(
     )
 
 
-def _conclude(contest: Contest, entries: list[Entry]) -> Comparison:
+def _conclude(scorer: Scorer, scored: list[Scored]) -> Comparison:
     """Rank the submissions, and judge which of their differences are noise."""
-    asked, options = contest.resampling, contest.options
-    ordered, measure = order(entries)
+    asked, options = scorer.resampling, scorer.options
+    ordered, metric = order(scored)
     start = time.perf_counter()
-    entries = equalize(
+    scored = equalize(
         ordered,
         ordered[0],
-        reference=contest.known["reference"],
+        reference=scorer.known["reference"],
         seed=asked.seed,
         cache=options.store,
         progress=options.reporter,
     )
-    contest.seconds["equal numbers"] = time.perf_counter() - start
+    scorer.seconds["equal numbers"] = time.perf_counter() - start
     level = LEVEL if asked.ci is None else asked.ci or None
-    standings, ranked_by = place(entries, level=level, epsilon=contest.limit)
-    drawn = [entry.draws for entry in entries if entry.draws is not None]
+    standings, ranked_by = place(scored, level=level, epsilon=scorer.limit)
+    drawn = [each.draws for each in scored if each.draws is not None]
     return Comparison(
         standings=standings,
         ranked_by=ranked_by,
-        references={label: side.description for label, side in contest.references.items()},
-        epsilon=contest.epsilon,
+        references={label: side.description for label, side in scorer.references.items()},
+        epsilon=scorer.epsilon,
         level=level if drawn else None,
         methods=tuple(sorted({draws.method for draws in drawn})),
         replicates=asked.replicates,
         resampled=tuple(asked.resample),
         seed=asked.seed,
-        simultaneous=len(judged(entries, measure)),
+        simultaneous=len(judged(scored, metric)),
         summary=summarize(standings, ranked_by),
-        protocol=contest.protocol,
-        not_comparable=contest.not_comparable,
-        seconds=contest.seconds,
+        protocol=scorer.protocol,
+        not_comparable=scorer.not_comparable,
+        seconds=scorer.seconds,
         limit=options.limit,
     )

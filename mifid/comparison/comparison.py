@@ -39,7 +39,7 @@ class Standing:
     """One submission's place.
 
     Attributes:
-        name: what tells it from the others: its file name, or its path where two share a name.
+        name: its file name, or its path where two have the same file name.
         side: what was given.
         rank: 1 is the best; equal scores share a rank. None: not ranked (no MiFID, others have).
         fid: Fréchet Inception Distance, at least 0.
@@ -53,7 +53,7 @@ class Standing:
         below_threshold: share of its resamples that are penalized; None without intervals.
         difference: its score minus the best one's, at least 0; None for the best and the unranked.
         compared_at: the smaller of its and the best one's numbers of pictures, at which all below
-            holds; None where it cannot be had.
+            holds; None where there are no intervals.
         equal_difference: its score minus the best one's at that number: ``difference`` where they
             hold equally many, else the larger one's is a mean over its subsets.
         difference_interval: of that, over shared draws; from three submissions on simultaneous.
@@ -109,13 +109,13 @@ class Standing:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         nested = ("side", "intervals", "difference_interval")
-        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in nested}
-        told["warnings"] = list(self.warnings)
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in nested}
+        values["warnings"] = list(self.warnings)
         intervals = {f"{name}_interval": self.intervals.get(name) for name in _NUMBERS}
         intervals["difference_interval"] = self.difference_interval
-        told |= {name: asdict(found) if found else None for name, found in intervals.items()}
-        told["penalized"] = self.penalized
-        return told | self.side.to_dict() | {"skipped": self.side.skipped_dict()}
+        values |= {name: asdict(found) if found else None for name, found in intervals.items()}
+        values["penalized"] = self.penalized
+        return values | self.side.to_dict() | {"skipped": self.side.skipped_dict()}
 
     def cells(self) -> tuple[str, ...]:
         """Return what a line of the table holds, as text."""
@@ -144,11 +144,11 @@ class Standing:
 
     def flat(self) -> dict[str, Any]:
         """Return what a line of a CSV file holds."""
-        told = self.to_dict()
+        values = self.to_dict()
         line: dict[str, Any] = {"rank": self.rank, "submission": self.name}
         for name in (*_NUMBERS, "difference"):
-            interval = told[f"{name}_interval"] or {}
-            line[name] = told[name]
+            interval = values[f"{name}_interval"] or {}
+            line[name] = values[name]
             line |= {f"{name}_{end}": interval.get(end) for end in ("low", "high")}
         rest = (
             "compared_at",
@@ -163,7 +163,7 @@ class Standing:
             "source",
             "sha256",
         )
-        return line | {name: told[name] for name in rest}
+        return line | {name: values[name] for name in rest}
 
 
 def _with_interval(value: float | None, interval: Interval | None) -> str:
@@ -173,7 +173,7 @@ def _with_interval(value: float | None, interval: Interval | None) -> str:
 
 
 def percent(share: float) -> str:
-    """Return whole per cents; nearly none and nearly all are no certainty, and not said to be."""
+    """Return whole per cents, but "< 1%" and "> 99%" at the ends, as neither is certain."""
     if share < 0.01:
         return "< 1%"
     return "> 99%" if share > 0.99 else f"{100 * share:.0f}%"
@@ -272,8 +272,8 @@ class Comparison:
 
     def headings(self) -> tuple[str, ...]:
         """Return the headings of :meth:`rows`."""
-        told = "" if self.level is None else f" ({self.level:g}% interval)"
-        scores = [TITLES[name] + told * (name == self.ranked_by) for name in ("mifid", "fid")]
+        level = "" if self.level is None else f" ({self.level:g}% interval)"
+        scores = [TITLES[name] + level * (name == self.ranked_by) for name in ("mifid", "fid")]
         return ("", "submission", "pictures", *scores, "memorization distance", *_BESIDE)
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -281,7 +281,7 @@ class Comparison:
         return [standing.cells() for standing in self.standings]
 
     def lines(self) -> list[str]:
-        """Return what stands below the table: verdicts, the summary, and how to read it."""
+        """Return the lines below the table: verdicts, summary, remarks and warnings."""
         verdicts = [f"{standing.name}: {standing.verdict}" for standing in self.standings]
         warned = [f"Warning: {terminal_safe(warning)}" for warning in self.warnings]
         return [*verdicts, "", self.summary, *self.remarks(), *warned, self.advice]
@@ -295,7 +295,7 @@ class Comparison:
         return "".join(f"; {words}" for words in shared)
 
     def remarks(self) -> list[str]:
-        """Return what to know about the ranking and its intervals, in sentences."""
+        """Return sentences that explain the ranking and its intervals."""
         said = []
         if self.limit is not None:
             said.append(
@@ -313,7 +313,7 @@ class Comparison:
         if self.level is not None and self.simultaneous > 2:
             said.append(
                 f"Intervals of the differences hold all at once ({self.level:g}% for all pairs of "
-                f"the {self.simultaneous} submissions together), so that no verdict is owed to "
+                f"the {self.simultaneous} submissions together), so that no verdict comes from "
                 "comparing many; probabilities are each pair's own."
             )
         if "jackknife" in self.methods:
@@ -339,7 +339,7 @@ class Comparison:
         ]
 
     def repeating_commands(self) -> tuple[Command, ...]:
-        """Return the command that repeats the comparison, if paths and names alone tell it."""
+        """Return the command that repeats the comparison, if paths and names are enough for it."""
         given = {label: self.asked[label] for label in self.references if label in self.asked}
         line = command_line(
             "compare",

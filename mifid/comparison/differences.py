@@ -55,8 +55,8 @@ __all__ = [
 def naming(names: Sequence[str]) -> str:
     """Return a hash of pictures' names, without folders and endings, in the order of rows."""
     stems = [PurePosixPath(name).stem for name in names]
-    told = stems if len(set(stems)) == len(stems) else names
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()
+    chosen = stems if len(set(stems)) == len(stems) else names
+    return hashlib.sha256("\0".join(chosen).encode()).hexdigest()
 
 
 def features_naming(features: Features) -> str:
@@ -139,10 +139,10 @@ def draw(
         generated, reference: features (N, D) and (M, D).
         training: features (T, D) that distances are measured to; None: FID alone.
         headline: ``"fid"`` and, with ``training``, ``"memorization_distance"`` and ``"mifid"`` of
-            the pictures at hand.
+            all pictures.
         epsilon: the threshold.
         resampling: how; its level is not used here.
-        naming: of its pictures, see naming.py.
+        naming: of its pictures, see :func:`naming`.
         shuffled: the draws depend on the number of pictures alone, so a submission that has as many
             as another by chance would be paired with it row by row. Shuffled by ``naming``, its
             draws for differences fall on unrelated pictures. It is then resampled twice.

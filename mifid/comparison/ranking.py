@@ -18,7 +18,7 @@ from mifid.cache import Cache, kept
 from mifid.comparison.comparison import TITLES, Standing, percent
 from mifid.comparison.differences import Draws, at_fewer, gap, interval
 from mifid.comparison.simultaneous import common_tail
-from mifid.comparison.submissions import Entry
+from mifid.comparison.submissions import Scored
 from mifid.formatting import listed, number
 from mifid.images import Stream
 from mifid.inputs import GivenSide
@@ -76,21 +76,21 @@ def fid_at(
                 task.advance()
         return {"fid": float(np.mean(found))}
 
-    told = kept(
+    entry = kept(
         cache,
         "fid at fewer 1",
         compute,
         sides={"generated": generated, "reference": reference},
         settings={"n": n, "subsets": subsets, "seed": seed},
     )
-    return float(told["fid"])
+    return float(entry["fid"])
 
 
 def _laid_around(total: int, n: int, subsets: int, seed: int) -> Iterator[np.ndarray]:
     """Yield rows of subsets end to end around one shuffled circle.
 
-    So every picture counts equally often, give or take once, and whose luck it was to be drawn
-    cancels to first order.
+    So every picture is used equally often, give or take once, and the choice of pictures cancels
+    to first order.
     """
     circle = np.random.RandomState(seed).permutation(total)
     for start in range(0, subsets * n, n):
@@ -98,14 +98,14 @@ def _laid_around(total: int, n: int, subsets: int, seed: int) -> Iterator[np.nda
 
 
 def sizes_may_differ(sides: Iterable[GivenSide]) -> bool:
-    """Whether they hold different numbers of pictures, as far as is known before decoding."""
+    """Return whether numbers of pictures differ, as far as is known before decoding."""
     sizes = {
         None if isinstance(side.input, Stream | Statistics) else len(side.input) for side in sides
     }
     return len(sizes) > 1 or None in sizes
 
 
-def shared_number(one: Entry, other: Entry) -> int | None:
+def shared_number(one: Scored, other: Scored) -> int | None:
     """Return how many pictures both are compared at; None if there is no interval to compare by."""
     if one.draws is None or other.draws is None or one.side.n is None or other.side.n is None:
         return None
@@ -113,18 +113,18 @@ def shared_number(one: Entry, other: Entry) -> int | None:
 
 
 def equalize(
-    entries: Sequence[Entry],
-    best: Entry,
+    submissions: Sequence[Scored],
+    best: Scored,
     *,
     reference: Computed,
     seed: int,
     cache: Cache | None,
     progress: Progress,
-) -> list[Entry]:
+) -> list[Scored]:
     """Add FID at the numbers of pictures at which each and the best one are compared.
 
     Args:
-        entries: with features, wherever their numbers of pictures differ; they are let go of.
+        submissions: with features, wherever their numbers of pictures differ; these are dropped.
         best: of these, the one with which all others are compared.
         reference: what FID is measured against.
         seed: of the subsets.
@@ -132,82 +132,83 @@ def equalize(
         progress: where it is shown.
     """
     equalized = []
-    for entry in entries:
-        met = entries if entry is best else [best]
-        numbers = {shared_number(entry, other) for other in met}
+    for submission in submissions:
+        others = submissions if submission is best else [best]
+        numbers = {shared_number(submission, other) for other in others}
         fewer = {}
-        for n in sorted(n for n in numbers if n is not None and n != entry.side.n):
-            assert entry.features is not None
+        for n in sorted(n for n in numbers if n is not None and n != submission.side.n):
+            assert submission.features is not None
             assert isinstance(reference, Features)
             fewer[n] = fid_at(
                 n,
-                generated=entry.features,
+                generated=submission.features,
                 reference=reference,
                 seed=seed,
                 cache=cache,
                 progress=progress,
             )
-        equalized.append(replace(entry, features=None, fewer=fewer))
+        equalized.append(replace(submission, features=None, fewer=fewer))
     return equalized
 
 
-def order(entries: Sequence[Entry]) -> tuple[list[Entry], str]:
+def order(submissions: Sequence[Scored]) -> tuple[list[Scored], str]:
     """Return submissions, best first, and what they are ranked by.
 
-    That is ``"mifid"``, or ``"fid"`` where fewer than two have a MiFID. Those without one among
-    others that have come last.
+    The metric is ``"mifid"``, or ``"fid"`` where fewer than two have a MiFID. Submissions without a
+    MiFID come after those with one.
     """
-    scored = sum(entry.numbers.mifid is not None for entry in entries)
-    measure = "mifid" if scored >= 2 else "fid"
-    return sorted(entries, key=lambda entry: _key(entry, measure)), measure
+    scored = sum(submission.numbers.mifid is not None for submission in submissions)
+    metric = "mifid" if scored >= 2 else "fid"
+    return sorted(submissions, key=lambda submission: _key(submission, metric)), metric
 
 
-def judged(entries: Sequence[Entry], measure: str) -> list[Entry]:
+def judged(submissions: Sequence[Scored], metric: str) -> list[Scored]:
     """Return those whose differences are judged together: other pictures each, with draws."""
-    found: list[Entry] = []
-    for entry in entries:
-        if entry.draws is None or measure not in entry.draws.moved:
+    found: list[Scored] = []
+    for submission in submissions:
+        if submission.draws is None or metric not in submission.draws.moved:
             continue
-        if not any(entry.contents & other.contents for other in found):
-            found.append(entry)
+        if not any(submission.contents & other.contents for other in found):
+            found.append(submission)
     return found
 
 
 def place(
-    entries: Sequence[Entry], *, level: float | None, epsilon: float
+    submissions: Sequence[Scored], *, level: float | None, epsilon: float
 ) -> tuple[tuple[Standing, ...], str]:
     """Rank submissions, and compare each with the best.
 
     Args:
-        entries: at least two.
+        submissions: at least two.
         level: of the intervals in per cent; None: there are none.
         epsilon: the threshold of the memorization distance.
 
     Returns:
         The standings, best first, and what they are ranked by, as from :func:`order`.
     """
-    ordered, measure = order(entries)
+    ordered, metric = order(submissions)
     best = ordered[0]
-    tail = None if level is None else _tail(ordered, measure, level)
+    tail = None if level is None else _tail(ordered, metric, level)
     placed: list[Standing] = []
-    for entry in ordered:
-        bare = _standing(entry, level, epsilon)
+    for submission in ordered:
+        bare = _standing(submission, level, epsilon)
         compared = replace(
             bare,
-            rank=_rank(entry, ordered, measure),
+            rank=_rank(submission, ordered, metric),
             same_as=next(
-                (o.name for o in _above(entry, ordered) if o.contents & entry.contents), None
+                (o.name for o in _above(submission, ordered) if o.contents & submission.contents),
+                None,
             ),
-            **_against(entry, best, measure, level, tail, epsilon),
+            **_against(submission, best, metric, level, tail, epsilon),
         )
-        placed.append(replace(compared, verdict=_verdict(compared, best, measure, epsilon)))
-    return tuple(placed), measure
+        placed.append(replace(compared, verdict=_verdict(compared, best, metric, epsilon)))
+    return tuple(placed), metric
 
 
-def summarize(standings: Sequence[Standing], measure: str) -> str:
-    """Say in a sentence or two who leads and whether that is noise."""
-    best, title = standings[0], TITLES[measure]
-    score = best.mifid if measure == "mifid" else best.fid
+def summarize(standings: Sequence[Standing], metric: str) -> str:
+    """Return a sentence or two: which submission leads, and whether that is noise."""
+    best, title = standings[0], TITLES[metric]
+    score = best.mifid if metric == "mifid" else best.fid
     assert score is not None
     lead = f"{best.name} has the lowest {title}, {number(score)}"
     others = [s for s in standings[1:] if s.rank is not None and s.same_as is None]
@@ -219,11 +220,11 @@ def summarize(standings: Sequence[Standing], measure: str) -> str:
         return _summarize_uneven(best, others, title, number(score))
     found = []
     if unsure:
-        found.append(f"{listed(unsure)} cannot be told from it with these pictures")
+        found.append(f"{listed(unsure)} cannot be distinguished from it with these pictures")
     unknown = ""
     if blind:
         trail = "trails" if len(blind) == 1 else "trail"
-        unknown = f"; without an interval nobody can say whether {listed(blind)} {trail} by noise"
+        unknown = f"; without an interval it is unknown whether {listed(blind)} {trail} by noise"
     if found:
         return f"{lead}, but {', and '.join(found)}{unknown}."
     if blind:
@@ -232,7 +233,7 @@ def summarize(standings: Sequence[Standing], measure: str) -> str:
 
 
 def _summarize_uneven(best: Standing, others: Sequence[Standing], title: str, score: str) -> str:
-    """Say first what is judged: scores of all pictures favour those who have more."""
+    """Begin with what is compared: scores of all pictures favour submissions that have more."""
     verdicts = {
         "better than": [s.name for s in others if s.better],
         "not distinguishable from": [
@@ -241,49 +242,53 @@ def _summarize_uneven(best: Standing, others: Sequence[Standing], title: str, sc
         "worse than": [s.name for s in others if s.worse],
         "without an interval beside": [s.name for s in others if s.difference_interval is None],
     }
-    told = [
+    parts = [
         f"{listed(names)} {'is' if len(names) == 1 else 'are'} {verdict} {best.name}"
         for verdict, names in verdicts.items()
         if names
     ]
     return (
-        f"At equal numbers of pictures {', and '.join(told)}. The table is in the order of "
+        f"At equal numbers of pictures {', and '.join(parts)}. The table is in the order of "
         f"scores at all pictures, where {best.name} has the lowest {title}, {score}."
     )
 
 
-def _tail(entries: Sequence[Entry], measure: str, level: float) -> float:
-    together = [entry.draws.moved[measure] for entry in judged(entries, measure) if entry.draws]
+def _tail(submissions: Sequence[Scored], metric: str, level: float) -> float:
+    together = [
+        submission.draws.moved[metric]
+        for submission in judged(submissions, metric)
+        if submission.draws
+    ]
     return common_tail(together, level=level)
 
 
-def _key(entry: Entry, measure: str) -> tuple[bool, float, str]:
-    value = entry.value(measure)
-    fid = entry.numbers.fid
+def _key(submission: Scored, metric: str) -> tuple[bool, float, str]:
+    value = submission.value(metric)
+    fid = submission.numbers.fid
     assert fid is not None
-    return (value is None, fid if value is None else value, entry.name)
+    return (value is None, fid if value is None else value, submission.name)
 
 
-def _above(entry: Entry, ordered: Sequence[Entry]) -> Sequence[Entry]:
-    return ordered[: ordered.index(entry)]
+def _above(submission: Scored, ordered: Sequence[Scored]) -> Sequence[Scored]:
+    return ordered[: ordered.index(submission)]
 
 
-def _rank(entry: Entry, ordered: Sequence[Entry], measure: str) -> int | None:
-    value = entry.value(measure)
+def _rank(submission: Scored, ordered: Sequence[Scored], metric: str) -> int | None:
+    value = submission.value(metric)
     if value is None:
         return None
     return 1 + sum(
-        other is not None and other < value for other in (o.value(measure) for o in ordered)
+        other is not None and other < value for other in (o.value(metric) for o in ordered)
     )
 
 
-def _standing(entry: Entry, level: float | None, epsilon: float) -> Standing:
-    numbers, draws = entry.numbers, entry.draws
+def _standing(submission: Scored, level: float | None, epsilon: float) -> Standing:
+    numbers, draws = submission.numbers, submission.draws
     assert numbers.fid is not None
     distance = numbers.memorization_distance
     return Standing(
-        name=entry.name,
-        side=entry.side,
+        name=submission.name,
+        side=submission.side,
         rank=None,
         fid=numbers.fid,
         memorization_distance=distance,
@@ -297,31 +302,31 @@ def _standing(entry: Entry, level: float | None, epsilon: float) -> Standing:
             if draws is None or level is None
             else {name: interval(draws, name, level=level) for name in draws.calibrated}
         ),
-        interval_reason=entry.reason,
+        interval_reason=submission.reason,
         below_threshold=None if draws is None else draws.below_threshold,
-        warnings=entry.warnings,
+        warnings=submission.warnings,
     )
 
 
 def _against(
-    entry: Entry,
-    best: Entry,
-    measure: str,
+    submission: Scored,
+    best: Scored,
+    metric: str,
     level: float | None,
     tail: float | None,
     epsilon: float,
 ) -> dict[str, Any]:
-    """What is said about a submission beside the best one."""
-    value, least = entry.value(measure), best.value(measure)
-    if entry is best or value is None or least is None:
+    """Return the fields of a standing that compare a submission with the best one."""
+    value, least = submission.value(metric), best.value(metric)
+    if submission is best or value is None or least is None:
         return {}
-    told: dict[str, Any] = {"difference": value - least}
-    n = shared_number(entry, best)
+    fields: dict[str, Any] = {"difference": value - least}
+    n = shared_number(submission, best)
     if n is None or level is None:
-        return told
-    (one, draws), (other, best_draws) = (_at(n, e, measure, epsilon) for e in (entry, best))
-    found = gap(draws, best_draws, measure, level=level, tail=tail)
-    return told | {
+        return fields
+    (one, draws), (other, best_draws) = (_at(n, e, metric, epsilon) for e in (submission, best))
+    found = gap(draws, best_draws, metric, level=level, tail=tail)
+    return fields | {
         "compared_at": n,
         "equal_difference": one - other,
         "difference_interval": found.interval,
@@ -330,27 +335,27 @@ def _against(
     }
 
 
-def _at(n: int, entry: Entry, measure: str, epsilon: float) -> tuple[float, Draws]:
+def _at(n: int, submission: Scored, metric: str, epsilon: float) -> tuple[float, Draws]:
     """A submission's score at ``n`` pictures, and its replicates there."""
-    value, fid, draws = entry.value(measure), entry.numbers.fid, entry.draws
+    value, fid, draws = submission.value(metric), submission.numbers.fid, submission.draws
     assert value is not None
     assert fid is not None
     assert draws is not None
-    if n == entry.side.n:
+    if n == submission.side.n:
         return value, draws
-    fewer, distance = entry.fewer[n], entry.numbers.memorization_distance
+    fewer, distance = submission.fewer[n], submission.numbers.memorization_distance
     moved = at_fewer(draws, fid=fid, fid_at_fewer=fewer, epsilon=epsilon)
-    if measure == "fid" or distance is None:
+    if metric == "fid" or distance is None:
         return fewer, moved
     return penalized(fid=fewer, memorization_distance=distance, epsilon=epsilon), moved
 
 
-def _verdict(standing: Standing, best: Entry, measure: str, epsilon: float) -> str:
+def _verdict(standing: Standing, best: Scored, metric: str, epsilon: float) -> str:
     words = []
     if standing.same_as is not None:
         words.append(f"holds the same pictures as {standing.same_as}")
     if standing.same_as != best.name:
-        words.append(_place_in_words(standing, best, measure))
+        words.append(_place_in_words(standing, best, metric))
     if standing.penalized:
         assert standing.memorization_distance is not None
         words.append(
@@ -361,16 +366,16 @@ def _verdict(standing: Standing, best: Entry, measure: str, epsilon: float) -> s
     if share is not None and 0 < share < 1:
         near = "" if standing.penalized else f": its distance is close to the threshold {epsilon:g}"
         words.append(f"{percent(share)} of its resamples are penalized{near}")
-    if measure == "fid" and standing.mifid_reason:
+    if metric == "fid" and standing.mifid_reason:
         words.append(f"no MiFID: {standing.mifid_reason}")
     return "; ".join(words)
 
 
-def _place_in_words(standing: Standing, best: Entry, measure: str) -> str:
+def _place_in_words(standing: Standing, best: Scored, metric: str) -> str:
     if standing.rank is None:
         return f"not ranked: {standing.mifid_reason}"
     if standing.difference is None:
-        return f"the lowest {TITLES[measure]}"
+        return f"the lowest {TITLES[metric]}"
     if standing.difference_interval is None:
         behind = f"{number(standing.difference)} behind the best"
         return f"{behind}; no interval: {standing.interval_reason or 'the best one has none'}"

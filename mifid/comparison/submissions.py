@@ -1,4 +1,4 @@
-"""Submissions: named, opened, and measured against one reference one after the other."""
+"""Submissions: naming, opening, and scoring them one by one against one reference."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from mifid.uncertainty import MOST_PICTURES, Resampling
 
 __all__ = [
     "WANTED",
-    "Contest",
-    "Entry",
+    "Scored",
+    "Scorer",
     "Submission",
     "name_submissions",
     "open_submissions",
@@ -79,11 +79,11 @@ def name_submissions(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str
         raise InputError(message, hint=hint)
     if isinstance(submissions, Mapping):
         return {str(name): value for name, value in submissions.items()}
-    return dict(zip(_told_apart(given), given, strict=True))
+    return dict(zip(_distinct_names(given), given, strict=True))
 
 
-def _told_apart(given: Sequence[Any]) -> list[str]:
-    """File names; whole paths where those are the same; numbers for the same path twice."""
+def _distinct_names(given: Sequence[Any]) -> list[str]:
+    """Return file names, or paths where those are the same, or numbers for the same path twice."""
     paths = [
         encodable(os.fspath(item))
         if isinstance(item, str | os.PathLike)
@@ -132,14 +132,14 @@ def _blamed(title: str) -> Iterator[None]:
     except MifidError as error:
         if title in error.message:
             raise
-        # Sides are opened as "submission": that one word would say less than the title.
+        # Sides are opened under the label "submission"; the title is more exact.
         message = error.message.removeprefix("submission: ")
         raise type(error)(f"{title}: {message}", hint=error.hint) from error
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
-class Entry:
-    """One submission, measured by itself.
+class Scored:
+    """A submission and its numbers.
 
     Attributes:
         name: what it is called.
@@ -148,9 +148,9 @@ class Entry:
         contents: hashes of its pictures and of its features; one in common: the same submission.
         draws: replicates of its numbers; None where ``reason`` says why.
         reason: why there are no draws.
-        features: only as long as FID at fewer pictures may be asked for.
-        fewer: FID at fewer pictures than it has, by their number; see equalizing.py.
-        warnings: what was noticed while it was measured.
+        features: as long as FID at fewer pictures may be needed.
+        fewer: FID at fewer pictures than it has, by their number; see ranking.py.
+        warnings: those issued while it was opened and scored.
     """
 
     name: str
@@ -170,12 +170,12 @@ class Entry:
 
 
 @dataclass(eq=False)
-class Contest:
-    """What every submission is measured against.
+class Scorer:
+    """Scores submissions one by one against one reference.
 
-    A submission's features are let go of once it is measured: its numbers and replicates are
-    kept, so that the memory does not grow with the number of submissions, unless these hold
-    different numbers of pictures (equalizing.py).
+    Of a scored submission only numbers and replicates are kept, so that memory does not grow with
+    the number of submissions. Its features are kept too where numbers of pictures differ, since
+    ranking.py then needs FID at fewer pictures.
 
     Attributes:
         references: ``"reference"`` and, if given, ``"memorization_reference"``.
@@ -186,7 +186,7 @@ class Contest:
         options: of the comparison.
         seconds: wall times are added by stage.
         protocol: what the first submission was computed with.
-        not_comparable: why a score is not Kaggle's, the first reason met; None if all are.
+        not_comparable: the first reason why a score is not Kaggle's; None if all are.
     """
 
     references: Mapping[str, ComputedSide]
@@ -206,25 +206,25 @@ class Contest:
 
     @property
     def known(self) -> dict[str, Computed]:
-        """What the references hold, by label."""
+        """Features or statistics of the references, by label."""
         return {label: side.computed for label, side in self.references.items()}
 
-    def measure(self, sides: Mapping[str, Submission], *, keep: bool) -> list[Entry]:
-        """Measure every submission; with ``keep`` its features are held on to.
+    def score(self, sides: Mapping[str, Submission], *, keep: bool) -> list[Scored]:
+        """Score every submission, and keep its features if ``keep``.
 
         Raises:
             InputError, FeatureError: one cannot be used; the message names it.
         """
-        entries: list[Entry] = []
+        scored: list[Scored] = []
         for name, side in sides.items():
             with _blamed(side.title), recorded_warnings() as warned:
-                entry = self._entry(name, side, entries, keep)
+                found = self._score(name, side, scored, keep)
                 network = self.known["reference"].provenance.extractor
-                check_threshold(network, entry.numbers.memorization_distance, self.epsilon)
-            entries.append(replace(entry, warnings=(*side.warnings, *warned)))
-        return entries
+                check_threshold(network, found.numbers.memorization_distance, self.epsilon)
+            scored.append(replace(found, warnings=(*side.warnings, *warned)))
+        return scored
 
-    def _entry(self, name: str, side: GivenSide, earlier: Iterable[Entry], keep: bool) -> Entry:
+    def _score(self, name: str, side: GivenSide, earlier: Iterable[Scored], keep: bool) -> Scored:
         found = compute_side(side, self.pipeline)
         computed, shown = found.computed, found.description
         self.protocol = self.protocol or protocol(computed.provenance)
@@ -236,9 +236,9 @@ class Contest:
             {**self.references, "generated": found}, wanted=WANTED, blamed=f"{side.title}: "
         )
         contents = _contents(shown, computed)
-        for entry in earlier:
-            if entry.contents & contents:  # the same to the last digit, whatever the order of rows
-                return replace(entry, name=name, side=shown, contents=contents)
+        for other in earlier:
+            if other.contents & contents:  # the same to the last digit, whatever the order of rows
+                return replace(other, name=name, side=shown, contents=contents)
         spent: dict[str, float] = {}
         numbers = measure(
             generated=computed,
@@ -254,7 +254,7 @@ class Contest:
         for stage, taken in spent.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
         features = computed if keep and isinstance(computed, Features) else None
-        return Entry(name, shown, numbers, contents, draws, reason, features)
+        return Scored(name, shown, numbers, contents, draws, reason, features)
 
     @property
     def _training(self) -> Computed:
@@ -310,8 +310,8 @@ class Contest:
 def plain_namings(sides: Iterable[GivenSide]) -> frozenset[str]:
     """Choose, for every number of pictures, whose are drawn in the order of their rows.
 
-    Draws depend on the number of pictures alone. Submissions that have as many pictures under
-    other names are shuffled for differences, lest they be paired, which costs a second resampling.
+    Draws depend only on the number of pictures. Submissions with as many pictures under other names
+    are shuffled for differences, so that they are not paired; this costs a second resampling.
     """
     first: dict[int, str] = {}
     for side in sides:

@@ -1,4 +1,4 @@
-"""From features to numbers, and what speaks against them."""
+"""From features to numbers, and warnings about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the sides' features or statistics to the numbers that were asked for."""
+"""Metrics of the sides, computed from their features or statistics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["Numbers", "check_metrics", "check_widths", "measure", "measure_more"
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers; None for what was not asked for or cannot be had, and why there is no MiFID."""
+    """FID, distance and MiFID; None where one is not wanted or cannot be computed."""
 
     fid: float | None
     memorization_distance: float | None
@@ -50,10 +50,10 @@ class Numbers:
 
 
 def check_metrics(metrics: Iterable[str], epsilon: float | None) -> frozenset[str]:
-    """Return the metrics asked for, groups spelled out.
+    """Return the names of the wanted metrics, those of a group one by one.
 
     Raises:
-        InputError: an unknown name, with the nearest known one; none; epsilon outside 0..1.
+        InputError: an unknown name, with the nearest known one; no name; epsilon outside 0..1.
     """
     given = [metrics] if isinstance(metrics, str) else list(metrics)
     wanted: set[str] = set()
@@ -91,7 +91,7 @@ def measure(
     epsilon: float,
     seconds: MutableMapping[str, float],
 ) -> Numbers:
-    """Compute FID, memorization distance and MiFID, as far as they are in ``wanted``.
+    """Compute those of FID, memorization distance and MiFID that are in ``wanted``.
 
     ``training`` is what the memorization distance is to.
     """
@@ -124,22 +124,24 @@ def measure_more(
     seconds: MutableMapping[str, float],
     progress: Progress | None = None,
 ) -> dict[str, Measured]:
-    """Compute all other measures in ``wanted``, in the table's order.
+    """Compute all other metrics in ``wanted``, in the order of the table.
 
     Args:
         wanted: names of the table.
         sides: ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"``, as far as given.
-        logits: computes the generated pictures' logits (N, classes); None: they cannot be had.
+        logits: computes the logits (N, classes) of the generated pictures; returns None if the
+            network has no classifier.
         seed: for those that draw at random.
         seconds: each one's wall time is added.
         progress: where it is shown.
 
     Returns:
-        name -> values, or why it was left out: one that cannot be had keeps no other from being.
+        name -> values, or the reason if a metric cannot be computed; the others are computed all
+        the same.
     """
     names = [name for name in METRICS if name in wanted and name not in CORE]
     found = {}
-    with (progress or Silent()).task("measures", len(names), "measure") as task:
+    with (progress or Silent()).task("metrics", len(names), "metric") as task:
         for name in names:
             start = time.perf_counter()
             metric: Metric = METRICS[name]
@@ -162,7 +164,7 @@ def measure_more(
 
 
 def _check_rounding(fid: float, generated: Computed, reference: Computed) -> None:
-    """Warn of an FID that is 0 but for rounding, unless the sides are equal, which is told."""
+    """Warn of an FID that is 0 but for rounding; of equal sides :func:`check_copies` warns."""
     if fid > rounding(generated=_arrays(generated), reference=_arrays(reference)):
         return
     if isinstance(generated, Features) and isinstance(reference, Features):

@@ -1,4 +1,4 @@
-"""What speaks against a score that can be computed: each a warning of a sentence or two."""
+"""Warnings about scores that can be computed but are doubtful."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def check_numbers(
 ) -> None:
     """Warn of fewer pictures than FID needs, and of another number than the competition takes.
 
-    A covariance of n pictures has the rank n - 1: with fewer than one more than features (2,049)
-    directions are missing in it, and FID grows by much as n falls.
+    A covariance of n pictures has rank n - 1. Below 2,049 pictures, one more than there are
+    features, it lacks directions, and FID grows fast as n falls.
 
     Args:
         computed: the sides.
         competition: the score is otherwise comparable with Kaggle's.
-        wanted: names of measures; without FID among them numbers are anybody's choice.
+        wanted: names of metrics; only FID needs a number of pictures.
         smallest: of several generated sets; None: the one in ``computed``.
     """
     if not {"fid", "mifid"} & set(wanted):
@@ -80,9 +80,9 @@ def check_numbers(
 def not_comparable(
     computed: Mapping[str, Computed], epsilon: float | None, *, numbers: bool = True
 ) -> str | None:
-    """Say why a score cannot be compared with Kaggle's; None if it can.
+    """Return the reason why a score cannot be compared with Kaggle's; None if it can.
 
-    Without ``numbers`` it may be of another number of pictures than the competition takes.
+    Without ``numbers`` any number of pictures is comparable.
     """
     reasons: dict[str, list[str]] = {}
     for label, side in computed.items():
@@ -124,7 +124,7 @@ def check_threshold(extractor: str, distance: float | None, epsilon: float | Non
 
 
 def check_held_out(computed: Mapping[str, Computed]) -> None:
-    """Held-out pictures that are in the reference or were trained on hold nothing out.
+    """Check that held-out pictures are neither in the reference nor trained on.
 
     Warns of some (as far as their features are the same to the last bit), and of held-out features
     that may be another network's.
@@ -178,33 +178,33 @@ def check_submission(side: ComputedSide) -> None:
     inspection, pictures = side.outcome.inspection, side.opened.input
     if inspection is None:
         return
-    told = []
+    found = []
     if isinstance(pictures, Source):
         looked_at = count_encodings(pictures, evenly(len(pictures), _LOOKED_AT))
         formats = {encoding.partition(" ")[0] for encoding in looked_at}
-        told += sorted(formats - {MONET.format, "pixels,", "unknown"})
+        found += sorted(formats - {MONET.format, "pixels,", "unknown"})
     sizes = inspection.sizes
     if set(sizes) != {MONET.size}:
         common = [f"{width} x {height}" for (width, height), _ in sizes.most_common(2)]
         more = f" and {len(sizes) - 2:,} other sizes" if len(sizes) > 2 else ""
-        told.append(f"of {' and '.join(common)}{more}")
-    if told:
+        found.append(f"of {' and '.join(common)}{more}")
+    if found:
         width, height = MONET.size
         warn(
             f"The competition takes {MONET.format} of {width} x {height} pixels; these pictures "
-            f"are {', '.join(told)}. `mifid check` looks at each."
+            f"are {', '.join(found)}. `mifid check` looks at each."
         )
 
 
 def check_copies(
     sides: Mapping[str, ComputedSide], *, wanted: Collection[str], blamed: str = ""
 ) -> None:
-    """Warn of generated pictures that are, some or all, those they are compared with.
+    """Warn of generated pictures that are also pictures of a side they are compared with.
 
     Args:
         sides: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"``.
-        wanted: names of metrics; some look at the generated pictures alone.
-        blamed: what the warning begins with, where several sets are generated.
+        wanted: names of metrics; some use only the generated pictures.
+        blamed: beginning of the warning, where there are several generated sides.
     """
     if not any({"reference", "training"} & set(METRICS[name].needs) for name in wanted):
         return
@@ -236,7 +236,7 @@ def check_copies(
 
 
 def _oddities(side: ComputedSide) -> Iterator[str]:
-    """Yield what pictures have in common that should not be."""
+    """Yield suspicious properties that all or many pictures share."""
     computed, digests, inspection = side.computed, side.outcome.digests, side.outcome.inspection
     n = _number(computed)
     if digests is not None:
@@ -288,7 +288,7 @@ def _same(one: ComputedSide, other: ComputedSide) -> bool:
 
 
 def _nested(generated: GivenSide, other: GivenSide) -> str:
-    """Say so if the path of one side lies below the other's."""
+    """Return a remark if the path of one side is inside that of the other."""
     pairs = [(a, b) for a in _paths(generated) for b in _paths(other)]
     for a, b in pairs:
         real_a, real_b = Path(os.path.realpath(a)), Path(os.path.realpath(b))

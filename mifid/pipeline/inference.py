@@ -49,7 +49,7 @@ class Extraction:
         converted: pictures that were not RGB, by mode.
         bad: (index, reason) of pictures that were left out.
         inspection: what the pictures look like.
-        total: pictures met.
+        total: number of pictures read.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Extraction:
 
 
 def provenance_of(extractor: Extractor, *, device: str, batch_size: int | None) -> Provenance:
-    """Describe what features of this extractor are computed with."""
+    """Return the provenance of features that this extractor computes."""
     identity = extractor.identity
     return Provenance(
         extractor=identity.name,

@@ -149,7 +149,7 @@ class Options:
 
     @property
     def repeatable(self) -> dict[str, Any]:
-        """What a command line that computes the same has to say, but for the sides."""
+        """The options that a command line must repeat to compute the same, but for the sides."""
         names = [field.name for field in fields(self) if field.name not in _NOT_REPEATED]
         return {name: getattr(self, name) for name in names}
 

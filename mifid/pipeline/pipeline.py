@@ -61,14 +61,14 @@ def content_hash(found: Digests) -> str:
 
 
 def digests_to_entry(found: Digests) -> dict[str, npt.NDArray[Any]]:
-    """Keep the digests of an archive's pictures, in the order of its names."""
+    """Return the cache entry for the digests of pictures, in the order of their names."""
     rows = b"".join(digest or bytes(32) for digest in found)
     readable = np.array([digest is not None for digest in found])
     return {"digests": np.frombuffer(rows, np.uint8).reshape(-1, 32), "readable": readable}
 
 
 def digests_from_entry(entry: dict[str, npt.NDArray[Any]]) -> Digests:
-    """Return the digests of an archive's pictures."""
+    """Return the digests in a cache entry."""
     rows, readable = entry["digests"], entry["readable"]
     return [row.tobytes() if good else None for row, good in zip(rows, readable, strict=True)]
 
@@ -76,7 +76,7 @@ def digests_from_entry(entry: dict[str, npt.NDArray[Any]]) -> Digests:
 def to_entry(
     computed: Features, found: Digests, bad: list[tuple[int, str]], inspection: Inspection
 ) -> dict[str, npt.NDArray[Any]]:
-    """Keep features in the order of contents, so that they fit the same pictures renamed."""
+    """Return the cache entry for features, ordered by content: file names may change."""
     rank = _by_content(found, {index for index, _ in bad})
     rows = np.array(
         [[_hex(found[i]), computed.bad[row][0], why] for row, (i, why) in enumerate(bad)]
@@ -113,7 +113,7 @@ def from_entry(entry: dict[str, npt.NDArray[Any]], source: Source, found: Digest
 def statistics_to_entry(
     statistics: Statistics, converted: Mapping[str, int], inspection: Inspection
 ) -> dict[str, npt.NDArray[Any]]:
-    """Keep statistics, how many of their pictures were not RGB, and what these look like."""
+    """Return the cache entry for statistics."""
     return {
         "mu": statistics.mu,
         "sigma": statistics.sigma,
@@ -127,7 +127,7 @@ def statistics_to_entry(
 def statistics_from_entry(
     entry: dict[str, npt.NDArray[Any]],
 ) -> tuple[Statistics, Mapping[str, int]]:
-    """Return what :func:`statistics_to_entry` kept."""
+    """Return the statistics in a cache entry, and how many pictures were not RGB."""
     statistics = Statistics.from_moments(
         mu=entry["mu"],
         sigma=entry["sigma"],
@@ -138,7 +138,7 @@ def statistics_from_entry(
 
 
 def inspection_from_entry(entry: dict[str, npt.NDArray[Any]]) -> Inspection:
-    """Return what the pictures of an entry of features or statistics look like."""
+    """Return the properties of the pixels in a cache entry of features or statistics."""
     return Inspection.from_json(str(entry["inspection"]))
 
 
@@ -195,7 +195,7 @@ def features_of(source: Source | Stream, options: Options) -> Features:
 
 
 def open_pictures(images: Any, options: Options) -> Source | Stream:
-    """Open what features are computed of.
+    """Open the pictures that features are computed from.
 
     Raises:
         InputError: it cannot be opened; it holds features or statistics already.
@@ -213,7 +213,7 @@ def open_pictures(images: Any, options: Options) -> Source | Stream:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a source beside its features.
+    """What is known of a source after its features were computed.
 
     Attributes:
         sha256: of the contents, whatever the names; None for streams.
@@ -221,7 +221,7 @@ class Outcome:
         converted: pictures that were not RGB, by mode.
         bad: (name, reason) of pictures that were left out.
         digests: one a picture; None for streams.
-        inspection: what the pictures look like; None: there were none.
+        inspection: properties of the pixels; None: there are no pictures.
     """
 
     sha256: str | None = None
@@ -241,7 +241,7 @@ class Pipeline:
 
     Attributes:
         seconds: time spent by stage (``"hash generated"``, ``"extract generated"``, ...).
-        outcomes: what became of each source, by label.
+        outcomes: what is known of each source, by label.
     """
 
     def __init__(self, extractor: Extractor, options: Options) -> None:
@@ -273,7 +273,7 @@ class Pipeline:
         return computed
 
     def statistics(self, source: Source | Stream, label: str) -> Statistics:
-        """Return a source's statistics without ever holding all its features."""
+        """Return the statistics of a source without holding all its features in memory."""
         if isinstance(source, Stream):
             return self._accumulate(source, label, None)
         found = self._hash(source, label)
@@ -379,7 +379,7 @@ class Pipeline:
 def _outcome(
     extraction: Extraction, bad: tuple[tuple[str, str], ...], found: Digests | None
 ) -> Outcome:
-    """Return what became of a source that was run through the network just now."""
+    """Return the outcome of a source that the network has just processed."""
     return Outcome(
         None if found is None else content_hash(found),
         False,

@@ -1,4 +1,4 @@
-"""Sides opened, their features computed with one network, and what a report says of each."""
+"""Sides: opening them, computing their features with one network, describing them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ComputedSide:
     Attributes:
         opened: the side as it was given.
         computed: its features, or its statistics if there are no features.
-        outcome: what became of its pictures.
+        outcome: what is known of its pictures.
     """
 
     opened: GivenSide
@@ -51,7 +51,7 @@ class ComputedSide:
 
     @property
     def description(self) -> Side:
-        """What a report says of the side."""
+        """The description of the side in a report."""
         side, found = self.opened, self.computed
         return Side(
             source=side.description,
@@ -96,7 +96,7 @@ def choose_network(options: Options, sides: Iterable[GivenSide]) -> Options:
 
 
 def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | None:
-    """Return what computes features of the sides; None if all are features or statistics already.
+    """Return the pipeline for the sides; None if all are features or statistics already.
 
     The network is not opened if no side needs it.
 
@@ -158,7 +158,7 @@ def _sha256(given: Computed) -> str:
 
 
 def _passing(side: GivenSide) -> AbstractContextManager[None]:
-    """Name a stream's side in errors about pictures that are met only now."""
+    """Name the side in errors about a stream, whose pictures are read only now."""
     return of_side(side.title) if isinstance(side.input, Stream) else nullcontext()
 
 
