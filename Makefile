@@ -17,7 +17,7 @@ SEED ?= 1
 # The tests of one package and the quick checks: make check PACKAGE=metrics
 PACKAGE ?= metrics
 
-.PHONY: demo test check fuzz install install-test lint types imports unit docs-check docs clean
+.PHONY: demo test check coverage fuzz install install-test lint types imports unit docs-check docs clean
 
 demo: install
 	$(BIN)/mifid demo
@@ -60,8 +60,15 @@ docs-check: install-test
 docs: install-test
 	$(BIN)/python -m mifid_cli.document docs/cli.md docs/presets.md
 
+# A file's tests share what is expensive to set up; conftest.py orders the files.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
 unit: install-test
-	MIFID_TEST_ORDER=$(ORDER) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0
+	MIFID_TEST_ORDER=$(ORDER) $(PYTEST)
+
+# Lines and branches of mifid and its commands, child processes included.
+coverage: install-test
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 fuzz: install-test
 	$(BIN)/python tests/fuzz/harness.py -n $(N) --seed $(SEED)
