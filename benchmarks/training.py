@@ -241,7 +241,8 @@ def _shortest(work: Callable[[], Any], wait: Callable[[], None]) -> float:
 def own_process() -> ProcessPoolExecutor:
     """Return a new process that calls functions one by one; it is forked from a small process."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["mifid.baseline.gan.cyclegan"])  # torch takes seconds to import
+    # torch takes seconds to import, and so does what it imports at an optimiser's first step.
+    context.set_forkserver_preload(["mifid.baseline.gan.cyclegan", "torch._dynamo"])
     return ProcessPoolExecutor(1, mp_context=context)
 
 

@@ -10,6 +10,7 @@ order: the one of seed 7.
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 import random as python_random
 import signal
@@ -18,10 +19,19 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+# One thread a process: tests run side by side, in as many processes as there are cores. Libraries
+# read this once, when they are loaded; processes that tests start inherit it.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
 import numpy as np
 import pytest
+import shared_network
 import torch
+import toys
 from hypothesis import HealthCheck, settings
+
+from mifid.extractors import inception
 
 # Measured data that cannot be shipped; tests that read it are skipped where it is missing.
 DATA = Path(os.environ.get("MIFID_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -51,7 +61,7 @@ settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str:
-    return f"order: random, MIFID_TEST_ORDER={ORDER}" if ORDER else "order: as collected"
+    return f"order: random, MIFID_TEST_ORDER={ORDER}" if ORDER else "order: long files first"
 
 
 # Choices that need a package which may be missing: tests over all choices skip these.
@@ -59,9 +69,9 @@ OPTIONAL = {"openvino": "openvino", "adabelief": "pytorch_optimizer", ".parquet"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a missing package; shuffle files, and tests within files.
+    """Skip what needs a missing package; put long files first, or shuffle all of them.
 
-    So fixtures of a file are still set up once.
+    Shuffled are files, and tests within files, so fixtures of a file are still set up once.
     """
     missing = {choice for choice, package in OPTIONAL.items() if not _is_installed(package)}
     for item in items:
@@ -73,6 +83,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     reason = f"{OPTIONAL[choice]} is not installed"
                     item.add_marker(pytest.mark.skip(reason=reason))
     if not ORDER:
+        # Files that run the network take long: those that are begun last should be short.
+        long = {item.path for item in items if item.get_closest_marker("network")}
+        items.sort(key=lambda item: item.path not in long)
         return
     generator = python_random.Random(ORDER)
     files: dict[Path, list[pytest.Item]] = {}
@@ -104,17 +117,46 @@ def pytest_runtest_setup() -> None:
     """Seed the global generators before any fixture draws from them."""
     python_random.seed(0)
     np.random.seed(0)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # torch.manual_seed() takes milliseconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder of what tests share; fixtures of a module find their caches there."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all processes
+    folder /= "shared"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIFID_CACHE", str(folder))
+        patch.setenv("TORCH_HOME", str(folder))
+        patch.setattr(inception, "random_weights", lambda _: dict(shared_network.read(folder)))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def network(_shared: Path) -> Path:
+    """The random network's files, as :func:`shared_network.make` makes them."""
+    return shared_network.make(_shared)
+
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(
     _nothing_left_behind: None,  # looks when monkeypatch has put back what it replaced
+    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("MIFID_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+    own = tmp_path_factory.getbasetemp() / f"own-{next(_NUMBERS)}"
+    (own / "cache").mkdir(parents=True)
+    monkeypatch.setenv("MIFID_CACHE", str(own / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(own / "torch"))
+    if request.node.get_closest_marker("network"):
+        converted = request.getfixturevalue("network") / "openvino"
+        (own / "cache" / "openvino").symlink_to(converted)
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +224,13 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no measured data in {DATA} (MIFID_DATA names another place)")
     return DATA
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let figures be built, but written as next to nothing: that takes most of a toy run's time."""
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", toys.savefig)
 
 
 @pytest.fixture

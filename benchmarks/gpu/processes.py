@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.gpu.stage import GOALS, Plan, Recorder
+from benchmarks.gpu.stage import GOALS, WEIGHTS, Plan, Recorder
 from benchmarks.peers.job import TOLERANCE, make_job, prepare
 from benchmarks.peers.tools import TF1, TOOLS, Result, run_cold
 from benchmarks.pictures import zip_pictures
@@ -77,10 +77,7 @@ def submission(plan: Plan, recorder: Recorder) -> None:
 def _runs(
     plan: Plan, recorder: Recorder, archive: Path
 ) -> Iterator[tuple[str, dict[str, Any], Measured]]:
-    # Random weights are saved to a file, since drawing them takes seconds each time.
-    weights = str(plan.work / "weights.pth")
-    run([sys.executable, "-c", DRAW, weights])
-    given = ["--weights", weights, "--backend", "torch", "--device", plan.device]
+    given = ["--weights", str(_weights(plan)), "--backend", "torch", "--device", plan.device]
     with tempfile.TemporaryDirectory(dir=plan.work) as folder:
         cache = ""
         for name in plan.sizes.submissions:
@@ -90,6 +87,14 @@ def _runs(
                 with recorder.part(name):
                     env = {"MIFID_CACHE": cache}
                     yield name, *score(archive, plan.paintings, *given, *options, env=env)
+
+
+def _weights(plan: Plan) -> Path:
+    """Return the file of random weights, written if it does not exist."""
+    weights = plan.work / WEIGHTS
+    if not weights.exists():
+        run([sys.executable, "-c", DRAW, str(weights)])
+    return weights
 
 
 def _row(name: str, report: dict[str, Any], done: Measured, imports: float) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def peers(plan: Plan, recorder: Recorder) -> None:
             Path(folder),
             generated=plan.photos,
             reference=plan.paintings,
-            weights=None,
+            weights=_weights(plan),
             draw=(sizes.photos, sizes.paintings),
             device=plan.device,
         )

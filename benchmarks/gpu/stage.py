@@ -36,6 +36,9 @@ PREPARATIONS = {
 }
 """Functions that run before the stages."""
 
+WEIGHTS = "weights.pth"
+"""File of the random weights in the working folder, since drawing them takes seconds."""
+
 WITHOUT_PICTURES = frozenset({"network", "training"})
 """Stages that need no pictures."""
 
@@ -69,6 +72,7 @@ class Sizes:
     parity: tuple[int, int]  # generated and reference pictures
     parity_batches: tuple[int, ...]  # batch sizes that must give the same features
     shapes: tuple[tuple[int, int], ...]  # of pictures; more shapes than kept CUDA graphs
+    turns: int  # repetitions of all shapes
     network_batches: tuple[int, ...]  # of the network alone; only `batch` runs all variants
     batch: int  # batch size of the pipeline
     layers: int | None  # first layers of the network alone; None: all
@@ -98,6 +102,7 @@ REAL = Sizes(
     parity=(512, 300),
     parity_batches=(1, 7, 128),
     shapes=((256, 256), (200, 300), (64, 64), (299, 299), (512, 384), (100, 120)),
+    turns=3,
     network_batches=(32, 64, 128, 256),
     batch=128,
     layers=None,
@@ -129,19 +134,20 @@ REAL = Sizes(
 )
 
 TOY = Sizes(
-    photos=4,
-    paintings=4,
+    photos=3,
+    paintings=3,
     parity=(2, 2),
     parity_batches=(1, 2),
     shapes=((32, 32), (40, 48)),
+    turns=1,
     network_batches=(1, 2),
     batch=2,
-    layers=3,
+    layers=1,
     compiler="eager",
     seconds=0.01,
     matrix=64,
     copied_mib=1,
-    pictures=3,
+    pictures=2,
     decoders=(("threads", 1), ("processes", 2)),
     extractions=("exact",),
     rounds=1,
@@ -153,7 +159,7 @@ TOY = Sizes(
         *("--rounds", "1", "--steps", "1", "--product", "64"),
     ),
     generation=("--limit", "2", "--size", "64", "--network", "resnet9", "--rounds", "1"),
-    steps=60,
+    steps=40,
     precisions=("float32",),
     training_options=(
         *("--set", "data.size=32", "--set", "data.fit=stretch", "--set", "data.held_back=2"),

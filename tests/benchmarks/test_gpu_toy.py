@@ -1,10 +1,9 @@
 """The GPU's benchmark: all its stages at toy size on the CPU, and what it makes of failures."""
 
 import json
-import os
 import re
 import subprocess
-import sys
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,12 @@ from click.testing import CliRunner
 from patience import PATIENCE, wait_for
 
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu import pipeline, processes
-from benchmarks.gpu.network import _variants
+from benchmarks.gpu import pipeline, processes, stage
+from benchmarks.gpu.network import _folded, _variants, _weights
+from benchmarks.gpu.parity import open_on
 from benchmarks.gpu.report import TITLES
 from benchmarks.gpu.stage import Plan, Recorder
-from benchmarks.processes import ROOT, path
+from benchmarks.processes import ROOT
 
 FOUND = {
     "parity": {
@@ -284,26 +284,45 @@ def test_results_are_reported_again(tmp_path):
 # --- the stages ----------------------------------------------------------------------------------
 
 
+class Here:
+    """Stands for a stage's process, which would import torch again: the stage runs in this one."""
+
+    pid = 1 << 22  # of no process: Linux's are below
+    returncode = 0
+
+    def __init__(self, command, *, env, **_):
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pytest makes errors of them
+            for name, value in env.items():
+                patch.setenv(name, value)
+            stage.run_stage(**json.loads(command[-1]))
+
+    def poll(self):
+        return self.returncode
+
+    wait = poll
+
+
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    """All stages, in order, as a user runs them."""
-    out = tmp_path_factory.mktemp("toy")
-    command = [sys.executable, "-m", "benchmarks.gpu", "--toy", "--device", "cpu"]
-    done = subprocess.run(
-        [*command, "--out", str(out)],
-        # Threads that wait for each other lose much time where tests run side by side.
-        env={**os.environ, **path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def toy(tmp_path_factory, network):
+    """All stages, in order, as a user runs them, but without their imports and the network's."""
+    out, work = tmp_path_factory.mktemp("toy"), tmp_path_factory.mktemp("work")
+    (work / "cache").mkdir()
+    (work / "cache" / "openvino").symlink_to(network / "openvino")
+    (work / stage.WEIGHTS).symlink_to(network / "weights.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        processes = SimpleNamespace(**vars(subprocess) | {"Popen": Here})
+        patch.setattr(gpu, "subprocess", processes)
+        done = run_gpu("--toy", "--device", "cpu", "--out", out, "--work", work)
+    for kept in (_weights, _folded, open_on):  # hundreds of MB
+        kept.cache_clear()
     return done, json.loads((out / "results.json").read_text()), out
 
 
 @pytest.mark.network
 def test_all_stages_pass_at_toy_size(toy):
     done, told, _ = toy
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     assert {name: one["status"] for name, one in told["stages"].items()} == dict.fromkeys(
         ["pictures", *FOUND], "passed"
     )
@@ -331,7 +350,6 @@ def test_parity_checks_what_cannot_be_seen(toy):
     } <= checks.keys()
     precisions = toy[1]["stages"]["parity"]["found"]["precisions"]
     assert precisions["fast"]["feature_error"] > 100 * precisions["exact"]["feature_error"] > 0
-    assert precisions["fast"] == pytest.approx(precisions["bfloat16"], rel=0.5, abs=1e-3)
 
 
 @pytest.mark.network

@@ -1,17 +1,12 @@
 """The parity benchmark: its gate and its report, and a toy run with the one peer mifid needs."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from benchmarks.peers import parity
-from benchmarks.processes import path
-from mifid.extractors.inception import RandomInception
+from benchmarks.peers.job import prepare as prepare_job
 
 
 def row(**more):
@@ -86,24 +81,23 @@ def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path):
 
 
 @pytest.mark.network
-def test_mifid_and_torch_fidelity_agree_on_drawn_pictures(tmp_path):
-    weights = tmp_path / "weights.pth"
-    torch.save(dict(RandomInception().state_dict()), weights)
-    options = ["--tools", "mifid,torch-fidelity", "--draw", "6", "6", "--weights", str(weights)]
+def test_mifid_and_torch_fidelity_agree_on_drawn_pictures(tmp_path, network, monkeypatch):
+    def prepare(job, *, convert, **given):
+        """The network is converted already: it takes ten seconds."""
+        assert convert
+        prepare_job(job, convert=False, **given)
+        (job.peers / "openvino").symlink_to(network / "openvino")
+
+    monkeypatch.setattr(parity, "prepare", prepare)
+    monkeypatch.chdir(tmp_path)
+    options = ["--tools", "mifid,torch-fidelity", "--draw", "3", "3"]
+    options += ["--weights", str(network / "weights.pth")]
     options += ["--docs", "benchmarks.md", "--json", "found.json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peers.parity", *options],
-        cwd=tmp_path,
-        # Threads that wait for each other lose much time where tests run side by side.
-        env={**os.environ, **path(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(parity.main, options)
+    assert done.exit_code == 0, done.output
     [found] = json.loads((tmp_path / "found.json").read_text())["rounds"]
     ours, theirs = found["mifid"], found["torch-fidelity"]
-    assert ours["pictures"] == theirs["pictures"] == [6, 6]
+    assert ours["pictures"] == theirs["pictures"] == [3, 3]
     assert ours["fid"] == pytest.approx(theirs["fid"], rel=1e-4)
     assert ours["fid"] > 1
     assert 0 < ours["distance"] < 1

@@ -22,10 +22,10 @@ def test_what_moved(random):
 @pytest.mark.network
 def test_writes_a_row_a_backend(tmp_path):
     docs = tmp_path / "benchmarks.md"
-    given = ["--draw", "3", "3", "--backends", "torch", "--rounds", "1", "--docs", str(docs)]
+    given = ["--draw", "2", "2", "--backends", "torch", "--rounds", "1", "--docs", str(docs)]
     done = CliRunner().invoke(precision.main, given)
     assert done.exit_code == 0, done.output
     (row,) = [line for line in docs.read_text().splitlines() if line.startswith("| torch on cpu")]
     error = float(row.split("|")[3])
     assert 1e-3 < error < 0.5
-    assert "3 drawn photos against 3 drawn paintings" in docs.read_text()
+    assert "2 drawn photos against 2 drawn paintings" in docs.read_text()

@@ -15,7 +15,7 @@ from mifid.errors import FeatureError, MifidWarning, WeightsError
 from mifid.extractors import open_extractor
 from mifid.extractors.callables import CallableExtractor
 from mifid.extractors.classifier import classifier_of, logits
-from mifid.extractors.inception import SHA256, RandomInception
+from mifid.extractors.inception import SHA256
 
 KEY = "ab" * 32
 
@@ -38,15 +38,12 @@ def weights(random):
 
 
 @pytest.mark.network
-def test_logits_are_those_of_torch_fidelitys_network(tmp_path, monkeypatch):
+def test_logits_are_those_of_torch_fidelitys_network(network):
     draw = [landscape, painting]
     pictures = np.stack([draw[i](np.random.RandomState(i), 64) for i in range(2)])
-    path = tmp_path / "random.pth"
-    state = dict(RandomInception().state_dict())
-    monkeypatch.setattr(RandomInception, "state_dict", lambda self: state)  # drawn once: seconds
-    torch.save(state, path)
+    path = str(network / "weights.pth")
     stock = FeatureExtractorInceptionV3(
-        "inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=str(path)
+        "inception-v3-compat", ["logits_unbiased"], feature_extractor_weights_path=path
     )
     with torch.inference_mode():
         expected = stock(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous())[0].numpy()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def extractor(request):
+def extractor(request, network):
     """Every backend is held to the same bounds."""
     ours = open_extractor("inception-random", backend=request.param)
     assert ours.load("cpu") == "cpu"
@@ -34,18 +34,18 @@ def pictures():
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory):
+def stock(network):
     """torch-fidelity's extractor, loading the weights from a file by its own code."""
-    path = tmp_path_factory.mktemp("weights") / "random.pth"
-    torch.save(dict(RandomInception().state_dict()), path)
+    path = str(network / "weights.pth")
     return FeatureExtractorInceptionV3(
-        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
+        "inception-v3-compat", ["2048"], feature_extractor_weights_path=path
     )
 
 
 @pytest.fixture(scope="module")
 def features(extractor, pictures):
-    return extractor(pictures)
+    """Of the first eight: a picture takes half a second."""
+    return extractor(pictures[:8])
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,14 @@ def stock_features(stock, pictures):
 
 @pytest.fixture(scope="module")
 def exact_features(stock_features, stock, pictures):
-    """A true float64 run of torch-fidelity's layers (its own option for it means float32)."""
+    """A true float64 run of torch-fidelity's layers (its own option for it means float32).
+
+    Of the first four pictures: one takes a second.
+    """
     del stock_features  # computed before its network is turned into float64
     network = stock.double()
     with torch.inference_mode():
-        x = resize(torch.from_numpy(pictures).permute(0, 3, 1, 2).double())
+        x = resize(torch.from_numpy(pictures[:4]).permute(0, 3, 1, 2).double())
         x = (x - 128) / 128
         for name in _TRUNK:
             x = getattr(network, name)(x)
@@ -74,41 +77,44 @@ def error(features, exact):
 
 def test_equal_to_torch_fidelitys_within_rounding(features, stock_features):
     assert features.dtype == np.float32
-    assert features.shape == (16, 2048)
-    assert error(features, stock_features) < 5e-5
+    assert features.shape == (8, 2048)
+    assert error(features, stock_features[:8]) < 5e-5
 
 
 def test_no_further_from_float64_than_torch_fidelity(features, stock_features, exact_features):
     """Both round to float32, in orders that differ by processor; TF32 would be a hundred times."""
-    assert error(features, exact_features) <= 3 * error(stock_features, exact_features)
-    assert error(features, exact_features) < 5e-5
+    ours, theirs = (error(each[:4], exact_features) for each in (features, stock_features))
+    assert ours <= 3 * theirs
+    assert ours < 5e-5
 
 
 def test_fid_is_torch_fidelitys(features, stock_features):
     ours = frechet_distance(generated=features[::2], reference=features[1::2])
-    theirs = frechet_distance(generated=stock_features[::2], reference=stock_features[1::2])
+    theirs = frechet_distance(generated=stock_features[:8:2], reference=stock_features[1:8:2])
     assert ours == pytest.approx(theirs, rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [1, 5])
+@pytest.mark.parametrize("size", [1, 3])
 def test_batch_size_does_not_matter(extractor, pictures, features, size):
-    parts = [extractor(pictures[i : i + size]) for i in range(0, 10, size)]
-    assert error(np.concatenate(parts), features[:10]) < 5e-5
+    parts = [extractor(pictures[i : i + size]) for i in range(0, 3, size)]
+    assert error(np.concatenate(parts), features[:3]) < 5e-5
 
 
 def test_precision_survives_a_callers_lower_one(extractor, pictures, features):
     """A training loop's bfloat16 setting must not reach the score, nor the score's the loop."""
     torch.set_float32_matmul_precision("medium")
     try:
-        again = extractor(pictures[:4])
+        again = extractor(pictures[:2])
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
     # Another batch size is another order of sums; bfloat16 or TF32 would show in the third digit.
-    assert error(again, features[:4]) < 1e-5
+    assert error(again, features[:2]) < 1e-5
 
 
-def test_no_feature_is_dead_and_pictures_differ(features):
+def test_no_feature_is_dead_and_pictures_differ(stock_features):
+    """So the random weights are worth something: what computes with them does not matter."""
+    features = stock_features
     assert (features.max(axis=0) > 0).all()
     assert (features.std(axis=0) > 1e-4 * features.mean()).all()
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)

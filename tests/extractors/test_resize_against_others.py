@@ -162,8 +162,8 @@ def weights():
 
 
 @pytest.fixture(scope="module")
-def by_resize(drawn, weights):
-    """Features by both backends; the network is converted once."""
+def by_resize(drawn, weights, network):
+    """Features by both backends."""
     pytest.importorskip("openvino")
     return {
         (backend, name): BACKENDS[backend](
