@@ -260,7 +260,7 @@ def test_kill_9_in_the_middle_of_a_write(tmp_path):
             file.write(b"half")
             file.flush()
             print("writing", flush=True)
-            time.sleep(60)
+            time.sleep(3600)
         np.savez = slow
         Cache(Path({str(tmp_path)!r})).store({KEY!r}, {{"x": np.ones(3)}})
     """

@@ -1,5 +1,6 @@
 """The tutorial runs from its first cell to its last."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,10 @@ TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.ipynb"
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's own packages
 def test_tutorial_runs(tmp_path):
     notebook = nbformat.read(TUTORIAL, as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    few = re.sub(r"pictures=\d+", "pictures=20", first.source)  # the fewest whose bias is estimated
+    assert few != first.source
+    first.source = few
     NotebookClient(
         notebook,
         timeout=PATIENCE,

@@ -14,6 +14,9 @@ from mifid.statistics.provenance import Provenance
 QUICK = ("--extractor", "toys:colours", "--replicates", "100")
 
 
+pytestmark = pytest.mark.usefixtures("unrendered")  # plots are tested where they are made
+
+
 @pytest.fixture(autouse=True)
 def submissions(folder):
     """Beside out/ and monet/: worse/, which is darker under the same names."""

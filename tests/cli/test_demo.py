@@ -3,18 +3,23 @@
 import hashlib
 import shlex
 import signal
+import sys
+import warnings
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from toys import colours
+from click.testing import CliRunner
+from mifid_cli.main import cli
+from toys import colours, savefig
 
 import mifid.baseline.scorer  # noqa: F401 - binds the real score() before a test replaces it
 from mifid import baseline, demo, scoring
 from mifid.baseline import training
+from mifid.errors import MifidWarning
 from mifid.extractors import weights
-
-# Two pictures, and a cheat that copies paintings: scores warn of them, in their text too.
-pytestmark = pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+from mifid.progress import Lines
 
 BRIEFLY = [
     "training.steps=1",
@@ -26,12 +31,15 @@ BRIEFLY = [
 ]
 
 # Two pictures a side, or copies, are warned of; what is said of them is tested elsewhere.
-pytestmark = pytest.mark.filterwarnings("ignore::mifid.MifidWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mifid.MifidWarning"),
+    pytest.mark.usefixtures("unrendered"),
+]
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Two pictures a side, a step of training, colours for features; returns what was asked for."""
+@pytest.fixture(autouse=True, scope="module")
+def small():
+    """Two pictures a side, a step of training, colours for features; gives what was asked for."""
     asked = []
     real = scoring.score
 
@@ -39,30 +47,44 @@ def small(monkeypatch):
         asked.append({"extractor": extractor, **settings})
         return real(images, reference, extractor=colours, **settings)
 
-    monkeypatch.setattr(demo, "draw_demo", partial(demo.draw_demo, pictures=2))
-    monkeypatch.setattr(scoring, "score", score)
     train = baseline.train_baseline
 
     def train_briefly(*args, extractor, **given):
         asked.append({"extractor": extractor, "epsilon": given["epsilon"]})
         return train(*args, settings=BRIEFLY, extractor=colours, **given)
 
-    monkeypatch.setattr(baseline, "train_baseline", train_briefly)
-    return asked
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "draw_demo", partial(demo.draw_demo, pictures=2))
+        patch.setattr(scoring, "score", score)
+        patch.setattr(baseline, "train_baseline", train_briefly)
+        yield asked
 
 
-def test_the_demo_checks_and_scores_what_it_draws(run, folder, small):
-    result = run("demo", "--out", "shown")
+@pytest.fixture(scope="module")
+def shown(small, tmp_path_factory):
+    """A demo without weights in shown/, below a folder of its own: most tests look at it."""
+    folder = tmp_path_factory.mktemp("demo")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore", MifidWarning)
+        patch.chdir(folder)
+        patch.setattr("matplotlib.figure.Figure.savefig", savefig)
+        patch.setitem(Lines.__init__.__kwdefaults__, "first", 3600.0)  # however slow the machine
+        patch.setattr(sys, "path", sys.path.copy())  # commands add the current folder
+        result = CliRunner().invoke(cli, ["demo", "--out", "shown"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    assert "Drew 2 'photos' and as many 'paintings' into shown/" in result.stdout
-    assert "shown/images.zip would be accepted by 'mifid demo'." in result.stdout
-    rules = result.stdout.partition("$ mifid check shown/images.zip\n")[2].splitlines()[0]
+    return SimpleNamespace(folder=folder, asked=[*small], out=result.stdout)
+
+
+def test_the_demo_checks_and_scores_what_it_draws(shown):
+    assert "Drew 2 'photos' and as many 'paintings' into shown/" in shown.out
+    assert "shown/images.zip would be accepted by 'mifid demo'." in shown.out
+    rules = shown.out.partition("$ mifid check shown/images.zip\n")[2].splitlines()[0]
     assert "2 pictures" in rules
     assert "7,000 to 10,000" in rules
-    assert result.stdout.count("MiFID") >= 2
-    assert len(small) == 3
-    assert {p.name for p in (folder / "shown").iterdir()} == {
+    assert shown.out.count("MiFID") >= 2
+    assert len(shown.asked) == 3
+    assert {p.name for p in (shown.folder / "shown").iterdir()} >= {
         "photo_jpg",
         "monet_jpg",
         "monet_held_out",
@@ -71,20 +93,11 @@ def test_the_demo_checks_and_scores_what_it_draws(run, folder, small):
         "report.html",
         "run-1",
     }
-    assert result.stdout.count("would be accepted by 'mifid demo'.") == 2
-    assert "The submission: shown/run-1/images.zip" in result.stdout
+    assert shown.out.count("would be accepted by 'mifid demo'.") == 2
+    assert "The submission: shown/run-1/images.zip" in shown.out
 
 
-def test_a_second_demo_keeps_the_first_ones_run(run, folder):
-    for _ in range(2):
-        result = run("demo", "--out", "shown")
-        assert result.exit_code == 0, result.output
-    assert (folder / "shown" / "run-1" / "images.zip").is_file()
-    assert (folder / "shown" / "run-2" / "images.zip").is_file()
-
-
-def test_the_demo_says_what_to_type_next(run):
-    out = run("demo").stdout
+def test_the_demo_says_what_to_type_next(shown):
     for command in (
         "mifid check",
         "mifid score",
@@ -92,14 +105,15 @@ def test_the_demo_says_what_to_type_next(run):
         "mifid reference build",
         "mifid weights show",
     ):
-        assert f"  {command} " in out or f"  {command}\n" in out
-    assert "without a download" in out
+        assert f"  {command} " in shown.out or f"  {command}\n" in shown.out
+    assert "without a download" in shown.out
 
 
-def test_the_commands_that_the_demo_shows_are_commands(run):
-    shown = [line[2:] for line in run("demo").stdout.splitlines() if line.startswith("$ ")]
-    assert len(shown) == 4
-    for line in shown:
+def test_the_commands_that_the_demo_shows_are_commands(shown, run, monkeypatch):
+    monkeypatch.chdir(shown.folder)
+    lines = [line[2:] for line in shown.out.splitlines() if line.startswith("$ ")]
+    assert len(lines) == 4
+    for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "mifid"
         if arguments[0] == "train-baseline":  # the demo has used its folder
@@ -119,28 +133,32 @@ def test_an_interrupted_demo_says_how_to_go_on(run, folder, monkeypatch):
     assert shlex.split(command)[1:] == ["train-baseline", "--out", "shown it's/run-1", "--resume"]
 
 
-def test_a_folder_with_a_blank_is_quoted(run):
-    shown = [
-        line[2:] for line in run("demo", "--out", "a b").stdout.splitlines() if line[:1] == "$"
-    ]
-    assert shlex.split(shown[1])[2:5] == ["a b/images.zip", "--ref", "a b/monet_jpg"]
+def test_without_weights_the_random_network_is_used_and_named(shown):
+    assert "random weights" in shown.out
+    assert "--extractor inception-random --epsilon 0.03" in shown.out
+    asked = {(call["extractor"], call["epsilon"]) for call in shown.asked}
+    assert asked == {("inception-random", 0.03)}
 
 
-def test_without_weights_the_random_network_is_used_and_named(run, small):
-    out = run("demo").stdout
-    assert "random weights" in out
-    assert "--extractor inception-random --epsilon 0.03" in out
-    assert {(call["extractor"], call["epsilon"]) for call in small} == {("inception-random", 0.03)}
-
-
-def test_with_weights_the_trained_network_is_used_and_named(run, small, folder, monkeypatch):
+def test_a_second_demo_with_weights_in_a_folder_with_a_blank(
+    shown, run, small, folder, monkeypatch
+):
+    """It keeps the first one's run, uses and names the trained network, and quotes the folder."""
     (folder / "weights.pth").write_bytes(b"weights")
     monkeypatch.setattr(weights, "PUBLISHED", hashlib.sha256(b"weights").hexdigest())
     monkeypatch.setenv("MIFID_WEIGHTS", str(folder / "weights.pth"))
-    out = run("demo").stdout
-    assert f"Trained Inception weights: {folder / 'weights.pth'}" in out
-    assert "mifid score" in out
-    assert "--extractor inception-random" not in out
+    (shown.folder / "a b").symlink_to("shown")
+    monkeypatch.chdir(shown.folder)
+    first = Path("shown/run-1/images.zip").read_bytes()
+    small.clear()
+    result = run("demo", "--out", "a b")
+    assert result.exit_code == 0, result.output
+    assert Path("shown/run-1/images.zip").read_bytes() == first
+    assert Path("shown/run-2/images.zip").is_file()
+    lines = [line[2:] for line in result.stdout.splitlines() if line.startswith("$ ")]
+    assert shlex.split(lines[1])[2:5] == ["a b/images.zip", "--ref", "a b/monet_jpg"]
+    assert f"Trained Inception weights: {folder / 'weights.pth'}" in result.stdout
+    assert "--extractor inception-random" not in result.stdout
     assert {(call["extractor"], call["epsilon"]) for call in small} == {("inception", 0.1)}
 
 

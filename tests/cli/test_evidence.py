@@ -16,6 +16,8 @@ from toys import colours, drawn, write_pictures
 import mifid
 from mifid.formatting import text_cell
 
+pytestmark = pytest.mark.usefixtures("unrendered")  # plots are tested where they are made
+
 PAIR = ("out", "--ref", "monet")
 QUICK = ("--replicates", "100")
 

@@ -17,7 +17,10 @@ from mifid.errors import OutputError, UnavailableError
 from mifid.images import open_images, thinned
 from mifid.uncertainty import Interval
 
-pytestmark = pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning"),
+    pytest.mark.usefixtures("unrendered"),  # plots are tested where they are made
+]
 
 REAL = drawn("painting", 10)
 NEAR, FAR = repainted(12), drawn("photo", 12)

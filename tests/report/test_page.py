@@ -20,6 +20,8 @@ from mifid.statistics.provenance import Provenance
 from mifid.submission.checking import Check, Finding
 from mifid.submission.writer import MONET
 
+pytestmark = pytest.mark.usefixtures("unrendered")  # plots are tested where they are made
+
 MADE, REAL = repainted(22), drawn("painting", 8)
 SHEET = 12  # pictures of a side that the random sheet shows
 

@@ -227,7 +227,7 @@ def test_kill_9(path, whole):
         "with resumable_archive(sys.argv[1], names=t.NAMES, fingerprint='abc') as archive:\n"
         "    for content in t.CONTENTS[:4]: archive.add(content)\n"
         "    print('written', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(3600)\n"
     )
     here = __file__.rpartition("/")[0]
     with subprocess.Popen(

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,17 +34,11 @@ PHOTOS, PAINTINGS = 24, 6
 RULES = replace(MONET, competition="a toy", at_least=PHOTOS, at_most=PHOTOS, size=(16, 16))
 
 
-# Untrained toys paint little else than one colour.
-pytestmark = pytest.mark.filterwarnings("ignore:generated. .*fail:mifid.errors.MifidWarning")
-
-
-@pytest.fixture(autouse=True)
-def _plotted_elsewhere(monkeypatch):
-    """Plots took two thirds of these tests' time; test_plots and test_trainingpage draw them."""
-    for name in ("plot_losses", "plot_scores"):
-        monkeypatch.setattr(
-            f"mifid.baseline.run.snapshots.{name}", lambda rows, path, **_: path.write_bytes(b"")
-        )
+# Untrained toys paint little else than one colour; plots are tested where they are made.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:generated. .*fail:mifid.errors.MifidWarning"),
+    pytest.mark.usefixtures("unrendered"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +55,20 @@ def train(pictures, out, config=SMALL, **options):
     return train_baseline(
         pictures / "photos", pictures / "monets", out, config=config, **{**given, **options}
     )
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    """What a whole run returned: for tests that leave its folder as it is, or copy it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "generated. .*fail", MifidWarning)
+        return train(pictures, tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A copy of the whole run's folder."""
+    return shutil.copytree(trained.folder, tmp_path / "copied")
 
 
 def weights_at(out, step):
@@ -84,14 +93,13 @@ def assert_same(one, other, path="state"):
         assert one == other, path
 
 
-def test_a_run_leaves_a_scored_submission(pictures, tmp_path):
-    trained = train(pictures, tmp_path / "run")
+def test_a_run_leaves_a_scored_submission(trained):
     assert trained.step == 6
     assert trained.interrupted is None
     assert trained.check.accepted
     assert trained.report.n_generated == PHOTOS
     assert trained.report.n_reference == PAINTINGS
-    found = {path.relative_to(tmp_path / "run").as_posix() for path in trained.folder.rglob("*")}
+    found = {path.relative_to(trained.folder).as_posix() for path in trained.folder.rglob("*")}
     assert {
         "config.toml",
         "metrics.jsonl",
@@ -110,9 +118,8 @@ def test_a_run_leaves_a_scored_submission(pictures, tmp_path):
     assert score["fid"] == trained.report.fid
 
 
-def test_raw_and_averaged_weights_are_scored_and_the_best_is_kept(pictures, tmp_path):
-    trained = train(pictures, tmp_path / "run")
-    rows = [row for row in read_metrics(tmp_path / "run") if row["kind"] == "score"]
+def test_raw_and_averaged_weights_are_scored_and_the_best_is_kept(trained):
+    rows = [row for row in read_metrics(trained.folder) if row["kind"] == "score"]
     assert [(row["step"], row["weights"]) for row in rows] == [
         (0, "photos"),
         (2, "raw"),
@@ -212,19 +219,15 @@ def test_without_scores_the_last_snapshot_is_painted_with(pictures, tmp_path):
     assert trained.check.accepted
 
 
-def test_two_runs_are_equal(pictures, tmp_path):
-    for name in ("one", "two"):
-        train(pictures, tmp_path / name)
-    assert_same(weights_at(tmp_path / "one", 6), weights_at(tmp_path / "two", 6))
-    one, two = ((tmp_path / name / "images.zip").read_bytes() for name in ("one", "two"))
-    assert one == two
+def test_two_runs_are_equal(trained, pictures, tmp_path):
+    again = train(pictures, tmp_path / "again")
+    assert_same(weights_at(trained.folder, 6), weights_at(again.folder, 6))
+    assert trained.archive.read_bytes() == again.archive.read_bytes()
 
 
-def test_another_seed_is_another_run(pictures, tmp_path):
-    train(pictures, tmp_path / "one")
-    train(pictures, tmp_path / "two", changed(training={"seed": 1}))
-    one, two = ((tmp_path / name / "images.zip").read_bytes() for name in ("one", "two"))
-    assert one != two
+def test_another_seed_is_another_run(trained, pictures, tmp_path):
+    other = train(pictures, tmp_path / "other", changed(training={"seed": 1}))
+    assert trained.archive.read_bytes() != other.archive.read_bytes()
 
 
 def interrupt_at(step, monkeypatch, number=signal.SIGTERM):
@@ -240,24 +243,22 @@ def interrupt_at(step, monkeypatch, number=signal.SIGTERM):
     monkeypatch.setattr(loop_module.Trainer, "_step", stepping)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+DRAWING = {
+    "generator": {"dropout": 0.5, "norm": "batch"},
+    "loss": {"label_noise": 0.1, "flip": 0.2, "input_noise": 0.1},
+    "diffaugment": {"color": 0.5, "translation": 0.5, "cutout": 0.5},
+    "optimiser": {"name": "adam_sgd"},
+    "augment": {"turns": True, "vary": True, "static": 3},
+}
+
+
 @pytest.mark.parametrize(
-    "sections",
-    [
-        {},
-        {
-            "generator": {"dropout": 0.5, "norm": "batch"},
-            "loss": {"label_noise": 0.1, "flip": 0.2, "input_noise": 0.1},
-            "diffaugment": {"color": 0.5, "translation": 0.5, "cutout": 0.5},
-            "optimiser": {"name": "adam_sgd"},
-            "augment": {"turns": True, "vary": True, "static": 3},
-        },
-    ],
+    ("sections", "number"), [({}, signal.SIGINT), (DRAWING, signal.SIGTERM)], ids=["none", "all"]
 )
 def test_an_interrupted_run_equals_an_uninterrupted_one(
     sections, number, pictures, tmp_path, monkeypatch
 ):
-    config = changed(training={"steps": 20}, **sections)
+    config = changed(training={"steps": 10}, **sections)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(pictures, whole, config)
     with monkeypatch.context() as patch:
@@ -267,8 +268,8 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     assert stopped.step == 3
     assert stopped.archive is None
     trained = train(pictures, parts, config, resume=True)
-    assert trained.step == 20
-    assert_same(weights_at(whole, 20), weights_at(parts, 20))
+    assert trained.step == 10
+    assert_same(weights_at(whole, 10), weights_at(parts, 10))
     assert (whole / "images.zip").read_bytes() == (parts / "images.zip").read_bytes()
     timed = {"seconds", "images_per_second"}
     one, two = (
@@ -278,13 +279,11 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     assert one == two
 
 
-def test_a_finished_run_is_not_trained_again(pictures, tmp_path):
-    trained = train(pictures, tmp_path / "run")
-    before = trained.archive.read_bytes()
-    trained.archive.unlink()
-    again = train(pictures, tmp_path / "run", resume=True)
+def test_a_finished_run_is_not_trained_again(trained, copied, pictures):
+    (copied / "images.zip").unlink()
+    again = train(pictures, copied, resume=True)
     assert again.step == 6
-    assert again.archive.read_bytes() == before
+    assert again.archive.read_bytes() == trained.archive.read_bytes()
 
 
 KILLED = """
@@ -390,13 +389,12 @@ def test_a_snapshot_that_cannot_be_scored_does_not_end_the_run(pictures, tmp_pat
     assert trained.report is not None
 
 
-def test_a_folder_with_a_run_is_not_overwritten(pictures, tmp_path):
-    train(pictures, tmp_path / "run", score=False)
-    before = (tmp_path / "run" / "images.zip").read_bytes()
+def test_a_folder_with_a_run_is_not_overwritten(copied, pictures):
+    before = (copied / "images.zip").read_bytes()
     with pytest.raises(OutputError, match="already has a run") as error:
-        train(pictures, tmp_path / "run")
+        train(pictures, copied)
     assert "resume=True" in error.value.hint
-    assert (tmp_path / "run" / "images.zip").read_bytes() == before
+    assert (copied / "images.zip").read_bytes() == before
 
 
 def test_a_folder_with_other_files_is_not_used(pictures, tmp_path):
@@ -406,10 +404,9 @@ def test_a_folder_with_other_files_is_not_used(pictures, tmp_path):
         train(pictures, tmp_path / "run")
 
 
-def test_resuming_with_another_configuration_is_refused(pictures, tmp_path):
-    train(pictures, tmp_path / "run", score=False)
+def test_resuming_with_another_configuration_is_refused(copied, pictures):
     with pytest.raises(InputError, match=r"another configuration: loss.cycle: 10.* -> 5"):
-        train(pictures, tmp_path / "run", changed(loss={"cycle": 5.0}), resume=True)
+        train(pictures, copied, changed(loss={"cycle": 5.0}), resume=True)
 
 
 def test_resuming_with_other_pictures_is_refused(pictures, tmp_path):
@@ -422,14 +419,13 @@ def test_resuming_with_other_pictures_is_refused(pictures, tmp_path):
         train_baseline(resume=True, **given)
 
 
-def test_resuming_with_another_extractor_is_refused(pictures, tmp_path):
-    train(pictures, tmp_path / "run")
+def test_resuming_with_another_extractor_is_refused(copied, pictures):
     with pytest.raises(InputError, match=r"another configuration: inputs\.extractor: code -> none"):
-        train(pictures, tmp_path / "run", resume=True, score=False)
+        train(pictures, copied, resume=True, score=False)
     with pytest.raises(InputError, match=r"the scorer is not the one .*: colours .*, now "):
-        train(pictures, tmp_path / "run", resume=True, extractor=Counting())
+        train(pictures, copied, resume=True, extractor=Counting())
     with pytest.raises(InputError, match=r"config\.toml says .*Python function"):
-        train_baseline(out=tmp_path / "run", resume=True, rules=RULES)
+        train_baseline(out=copied, resume=True, rules=RULES)
 
 
 def test_the_extractor_is_remembered(pictures, tmp_path):
@@ -616,16 +612,14 @@ def test_the_same_pictures_on_both_sides_are_refused(pictures, tmp_path):
         train_baseline(pictures / "photos", tmp_path / "mixed", **{**given, "config": BRIEF})
 
 
-def test_config_toml_repeats_the_run(pictures, tmp_path):
-    train(pictures, tmp_path / "one")
-    train_baseline(
-        out=tmp_path / "two",
-        config=tmp_path / "one" / "config.toml",
+def test_config_toml_repeats_the_run(trained, tmp_path):
+    again = train_baseline(
+        out=tmp_path / "again",
+        config=trained.folder / "config.toml",
         extractor=colours,
         rules=RULES,
     )
-    one, two = ((tmp_path / name / "images.zip").read_bytes() for name in ("one", "two"))
-    assert one == two
+    assert again.archive.read_bytes() == trained.archive.read_bytes()
 
 
 def test_fewer_pictures_can_be_trained_on_and_painted(pictures, tmp_path):
@@ -780,23 +774,21 @@ def test_without_tensorboard_nothing_is_begun(pictures, tmp_path, monkeypatch):
     assert train(pictures, tmp_path / "run", score=False).step == 6
 
 
-def test_a_signal_after_the_last_step_is_heard(pictures, tmp_path, monkeypatch):
+def test_a_signal_after_the_last_step_is_heard(trained, pictures, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_at(6, patch)
         stopped = train(pictures, tmp_path / "run")
     assert stopped.interrupted is signal.SIGTERM
     assert stopped.archive is None
-    whole = train(pictures, tmp_path / "whole")
-    trained = train(pictures, tmp_path / "run", resume=True)
-    assert trained.archive.read_bytes() == whole.archive.read_bytes()
-    assert trained.best == whole.best
+    resumed = train(pictures, tmp_path / "run", resume=True)
+    assert resumed.archive.read_bytes() == trained.archive.read_bytes()
+    assert resumed.best == trained.best
 
 
-def test_a_run_on_another_kind_of_device_is_not_gone_on_with(pictures, tmp_path):
-    train(pictures, tmp_path / "run", score=False)
-    last = tmp_path / "run" / "checkpoints" / "step-00000006.rank0.pt"
+def test_a_run_on_another_kind_of_device_is_not_gone_on_with(copied, pictures):
+    last = copied / "checkpoints" / "step-00000006.rank0.pt"
     state = torch.load(last, weights_only=True)
     state["identity"]["kind of device"] = "cuda"
     torch.save(state, last)
     with pytest.raises(InputError, match=r"the kind of device is not the one .*: cuda, now cpu"):
-        train(pictures, tmp_path / "run", score=False, resume=True)
+        train(pictures, copied, resume=True)
