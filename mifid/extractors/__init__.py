@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError, setting
 from mifid.extractors.base import EXACT, Extractor, choose_precision
-from mifid.metrics import EPSILON
 from mifid.progress import Progress, Silent
 from mifid.registry import Registry, import_object, lazy_names, suggest
 
@@ -29,7 +28,7 @@ EXTRACTORS = Registry(
 """name -> f(*, weights, progress, backend, precision) -> Extractor."""
 
 THRESHOLDS: Mapping[str, float | None] = {
-    "inception": EPSILON,
+    "inception": 0.1,  # Kaggle's
     "inception-random": None,
     "lite0": 0.15,
 }
@@ -44,7 +43,7 @@ def threshold(extractor: str, given: float | None = None) -> float | None:
 
     Kaggle's is taken for extractors that are not mifid's.
     """
-    return THRESHOLDS.get(extractor, EPSILON) if given is None else given
+    return THRESHOLDS.get(extractor, THRESHOLDS["inception"]) if given is None else given
 
 
 def open_extractor(
