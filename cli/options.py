@@ -233,7 +233,7 @@ _MEMORIZATION = [
         "--epsilon",
         type=click.FloatRange(0, 1),
         help="Memorization distances below it are penalized.  [default: the extractor's own: 0.1 "
-        "for inception, 0.15 for lite0, none for inception-random]",
+        "for inception, 0.12 for lite0, none for inception-random]",
     ),
 ]
 

@@ -106,12 +106,14 @@ _LISTED = 4  # largest entries of a run's folder that are printed
 @click.option(
     "--extractor",
     metavar="NAME",
-    help="As in `mifid score`.  [default: inception, or what --config says]",
+    help="As in `mifid score`, for all scores.  [default: what --config says, else lite0 for "
+    "snapshots, and inception for the submission if its weights are on this machine]",
 )
 @click.option(
     "--epsilon",
     type=click.FloatRange(0, 1),
-    help="Memorization distances below it are penalized.  [default: 0.1, or what --config says]",
+    help="Memorization distances below it are penalized.  "
+    "[default: what --config says, else the extractor's own]",
 )
 @click.option("--weights", type=click.Path(), metavar="FILE", help="As in `mifid score`.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -23,9 +24,9 @@ from mifid.baseline.presets import DEFAULT, PRESETS
 from mifid.baseline.presets import preset as preset_named
 from mifid.baseline.run import CONFIG, Run, read_metrics
 from mifid.errors import MifidError, first_line
+from mifid.extractors import threshold
 from mifid.formatting import number
 from mifid.images import Decoded, Pixels, Source, decode, open_images
-from mifid.metrics import EPSILON
 from mifid.rendering import (
     Command,
     Plot,
@@ -207,7 +208,7 @@ def commands(folder: Path, *, step: int, again: str = "") -> Iterator[Command]:
     )
     if inputs.extractor != CODE:
         yield Command(
-            "Score it again:", f"mifid score {run}/images.zip {_reference_options(inputs)}"
+            "Score it again:", f"mifid score {run}/images.zip {_reference_options(inputs, folder)}"
         )
         yield Command(
             "Train it again:", f"mifid train-baseline --config {run}/{CONFIG} --out again/{more}"
@@ -309,15 +310,24 @@ def _settings(run: Run) -> dict[str, Any]:
     }
 
 
-def _reference_options(inputs: Inputs) -> str:
+def _network_of(folder: Path) -> str:
+    """Return the network that scored the submission of a run."""
+    try:
+        return str(json.loads((folder / "score.json").read_text())["protocol"]["extractor"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "inception"
+
+
+def _reference_options(inputs: Inputs, folder: Path) -> str:
     """Return the options with which `mifid score` repeats the report's number."""
     options = ["--ref", inputs.held_out or inputs.monets]
     if inputs.held_out:
         options += ["--memorization-ref", inputs.monets]
-    if inputs.extractor not in ("inception", NO_SCORES, CODE):
-        options += ["--extractor", inputs.extractor]
+    extractor = inputs.extractor or _network_of(folder)
+    if extractor not in ("inception", NO_SCORES, CODE):
+        options += ["--extractor", extractor]
     if inputs.weights:
         options += ["--weights", inputs.weights]
-    if inputs.epsilon != EPSILON:
+    if 0 <= inputs.epsilon != threshold(extractor):
         options += ["--epsilon", f"{inputs.epsilon:g}"]
     return shlex.join(options)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mifid.errors import MifidWarning
 from mifid.evaluation import OF_NUMBERS
+from mifid.extractors import threshold
 from mifid.images import Pixels, Stream
-from mifid.metrics import EPSILON
 from mifid.pipeline import Keywords, Options, features
 from mifid.report import Report
 from mifid.scoring import score
@@ -36,7 +36,7 @@ class ReferenceScorer:
         paintings: str | Path,
         *,
         held_out: str | Path | None = None,
-        epsilon: float = EPSILON,
+        epsilon: float | None = None,
         **keywords: Unpack[Keywords],
     ) -> None:
         self._epsilon = epsilon
@@ -53,7 +53,9 @@ class ReferenceScorer:
         """What must be equal for two scores to be comparable."""
         identity = self._extractor.identity
         fingerprint = (identity.fingerprint or "unknown")[:12]
-        return f"{identity.name} {fingerprint}, epsilon {self._epsilon:g}"
+        epsilon = threshold(identity.name, self._epsilon)
+        shown = "none" if epsilon is None else f"{epsilon:g}"
+        return f"{identity.name} {fingerprint}, epsilon {shown}"
 
     def __call__(self, pictures: Iterable[Pixels]) -> dict[str, float | None]:
         """Score batches (B, H, W, 3) uint8, without warnings of their number.

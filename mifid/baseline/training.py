@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, Any
@@ -150,20 +151,22 @@ def train_baseline(
             rules=rules,
             progress=shown,
         )
-        run, scorer, note = stack.enter_context(opening), None, ""
+        run, scorer, last, note = stack.enter_context(opening), None, None, ""
         with processes.together():
             if not resume:  # what is trained already paints a submission in any case
                 check_prepared(chosen, preset=inputs.preset, elapsed=time.monotonic() - started)
             _warn_of_number(run)
             if processes.is_first and inputs.extractor != NO_SCORES:
                 note = _held_out_note(run, workers)
-                scorer = _scorer(run, extractor, backend=backend, workers=workers, skip=skip_bad)
+                scorer, last = _scorers(
+                    run, extractor, backend=backend, workers=workers, skip=skip_bad
+                )
         interrupted = run.train(scorer=scorer, started=started, tensorboard=tensorboard)
         first, steps = processes.is_first, run.trained_steps
         trained = Trained(run.folder, run.step, first, interrupted, steps, run.best)
         if interrupted is not None or not first:
             return trained
-        return _submit(run, trained, scorer, workers=workers, note=note)
+        return _submit(run, trained, last, workers=workers, note=note)
 
 
 def _warn_of_number(run: Run) -> None:
@@ -202,28 +205,43 @@ def _held_out_note(run: Run, workers: int | None) -> str:
     return note
 
 
-def _scorer(
+def _scorers(
     run: Run,
     extractor: str | Callable[..., Any] | Extractor | None,
     *,
     backend: str,
     workers: int | None,
     skip: bool,
-) -> ReferenceScorer:
+) -> tuple[ReferenceScorer, ReferenceScorer]:
+    """Return what scores the snapshots, and what scores the submission."""
     from mifid.baseline.scorer import ReferenceScorer
+    from mifid.extractors import find
 
-    return ReferenceScorer(
-        run.inputs.monets,
-        held_out=run.inputs.held_out or None,
-        epsilon=run.inputs.epsilon,
-        extractor=extractor or run.inputs.extractor,
-        weights=run.inputs.weights or None,
+    inputs = run.inputs
+    weights = inputs.weights or None
+    scorer_of = partial(
+        ReferenceScorer,
+        inputs.monets,
+        held_out=inputs.held_out or None,
+        epsilon=None if inputs.epsilon < 0 else inputs.epsilon,
         backend=backend,
         device=str(run.device),
         workers=workers,
         skip_bad=skip,
         progress=run.progress,
     )
+    if named := extractor or inputs.extractor:
+        scorer = scorer_of(extractor=named, weights=weights)
+        return scorer, scorer
+    first, last = run.config.score.extractor, "inception" if find(weights) else "lite0"
+    scorer = scorer_of(extractor=first, weights=weights if first == "inception" else None)
+    if last == "lite0":
+        warn(
+            "the submission is scored with lite0, which is not Kaggle's number: Inception's "
+            "weights are not on this machine; `mifid weights fetch` downloads them",
+            stacklevel=3,
+        )
+    return scorer, scorer if first == last else scorer_of(extractor=last, weights=weights)
 
 
 def _submit(

@@ -30,7 +30,7 @@ EXTRACTORS = Registry(
 THRESHOLDS: Mapping[str, float | None] = {
     "inception": 0.1,  # Kaggle's
     "inception-random": None,
-    "lite0": 0.15,
+    "lite0": 0.12,
 }
 """name -> threshold of the memorization distance of its features; None: it has none.
 

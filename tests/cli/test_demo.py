@@ -1,6 +1,5 @@
 """mifid demo, with few pictures and without a network."""
 
-import hashlib
 import shlex
 import signal
 import sys
@@ -18,7 +17,6 @@ import mifid.baseline.scorer  # noqa: F401 - binds the real score() before a tes
 from mifid import baseline, demo, scoring
 from mifid.baseline import training
 from mifid.errors import MifidWarning
-from mifid.extractors import weights
 from mifid.progress import Lines
 
 BRIEFLY = [
@@ -50,7 +48,7 @@ def small():
     train = baseline.train_baseline
 
     def train_briefly(*args, extractor, **given):
-        asked.append({"extractor": extractor, "epsilon": given["epsilon"]})
+        asked.append({"extractor": extractor, **given})
         return train(*args, settings=BRIEFLY, extractor=colours, **given)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -133,19 +131,19 @@ def test_an_interrupted_demo_says_how_to_go_on(run, folder, monkeypatch):
     assert shlex.split(command)[1:] == ["train-baseline", "--out", "shown it's/run-1", "--resume"]
 
 
-def test_without_weights_the_random_network_is_used_and_named(shown):
-    assert "random weights" in shown.out
-    assert "--extractor inception-random --epsilon 0.03" in shown.out
-    asked = {(call["extractor"], call["epsilon"]) for call in shown.asked}
-    assert asked == {("inception-random", 0.03)}
+def test_the_trained_network_that_needs_no_download_is_used_and_named(shown):
+    assert "not comparable with Kaggle" in " ".join(shown.out.split())
+    assert shown.out.count("--extractor lite0") == 3
+    assert [(call["extractor"], call.get("epsilon")) for call in shown.asked] == [
+        ("lite0", None)
+    ] * 3
 
 
 def test_a_second_demo_with_weights_in_a_folder_with_a_blank(
     shown, run, small, folder, monkeypatch
 ):
-    """It keeps the first one's run, uses and names the trained network, and quotes the folder."""
+    """It keeps the first one's run, shows the same network, and quotes the folder."""
     (folder / "weights.pth").write_bytes(b"weights")
-    monkeypatch.setattr(weights, "PUBLISHED", hashlib.sha256(b"weights").hexdigest())
     monkeypatch.setenv("MIFID_WEIGHTS", str(folder / "weights.pth"))
     (shown.folder / "a b").symlink_to("shown")
     monkeypatch.chdir(shown.folder)
@@ -157,9 +155,7 @@ def test_a_second_demo_with_weights_in_a_folder_with_a_blank(
     assert Path("shown/run-2/images.zip").is_file()
     lines = [line[2:] for line in result.stdout.splitlines() if line.startswith("$ ")]
     assert shlex.split(lines[1])[2:5] == ["a b/images.zip", "--ref", "a b/monet_jpg"]
-    assert f"Trained Inception weights: {folder / 'weights.pth'}" in result.stdout
-    assert "--extractor inception-random" not in result.stdout
-    assert {(call["extractor"], call["epsilon"]) for call in small} == {("inception", 0.1)}
+    assert [(call["extractor"], call.get("epsilon")) for call in small] == [("lite0", None)] * 3
 
 
 def test_a_file_in_the_place_of_the_folder_is_a_wrong_command_line(run, folder):

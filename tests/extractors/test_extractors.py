@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from mifid.errors import FeatureError, InputError
-from mifid.extractors import EXTRACTORS, Extractor, open_extractor
+from mifid.extractors import EXTRACTORS, THRESHOLDS, Extractor, open_extractor, threshold
 from mifid.extractors.devices import choose_device, exact_float32, in_parts
+from mifid.metrics import EPSILON
 
 PIXELS = np.random.RandomState(0).randint(0, 256, (6, 8, 10, 3), dtype=np.uint8)
 
@@ -37,6 +38,13 @@ def test_every_entry_without_weights_conforms():
     features = extractor(PIXELS)
     assert features.shape == (6, 2048)
     assert features.dtype == np.float32
+
+
+def test_every_entry_has_a_threshold_and_inceptions_is_kaggles():
+    assert set(THRESHOLDS) == set(EXTRACTORS)
+    assert threshold("inception") == threshold("my:own") == EPSILON
+    assert threshold("inception-random") is None
+    assert threshold("inception-random", 0.0) == 0.0
 
 
 def test_unknown_name_suggests_the_nearest():

@@ -58,13 +58,20 @@ class Inputs:
         "", "paintings to score against, which training does not see; empty: none"
     )
     extractor: str = _setting(
-        "inception",
-        "the network that scores snapshots and submission; none: nothing is scored; "
+        "",
+        "the network that scores snapshots and submission; empty: score.extractor scores the "
+        "snapshots, and inception the submission if its weights are on the machine, else lite0; "
+        "none: nothing is scored; "
         "package.module:function is code, which runs only if --extractor names it again; code: a "
         "function that was given in Python, and must be given again",
     )
     weights: str = _setting("", "weights file of the extractor; empty: wherever they are found")
-    epsilon: float = _setting(0.1, "memorization distances below this are penalized", at_most=1)
+    epsilon: float = _setting(
+        -1.0,
+        "memorization distances below this are penalized; -1: the extractor's own threshold",
+        at_least=-1,
+        at_most=1,
+    )
     preset: str = _setting(
         "", "the preset that the settings below began with, for the report alone; empty: none"
     )
@@ -279,6 +286,11 @@ class Score:
     points: int = _setting(20, "number of scorings, evenly over the run; 0: only the end")
     metric: str = _setting(
         "mifid", "the snapshot with the lowest is kept", choices=("mifid", "fid")
+    )
+    extractor: str = _setting(
+        "lite0",
+        "the network that scores snapshots, unless inputs.extractor names one for all scores",
+        choices=("lite0", "inception", "inception-random"),
     )
     samples: int = _setting(6, "photos in each sample grid", at_least=1, at_most=64)
 

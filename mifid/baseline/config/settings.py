@@ -317,7 +317,7 @@ _ARGUMENTS = {
     **{
         fold(name): name
         for name in (
-            *("photos", "monets", "held_out", "out", "preset", "resume", "extractor", "epsilon"),
+            *("photos", "monets", "held_out", "out", "preset", "resume", "epsilon"),
             *("backend", "device", "workers", "skip_bad", "tensorboard"),
         )
     },

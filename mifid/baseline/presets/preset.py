@@ -16,7 +16,8 @@ _NO_RECIPE = frozenset(
         *("data.size", "data.fit", "data.select_photos", "data.select_paintings"),
         *("training.budget", "training.precision", "training.layout", "training.compile"),
         *("training.seed", "training.log_steps", "training.checkpoint_minutes"),
-        *("training.submission", "score.points", "score.metric", "score.samples"),
+        *("training.submission", "score.points", "score.metric"),
+        *("score.samples", "score.extractor"),
     }
 )
 

@@ -59,9 +59,9 @@ def test_every_setting_stands_below_its_meaning(file):
         "photos": "photo_jpg/",
         "monets": "../monet jpg",
         "held_out": "",
-        "extractor": "inception",
+        "extractor": "",
         "weights": "",
-        "epsilon": 0.1,
+        "epsilon": -1.0,
         "preset": "",
     }
 
@@ -82,7 +82,7 @@ def test_a_file_by_hand_needs_only_what_differs(file):
         (b"[inputs]\nphotos = 5", "inputs.photos must be text; got 5", "photos to learn from"),
         (
             b"[inputs]\nepsilon = 'x'",
-            "inputs.epsilon must be a number, at least 0 and at most 1; got 'x'",
+            "inputs.epsilon must be a number, at least -1 and at most 1; got 'x'",
             "penalized",
         ),
         (b"[los]\n", "there is no section 'los'", "'loss'?"),
