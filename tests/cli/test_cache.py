@@ -208,7 +208,7 @@ def test_without_a_network_every_way_out_is_told(failure, monkeypatch):
         message = failure(*arguments)
         assert "cannot be downloaded" in message
         assert message.count("no network") == 2  # both sources were tried
-        for way in ("--weights FILE", "MIFID_WEIGHTS", "/kaggle/input", "inception-random"):
+        for way in ("--weights FILE", "MIFID_WEIGHTS", "/kaggle/input", "--extractor lite0"):
             assert way in message
 
 
