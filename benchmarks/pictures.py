@@ -32,16 +32,17 @@ def zip_pictures(folder: Path, target: Path, count: int | None = None) -> int:
     return count
 
 
-def draw_pictures(*, folder: str, count: int, kind: str) -> int:
+def draw_pictures(*, folder: str, count: int, kind: str, first: int = 0) -> int:
     """Draw JPEGs of 256 x 256 into a new folder, with one process per core; return their number.
 
-    The folder gets its name when all are drawn.
+    Pictures are numbered from ``first``: equal numbers are equal pictures. The folder gets its
+    name when all are drawn.
     """
     new = Path(f"{folder}.new")
     new.mkdir(parents=True, exist_ok=True)
     names = [new / f"{number:05}.jpg" for number in range(count)]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(_draw, [kind] * count, range(count), names, chunksize=8))
+        list(pool.map(_draw, [kind] * count, range(first, first + count), names, chunksize=8))
     new.replace(folder)
     return count
 
