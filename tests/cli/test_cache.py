@@ -58,7 +58,7 @@ def test_decoded_pictures_are_shown_and_cleared(kept, run):
     """As mifid train-baseline keeps them."""
     source = open_images("monet")
     data = Data(size=32)
-    store_pixels(source, label="paintings", data=data, limit=0, select="", progress=Silent())
+    store_pixels(source, label="paintings", data=data, progress=Silent())
     pixels = kept.parent / "pixels"
     (entry,) = pixels.glob("*.npy")
     shown = run("cache", "show").stdout

@@ -195,7 +195,7 @@ def test_an_unknown_extractor(name, said, failure):
         ("precision,recall", ["unknown metric 'precision'", "Did you mean 'pr'?"]),
         ("fid,coverage", ["unknown metric 'coverage'", "Did you mean 'dc'?"]),
         ("Inception Score", ["Did you mean 'is'?"]),
-        ("CMMD", ["Did you mean 'kid'?"]),
+        ("CMM", ["Did you mean 'cmmd'?"]),
     ],
 )
 def test_an_unknown_metric(metrics, said, failure):
