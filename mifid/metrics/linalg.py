@@ -203,9 +203,10 @@ _BLOCK_ROWS = 1024  # 16 MiB of 2048 float64 values: the allocator reuses such m
 
 
 def centred_blocks(
-    features: npt.NDArray[np.generic], mean: Vector, *, rows: int = _BLOCK_ROWS
+    features: npt.NDArray[np.generic], mean: Vector, *, rows: int | None = None
 ) -> Iterator[Matrix]:
-    """Yield features (N, D) minus a mean (D,) in float64, ``rows`` at a time."""
+    """Yield features (N, D) minus a mean (D,) in float64, ``rows`` at a time; None: 1,024."""
+    rows = rows or _BLOCK_ROWS
     for start in range(0, len(features), rows):
         block = features[start : start + rows].astype(np.float64)
         block -= mean

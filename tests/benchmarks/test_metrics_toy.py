@@ -39,7 +39,7 @@ def test_writes_a_row_a_measure_into_the_documentation(tmp_path):
     text = docs.read_text()
     assert "<!-- begin measures -->" in text
     assert "| FID of 150 x 60 x 24 |" in text
-    assert "| scipy.linalg.sqrtm (pytorch-fid's way) |" in text
+    assert "| scipy.linalg.sqrtm (as pytorch-fid) |" in text
     assert "Memorization distance of 30 x 30 x 24: " in text
     assert "150 × 60: seconds | MiB | 150 × 90: seconds | MiB |" in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]

@@ -486,8 +486,8 @@ def test_held_out_pictures_that_are_the_reference_hold_nothing_out(failure, fold
 def test_one_file_is_not_written_twice(score):
     result = score(*PAIR, "--report", "r.html", "-o", "./r.html")
     assert result.exit_code == 2
-    assert "r.html is what -o writes too" in result.stderr
+    assert "r.html is also the file of -o" in result.stderr
     for one, other in (("-o", "--table"), ("--table", "--training-table")):
         result = score(*PAIR, one, "x.csv", other, "./x.csv")
         assert result.exit_code == 2
-        assert f"x.csv is what {one} writes too" in result.stderr
+        assert f"x.csv is also the file of {one}" in result.stderr

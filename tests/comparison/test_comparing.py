@@ -322,7 +322,7 @@ def test_two_large_sides_are_said_to_be_approximate(monkeypatch):
 def test_many_pictures_have_intervals_only_when_asked_for(monkeypatch):
     monkeypatch.setattr("mifid.comparison.submissions.MOST_PICTURES", 35)
     submissions = {"good": GOOD, "worse": WORSE}
-    assert "only if a level is given" in found(submissions)["worse"].interval_reason
+    assert "when a level is given" in found(submissions)["worse"].interval_reason
     assert found(submissions, ci=90)["worse"].difference_interval.level == 90
 
 

@@ -198,7 +198,7 @@ def test_a_side_may_have_a_range_of_its_own():
         ((0, 1), (-1, 1), (0, 1), "reference: .* from -1 to 1; "),
         ((0, 1), (0, 1), None, "reference: .* is float32, and its range is not known"),
         ((0, 1), (0, 1), {"reference": (0, 1)}, "generated: .* its range is not known"),
-        ((0, 1), (0, 1), {"real": (0, 1)}, "stated for 'real', which is no side"),
+        ((0, 1), (0, 1), {"real": (0, 1)}, "given for 'real', but no such side"),
     ],
 )
 def test_another_range_is_refused_by_side(wrap, generated, reference, value_range, message):
@@ -248,7 +248,7 @@ def test_several_folders_are_one_reference(tmp_path):
 
 def test_features_are_not_put_together_with_pictures(tmp_path):
     mifid.build_reference(ONE, tmp_path / "a.npz", extractor=colours)
-    with pytest.raises(InputError, match=r"a\.npz holds features or statistics; sets are put tog"):
+    with pytest.raises(InputError, match=r"a\.npz holds features or statistics; only sets of pic"):
         mifid.score(ONE, [tmp_path / "a.npz", tmp_path], **QUICK)
 
 

@@ -167,7 +167,11 @@ def by_resize(drawn, weights, network):
     pytest.importorskip("openvino")
     return {
         (backend, name): BACKENDS[backend](
-            lambda: weights, key=SHA256, device="cpu", resize=RESIZES[name], precision=EXACT
+            lambda: inception_layers(weights),
+            key=SHA256,
+            device="cpu",
+            resize=RESIZES[name],
+            precision=EXACT,
         )(drawn)
         for backend in BACKENDS
         for name in (PYTORCH_FID, CLEAN_FID)

@@ -131,7 +131,7 @@ def test_duplicates_and_constant_features_add_no_noise(random, route):
 def test_blocks_do_not_matter(random, monkeypatch):
     generated, reference = samples(random, 333, 50), samples(random, 41, 50)
     whole = frechet_distance(generated=generated, reference=reference)
-    monkeypatch.setattr("mifid.metrics.frechet._BLOCK_ROWS", 10)
+    monkeypatch.setattr("mifid.metrics.linalg._BLOCK_ROWS", 10)
     assert frechet_distance(generated=generated, reference=reference) == pytest.approx(
         whole, rel=1e-12
     )

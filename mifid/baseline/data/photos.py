@@ -113,7 +113,7 @@ class Photos:
             yield
         except PictureError as error:
             raise PictureError(
-                f"{self._source.description}: {error.message}", hint="Mend or remove it."
+                f"{self._source.description}: {error.message}", hint="Repair or remove it."
             ) from error
 
     def _fitted(self, index: int, content: bytes | Decoded) -> Pixels:
