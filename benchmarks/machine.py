@@ -43,7 +43,7 @@ def again(module: str) -> str:
         if given and name not in {"about", "json_file"}:
             value = context.params[name]
             if name == "docs":
-                value = "docs/benchmarks.md"
+                value = f"docs/{value.name}"
             elif isinstance(value, Path):
                 value = "FOLDER" if value.is_dir() else "FILE"
             values = value if isinstance(value, tuple) else (value,)
