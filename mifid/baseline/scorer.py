@@ -52,10 +52,11 @@ class ReferenceScorer:
     def name(self) -> str:
         """What must be equal for two scores to be comparable."""
         identity = self._extractor.identity
-        fingerprint = (identity.fingerprint or "unknown")[:12]
+        # All of it: its beginning is the network's name, its end the hash of the weights.
+        fingerprint = identity.fingerprint or "unknown"
         epsilon = threshold(identity.name, self._epsilon)
         shown = "none" if epsilon is None else f"{epsilon:g}"
-        return f"{identity.name} {fingerprint}, epsilon {shown}"
+        return f"{identity.name} ({fingerprint}), epsilon {shown}"
 
     def __call__(self, pictures: Iterable[Pixels]) -> dict[str, float | None]:
         """Score batches (B, H, W, 3) uint8, without warnings of their number.

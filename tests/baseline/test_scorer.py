@@ -72,6 +72,13 @@ def test_its_name_changes_with_what_scores(folders):
     assert len(names) == 4
 
 
+def test_its_name_distinguishes_weights_of_one_network(folders):
+    """Fingerprints begin with the network's name and end with the hash of its weights."""
+    marks = (f"inception-2015-12-05 float32 {digit * 64}" for digit in "ab")
+    names = {ReferenceScorer(folders[0], extractor=Counting(mark)).name for mark in marks}
+    assert len(names) == 2
+
+
 def test_the_report_says_where_everything_came_from(folders, tmp_path):
     monets, held_out = folders
     painted = write_pictures(tmp_path / "painted", repainted(4))

@@ -362,7 +362,8 @@ class Run:
             "paintings": self.paintings.sha256,
             "held-out paintings": held_out,
             "kind of device": self.device.type,
-            "scorer": scorer.name if scorer is not None else "none",
+            # Earlier versions wrote "scorer", which did not distinguish weights.
+            "scoring network": scorer.name if scorer is not None else "none",
         }
 
     def _shared(self, scorings: Scorings) -> Scorings:

@@ -146,7 +146,7 @@ _GIVEN_AS = {
     "number of photos": ("photos",),
     "number of paintings": ("monets",),
     "kind of device": ("device",),
-    "scorer": ("extractor", "weights"),
+    "scoring network": ("extractor", "weights"),
 }
 
 
