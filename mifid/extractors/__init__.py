@@ -34,7 +34,7 @@ THRESHOLDS: Mapping[str, float | None] = {
 }
 """name -> threshold of the memorization distance of its features; None: it has none.
 
-docs/numerics.md tells how each was chosen.
+docs/numerics.md describes how each was chosen.
 """
 
 
@@ -54,7 +54,7 @@ def open_extractor(
     precision: str = EXACT,
     progress: Progress | None = None,
 ) -> Extractor:
-    """Return an extractor, ready to tell its fingerprint; its network is loaded on first use.
+    """Return an extractor, which has its fingerprint; its network is loaded on first use.
 
     Args:
         given: a name of :data:`EXTRACTORS`, ``"package.module:function"``, or a callable that

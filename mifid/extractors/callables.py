@@ -17,8 +17,8 @@ __all__ = ["CallableExtractor"]
 class CallableExtractor(Extractor):
     """Wraps ``f``: a uint8 torch tensor (N, 3, H, W) on the device -> (N, D) tensor or array.
 
-    What a function computes cannot be told from outside, so its features are not cached, unless it
-    says so itself with an attribute ``fingerprint``, a string that changes whenever they would.
+    What a function computes is not known from outside. So its features are cached only if it has
+    an attribute ``fingerprint``, a string that changes whenever the features would.
     """
 
     def __init__(self, function: Callable[..., Any], *, name: str | None = None) -> None:
@@ -34,7 +34,7 @@ class CallableExtractor(Extractor):
 
     @property
     def identity(self) -> Identity:
-        """Told by the function's name, and its ``fingerprint`` if it has one."""
+        """Identify the features by the function's name, and its ``fingerprint`` if it has one."""
         given = getattr(self._function, "fingerprint", None)
         return Identity(
             name=self._name,

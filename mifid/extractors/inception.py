@@ -128,7 +128,7 @@ class TrainedInception(InceptionExtractor):
 
     @property
     def identity(self) -> Identity:
-        """Told by the weights' hash."""
+        """Identify the features by the weights' hash."""
         sha = self.weights.sha256
         return Identity(
             name="inception",
@@ -177,7 +177,7 @@ class RandomInception(InceptionExtractor):
 
     @property
     def identity(self) -> Identity:
-        """Told by the pinned hash, which is checked when the weights are drawn."""
+        """Identify the features by the pinned hash, which is checked on drawing the weights."""
         return Identity(
             name="inception-random",
             fingerprint=f"inception-random {self.resize} {self.dtype} {SHA256}",

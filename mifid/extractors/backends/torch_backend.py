@@ -252,7 +252,7 @@ def _check_bfloat16(devices: Sequence[torch.device]) -> None:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Whether this processor has it, as far as this version of torch can tell."""
+    """Return whether this processor has it, as far as torch knows."""
     # torch asks itself by these; AMX's bfloat16 comes with its tiles.
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     asked = [getattr(torch.cpu, name, None) for name in names]
