@@ -14,8 +14,6 @@ import io
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -113,20 +111,33 @@ def zip_photos(target: Path, *, photos: Path | None, limit: int, size: int) -> i
         return len(chosen)
 
 
-def save_random(path: Path, generator: Generator, size: int) -> None:
-    """Write a generator with random weights."""
+def make_job(
+    photos: Path, name: str, count: int, size: int, device: str, batch_size: int | None = None
+) -> Job:
+    """Write a generator with random weights beside the zip of photos; return the inputs."""
+    generator = NETWORKS[name]
     config = replace(Config(), data=Data(size=size), generator=generator)
     network = build_generator(generator, size=size, seed=0)
-    save_generator(path, networks={"raw": network}, config=config, best="raw", facts={})
+    checkpoint = photos.with_name(f"{name}.safetensors")
+    save_generator(checkpoint, networks={"raw": network}, config=config, best="raw", facts={})
+    return Job(
+        checkpoint,
+        photos,
+        photos.with_name("images.zip"),
+        device=device,
+        batch_size=batch_size or default_batch_size(config, choose_device(device)),
+        pictures=count,
+        size=size,
+    )
 
 
-def measure(ways: Sequence[tuple[str, Callable[[], float]]], rounds: int) -> dict[str, list[float]]:
-    """Run the ways in turn, so that other load of the machine affects all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name, _ in ways}
-    for number in range(rounds):
-        for name, way in ways:
+def measure(job: Job, rounds: int) -> dict[str, list[float]]:
+    """Return seconds by way, run in turn, so that other load of the machine affects all alike."""
+    seconds: dict[str, list[float]] = {"bare": [], "whole": [], "plain": []}
+    for _ in range(rounds):
+        for name, way in zip(seconds, (job.bare, job.end_to_end, job.one_by_one), strict=True):
             seconds[name].append(way())
-            click.echo(f"round {number + 1}, {name}: {seconds[name][-1]:.2f} s")
+            click.echo(f"{job.checkpoint.stem}, {name}: {seconds[name][-1]:.2f} s", err=True)
     return seconds
 
 
@@ -166,25 +177,13 @@ def main(
 ) -> None:
     """Time generation, its network alone, and a plain script."""
     rows = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        count = zip_photos(folder / "photos.zip", photos=photos, limit=limit, size=size)
+    with tempfile.TemporaryDirectory() as folder:
+        zipped = Path(folder, "photos.zip")
+        count = zip_photos(zipped, photos=photos, limit=limit, size=size)
         for name in names or NETWORKS:
-            checkpoint = folder / f"{name}.safetensors"
-            save_random(checkpoint, NETWORKS[name], size)
-            chosen = choose_device(device)
-            together = batch_size or default_batch_size(Config(generator=NETWORKS[name]), chosen)
-            job = Job(
-                checkpoint,
-                folder / "photos.zip",
-                folder / "images.zip",
-                device=device,
-                batch_size=together,
-                pictures=count,
-                size=size,
-            )
-            ways = [("bare", job.bare), ("whole", job.end_to_end), ("plain", job.one_by_one)]
-            rows.append(row(f"{name}, batches of {together}", measure(ways, rounds), count))
+            job = make_job(zipped, name, count, size, device, batch_size)
+            title = f"{name}, batches of {job.batch_size}"
+            rows.append(row(title, measure(job, rounds), count))
     header = ["network", "network alone s", "generate s", "plain script s"]
     header += ["generate / network", "range", "pictures/s"]
     what = f"{count} photos" if photos else f"{count} drawn photos"

@@ -71,10 +71,18 @@ def run(
     Raises:
         click.ClickException: the exit code is not in ``codes``; the message has the last output.
     """
+    done = measured(command, {**os.environ, **(env or {})}, watch=watch)
+    if done.code not in codes:
+        said = f"{done.stdout[-500:]}\n{done.stderr[-2000:]}".strip()
+        raise click.ClickException(f"{' '.join(command[1:4])} failed with {done.code}:\n{said}")
+    return done
+
+
+def measured(command: Sequence[str], env: Mapping[str, str], *, watch: bool) -> Measured:
+    """Run a command to its end, in an environment."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.perf_counter()
-        everything = {**os.environ, **(env or {})}
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=everything)
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=env)
         with _together(process.pid, watch) as found:
             # wait4 returns this process's usage; getrusage(RUSAGE_CHILDREN) the most of all so far.
             _, status, usage = os.wait4(process.pid, 0)
@@ -82,7 +90,7 @@ def run(
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
-        done = Measured(
+        return Measured(
             seconds=seconds,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
             peak_mib=usage.ru_maxrss * UNIT / MIB,
@@ -91,10 +99,6 @@ def run(
             stdout=out.read(),
             stderr=err.read(),
         )
-    if done.code not in codes:
-        said = f"{done.stdout[-500:]}\n{done.stderr[-2000:]}".strip()
-        raise click.ClickException(f"{' '.join(command[1:4])} failed with {done.code}:\n{said}")
-    return done
 
 
 def call(
@@ -120,6 +124,11 @@ def path() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 
+def mifid(*words: str) -> list[str]:
+    """Return a command of mifid."""
+    return [sys.executable, "-m", "mifid_cli", *words]
+
+
 def score(
     images: Path,
     reference: Path,
@@ -132,8 +141,8 @@ def score(
     Raises:
         click.ClickException: it failed.
     """
-    command = [sys.executable, "-m", "mifid_cli", "score", str(images), "--ref", str(reference)]
-    done = run([*command, *options, "--json"], env=env, watch=watch)
+    given = [str(images), "--ref", str(reference), *options, "--json"]
+    done = run(mifid("score", *given), env=env, watch=watch)
     return json.loads(done.stdout), done
 
 

@@ -238,6 +238,11 @@ def _shortest(work: Callable[[], Any], wait: Callable[[], None]) -> float:
     return min(seconds)
 
 
+def ways_on(device: str) -> tuple[str, ...]:
+    """Return all ways to train on a device."""
+    return (*PLAIN, *OURS, *(OURS_ON_CUDA if device.startswith("cuda") else ()))
+
+
 def own_process() -> ProcessPoolExecutor:
     """Return a new process that calls functions one by one; it is forked from a small process."""
     context = get_context("forkserver")
@@ -295,11 +300,12 @@ def main(
     """Time a training step of each network, with plain loops and with mifid."""
     with own_process() as process:
         peaks = process.submit(roofs, device, product).result()
-    ways = [*PLAIN, *OURS, *(OURS_ON_CUDA if peaks["device"] == "cuda" else ())]
     found = []
     for network in networks or NETWORKS:
         for batch in batches:
-            jobs = [Job(way, network, batch, size, width, device) for way in ways]
+            jobs = [
+                Job(way, network, batch, size, width, device) for way in ways_on(peaks["device"])
+            ]
             found.append(measure(jobs, rounds=rounds, steps=steps, limit=limit))
             for row in rows(found[-1], peaks):
                 click.echo(" | ".join(row))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -166,6 +167,18 @@ def median_seconds(work: Callable[[], Any], device: str, seconds: float) -> floa
     return statistics.median(found)
 
 
+REAL = {
+    "batches": (32, 64, 128, 256),
+    "batch": 128,  # of all variants; at the others only those that mifid uses
+    "layers": None,  # first layers; None: all
+    "compiler": "inductor",  # backend of torch.compile
+    "seconds": 0.5,  # of each measurement of a rate
+    "matrix": 8192,  # rows and columns of the products
+    "copied_mib": 256,
+}
+TOY = {"batches": (1, 2), "batch": 2, "layers": 1, "compiler": "eager"}
+TOY |= {"seconds": 0.0, "matrix": 64, "copied_mib": 1}
+
 LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
 
 Row = dict[str, Any]
@@ -173,131 +186,106 @@ Row = dict[str, Any]
 
 def network(plan: Plan, recorder: Recorder) -> None:
     """Time matrix products and copies, then the network in every variant."""
+    sizes = plan.sizes(REAL, TOY)
+    # A CPU has no TF32, and rarely float16.
+    arithmetics = tuple(ARITHMETICS) if plan.on_cuda else ("float32", "bfloat16")
     roofs: dict[str, float] = {}
     with recorder.part("roof"):
-        roofs = _products(plan)
+        roofs = {name: _product(plan.device, name, sizes) for name in arithmetics}
         recorder.record("matrix_tflop_per_second", roofs)
     with recorder.part("copies"):
-        recorder.record("copy_gb_per_second", _copies(plan))
-    gflop = gigaflop(
-        build_trunk(plan.device, torch.float32, layers=plan.sizes.layers),
-        _pictures(plan, 1, torch.float32),
-    )
+        recorder.record("copy_gb_per_second", _copies(plan, sizes))
+    trunk = build_trunk(plan.device, torch.float32, layers=sizes.layers)
+    gflop = gigaflop(trunk, _pictures(plan.device, 1, torch.float32))
     recorder.record("gflop_a_picture", gflop)
     rows: list[Row] = []
     with torch.inference_mode():
-        for variant in _variants(plan):
+        for variant in variants(sizes, arithmetics, cuda=plan.on_cuda):
             with recorder.part(" ".join(map(str, variant.values()))):
-                rows.append({**variant, "pictures_per_second": _rate(plan, variant)})
-                rows[-1]["tflop_per_second"] = rows[-1]["pictures_per_second"] * gflop / 1e3
+                rate = _rate(plan.device, variant, sizes)
+                rows.append({**variant, "pictures_per_second": rate})
+                rows[-1]["tflop_per_second"] = rate * gflop / 1e3
                 if roof := roofs.get(variant["arithmetic"]):
                     rows[-1]["share_of_roof"] = rows[-1]["tflop_per_second"] / roof
                 recorder.record("variants", rows)
-        recorder.record("compiled", _compiled(plan))
+        recorder.record("compiled", [_compiled(plan.device, name, sizes) for name in COMPILED])
 
 
-def _variants(plan: Plan) -> Iterator[Row]:
-    """Time all variants at one batch size; at other sizes only those that mifid uses."""
-    sizes = plan.sizes
-    launches = ("eager", "graph") if plan.on_cuda else ("eager",)
-    for batch in sorted(sizes.network_batches, key=lambda size: size != sizes.batch):
+def variants(sizes: Any, arithmetics: Sequence[str], *, cuda: bool) -> Iterator[Row]:
+    """Yield all variants at one batch size; at other sizes only those that mifid uses."""
+    launches = ("eager", "graph") if cuda else ("eager",)
+    for batch in sorted(sizes.batches, key=lambda size: size != sizes.batch):
         whole = batch == sizes.batch
-        for name in _arithmetics(plan):
-            for layout in LAYOUTS if whole else ["channels last"]:
-                for launch in launches if whole else launches[-1:]:
-                    for chosen in (False, True) if plan.on_cuda else (False,):
-                        yield {
-                            "batch": batch,
-                            "arithmetic": name,
-                            "layout": layout,
-                            "launch": launch,
-                            "cudnn_benchmark": chosen,
-                        }
+        choices = itertools.product(
+            arithmetics,
+            LAYOUTS if whole else ["channels last"],
+            launches if whole else launches[-1:],
+            (False, True) if cuda else (False,),
+        )
+        for values in choices:
+            names = ("arithmetic", "layout", "launch", "cudnn_benchmark")
+            yield {"batch": batch, **dict(zip(names, values, strict=True))}
 
 
-def _arithmetics(plan: Plan) -> tuple[str, ...]:
-    """Return the arithmetics of a device; a CPU has two: no TF32, and rarely float16."""
-    return tuple(ARITHMETICS) if plan.on_cuda else ("float32", "bfloat16")
-
-
-def _rate(plan: Plan, variant: Row) -> float:
+def _rate(device: str, variant: Row, sizes: Any) -> float:
     """Return pictures per second."""
     layout = LAYOUTS[variant["layout"]]
     with arithmetic(variant["arithmetic"]) as dtype, _benchmarked(variant["cudnn_benchmark"]):
-        trunk = build_trunk(plan.device, dtype, layout=layout, layers=plan.sizes.layers)
-        x = _pictures(plan, variant["batch"], dtype).contiguous(memory_format=layout)
-
-        def work() -> Tensor:
-            return run_trunk(trunk, x)
-
+        trunk = build_trunk(device, dtype, layout=layout, layers=sizes.layers)
+        x = _pictures(device, variant["batch"], dtype).contiguous(memory_format=layout)
+        work = partial(run_trunk, trunk, x)
         timed = recorded(work) if variant["launch"] == "graph" else work
-        return float(variant["batch"] / median_seconds(timed, plan.device, plan.sizes.seconds))
+        return variant["batch"] / median_seconds(timed, device, sizes.seconds)
 
 
-def _compiled(plan: Plan) -> list[Row]:
-    """Time torch.compile at one batch size, or record why it fails."""
-    rows: list[Row] = []
-    for name in ("float32", "bfloat16"):
-        try:
-            rows.append({"arithmetic": name, **_compiled_rate(plan, name)})
-        except Exception as error:  # the failure is recorded
-            why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            rows.append({"arithmetic": name, "error": why})
-    return rows
+COMPILED = ("float32", "bfloat16")
 
 
-def _compiled_rate(plan: Plan, name: str) -> Row:
-    with arithmetic(name) as dtype:
-        trunk = build_trunk(plan.device, dtype, layers=plan.sizes.layers)
-        x = _pictures(plan, plan.sizes.batch, dtype)
-        x = x.contiguous(memory_format=torch.channels_last)
-        work = partial(torch.compile(trunk, backend=plan.sizes.compiler), x)
-        compile_seconds = _once(work, plan.device)
-        seconds = median_seconds(work, plan.device, plan.sizes.seconds)
-    return {"compile_seconds": compile_seconds, "pictures_per_second": plan.sizes.batch / seconds}
-
-
-def _once(work: Callable[[], Any], device: str) -> float:
-    start = time.perf_counter()
-    work()
-    synchronize(device)
-    return time.perf_counter() - start
-
-
-def _products(plan: Plan) -> dict[str, float]:
-    side = plan.sizes.matrix
-    found = {}
-    for name in _arithmetics(plan):
+def _compiled(device: str, name: str, sizes: Any) -> Row:
+    """Time torch.compile, or record why it fails, which is no failure of mifid."""
+    try:
         with arithmetic(name) as dtype:
-            # Not zeros: some devices multiply them faster.
-            a, b = torch.randn(2, side, side, device=plan.device).to(dtype)
-            out = torch.empty_like(a)
-            seconds = median_seconds(
-                partial(torch.mm, a, b, out=out), plan.device, plan.sizes.seconds
-            )
-            found[name] = 2 * side**3 / seconds / 1e12
-    return found
+            trunk = build_trunk(device, dtype, layers=sizes.layers)
+            x = _pictures(device, sizes.batch, dtype)
+            x = x.contiguous(memory_format=torch.channels_last)
+            work = partial(torch.compile(trunk, backend=sizes.compiler), x)
+            start = time.perf_counter()
+            work()
+            synchronize(device)
+            found = {"compile_seconds": time.perf_counter() - start}
+            found["pictures_per_second"] = sizes.batch / median_seconds(work, device, sizes.seconds)
+            return {"arithmetic": name, **found}
+    except Exception as error:
+        return {"arithmetic": name, "error": f"{type(error).__name__}: {error}"[:200]}
 
 
-def _copies(plan: Plan) -> dict[str, float]:
+def _product(device: str, name: str, sizes: Any) -> float:
+    """Return TFLOP/s of a matrix product."""
+    with arithmetic(name) as dtype:
+        # Not zeros: some devices multiply them faster.
+        a, b = torch.randn(2, sizes.matrix, sizes.matrix, device=device).to(dtype)
+        work = partial(torch.mm, a, b, out=torch.empty_like(a))
+        return 2 * sizes.matrix**3 / median_seconds(work, device, sizes.seconds) / 1e12
+
+
+def _copies(plan: Plan, sizes: Any) -> dict[str, float]:
     """Return GB/s to the device and back, with pinned and with pageable memory."""
-    size = plan.sizes.copied_mib * 2**20
+    size = sizes.copied_mib * 2**20
     there = torch.empty(size, dtype=torch.uint8, device=plan.device)
     found = {}
     for pinned in (False, True) if plan.on_cuda else (False,):
         here = torch.ones(size, dtype=torch.uint8, pin_memory=pinned)
         kind = "pinned" if pinned else "pageable"
         for name, to, given in (("to the device", there, here), ("from the device", here, there)):
-            seconds = median_seconds(
-                partial(to.copy_, given, non_blocking=True), plan.device, plan.sizes.seconds
-            )
+            copy = partial(to.copy_, given, non_blocking=True)
+            seconds = median_seconds(copy, plan.device, sizes.seconds)
             found[f"{name}, {kind}"] = size / seconds / 1e9
     return found
 
 
-def _pictures(plan: Plan, count: int, dtype: torch.dtype) -> Tensor:
+def _pictures(device: str, count: int, dtype: torch.dtype) -> Tensor:
     """Return an input of the network: (count, 3, 299, 299) in -1..1."""
-    return (torch.rand(count, 3, 299, 299, device=plan.device) * 2 - 1).to(dtype)
+    return (torch.rand(count, 3, 299, 299, device=device) * 2 - 1).to(dtype)
 
 
 @contextmanager

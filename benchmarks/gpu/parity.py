@@ -52,12 +52,9 @@ class Known:
         return frechet_distance(**sides), memorization_distance(**sides)
 
 
-def read_known(plan: Plan) -> Known:
+def read_known(plan: Plan, counts: tuple[int, int]) -> Known:
     """Read pictures, and compute their exact features."""
-    generated, reference = (
-        _pixels(folder, count)
-        for folder, count in zip((plan.photos, plan.paintings), plan.sizes.parity, strict=True)
-    )
+    generated, reference = map(_pixels, (plan.photos, plan.paintings), counts)
     pixels = np.concatenate([generated, reference])
     exact = through(build_trunk(plan.device, torch.float64), pixels, plan.device, torch.float64)
     stock = build_stock(plan.device)
@@ -111,38 +108,52 @@ ERROR = 5e-5
 SCORE_ERROR = 1e-5
 """Bound of relative differences of FID and memorization distance from the CPU."""
 
+REAL = {
+    "pictures": (512, 300),  # generated and reference
+    "batches": (1, 7, 128),  # batch sizes that must give the same features
+    # More shapes than kept CUDA graphs, and how often all of them run in turn.
+    "shapes": ((256, 256), (200, 300), (64, 64), (299, 299), (512, 384), (100, 120)),
+    "turns": 3,
+}
+TOY = {"pictures": (2, 2), "batches": (1, 2), "shapes": ((32, 32), (40, 48)), "turns": 1}
+
 
 def parity(plan: Plan, recorder: Recorder) -> None:
     """Run all comparisons, independently of each other."""
-    known = read_known(plan)
+    sizes = plan.sizes(REAL, TOY)
+    known = read_known(plan, sizes.pictures)
     extractor = open_on(plan.device)
+    most = sizes.batches[-1]
     with _graphs_counted() as graphs:
-        features = batched(extractor, known.pixels, plan.sizes.parity_batches[-1])
+        features = batched(extractor, known.pixels, most)
         _compare(recorder, known, features)
-        with recorder.part("batch sizes"):
-            _batch_sizes(plan, recorder, known, extractor)
+        for size in sizes.batches:
+            with recorder.part(f"batches of {size}"):
+                count = min(len(known.pixels), 16 * size)
+                error = error_of(
+                    batched(extractor, known.pixels[:count], size), known.exact[:count]
+                )
+                recorder.at_most(f"features in batches of {size}: error", error, ERROR)
         with recorder.part("shapes"):
-            _shapes(plan, recorder, extractor)
+            _shapes(sizes, recorder, extractor)
         with recorder.part("order"):
             _order(recorder, known, extractor)
         with recorder.part("flags"):
             _flags(recorder, known, features, extractor)
         with recorder.part("repeated"):
-            again = batched(extractor, known.pixels, plan.sizes.parity_batches[-1])
+            again = batched(extractor, known.pixels, most)
             recorder.record("bit_identical_when_repeated", bool(np.array_equal(again, features)))
     recorder.record("graphs", graphs)
     if plan.on_cuda:
         recorder.at_least("CUDA graphs that were recorded", graphs["recorded"], 1)
         recorder.at_least("CUDA graphs that were replayed", graphs["replayed"], 1)
     with recorder.part("two devices"):
-        two = open_on(f"{plan.device},{plan.device}")
-        recorder.at_most(
-            "features on two workers: error",
-            error_of(batched(two, known.pixels, 7), known.exact),
-            ERROR,
-        )
-    with recorder.part("cpu"):
-        _cpu(plan, recorder, known, features)
+        two = batched(open_on(f"{plan.device},{plan.device}"), known.pixels, 7)
+        recorder.at_most("features on two workers: error", error_of(two, known.exact), ERROR)
+    # On the CPU, tests compare the backends already.
+    for backend in ("torch", *(["openvino"] if plan.on_cuda and find_spec("openvino") else [])):
+        with recorder.part(f"{backend} on the CPU"):
+            _cpu(recorder, known, features, backend)
     with recorder.part("precisions"):
         _precisions(plan, recorder, known, features)
 
@@ -160,24 +171,16 @@ def _compare(recorder: Recorder, known: Known, features: Array) -> None:
         recorder.at_most("float64 on the device: error", error_of(known.exact[:1], on_cpu), 1e-12)
 
 
-def _batch_sizes(plan: Plan, recorder: Recorder, known: Known, extractor: Extractor) -> None:
-    for size in plan.sizes.parity_batches:
-        count = min(len(known.pixels), 16 * size)
-        features = batched(extractor, known.pixels[:count], size)
-        name = f"features in batches of {size}: error"
-        recorder.at_most(name, error_of(features, known.exact[:count]), ERROR)
-
-
-def _shapes(plan: Plan, recorder: Recorder, extractor: Extractor) -> None:
+def _shapes(sizes: Any, recorder: Recorder, extractor: Extractor) -> None:
     """Compare many sizes and more batch sizes than kept graphs, several times in turn."""
     cpu = open_on("cpu")
     random = np.random.RandomState(0)
     batches = [
         random.randint(0, 256, (2 + number, *size, 3), dtype=np.uint8)
-        for number, size in enumerate(plan.sizes.shapes)
+        for number, size in enumerate(sizes.shapes)
     ]
     expected = [cpu(batch) for batch in batches]
-    turns = [*range(len(batches)), 0] * plan.sizes.turns
+    turns = [*range(len(batches)), 0] * sizes.turns
     worst = max(error_of(extractor(batches[turn]), expected[turn]) for turn in turns)
     recorder.at_most(f"features of {len(batches)} shapes: worst error", worst, ERROR)
 
@@ -204,48 +207,35 @@ def _flags(recorder: Recorder, known: Known, features: Array, extractor: Extract
     recorder.at_most("features where the caller allows TF32: error", error, ERROR)
 
 
-def _cpu(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
-    fid, distance = known.scores(features)
-    recorder.record("fid", fid)
-    recorder.record("memorization_distance", distance)
-    # On the CPU, tests compare the backends already.
-    more = ["openvino"] if plan.on_cuda and find_spec("openvino") else []
-    for backend in ("torch", *more):
-        on_cpu = batched(open_on("cpu", backend), known.pixels, STEP)
-        recorder.at_most(
-            f"features of {backend} on the CPU: error", error_of(on_cpu, known.exact), ERROR
-        )
-        cpu_fid, cpu_distance = known.scores(on_cpu)
-        recorder.at_most(
-            f"FID against {backend} on the CPU: difference", abs(fid / cpu_fid - 1), SCORE_ERROR
-        )
-        recorder.at_most(
-            f"memorization distance against {backend} on the CPU: difference",
-            abs(distance / cpu_distance - 1),
-            SCORE_ERROR,
-        )
+def _cpu(recorder: Recorder, known: Known, features: Array, backend: str) -> None:
+    """Compare features and scores with those of a backend on the CPU."""
+    on_cpu = batched(open_on("cpu", backend), known.pixels, STEP)
+    where = f"{backend} on the CPU"
+    recorder.at_most(f"features of {where}: error", error_of(on_cpu, known.exact), ERROR)
+    ours, theirs = known.scores(features), known.scores(on_cpu)
+    for name, one, other in zip(("fid", "memorization_distance"), ours, theirs, strict=True):
+        recorder.record(name, one)
+        recorder.at_most(f"{name} against {where}: difference", abs(one / other - 1), SCORE_ERROR)
 
 
 def _precisions(plan: Plan, recorder: Recorder, known: Known, features: Array) -> None:
     """Record how each arithmetic changes features, FID and distance, without a bound."""
-    fid, distance = known.scores(features)
-
-    def changes_of(found: Array) -> dict[str, float]:
-        moved = known.scores(found)
-        return {
-            "feature_error": error_of(found, known.exact),
-            "fid_difference": moved[0] / fid - 1,
-            "distance_difference": moved[1] / distance - 1,
-        }
-
-    rows = {"exact": changes_of(features), "torch-fidelity float32": changes_of(known.stock)}
-    fast = open_on(plan.device, precision="fast")
-    rows["fast"] = changes_of(batched(fast, known.pixels, STEP))
+    fast = batched(open_on(plan.device, precision="fast"), known.pixels, STEP)
+    found = {"exact": features, "torch-fidelity float32": known.stock, "fast": fast}
     # Most processors are slow in 16 bits.
     for name in ("tf32", *(["bfloat16", "float16"] if plan.on_cuda else [])):
         with recorder.part(name), arithmetic(name) as dtype:
             trunk = build_trunk(plan.device, dtype)
-            rows[name] = changes_of(through(trunk, known.pixels, plan.device, dtype))
+            found[name] = through(trunk, known.pixels, plan.device, dtype)
+    fid, distance = known.scores(features)
+    rows = {}
+    for name, changed in found.items():
+        moved = known.scores(changed)
+        rows[name] = {
+            "feature_error": error_of(changed, known.exact),
+            "fid_difference": moved[0] / fid - 1,
+            "distance_difference": moved[1] / distance - 1,
+        }
     recorder.record("precisions", rows)
 
 

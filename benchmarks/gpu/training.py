@@ -1,4 +1,4 @@
-"""Benchmarks of training steps and generation on the device, and a short training run."""
+"""Training steps and generation on the device, and a short training run."""
 
 from __future__ import annotations
 
@@ -7,45 +7,65 @@ import math
 import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from benchmarks import training as steps
 from benchmarks.gpu.stage import Plan, Recorder
-from benchmarks.processes import path, run
+from benchmarks.processes import mifid, run
+
+STEPS = {"networks": ("unet", "resnet9"), "ways": None, "batch": 4, "size": 256, "width": 64}
+STEPS |= {"rounds": 3, "steps": 5, "limit": 60.0, "product": 8192}
+TOY_STEPS = {"networks": ("unet",), "ways": (steps.MIFID,), "batch": 1, "size": 32, "width": 4}
+TOY_STEPS |= {"rounds": 1, "steps": 1, "product": 64}
 
 
 def training(plan: Plan, recorder: Recorder) -> None:
-    """Record seconds per step of every way to train, by benchmarks/training.py."""
-    kept = plan.work / "training-steps.json"
-    ways: list[dict[str, Any]] = []
-    for network in plan.sizes.trained:
+    """Record seconds per step of every way to train, as benchmarks/training.py measures them."""
+    sizes = plan.sizes(STEPS, TOY_STEPS)
+    with steps.own_process() as process:
+        peaks = process.submit(steps.roofs, plan.device, sizes.product).result()
+        recorder.record("peak_flop_per_second", peaks)
+    rows: list[dict[str, Any]] = []
+    for network in sizes.networks:
         with recorder.part(network):
-            options = ["--networks", network, *plan.sizes.training, "--device", plan.device]
-            _benchmark("training", *options, "--json", str(kept))
-            measured = json.loads(kept.read_text())
-            for one in measured["found"]:
-                seconds = median(one["seconds"])
-                rate = one["job"]["batch"] / seconds
-                costs = {"seconds_a_step": seconds, "pairs_per_second": rate}
-                ways.append({**one["job"], **costs, "peak_mib": one["peak_mib"]})
-            recorder.record("ways", ways)
-            recorder.record("peak_flop_per_second", measured["peaks"])
+            given = {"size": sizes.size, "width": sizes.width, "device": plan.device}
+            ways = sizes.ways or steps.ways_on(plan.device)
+            jobs = [steps.Job(way, network, sizes.batch, **given) for way in ways]
+            times = {"rounds": sizes.rounds, "steps": sizes.steps, "limit": sizes.limit}
+            for one in steps.measure(jobs, **times):
+                seconds = median(one.seconds)
+                costs = {"seconds_a_step": seconds, "pairs_per_second": sizes.batch / seconds}
+                rows.append({**asdict(one.job), **costs, "peak_mib": one.peak_mib})
+            recorder.record("ways", rows)
+
+
+PAINTED = {"networks": ("unet", "resnet9"), "limit": 1000, "size": 256, "rounds": 2}
+TOY_PAINTED = {"networks": ("resnet9",), "limit": 2, "size": 64, "rounds": 1}
 
 
 def generation(plan: Plan, recorder: Recorder) -> None:
-    """Record seconds of generation from a zip of photos, by benchmarks/generation.py."""
-    photos = [] if plan.toy else ["--photos", str(plan.photos)]  # toys are of another size
-    said = _benchmark("generation", *plan.sizes.generation, *photos, "--device", plan.device)
-    recorder.record("table", [line for line in said.splitlines() if line.startswith("| ")])
+    """Record seconds from a zip of photos, as benchmarks/generation.py measures them."""
+    from benchmarks import generation as painting  # it imports torch
 
-
-def _benchmark(name: str, *options: str) -> str:
-    """Run a benchmark; return its output."""
-    return run([sys.executable, "-m", f"benchmarks.{name}", *options], env=path()).stdout
+    sizes = plan.sizes(PAINTED, TOY_PAINTED)
+    photos = None if plan.toy else plan.photos  # toys are of another size
+    rows = {}
+    with tempfile.TemporaryDirectory(dir=plan.work) as folder:
+        zipped = Path(folder, "photos.zip")
+        count = painting.zip_photos(zipped, photos=photos, limit=sizes.limit, size=sizes.size)
+        for name in sizes.networks:
+            with recorder.part(name):
+                job = painting.make_job(zipped, name, count, sizes.size, plan.device)
+                seconds = painting.measure(job, sizes.rounds)
+                middle = {f"{way}_seconds": median(each) for way, each in seconds.items()}
+                rows[name] = {"batch_size": job.batch_size, "pictures": count, **middle}
+                recorder.record("networks", rows)
 
 
 INTERRUPTED = 130
@@ -55,36 +75,54 @@ CYCLE = ("cycle_painting", "cycle_photo")
 RUN_PARTS = 4
 """Number of parts of a run; the first and the last are compared."""
 
+SHORT = {
+    "steps": 400,
+    "precisions": ("float32", "bf16"),  # one run each; that of float32 is interrupted
+    "settings": ("training.log_steps=10", "score.points=2"),
+}
+TOY_SHORT = {
+    "steps": 30,
+    "precisions": ("float32",),
+    "settings": (
+        *("data.size=32", "data.fit=stretch", "data.held_back=2"),
+        *("generator.network=resnet", "generator.blocks=1", "generator.width=4"),
+        *("discriminator.width=4", "discriminator.layers=1", "training.batch=2"),
+        *("training.log_steps=1", "score.points=0", "optimiser.rate=0.002"),
+    ),
+}
+
 
 def train_short(plan: Plan, recorder: Recorder) -> None:
     """Train in both precisions; check losses, submission, score and resuming."""
-    for precision in plan.sizes.precisions:
+    sizes = plan.sizes(SHORT, TOY_SHORT)
+    for precision in sizes.precisions:
         with recorder.part(precision):
             folder = plan.work / f"run-{precision}"
             shutil.rmtree(folder, ignore_errors=True)
+            command = _command(plan, folder, precision, sizes)
             start = time.perf_counter()
             if precision == "float32":
-                code = _interrupted(_command(plan, folder, precision), folder)
+                code = _interrupted(command, folder)
                 recorder.holds(
                     "float32: Ctrl-C saves and leaves", code == INTERRUPTED, f"exit code {code}"
                 )
                 options = ["--out", str(folder), "--resume", "--device", plan.device, "--quiet"]
-                command = [sys.executable, "-m", "mifid_cli", "train-baseline", *options]
-            else:
-                command = _command(plan, folder, precision)
+                command = mifid("train-baseline", *options)
             # 1: trained, but a toy's submission has too few pictures
             run(command, codes=(0, 1) if plan.toy else (0,))
             summary = _summary(folder, time.perf_counter() - start)
             recorder.record(precision, summary)
+            recorder.holds(f"{precision}: trained to the end", summary["steps"] == sizes.steps)
             _check(plan, recorder, precision, folder, summary)
 
 
-def _command(plan: Plan, folder: Path, precision: str) -> list[str]:
+def _command(plan: Plan, folder: Path, precision: str, sizes: Any) -> list[str]:
     options = ["--photos", str(plan.photos), "--monets", str(plan.paintings), "--out", str(folder)]
-    options += ["--steps", str(plan.sizes.steps), "--extractor", "inception-random"]
-    options += ["--set", f"training.precision={precision}", *plan.sizes.training_options]
+    options += ["--steps", str(sizes.steps), "--extractor", "inception-random"]
+    for setting in (f"training.precision={precision}", *sizes.settings):
+        options += ["--set", setting]
     options += ["--device", plan.device, "--quiet"]
-    return [sys.executable, "-m", "mifid_cli", "train-baseline", *options]
+    return mifid("train-baseline", *options)
 
 
 def _interrupted(command: Sequence[str], folder: Path) -> int:
@@ -139,7 +177,6 @@ def _check(
     )
     fallen = summary["cycle_loss_last"] / summary["cycle_loss_first"]
     recorder.at_most(f"{precision}: cycle loss, last part over first", fallen, 0.95)
-    recorder.holds(f"{precision}: trained to the last step", summary["steps"] == plan.sizes.steps)
     recorder.holds(f"{precision}: the score is finite", math.isfinite(summary["fid"]))
     refused = _refused(folder)
     # Kaggle accepts 7,000 pictures or more; all other rules apply at any size.
@@ -151,7 +188,6 @@ def _check(
 
 def _refused(folder: Path) -> set[str]:
     """Return the rules that the submission breaks."""
-    command = [sys.executable, "-m", "mifid_cli", "check", str(folder / "images.zip"), "--json"]
-    done = run(command, codes=(0, 1))
+    done = run(mifid("check", str(folder / "images.zip"), "--json"), codes=(0, 1))
     findings = json.loads(done.stdout)["findings"]
     return {one["rule"] for one in findings if one["level"] == "refused"}
