@@ -21,6 +21,23 @@ from .options import (
 )
 from .tables import print_json, print_text
 
+_SIDES = ("generated", "reference")
+
+
+def _classes(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> Any:
+    """Return what ``by`` of the library takes; FILE.csv without a side is of IMAGES."""
+    found: dict[str, str] = {}
+    for text in given:
+        side, equals, how = text.partition("=")
+        if not equals or side not in _SIDES:
+            side, how = "generated", text
+        if side in found:
+            raise click.BadParameter(
+                f"{text} is a second way for the {side} pictures; SIDE= is for one side"
+            )
+        found[side] = how
+    return given[0] if len(found) == 1 and given[0] in found.values() else found or None
+
 
 @click.command()
 @click.argument("images")
@@ -38,6 +55,15 @@ from .tables import print_json, print_text
     default="mifid",
     show_default=True,
     help="Names from `mifid metrics` with commas, or all. mifid includes FID and distance.",
+)
+@click.option(
+    "--by",
+    multiple=True,
+    callback=_classes,
+    metavar="[SIDE=]folder|FILE.csv",
+    help="Also score each class, worst first: by the folders that pictures lie in, on both sides, "
+    "or by lines of file name,label for IMAGES. SIDE= (generated, reference) gives one for each "
+    "side. A reference without classes is compared as a whole.",
 )
 @intervals
 @click.option(
@@ -81,6 +107,12 @@ from .tables import print_json, print_text
     help="Write FILE.csv or .parquet, with one row per training picture: how often it is the "
     "nearest.",
 )
+@click.option(
+    "--class-table",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write FILE.csv or .parquet, with one row per class of --by, worst first.",
+)
 @extraction
 @common
 @click.pass_context
@@ -97,6 +129,7 @@ def score(
     page: str | None,
     table: str | None,
     training_table: str | None,
+    class_table: str | None,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -121,8 +154,11 @@ def score(
             "--report": (page, check_output),
             "--table": (table, check_table_output),
             "--training-table": (training_table, check_table_output),
+            "--class-table": (class_table, check_table_output),
         }
     )
+    if class_table is not None and settings["by"] is None:
+        raise click.UsageError("--class-table needs --by, which splits pictures into classes.")
     progress = make_progress(silent=quiet)
     found = None
     if submission:
@@ -158,3 +194,6 @@ def score(
     if training_table is not None:
         write_table(training_table, report.training_pictures)
         print_text(f"Wrote {training_table}", err=True)
+    if class_table is not None and report.classes is not None:
+        write_table(class_table, report.classes)
+        print_text(f"Wrote {class_table}", err=True)

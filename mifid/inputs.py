@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
@@ -128,9 +128,7 @@ def limited(given: Input, limit: int, seed: int) -> Input:
     if isinstance(given, Stream):
         given.limit = limit
     elif isinstance(given, Features) and len(given) > limit:
-        rows = sampled(len(given), limit, seed)
-        names = None if given.names is None else tuple(given.names[row] for row in rows)
-        return replace(given, values=given.values[rows], names=names)
+        return given.take(sampled(len(given), limit, seed))
     return given
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mifid.errors import recorded_warnings
 from mifid.evaluation import (
+    By,
+    Grouping,
     check_copies,
     check_held_out,
     check_metrics,
@@ -20,6 +22,7 @@ from mifid.evaluation import (
     measure,
     measure_more,
     not_comparable,
+    score_classes,
 )
 from mifid.evidence import Evidence
 from mifid.extractors import threshold
@@ -36,8 +39,8 @@ from mifid.pipeline import (
     pipeline_for,
     with_options,
 )
-from mifid.report import Report
-from mifid.statistics import protocol
+from mifid.report import ClassScores, Report
+from mifid.statistics import Computed, Features, protocol
 from mifid.uncertainty import REPLICATES, Resampling, assess
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ def score(
     memorization_reference: Any = None,
     held_out: Any = None,
     metrics: Iterable[str] = ("mifid",),
+    by: By | None = None,
     epsilon: float | None = None,
     ci: float | None = None,
     resample: Sequence[str] = ("generated", "reference"),
@@ -73,6 +77,10 @@ def score(
         metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"`` gives
             FID, memorization distance and MiFID. With ``("fid",)`` features of more than 10,000
             pictures (with ``ci=0`` of more than 4,096) are not held in memory.
+        by: also score each class of the pictures: ``"folder"`` (the class is the name of the
+            folder that a picture lies in, on both sides), or a .csv file of file names and labels
+            of the generated pictures; ``{"generated": ..., "reference": ...}`` for one a side. A
+            reference without classes is compared as a whole.
         epsilon: memorization distances below it are penalized; None: the extractor's own threshold
             (:data:`mifid.extractors.THRESHOLDS`), Kaggle's 0.1 for Inception.
         ci: level of the intervals in per cent; 0: none; None: 95 for up to 20,000 pictures.
@@ -101,6 +109,7 @@ def score(
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     wanted = check_metrics(names, epsilon)
     resampling = Resampling(ci, resample, replicates, options.seed)
+    grouping = None if by is None else Grouping(by)
     optional = {"memorization_reference": memorization_reference, "held_out": held_out}
     given = {
         "reference": reference,  # first: it is small, so if it fails, it fails soon
@@ -111,9 +120,14 @@ def score(
     with recorded_warnings() as warned, open_sides(given, options) as opened:
         seconds = {"open": time.perf_counter() - start}
         options = choose_network(options, opened)
+        if grouping is not None:
+            named = {side.label: side for side in opened}
+            drawn = options.limit is not None
+            grouping.check(named["generated"], named["reference"], drawn=drawn)
         pipeline = pipeline_for(opened, options)
+        only_fid = wanted == {"fid"} and grouping is None
         sides = {
-            side.label: compute_side(side, pipeline, only_fid=wanted == {"fid"}, intervals=ci != 0)
+            side.label: compute_side(side, pipeline, only_fid=only_fid, intervals=ci != 0)
             for side in opened
         }
         seconds |= pipeline.seconds if pipeline else {}
@@ -121,6 +135,7 @@ def score(
         report = _evaluate(
             sides,
             wanted=wanted,
+            grouping=grouping,
             epsilon=threshold(sides["generated"].computed.provenance.extractor, epsilon),
             resampling=resampling,
             options=options,
@@ -131,6 +146,7 @@ def score(
     passed = any(isinstance(side.input, Stream) for side in opened)
     asked = {
         "metrics": names,
+        "by": by,
         "ci": ci,
         "resample": tuple(resample),
         "replicates": replicates,
@@ -161,12 +177,13 @@ def _evaluate(
     sides: Mapping[str, ComputedSide],
     *,
     wanted: frozenset[str],
+    grouping: Grouping | None,
     epsilon: float | None,
     resampling: Resampling,
     options: Options,
     seconds: dict[str, float],
 ) -> Report:
-    """Compute all wanted metrics, their intervals and bias."""
+    """Compute all wanted metrics, their intervals and bias; of single classes, too."""
     limit = epsilon or 0.0  # no distance is below 0
     computed = {label: side.computed for label, side in sides.items()}
     held_out = computed.pop("held_out", None)  # enters no number that Kaggle computes
@@ -196,6 +213,11 @@ def _evaluate(
         seconds=seconds,
         progress=options.reporter,
     )
+    classes = None
+    if grouping is not None:
+        classes = _classes(
+            grouping, compared, wanted, limit, resampling, seconds=seconds, options=options
+        )
     distance = numbers.memorization_distance
     return Report(
         **vars(numbers),
@@ -209,9 +231,38 @@ def _evaluate(
         seconds=seconds,
         **vars(assessment),
         metrics=more,
+        classes=classes,
         limit=options.limit,
         seed=options.seed,
     )
+
+
+def _classes(
+    grouping: Grouping,
+    sides: Mapping[str, Computed],
+    wanted: frozenset[str],
+    epsilon: float,
+    resampling: Resampling,
+    *,
+    seconds: dict[str, float],
+    options: Options,
+) -> ClassScores:
+    """Score single classes, from rows of the features of all pictures."""
+    start = time.perf_counter()
+    generated, reference = sides["generated"], sides["reference"]
+    assert isinstance(generated, Features)  # Grouping.check() refuses statistics
+    found = score_classes(
+        grouping.sort(generated, reference),
+        generated=generated,
+        reference=reference,
+        training=sides["training"],
+        wanted=wanted,
+        epsilon=epsilon,
+        resampling=resampling,
+        progress=options.reporter,
+    )
+    seconds["classes"] = time.perf_counter() - start
+    return found
 
 
 def _drawn(sides: Mapping[str, ComputedSide]) -> str | None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.evaluation.classes import score_classes as score_classes
     from mifid.evaluation.evaluation import Numbers as Numbers
     from mifid.evaluation.evaluation import check_metrics as check_metrics
     from mifid.evaluation.evaluation import check_widths as check_widths
     from mifid.evaluation.evaluation import measure as measure
     from mifid.evaluation.evaluation import measure_more as measure_more
+    from mifid.evaluation.labels import By as By
+    from mifid.evaluation.labels import Grouping as Grouping
     from mifid.evaluation.plausibility import OF_NUMBERS as OF_NUMBERS
     from mifid.evaluation.plausibility import check_copies as check_copies
     from mifid.evaluation.plausibility import check_held_out as check_held_out
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "classes": ["score_classes"],
         "evaluation": [
             "Numbers",
             "check_metrics",
@@ -31,6 +35,7 @@ __getattr__, __dir__ = lazy_names(
             "measure",
             "measure_more",
         ],
+        "labels": ["By", "Grouping"],
         "plausibility": [
             "OF_NUMBERS",
             "check_copies",

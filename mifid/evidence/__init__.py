@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from mifid.evidence.plots import draw_histograms as draw_histograms
     from mifid.evidence.plots import draw_map as draw_map
     from mifid.evidence.plots import plot_bias as plot_bias
+    from mifid.evidence.tables import Column as Column
     from mifid.evidence.tables import PictureTable as PictureTable
     from mifid.evidence.tables import TrainingTable as TrainingTable
     from mifid.evidence.tables import check_table_output as check_table_output
+    from mifid.evidence.tables import data_frame as data_frame
     from mifid.evidence.tables import write_table as write_table
 
 __getattr__, __dir__ = lazy_names(
@@ -45,6 +47,13 @@ __getattr__, __dir__ = lazy_names(
             "write_with_pictures",
         ],
         "plots": ["draw", "draw_distances", "draw_histograms", "draw_map", "plot_bias"],
-        "tables": ["PictureTable", "TrainingTable", "check_table_output", "write_table"],
+        "tables": [
+            "Column",
+            "PictureTable",
+            "TrainingTable",
+            "check_table_output",
+            "data_frame",
+            "write_table",
+        ],
     },
 )

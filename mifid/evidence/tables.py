@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,12 @@ from mifid.metrics import Influence, Nearest, influence, nearest_both_ways, near
 from mifid.statistics import Features
 
 __all__ = [
+    "Column",
     "PictureTable",
+    "Table",
     "TrainingTable",
     "check_table_output",
+    "data_frame",
     "picture_table",
     "training_table",
     "write_table",
@@ -35,6 +38,13 @@ Names = tuple[str, ...]
 
 Column = tuple[str | None, ...] | Floats | Rows | Flags
 """A column of a table: text, or an array in which NaN means a missing value."""
+
+
+class Table(Protocol):
+    """Something with columns of one length, by name."""
+
+    def columns(self) -> Mapping[str, Column]:
+        """Return them, in order."""
 
 
 def data_frame(columns: Mapping[str, Column]) -> Any:
@@ -336,8 +346,8 @@ def check_table_output(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def write_table(path: str | os.PathLike[str], table: PictureTable | TrainingTable) -> None:
-    """Write a table, one line per picture, in the format of the path's ending, atomically.
+def write_table(path: str | os.PathLike[str], table: Table) -> None:
+    """Write a table, one line per picture or class, in the format of the path's ending, atomically.
 
     The columns are those of ``table.columns()``, in that order; lines are in the order of the
     features. Missing values (no distance, no nearest picture) are empty cells in CSV and null in

@@ -30,6 +30,7 @@ from mifid.evidence import (
 from mifid.formatting import listed
 from mifid.metrics import METRICS, Measured, Metric
 from mifid.rendering import Plot, inline_svg
+from mifid.report.class_scores import ClassScores
 from mifid.report.text import (
     HELD_OUT_USE,
     given_paths,
@@ -59,7 +60,7 @@ class Omitted:
 Row: TypeAlias = tuple[str, float | None, str, str]
 """Of the table of other measures: title, value (None: left out), which is better, remark."""
 
-Part: TypeAlias = Plot | Gallery | Check | Sequence[Row] | Omitted
+Part: TypeAlias = Plot | Gallery | Check | ClassScores | Sequence[Row] | Omitted
 
 SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ("samples", "Samples", {"generated": "generated pictures", "reference": "reference pictures"}),
@@ -80,6 +81,7 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
         {"clouds": "map of both feature clouds", "colours": "histograms of red, green and blue"},
     ),
     ("number", "Number of pictures", {"bias": "FID against the number of pictures"}),
+    ("classes", "Classes", {"classes": "scores of single classes"}),
     ("measures", "Other measures", {"measures": "other measures"}),
     ("submission", "Submission", {"checks": "check of the submission"}),
 )
@@ -96,8 +98,9 @@ def write_page(path: str | os.PathLike[str], report: Report) -> None:
 
 
 def write_parts(path: str | os.PathLike[str], report: Report, parts: Mapping[str, Part]) -> None:
-    """Write the page of a score with these parts, all of :data:`SECTIONS`."""
-    named = {part: what for _, _, shows in SECTIONS for part, what in shows.items()}
+    """Write the page of a score with these parts of :data:`SECTIONS`."""
+    titles = {part: what for _, _, shows in SECTIONS for part, what in shows.items()}
+    named = {part: what for part, what in titles.items() if part in parts}
     shown = {name: parts[name] for name in named if not isinstance(parts[name], Omitted)}
     write_with_pictures(
         path,
@@ -120,7 +123,10 @@ def write_parts(path: str | os.PathLike[str], report: Report, parts: Mapping[str
 
 
 def parts_of(report: Report) -> dict[str, Part]:
-    """Return all parts of :data:`SECTIONS`; each that cannot be shown says why."""
+    """Return the parts of :data:`SECTIONS`; each that cannot be shown says why.
+
+    Classes are a part only where they were asked for.
+    """
     evidence = report.evidence
     gone = Omitted("the pictures were a stream, which can be read only once")
 
@@ -156,6 +162,7 @@ def parts_of(report: Report) -> dict[str, Part]:
         "bias": _plot(plot_bias(report.bias), "bias", report.bias.sentence)
         if report.bias
         else Omitted(report.bias_reason or "no FID was computed"),
+        **({"classes": report.classes} if report.classes else {}),
         "measures": list(_measures(report.metrics))
         or Omitted("none were asked for: --metrics all does"),
         "checks": report.check or Omitted("it was not checked: --submission does, and mifid check"),

@@ -20,6 +20,7 @@ from mifid.formatting import aligned, json_text, terminal_safe
 from mifid.inputs import Side
 from mifid.metrics import Measured
 from mifid.rendering import html_table
+from mifid.report.class_scores import ClassScores
 from mifid.report.history import append_history, check_history
 from mifid.report.text import score_rows
 from mifid.submission import Check
@@ -63,6 +64,7 @@ class Report:
             ``bias_reason`` says why.
         warnings: what a reader of the numbers should know; each was also a MifidWarning.
         metrics: all other metrics that were asked for, by name.
+        classes: the scores of single classes, if they were asked for.
         check: what was found about the submission's form, if it was checked.
         evidence: the features, and access to the pictures; None: the pictures were a stream.
         label: the user's own name for what was scored, such as that of an experiment.
@@ -87,6 +89,7 @@ class Report:
     bias_reason: str | None = None
     warnings: tuple[str, ...] = ()
     metrics: Mapping[str, Measured] = field(default_factory=dict)
+    classes: ClassScores | None = None
     check: Check | None = None
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
     label: str = ""
@@ -161,6 +164,7 @@ class Report:
             "bias": self.bias.to_dict() if self.bias else None,
             "bias_reason": self.bias_reason,
             "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
+            "classes": self.classes.to_dict() if self.classes else None,
             "warnings": list(self.warnings),
             "n_generated": self.n_generated,
             "n_reference": self.n_reference,
@@ -199,6 +203,8 @@ class Report:
         reason = self.uncertainty_reason
         if self.fid is not None and reason not in (None, SWITCHED_OFF):
             lines += ["", f"No interval: {reason}."]
+        if self.classes is not None:
+            lines += ["", *self.classes.text()]
         lines += ["", *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
         return "\n".join([*lines, self.advice])
 
@@ -215,7 +221,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         lines = [*(f"Warning: {warning}" for warning in self.warnings), self.advice]
-        return html_table(self.rows()) + "".join(f"<p>{escape(line)}</p>" for line in lines)
+        classes = html_table(self.classes.rows(), self.classes.headings()) if self.classes else ""
+        paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
+        return html_table(self.rows()) + classes + paragraphs
 
     def save(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
         """Write .json, .txt or .html, or append a line to .csv; whole or not at all.

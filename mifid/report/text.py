@@ -247,6 +247,9 @@ def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
     metrics = ",".join(asked.get("metrics", ("mifid",)))
     if metrics != "mifid":
         yield from ("--metrics", metrics)
+    by = asked.get("by")
+    for side, how in by.items() if isinstance(by, Mapping) else [("", by)] if by else []:
+        yield from ("--by", f"{side}{'=' * bool(side)}{os.fsdecode(how)}")
     resample = set(asked.get("resample", ()))
     if len(resample) == 1:
         yield from ("--ci-over", *resample)

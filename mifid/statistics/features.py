@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -62,6 +62,11 @@ class Features:
     def sha256(self) -> str:
         """SHA-256 of the values in the order of their rows, in hexadecimal; computed once."""
         return hashlib.sha256(np.ascontiguousarray(self.values).tobytes()).hexdigest()
+
+    def take(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> Features:
+        """Return the features of some pictures, by their rows."""
+        names = None if self.names is None else tuple(self.names[row] for row in rows)
+        return replace(self, values=self.values[rows], names=names)
 
     def same_set(self, other: Features) -> bool:
         """Return whether both hold the same rows, in any order."""

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mifid.uncertainty.assessment import SWITCHED_OFF as SWITCHED_OFF
     from mifid.uncertainty.assessment import Resampling as Resampling
     from mifid.uncertainty.assessment import assess as assess
+    from mifid.uncertainty.assessment import assess_intervals as assess_intervals
     from mifid.uncertainty.assessment import check_seed as check_seed
     from mifid.uncertainty.bias import Bias as Bias
+    from mifid.uncertainty.intervals import FEW as FEW
     from mifid.uncertainty.intervals import LARGEST as LARGEST
     from mifid.uncertainty.intervals import Interval as Interval
     from mifid.uncertainty.intervals import Uncertainty as Uncertainty
@@ -32,9 +34,10 @@ __getattr__, __dir__ = lazy_names(
             "SWITCHED_OFF",
             "Resampling",
             "assess",
+            "assess_intervals",
             "check_seed",
         ],
         "bias": ["Bias"],
-        "intervals": ["LARGEST", "Interval", "Uncertainty", "calibrated"],
+        "intervals": ["FEW", "LARGEST", "Interval", "Uncertainty", "calibrated"],
     },
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from mifid.cache import Cache, kept
 from mifid.errors import FeatureError, InputError, UnavailableError, setting
-from mifid.progress import Progress
+from mifid.progress import Progress, Silent
 from mifid.statistics import Features, Statistics
 from mifid.uncertainty.bias import Bias, estimate_bias
 from mifid.uncertainty.intervals import Uncertainty, uncertainty
@@ -27,6 +27,7 @@ __all__ = [
     "Assessment",
     "Resampling",
     "assess",
+    "assess_intervals",
     "check_seed",
 ]
 
@@ -116,18 +117,14 @@ def assess(
         seconds: wall times are added as ``"uncertainty"`` and ``"bias"``.
         progress: shows it.
     """
-    reason = _reason(generated, reference, resampling)
-    if not values:
-        reason = "neither FID nor memorization distance was computed"
+    reason = _reason(generated, reference, values, resampling)
     if reason is not None:
         return Assessment(uncertainty_reason=reason, bias_reason=reason)
-    assert isinstance(generated, Features)
-    assert isinstance(reference, Features)
     sides = {
-        "generated": generated,
-        "reference": reference,
-        "training": training if isinstance(training, Features) else None,
-        "held_out": held_out if isinstance(held_out, Features) else None,
+        "generated": _features(generated),
+        "reference": _features(reference),
+        "training": _features(training),
+        "held_out": _features(held_out),
     }
     start = time.perf_counter()
     found, why = _uncertainty(sides, values, epsilon, resampling, cache, progress)
@@ -140,9 +137,44 @@ def assess(
     return Assessment(found, why, drift, why_not)
 
 
+def assess_intervals(
+    *,
+    generated: Features | Statistics,
+    reference: Features | Statistics,
+    training: Features | Statistics,
+    values: AbstractSet[str],
+    epsilon: float,
+    resampling: Resampling,
+    method: str,
+) -> tuple[Uncertainty | None, str | None]:
+    """Compute the intervals alone, and keep nothing; or return the reason why there are none.
+
+    Arguments are those of :func:`assess`, and ``method`` one of
+    :data:`mifid.uncertainty.intervals.METHODS`.
+    """
+    reason = _reason(generated, reference, values, resampling)
+    if reason is not None:
+        return None, reason
+    sides = {
+        "generated": _features(generated),
+        "reference": _features(reference),
+        "training": _features(training),
+    }
+    return _uncertainty(sides, values, epsilon, resampling, None, Silent(), method)
+
+
+def _features(side: Features | Statistics | None) -> Features | None:
+    return side if isinstance(side, Features) else None
+
+
 def _reason(
-    generated: Features | Statistics, reference: Features | Statistics, resampling: Resampling
+    generated: Features | Statistics,
+    reference: Features | Statistics,
+    values: AbstractSet[str],
+    resampling: Resampling,
 ) -> str | None:
+    if not values:
+        return "neither FID nor memorization distance was computed"
     if resampling.ci == 0:
         return SWITCHED_OFF
     for name, side in (("generated", generated), ("reference", reference)):
@@ -160,6 +192,7 @@ def _uncertainty(
     resampling: Resampling,
     cache: Cache | None,
     progress: Progress,
+    method: str = "auto",
 ) -> tuple[Uncertainty | None, str | None]:
     generated, reference, training = sides["generated"], sides["reference"], sides["training"]
     assert generated is not None
@@ -175,6 +208,7 @@ def _uncertainty(
             resample=tuple(resampling.resample),
             replicates=resampling.replicates,
             seed=resampling.seed,
+            method=method,
             progress=progress,
         ).to_dict()
 

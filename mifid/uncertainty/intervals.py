@@ -39,6 +39,7 @@ from mifid.progress import Progress, choose
 from mifid.statistics import Features
 
 __all__ = [
+    "FEW",
     "LARGEST",
     "METHODS",
     "Calibrated",
@@ -146,7 +147,8 @@ def _size(generated: Features, reference: Features | None) -> int:
     return min(len(generated), len(reference), int(generated.values.shape[1]))
 
 
-_FEW = 20  # pictures of a side; below, intervals contain the expected score too rarely
+FEW = 20
+"""Pictures of a side; below, intervals contain the expected score too rarely."""
 
 _MEANING = (
     "The interval shows where the score would be with other pictures, as many as here; not with "
@@ -325,7 +327,7 @@ def _threshold(below: float, epsilon: float, values: Mapping[str, float]) -> str
 
 def _few(generated: Features, reference: Features | None) -> str:
     fewest = min(len(side) for side in (generated, reference) if side is not None)
-    if fewest >= _FEW:
+    if fewest >= FEW:
         return ""
     return (
         f"With {fewest} pictures on a side such intervals are too narrow: with 5, they contain the "

@@ -29,6 +29,7 @@ from mifid.machine import __version__
 from mifid.metrics.base import Measured
 from mifid.rendering.canvas import inline_svg
 from mifid.rendering.html import Plot
+from mifid.report.class_scores import ClassScore, ClassScores
 from mifid.report.page import Omitted, write_parts
 from mifid.report.report import Report
 from mifid.statistics.features import Features
@@ -318,6 +319,7 @@ def hostile(report, parts, text):
     return changed, {
         **dict.fromkeys(GALLERIES, Gallery((card,), text)),
         **{name: Plot(parts[name].svg, text) for name in PLOTS},
+        "classes": ClassScores((ClassScore(text, 1, 2, omitted=text),), text, "fid", text, (text,)),
         "measures": [(text, None, text, text)],
         "checks": check,
     }
