@@ -47,10 +47,12 @@ def draw(n: int, width: int, seed: int) -> np.ndarray:
 def sides(metric: str, generated: int, reference: int, held_out: int, width: int) -> dict:
     """Draw the sides that a metric needs."""
     rows = {"reference": reference, "training": reference, "held_out": held_out}
-    return {
-        side: draw(rows.get(side, generated), CLASSES if side == "logits" else width, SEEDS[side])
-        for side in METRICS[metric].needs
-    }
+    found = {}
+    for need in METRICS[metric].needs:
+        side = need.removesuffix("_spatial")  # features of nearly the same width
+        columns = CLASSES if side == "logits" else width
+        found[need] = draw(rows.get(side, generated), columns, SEEDS[side])
+    return found
 
 
 def measure(*, metric: str, sizes: tuple[int, int, int, int]) -> dict:

@@ -27,7 +27,7 @@ from mifid.evaluation import (
 from mifid.evidence import Evidence
 from mifid.extractors import threshold
 from mifid.images import Stream, check_ranges
-from mifid.metrics import thresholded
+from mifid.metrics import METRICS, thresholded
 from mifid.pipeline import (
     ComputedSide,
     Keywords,
@@ -126,8 +126,15 @@ def score(
             grouping.check(named["generated"], named["reference"], drawn=drawn)
         pipeline = pipeline_for(opened, options)
         only_fid = wanted == {"fid"} and grouping is None
+        needed = {need for name in wanted for need in METRICS[name].needs}
         sides = {
-            side.label: compute_side(side, pipeline, only_fid=only_fid, intervals=ci != 0)
+            side.label: compute_side(
+                side,
+                pipeline,
+                only_fid=only_fid,
+                intervals=ci != 0,
+                spatial=f"{side.label}_spatial" in needed,
+            )
             for side in opened
         }
         seconds |= pipeline.seconds if pipeline else {}

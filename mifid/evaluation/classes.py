@@ -21,7 +21,9 @@ __all__ = ["score_classes"]
 
 _ALWAYS = "kid"
 """Computed for every class: with as few pictures as a class has, FID is far too high."""
-_OWN_FEATURES = frozenset({"generated", "reference", "training"})
+_OWN_FEATURES = frozenset(
+    {"generated", "reference", "training", "generated_spatial", "reference_spatial"}
+)
 _HEADLINES = ("mifid", "fid", _ALWAYS)
 _UNLIKE = 1.5  # times as many pictures: FID of such classes is not comparable
 _ALONE = (

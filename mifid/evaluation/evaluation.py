@@ -150,7 +150,7 @@ def measure_more(
             if "seed" in settings:
                 settings["seed"] = seed
             try:
-                arrays = {need: _array(need, sides, logits) for need in metric.needs}
+                arrays = {need: _array(need, metric, sides, logits) for need in metric.needs}
                 with np.errstate(over="ignore", invalid="ignore"):
                     values = dict(metric.function(**arrays, **settings))
                 if not all(map(math.isfinite, values.values())):
@@ -183,9 +183,10 @@ def _check_rounding(fid: float, generated: Computed, reference: Computed) -> Non
 
 def _array(
     need: str,
+    metric: Metric,
     sides: Mapping[str, Computed | None],
     logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
-) -> npt.NDArray[np.floating[Any]]:
+) -> npt.NDArray[np.floating[Any]] | Moments:
     if need == "logits":
         found = logits()
         if found is None:
@@ -193,17 +194,34 @@ def _array(
                 "needs the network's classifier, which these features come without"
             )
         return found
-    side = sides.get(need)
+    label = need.removesuffix(_SPATIAL)
+    side = sides.get(label)
     if side is None:
         assert need == "held_out"
         raise UnavailableError(
             f"needs pictures that nobody trained on: give them with {setting('held_out')}"
         )
-    if isinstance(side, Statistics):
+    if label != need:
+        return _spatial(side, label)
+    if isinstance(side, Statistics) and not metric.moments:
         raise UnavailableError(
             f"the {need.replace('_', ' ')} side is mean and covariance only; it needs features"
         )
-    return side.values
+    return _arrays(side)
+
+
+_SPATIAL = "_spatial"
+
+
+def _spatial(side: Computed, label: str) -> npt.NDArray[np.floating[Any]] | Moments:
+    if isinstance(side, Statistics) and side.spatial is not None:
+        return Moments(side.spatial.mu, side.spatial.sigma)
+    if isinstance(side, Statistics) or side.spatial is None:
+        raise UnavailableError(
+            f"the {label} side has no spatial features: only pictures that Inception looks at "
+            "have, and files with mu_s and sigma_s"
+        )
+    return side.spatial
 
 
 def _no_distance(generated: Computed, training: Computed, name: str) -> str | None:

@@ -206,7 +206,7 @@ def check_copies(
         wanted: names of metrics; some use only the generated pictures.
         blamed: beginning of the warning, where there are several generated sides.
     """
-    if not any({"reference", "training"} & set(METRICS[name].needs) for name in wanted):
+    if not any({"reference", "training"} & METRICS[name].sides for name in wanted):
         return
     for label, whole in (
         ("reference", "FID of a set to itself is 0; MiFID and intervals mean nothing"),

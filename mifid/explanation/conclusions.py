@@ -59,9 +59,7 @@ class Cause:
 
 def _sides(measure: str, labels: Iterable[str]) -> set[str]:
     """Return the sides whose pictures a measure is computed from."""
-    sides = set(METRICS[measure].needs if measure in METRICS else _ALL_SIDES)
-    if "logits" in sides:
-        sides.add("generated")
+    sides = set(METRICS[measure].sides if measure in METRICS else _ALL_SIDES)
     if "training" in sides and "training" not in labels:
         sides.add("reference")  # the model was trained on it
     return sides

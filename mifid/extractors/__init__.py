@@ -103,6 +103,7 @@ def open_extractor(
 
 
 if TYPE_CHECKING:
+    from mifid.extractors.base import SPATIAL_WIDTH as SPATIAL_WIDTH
     from mifid.extractors.base import Identity as Identity
     from mifid.extractors.classifier import logits as logits
     from mifid.extractors.devices import choose_device as choose_device
@@ -123,7 +124,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "base": ["Identity"],
+        "base": ["SPATIAL_WIDTH", "Identity"],
         "classifier": ["logits"],
         "devices": ["choose_device", "choose_devices"],
         "inception": ["InceptionExtractor"],

@@ -19,6 +19,7 @@ __all__ = [
     "EXACT",
     "FAST",
     "PRECISIONS",
+    "SPATIAL_WIDTH",
     "Extractor",
     "Identity",
     "Precision",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 DEFAULT_BATCH_SIZE = 32
+
+SPATIAL_WIDTH = 7 * 17 * 17
+"""Of the spatial features of Inception: 7 channels in 17 x 17 places."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,13 @@ class Extractor(ABC):
     def backend(self) -> str:
         """Which library runs the network."""
         return "torch"
+
+    def with_spatial(self) -> Extractor | None:
+        """Return the extractor of these features and, behind them, the spatial ones.
+
+        Its features are (N, D + :data:`SPATIAL_WIDTH`). None: the network has no spatial features.
+        """
+        return None
 
     def classifier(self) -> npt.NDArray[np.float32] | None:
         """Return what turns features (N, D) into logits, (C, D) float32; None: there is none."""

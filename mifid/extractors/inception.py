@@ -58,6 +58,8 @@ class InceptionExtractor(NetworkExtractor):
     ) -> None:
         super().__init__(backend, resize=choose_resize(resize), precision=precision)
 
+    _spatial = False
+
     @abstractmethod
     def state_dict(self) -> Mapping[str, torch.Tensor]:
         """Return the network's weights."""
@@ -66,7 +68,22 @@ class InceptionExtractor(NetworkExtractor):
         """Build the network's layers of its weights."""
         from mifid.extractors.inception_network import inception_layers
 
-        return inception_layers(self.state_dict())
+        return inception_layers(self.state_dict(), spatial=self._spatial)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the weights; another one for the layers with spatial features."""
+        key = super().key
+        return hashlib.sha256(f"{key} spatial".encode()).hexdigest() if self._spatial else key
+
+    def with_spatial(self: AnInception) -> AnInception:
+        """Return the same network with spatial features behind its own, in one pass.
+
+        See :func:`mifid.extractors.inception_network.inception_layers`.
+        """
+        other = self.unloaded()
+        other._spatial = True
+        return other
 
     @property
     def resize(self) -> str:

@@ -1,11 +1,20 @@
 """Layers of the Inception network of 2015-12-05: torch-fidelity's, prepared for speed.
 
 The network itself is torch-fidelity's; nothing of it is written again here.
+
+Spatial features are the first 7 channels of ``mixed_6/conv:0`` in the TensorFlow graph, 17 x 17
+places each. Their names in the graph and in torch-fidelity correspond by place: ``mixed`` to
+``mixed_2`` are Mixed_5b to 5d, ``mixed_3`` to ``mixed_7`` are Mixed_6a to 6e. ``conv`` is the
+branch of a block that is a single 1 x 1 convolution. So ``mixed_6/conv`` is ``Mixed_6d.branch1x1``,
+with 192 channels; torch-fidelity's utils/util_convert_inception_weights.py copies its weights from
+there. The node without a further name is the last of the layer, after batch norm and ReLU. OpenAI's
+evaluator flattens (N, 17, 17, 7), channels last, and so are the statistics in its files.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +36,17 @@ _TRUNK = (
 )
 
 
-def inception_layers(state_dict: Mapping[str, torch.Tensor]) -> nn.Sequential:
+_TAPPED = _TRUNK.index("Mixed_6d")
+_SPATIAL_CHANNELS = 7
+_LAST = (2048, 8, 8)  # activations before the average
+
+
+def inception_layers(
+    state_dict: Mapping[str, torch.Tensor], *, spatial: bool = False
+) -> nn.Sequential:
     """Return the layers from input (N, 3, 299, 299) to pooled features (N, 2048, 1, 1).
+
+    With ``spatial``, to pooled and spatial features (N, 2048 + 2023).
 
     Raises:
         WeightsError: the weights are another network's.
@@ -44,7 +62,44 @@ def inception_layers(state_dict: Mapping[str, torch.Tensor]) -> nn.Sequential:
                 padding=module.conv.padding,
             )
             module.bn = nn.Identity()
-    return nn.Sequential(*(getattr(network, name) for name in _TRUNK))
+    layers = [getattr(network, name) for name in _TRUNK]
+    if spatial:
+        *rest, average = layers[_TAPPED + 1 :]
+        tapped = _Tapped(layers[_TAPPED], nn.Sequential(*rest))
+        layers = [*layers[:_TAPPED], tapped, _Pooled(average)]
+    return nn.Sequential(*layers)
+
+
+class _Tapped(nn.Module):
+    """Mixed_6d and the layers after it -> (N, 2048 * 8 * 8 + 2023): last and spatial activations.
+
+    Mixed_6d's first branch is computed twice, which costs 1 % of the network.
+    """
+
+    def __init__(self, block: Any, rest: nn.Module) -> None:
+        super().__init__()
+        self.block: Any = block
+        self.rest = rest
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 768, 17, 17) -> (N, 133095)."""
+        spatial = self.block.branch1x1(x)[:, :_SPATIAL_CHANNELS].permute(0, 2, 3, 1)
+        last = self.rest(self.block(x))
+        return torch.cat([last.flatten(1), spatial.flatten(1)], dim=1)
+
+
+class _Pooled(nn.Module):
+    """The average over the last activations beside the spatial ones: (N, 133095) -> (N, 4071)."""
+
+    def __init__(self, average: nn.Module) -> None:
+        super().__init__()
+        self.average = average
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Take both apart, and average one."""
+        n = math.prod(_LAST)
+        pooled = self.average(x[:, :n].reshape(-1, *_LAST)).flatten(1)
+        return torch.cat([pooled, x[:, n:]], dim=1)
 
 
 def build_network(state_dict: Mapping[str, torch.Tensor]) -> Any:

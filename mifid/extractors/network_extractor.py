@@ -54,6 +54,13 @@ class NetworkExtractor(Extractor):
         return other
 
     @property
+    def key(self) -> str:
+        """SHA-256 of all that the layers are made of, under which a backend may keep them."""
+        key = self.identity.weights_sha256
+        assert key is not None
+        return key
+
+    @property
     def dtype(self) -> str:
         """Type of the network's arithmetic."""
         return PRECISIONS[self.precision]
@@ -77,10 +84,8 @@ class NetworkExtractor(Extractor):
         """Load the network; again only if another device is asked for."""
         name = choose_backend(self._choice, device)
         if self._loaded is None or self._asked != (name, device):
-            key = self.identity.weights_sha256
-            assert key is not None
             backend: Backend = BACKENDS[name](
-                self.layers, key=key, device=device, resize=self.how, precision=self.precision
+                self.layers, key=self.key, device=device, resize=self.how, precision=self.precision
             )
             self._loaded, self._asked = backend, (name, device)
         return self._loaded.device

@@ -25,11 +25,13 @@ class Metric:
         function: ``f(**sides, **settings) -> {value name: value}``, all arguments keyword-only.
         values: each value's name -> its meaning; the first is the headline.
         needs: which of ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"`` (feature
-            arrays (N, D)) and ``"logits"`` (of the generated pictures, (N, classes)) it takes.
+            arrays (N, D)), ``"generated_spatial"``, ``"reference_spatial"`` (Inception's spatial
+            features) and ``"logits"`` (of the generated pictures, (N, classes)) it takes.
         settings: the function's other arguments and their defaults (``{"k": 3}``), for reports.
         remark: what a reader should know, in half a sentence; may be empty.
         directions: value name -> which way is better, where it differs from ``better``.
         absent: value name -> why the function may leave it out.
+        moments: whether a side may also be :class:`mifid.metrics.frechet.Moments`.
     """
 
     name: str
@@ -43,6 +45,13 @@ class Metric:
     remark: str = ""
     directions: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
+    moments: bool = False
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """Sides whose pictures it is computed from: ``"generated"``, ``"reference"``, ..."""
+        sides = {need.removesuffix("_spatial") for need in self.needs}
+        return frozenset("generated" if side == "logits" else side for side in sides)
 
     def direction(self, value: str) -> str:
         """Return which way a value is better; empty for deviations and sizes."""

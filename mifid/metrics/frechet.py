@@ -40,7 +40,7 @@ from mifid.metrics.linalg import (
     triangular_factor,
 )
 
-__all__ = ["METRIC", "Moments", "frechet_distance", "rounding"]
+__all__ = ["METRIC", "SPATIAL", "Moments", "frechet_distance", "rounding"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -251,4 +251,26 @@ METRIC = Metric(
     function=_values,
     values={"fid": "squared distance of two Gaussians"},
     remark="biased upward; the fewer pictures, the more",
+    moments=True,
+)
+
+
+def _spatial_values(
+    *, generated_spatial: npt.ArrayLike | Moments, reference_spatial: npt.ArrayLike | Moments
+) -> dict[str, float]:
+    distance = frechet_distance(generated=generated_spatial, reference=reference_spatial)
+    return {"sfid": distance}
+
+
+SPATIAL = Metric(
+    name="sfid",
+    title="Spatial Fréchet Inception Distance",
+    better="lower",
+    source="Nash et al. 2021, section 4; features as in OpenAI's evaluator (Dhariwal and Nichol "
+    "2021)",
+    function=_spatial_values,
+    values={"sfid": "squared distance of two Gaussians, of 7 channels in 17 x 17 places"},
+    needs=("generated_spatial", "reference_spatial"),
+    remark="sees where things are in the picture, which the average behind FID does not",
+    moments=True,
 )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from mifid.cache import make_key
 from mifid.errors import InputError, setting, warn
-from mifid.extractors import Extractor
+from mifid.extractors import SPATIAL_WIDTH, Extractor
 from mifid.images import (
     Inspection,
     Source,
@@ -256,20 +257,30 @@ class Pipeline:
         self.seconds: dict[str, float] = {}
         self.outcomes: dict[str, Outcome] = {}
 
-    def features(self, source: Source | Stream, label: str) -> Features:
-        """Return a source's features, in the order of its names."""
+    def features(self, source: Source | Stream, label: str, *, spatial: bool = False) -> Features:
+        """Return a source's features, in the order of its names.
+
+        With ``spatial`` also its spatial features, in the same pass, if the network has them.
+        """
+        spatial = spatial and self._with_spatial is not None
         if isinstance(source, Stream):
-            computed, extraction = self._extract(source, label)
+            computed, extraction = self._extract(source, label, spatial=spatial)
             self.outcomes[label] = _outcome(extraction, computed.bad, None)
             return computed
         found = self._hash(source, label)
-        kept = self._kept_features(source, found, label)
-        if kept is not None:
+        kept = self._kept_features(source, found, label, spatial=spatial)
+        if kept is not None and (kept.spatial is not None or not spatial):
             return kept
-        computed, extraction = self._extract(Unchanged(source, found), label)
+        computed, extraction = self._extract(Unchanged(source, found), label, spatial=spatial)
+        if kept is not None:  # the same to the last bit, whatever is computed beside them
+            computed = replace(computed, values=kept.values)
         self.outcomes[label] = _outcome(extraction, computed.bad, found)
-        entry = to_entry(computed, found, extraction.bad, extraction.inspection)
-        self._store(self._key("features", content_hash(found)), label, entry)
+        parts = {"features": computed.values, "spatial": computed.spatial}
+        for kind, values in parts.items():
+            if values is not None:
+                part = replace(computed, values=values, spatial=None)
+                entry = to_entry(part, found, extraction.bad, extraction.inspection)
+                self._store(self._key(kind, content_hash(found)), label, entry)
         return computed
 
     def statistics(self, source: Source | Stream, label: str) -> Statistics:
@@ -297,12 +308,17 @@ class Pipeline:
             self._store(key, label, entry)
         return statistics
 
-    def _kept_features(self, source: Source, found: Digests, label: str) -> Features | None:
+    def _kept_features(
+        self, source: Source, found: Digests, label: str, *, spatial: bool = False
+    ) -> Features | None:
         sha256 = content_hash(found)
         entry = self._load(self._key("features", sha256), label)
         if entry is None or (len(entry["bad"]) and not self._options.skip_bad):
             return None
         kept = from_entry(entry, source, found)
+        beside = self._load(self._key("spatial", sha256), label) if spatial else None
+        if beside is not None:
+            kept = replace(kept, spatial=from_entry(beside, source, found).values)
         self.outcomes[label] = Outcome(
             sha256, True, kept.converted, kept.bad, found, inspection_from_entry(entry)
         )
@@ -319,13 +335,21 @@ class Pipeline:
         self.outcomes[label] = _outcome(extraction, bad, found)
         return statistics
 
-    def _extract(self, source: Source | Stream, label: str) -> tuple[Features, Extraction]:
-        extraction = self._extraction(source, label)
+    def _extract(
+        self, source: Source | Stream, label: str, *, spatial: bool
+    ) -> tuple[Features, Extraction]:
+        extraction = self._extraction(source, label, spatial=spatial)
         with self._timed(f"extract {label}"):
             kept, values = extraction.gather()
+        own, beside = values, None
+        if spatial:
+            own, beside = (
+                np.ascontiguousarray(part) for part in np.split(values, [-SPATIAL_WIDTH], axis=1)
+            )
         named = isinstance(source, Source)
         computed = Features(
-            values=values,
+            values=own,
+            spatial=beside,
             names=tuple(source.name(i) for i in kept) if named else None,
             provenance=extraction.provenance,
             converted=dict(extraction.converted),
@@ -333,8 +357,16 @@ class Pipeline:
         )
         return computed, extraction
 
-    def _extraction(self, source: Source | Stream, label: str) -> Extraction:
-        return Extraction(source, self.extractor, self._options, label)
+    def _extraction(
+        self, source: Source | Stream, label: str, *, spatial: bool = False
+    ) -> Extraction:
+        extractor = self._with_spatial if spatial else self.extractor
+        assert extractor is not None
+        return Extraction(source, extractor, self._options, label)
+
+    @cached_property
+    def _with_spatial(self) -> Extractor | None:
+        return self.extractor.with_spatial()
 
     def _hash(self, source: Source, label: str) -> Digests:
         """Digests of all pictures: of a single file, from the cache if it was read before."""

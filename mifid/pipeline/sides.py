@@ -117,6 +117,7 @@ def compute_side(
     *,
     only_fid: bool = False,
     intervals: bool = True,
+    spatial: bool = False,
 ) -> ComputedSide:
     """Compute a side's features, or its statistics if there are no features.
 
@@ -125,6 +126,7 @@ def compute_side(
         pipeline: for pictures.
         only_fid: no metric but FID is computed: of many pictures or a stream, statistics suffice.
         intervals: they are computed too, and need features.
+        spatial: spatial features are needed too.
 
     Raises:
         FeatureError: there was one picture only, or only one could be decoded.
@@ -138,7 +140,7 @@ def compute_side(
         if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
             found: Computed = pipeline.statistics(side.input, side.label)
         else:
-            found = pipeline.features(side.input, side.label)
+            found = pipeline.features(side.input, side.label, spatial=spatial)
     outcome = pipeline.outcomes[side.label]
     if isinstance(found, Features) and len(found) < 2:
         left_out = f", {len(outcome.bad):,} were left out" if outcome.bad else ""

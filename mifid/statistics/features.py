@@ -34,6 +34,8 @@ class Features:
         converted: number of pictures that were not RGB, by mode.
         bad: (name, reason) of pictures that were left out.
         available: number of pictures before a limit; None: there was no limit, or it is unknown.
+        spatial: (N, 2023) float32, Inception's spatial features of the same pictures; None: they
+            were not computed.
     """
 
     values: FeatureMatrix
@@ -42,13 +44,16 @@ class Features:
     converted: Mapping[str, int] = field(default_factory=dict)
     bad: tuple[tuple[str, str], ...] = ()
     available: int | None = None
+    spatial: FeatureMatrix | None = None
 
     def __post_init__(self) -> None:
-        check_finite(self.values)
-        # Read-only, since results are cached under its hash.
-        frozen = self.values.view()
-        frozen.flags.writeable = False
-        object.__setattr__(self, "values", frozen)
+        for name in ("values", "spatial"):
+            if (values := getattr(self, name)) is not None:
+                check_finite(values)
+                # Read-only, since results are cached under its hash.
+                frozen = values.view()
+                frozen.flags.writeable = False
+                object.__setattr__(self, name, frozen)
         if self.names is not None and len(self.names) != len(self.values):
             raise FeatureError(
                 f"there are {len(self.names)} names for {len(self.values)} rows of features",
@@ -66,7 +71,8 @@ class Features:
     def take(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> Features:
         """Return the features of some pictures, by their rows."""
         names = None if self.names is None else tuple(self.names[row] for row in rows)
-        return replace(self, values=self.values[rows], names=names)
+        spatial = None if self.spatial is None else self.spatial[rows]
+        return replace(self, values=self.values[rows], names=names, spatial=spatial)
 
     def same_set(self, other: Features) -> bool:
         """Return whether both hold the same rows, in any order."""

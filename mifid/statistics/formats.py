@@ -69,6 +69,7 @@ class Contents:
         n: number of pictures of mu and sigma, if known; at least 2.
         provenance: with what they were computed.
         available: number of pictures before a limit drew these; None: there was no limit.
+        spatial: mean and covariance of Inception's spatial features, if the file holds them.
     """
 
     features: Array | None = None
@@ -78,6 +79,7 @@ class Contents:
     n: int | None = None
     provenance: Provenance = field(default_factory=Provenance)
     available: int | None = None
+    spatial: tuple[Array, Array] | None = None
 
 
 def holds_statistics(path: str | os.PathLike[str]) -> bool:
@@ -373,11 +375,19 @@ def _of_known_keys(data: Mapping[str, Any]) -> Contents | None:
                 sigma=_numbers(data[sigma], f"'{sigma}'"),
                 n=_count(data["n"], "n") if "n" in data else None,
                 provenance=provenance,
+                spatial=_spatial(data),
             )
     if _torchmetrics(data):
         return _from_torchmetrics(data)
     plain = len(_shape(data, "arr_0")) == 2
     return Contents(features=_features(data["arr_0"], "'arr_0'")) if plain else None
+
+
+def _spatial(data: Mapping[str, Any]) -> tuple[Array, Array] | None:
+    """Read what OpenAI's evaluator keeps beside mu and sigma."""
+    if not ("mu_s" in data and "sigma_s" in data):
+        return None
+    return _numbers(data["mu_s"], "'mu_s'"), _numbers(data["sigma_s"], "'sigma_s'")
 
 
 def _from_edm2(data: Mapping[str, Any]) -> Contents:

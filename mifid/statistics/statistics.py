@@ -29,10 +29,16 @@ class Statistics:
     >>> statistics.update(np.array([[0.0, 1.0], [2.0, 5.0]]))
     >>> statistics.n, statistics.mu.tolist(), statistics.sigma.tolist()
     (2, [1.0, 3.0], [[2.0, 4.0], [4.0, 8.0]])
+
+    Attributes:
+        provenance: with what the features were computed.
+        spatial: the statistics of Inception's spatial features of the same pictures, if a file
+            holds them.
     """
 
     def __init__(self, *, provenance: Provenance | None = None) -> None:
         self.provenance = provenance or Provenance()
+        self.spatial: Statistics | None = None
         self._n = 0
         self._unknown_n = False
         self._mean: npt.NDArray[np.float64] = np.zeros(0)
@@ -183,9 +189,17 @@ class Statistics:
             return cls.from_features(contents.features, provenance=contents.provenance)
         assert contents.mu is not None
         assert contents.sigma is not None
-        return cls.from_moments(
+        found = cls.from_moments(
             mu=contents.mu, sigma=contents.sigma, n=contents.n, provenance=contents.provenance
         )
+        if contents.spatial is not None:
+            mu, sigma = contents.spatial
+            try:
+                found.spatial = cls.from_moments(mu=mu, sigma=sigma, n=contents.n)
+            except FeatureError as error:
+                message = f"spatial statistics (mu_s, sigma_s): {error.message}"
+                raise FeatureError(message, hint=error.hint) from error
+        return found
 
     def _common_provenance(self, other: Statistics) -> Provenance:
         mine, theirs = self.provenance, other.provenance

@@ -18,7 +18,9 @@ EVERY = frozenset(METRICS)
 
 
 def features(n, seed=0, width=6):
-    return Features(np.random.RandomState(seed).rand(n, width).astype(np.float32) + 0.5)
+    random = np.random.RandomState(seed)
+    values = random.rand(n, width).astype(np.float32) + 0.5
+    return Features(values, spatial=random.rand(n, 9).astype(np.float32))
 
 
 def statistics(n, seed=0, width=6):
@@ -227,6 +229,22 @@ def test_what_is_needed_and_was_not_given_is_named():
         "needs the network's classifier, which these features come without"
     )
     assert not found["kid"].omitted
+
+
+def test_spatial_features_are_compared_as_arrays_or_as_moments():
+    expected = frechet_distance(generated=G.spatial, reference=R.spatial)
+    assert more({"sfid"})["sfid"].values == {"sfid": expected}
+    moments = statistics(30)
+    moments.spatial = Statistics.from_features(R.spatial)
+    found = more({"sfid"}, reference=moments)["sfid"].values["sfid"]
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("side", ["generated", "reference"])
+@pytest.mark.parametrize("without", [Features(G.values), statistics(30)], ids=["f", "s"])
+def test_a_side_without_spatial_features_is_named(side, without):
+    found = more({"sfid", "kid"}, **{side: without})
+    assert f"the {side} side has no spatial features" in found["sfid"].omitted
 
 
 @pytest.mark.parametrize("side", ["generated", "reference", "training", "held_out"])

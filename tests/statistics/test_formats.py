@@ -98,7 +98,7 @@ def stylegan3_features(folder):
 
 
 def adm(folder):
-    np.savez(folder / "a.npz", mu=MU, sigma=SIGMA, mu_s=np.ones(3), sigma_s=np.eye(3))
+    np.savez(folder / "a.npz", mu=MU, sigma=SIGMA, mu_s=np.arange(3.0), sigma_s=2 * np.eye(3))
     return folder / "a.npz"
 
 
@@ -623,3 +623,25 @@ def test_a_covariance_that_is_symmetric_but_for_rounding_is_read(tmp_path):
     sigma = Statistics.load(tmp_path / "a.npz").sigma
     np.testing.assert_array_equal(sigma, sigma.T)
     np.testing.assert_allclose(sigma, SIGMA, atol=2e-7 * SIGMA.max())
+
+
+# Spatial statistics
+
+
+def test_spatial_statistics_of_an_adm_file(tmp_path):
+    adm(tmp_path)
+    found = Statistics.load(tmp_path / "a.npz").spatial
+    assert found.mu.tolist() == [0.0, 1.0, 2.0]
+    assert found.sigma.tolist() == (2 * np.eye(3)).tolist()
+    np.savez(tmp_path / "b.npz", mu=MU, sigma=SIGMA)
+    assert Statistics.load(tmp_path / "b.npz").spatial is None
+
+
+@pytest.mark.parametrize(
+    "sigma_s", [np.eye(2), -np.eye(3), np.full((3, 3), np.nan), np.array(["a"] * 3)]
+)
+def test_spatial_statistics_that_are_none(tmp_path, sigma_s):
+    np.savez(tmp_path / "a.npz", mu=MU, sigma=SIGMA, mu_s=np.ones(3), sigma_s=sigma_s)
+    with pytest.raises(FeatureError, match="sigma_s") as caught:
+        Statistics.load(tmp_path / "a.npz")
+    assert "a.npz" in caught.value.message
