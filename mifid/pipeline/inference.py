@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -175,7 +176,7 @@ def provenance_of(extractor: Extractor, *, device: str, batch_size: int | None) 
         device=device,
         backend=extractor.backend,
         batch_size=batch_size,
-        versions=_versions(),
+        versions=dict(_versions()),
     )
 
 
@@ -195,6 +196,7 @@ def _stream_batches(stream: Stream, size: int) -> Iterator[Batch]:
             start += len(part)
 
 
+@cache  # a look takes 20 ms, as long as a small score
 def _versions() -> dict[str, str]:
     found = {}
     for package in _PACKAGES:

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Findings", "fuzz"]
+__all__ = ["Findings", "Worker"]
 
 _WORKER = Path(__file__).with_name("worker.py")
 _START_SECONDS = 600  # to import torch beside a busy machine
@@ -59,80 +60,87 @@ class Findings:
             )
 
 
-def fuzz(
-    kind: str, *, seed: int, numbers: range, hang_seconds: float, keep: Path | None = None
-) -> Findings:
-    """Run cases in processes of their own; a crash or a hang ends one, and the next goes on."""
-    findings = Findings(kind)
-    start = numbers.start
-    with tempfile.TemporaryDirectory(prefix="mifid-fuzz-") as folder:
-        while start < numbers.stop:
-            for outcome in _outcomes(kind, seed, start, numbers.stop, Path(folder), hang_seconds):
-                findings.add(outcome)
-                start = int(str(outcome["case"])) + 1
-        if keep is not None:
-            for case in Path(folder).glob("*/*"):
-                if case.parent.name.lstrip("-").isdigit():
-                    target = keep / kind / case.parent.name
-                    target.mkdir(parents=True, exist_ok=True)
-                    (target / case.name).write_bytes(case.read_bytes())
-    return findings
+class Worker:
+    """A process that forks for each kind, so that torch is imported once."""
 
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(_WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-def _outcomes(
-    kind: str, seed: int, start: int, stop: int, folder: Path, hang_seconds: float
-) -> Iterator[dict[str, object]]:
-    """Yield outcomes of one process, the last one maybe that of a case that ended it."""
-    environment = {
-        **os.environ,
-        "MIFID_CACHE": str(folder / "cache"),
-        "TORCH_HOME": str(folder / "torch"),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MPLCONFIGDIR": str(folder / "mpl"),
-    }
-    process = subprocess.Popen(
-        [sys.executable, str(_WORKER), kind, str(seed), str(start), str(stop), str(folder)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    lines: queue.Queue[str | None] = queue.Queue()
+    def __enter__(self) -> Worker:
+        return self
 
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
-        lines.put(None)
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    at, patience = start, float(_START_SECONDS)
-    try:
+    def fuzz(
+        self, kind: str, *, seed: int, numbers: range, hang_seconds: float, keep: Path | None = None
+    ) -> Findings:
+        """Run cases in processes of their own; a crash or a hang ends one, the next goes on."""
+        findings = Findings(kind)
+        start = numbers.start
+        with tempfile.TemporaryDirectory(prefix="mifid-fuzz-") as folder:
+            while start < numbers.stop:
+                for outcome in self._outcomes(kind, seed, start, numbers.stop, folder, hang_seconds):
+                    findings.add(outcome)
+                    start = int(str(outcome["case"])) + 1
+            if keep is not None:
+                for case in Path(folder).glob("*/*"):
+                    if case.parent.name.lstrip("-").isdigit():
+                        target = keep / kind / case.parent.name
+                        target.mkdir(parents=True, exist_ok=True)
+                        (target / case.name).write_bytes(case.read_bytes())
+        return findings
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _outcomes(
+        self, kind: str, seed: int, start: int, stop: int, folder: str, hang_seconds: float
+    ) -> Iterator[dict[str, object]]:
+        """Yield outcomes of one fork, the last one maybe that of a case that ended it."""
+        assert self._process.stdin is not None
+        print(kind, seed, start, stop, folder, file=self._process.stdin, flush=True)
+        at, patience, pid, hangs = start, float(_START_SECONDS), 0, False
         while True:
             try:
-                line = lines.get(timeout=patience)
+                line = self._lines.get(timeout=patience)
             except queue.Empty:
-                yield {"case": at, "result": "hang", "error": f"no end after {patience:g} s"}
-                return
+                if not pid:
+                    raise TimeoutError("the worker does not start") from None
+                hangs = True
+                os.kill(pid, signal.SIGKILL)
+                continue
             if line is None:
-                code = process.wait()
-                if code or at < stop - 1:
-                    yield {"case": at, "result": "crash", "error": f"exit status {code}"}
-                return
+                raise EOFError("the worker has ended")
             told = json.loads(line)
+            pid = told.get("pid", pid)
             if "begins" in told:
                 at, patience = told["begins"], hang_seconds
-            else:
+            elif "case" in told:
                 yield told
-                if told["case"] == stop - 1:
-                    return
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        assert process.stdout is not None
-        process.stdout.close()
+            elif hangs:
+                yield {"case": at, "result": "hang", "error": f"no end after {hang_seconds:g} s"}
+            elif told.get("ended"):
+                yield {"case": at, "result": "crash", "error": f"exit status {told['ended']}"}
+            if "ended" in told:
+                return
 
 
 def _row(kind: str, *cells: object) -> str:
@@ -158,9 +166,14 @@ def main() -> None:
     numbers = range(each) if asked.only is None else range(asked.only, asked.only + 1)
 
     def one(kind: str) -> Findings:
-        return fuzz(
-            kind, seed=asked.seed, numbers=numbers, hang_seconds=asked.hang_seconds, keep=asked.keep
-        )
+        with Worker() as worker:
+            return worker.fuzz(
+                kind,
+                seed=asked.seed,
+                numbers=numbers,
+                hang_seconds=asked.hang_seconds,
+                keep=asked.keep,
+            )
 
     failed = 0
     print(_row("kind", "cases", "accepted", "refused", *_BAD, "slowest"))

@@ -1,7 +1,8 @@
-"""A process that reads hostile files in turn: ``worker.py KIND SEED START STOP FOLDER``.
+"""A process that reads hostile files: it forks for each line ``KIND SEED START STOP FOLDER``.
 
-It writes a line of JSON before and after each case. What a file must not do (start a process, open
-a connection, touch a file elsewhere) is seen by an audit hook, which Python code cannot remove.
+So torch is imported once. Each fork writes a line of JSON before and after each case. What a file
+must not do (start a process, open a connection, touch a file elsewhere) is seen by an audit hook,
+which Python code cannot remove.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import traceback
 import warnings
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TextIO
 
 _MORE_MEMORY = 2600 << 20
 """So many bytes of private memory may be added by all cases of a process together."""
@@ -162,18 +163,10 @@ def run(kind_name: str, seed: int, number: int, folder: Path, guard: Guard) -> d
     return outcome
 
 
-def main() -> None:
+def cases(kind: str, seed: int, start: int, stop: int, folder: Path, out: TextIO) -> None:
     """Run the cases START to STOP - 1."""
-    kind, seed, start, stop, folder = sys.argv[1], *map(int, sys.argv[2:5]), Path(sys.argv[5])
-    out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.dup2(1, 2)
-    sys.dont_write_bytecode = True  # what a case imports late is not its doing
-    import torch
-
-    import mifid.scoring  # noqa: F401 - what is imported now is not imported by a case
-
-    torch.set_num_threads(1)
+    os.environ["MIFID_CACHE"] = str(folder / "cache")
+    os.environ["TORCH_HOME"] = str(folder / "torch")
     guard = Guard(folder)
     warm = run(kind, seed, -1, folder, guard)
     del warm  # modules that are imported late may open files of theirs
@@ -183,6 +176,32 @@ def main() -> None:
     for number in range(start, stop):
         print(json.dumps({"begins": number}), file=out)
         print(json.dumps(run(kind, seed, number, folder, guard)), file=out)
+
+
+def main() -> None:
+    """Fork for each line of stdin; say which process has begun, and how it ended."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.dont_write_bytecode = True  # what a case imports late is not its doing
+    import torch
+
+    import mifid.scoring  # noqa: F401 - what is imported now is not imported by a case
+
+    torch.set_num_threads(1)
+    os.dup2(1, 2)
+    for line in sys.stdin:
+        kind, seed, start, stop, folder = line.rstrip("\n").split(" ", 4)
+        pid = os.fork()
+        if not pid:
+            code = 1
+            try:
+                print(json.dumps({"pid": os.getpid()}), file=out)
+                cases(kind, int(seed), int(start), int(stop), Path(folder), out)
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"ended": os.waitstatus_to_exitcode(status)}), file=out)
 
 
 if __name__ == "__main__":
