@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 # One thread a process: tests run side by side, in as many processes as there are cores. Libraries
 # read this once, when they are loaded; processes that tests start inherit it.
@@ -32,6 +33,7 @@ import toys
 from hypothesis import HealthCheck, settings
 
 from mifid.extractors import inception
+from mifid.uncertainty.intervals import Uncertainty, uncertainty
 
 # Measured data that cannot be shipped; tests that read it are skipped where it is missing.
 DATA = Path(os.environ.get("MIFID_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -226,11 +228,24 @@ def data() -> Path:
     return DATA
 
 
-@pytest.fixture
-def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def unrendered() -> Iterator[None]:
     """Let figures be built, but written as next to nothing: that takes most of a toy run's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", toys.savefig)
+        yield
 
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", toys.savefig)
+
+@pytest.fixture(scope="module")
+def few_resamples() -> Iterator[None]:
+    """Compute intervals from 100 resamples, the fewest, where tests are of other things."""
+
+    def fewer(*, replicates: int, **given: Any) -> Uncertainty:
+        return uncertainty(replicates=min(replicates, 100), **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mifid.uncertainty.assessment.uncertainty", fewer)
+        yield
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from mifid.pipeline.pipeline import Pipeline
 from mifid.statistics.formats import write
 from mifid.statistics.provenance import Provenance
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 GENERATED, REFERENCE = repainted(14), drawn("painting", 9)
 
 

@@ -16,6 +16,8 @@ from mifid.extractors.weights import DownloadError
 from mifid.images import open_images
 from mifid.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 FINGERPRINTED = "def f(batch): return batch.float().mean((2, 3))\nf.fingerprint = 'one'"
 
 

@@ -15,6 +15,8 @@ from mifid_cli.main import cli
 import mifid
 from mifid.progress import Lines
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 ROOT = Path(mifid.__file__).parents[1]
 DOCUMENTATION = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 

@@ -18,6 +18,8 @@ from mifid.extractors import THRESHOLDS
 from mifid.statistics import Features
 from mifid.statistics.provenance import Provenance
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 PAIR = ("out", "--ref", "monet")
 
 

@@ -10,6 +10,8 @@ from toys import colours, drawn, write_pictures
 import mifid
 from mifid.images.source import sampled
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 @pytest.fixture
 def floats(folder):

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from mifid_cli import failures, tables
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 NEEDS_FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 
 ROW = {"fid": 1.0, "protocol": {}, "inputs": {}}

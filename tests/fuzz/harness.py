@@ -94,7 +94,9 @@ class Worker:
         start = numbers.start
         with tempfile.TemporaryDirectory(prefix="mifid-fuzz-") as folder:
             while start < numbers.stop:
-                for outcome in self._outcomes(kind, seed, start, numbers.stop, folder, hang_seconds):
+                for outcome in self._outcomes(
+                    kind, seed, start, numbers.stop, folder, hang_seconds
+                ):
                     findings.add(outcome)
                     start = int(str(outcome["case"])) + 1
             if keep is not None:

@@ -10,6 +10,8 @@ import mifid
 from mifid.errors import FeatureError, OutputError
 from mifid.inputs import open_input
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 
 def test_a_reference_file_scores_as_its_pictures_do(tmp_path):
     folder = write_pictures(tmp_path / "monet_jpg", drawn("painting", 8))
