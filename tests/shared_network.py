@@ -36,7 +36,7 @@ def make(folder: Path) -> Path:
                 (folder / "first.txt").write_text(sum_of_features(folder))
             with patch.object(inception, "random_weights", draw):
                 torch.save(dict(inception.RandomInception().state_dict()), weights)
-            for converted in list(folder.glob("openvino/*")):
+            for converted in list(folder.glob(f"openvino/{inception.SHA256[:32]}*")):
                 name = converted.name.replace(inception.SHA256[:32], sha256_of_file(weights)[:32])
                 converted.with_name(name).symlink_to(converted.name)
     return folder

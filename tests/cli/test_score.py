@@ -486,6 +486,7 @@ def test_a_reference_of_another_network_is_told_before_weights_are_sought(failur
         assert "Use --extractor inception-random for the" in message
 
 
+@pytest.mark.network
 def test_a_reference_file_knows_its_network(run, failure):
     """Without --extractor the pictures go through the network that the file was made with."""
     assert run("reference", "build", "monet", "-o", "r.npz", "--extractor", "lite0").exit_code == 0

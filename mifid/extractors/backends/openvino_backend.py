@@ -187,11 +187,9 @@ def _convert(read_layers: ReadLayers, size: int) -> Any:
     openvino = import_openvino()
     trunk = Network(read_layers()).trunk
     example = torch.zeros(2, 3, size, size)
-    batch = torch.export.Dim("batch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and OpenVINO's about each other's versions
-        exported = torch.export.export(trunk, (example,), dynamic_shapes=({0: batch},))
-        return openvino.convert_model(exported)
+        return openvino.convert_model(trunk, example_input=example, input=[-1, 3, size, size])
 
 
 class OpenVinoBackend:

@@ -37,7 +37,7 @@ RULES = replace(MONET, competition="a toy", at_least=PHOTOS, at_most=PHOTOS, siz
 # Untrained toys paint little else than one colour; plots are tested where they are made.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:generated. .*fail:mifid.errors.MifidWarning"),
-    pytest.mark.usefixtures("unrendered"),
+    pytest.mark.usefixtures("undrawn"),
 ]
 
 
@@ -58,7 +58,7 @@ def train(pictures, out, config=SMALL, **options):
 
 
 @pytest.fixture(scope="module")
-def trained(pictures, tmp_path_factory):
+def trained(pictures, undrawn, tmp_path_factory):
     """What a whole run returned: for tests that leave its folder as it is, or copy it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "generated. .*fail", MifidWarning)
@@ -685,11 +685,11 @@ def test_tensorboard_has_the_losses_and_the_samples_of_each_snapshot(pictures, t
 def test_learning_is_seen(pictures, tmp_path):
     """The cycle loss falls: a sign error anywhere in the loop would not let it."""
     config = changed(
-        training={"steps": 120, "log_steps": 20, "pool": 0},
+        training={"steps": 40, "log_steps": 10, "pool": 0},
         schedule={"name": "constant"},
-        optimiser={"rate": 2e-3},
+        optimiser={"rate": 4e-3},
         loss={"weight": 0.0},
-        generator={"network": "unet", "width": 16},
+        generator={"network": "unet", "width": 8},
     )
     train(pictures, tmp_path / "run", config, score=False)
     rows = [row for row in read_metrics(tmp_path / "run") if row["kind"] == "train"]
