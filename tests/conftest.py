@@ -237,6 +237,19 @@ def unrendered() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def undrawn(unrendered: None) -> Iterator[None]:
+    """Let runs write their figures, but empty ones: they are tested where they are drawn."""
+    from matplotlib.figure import Figure
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("draw_losses", "draw_scores"):
+            patch.setattr(f"mifid.baseline.figures.curves.{name}", lambda *_, **__: Figure())
+            patch.setattr(f"mifid.baseline.page.{name}", lambda *_, **__: Figure())
+        patch.setattr("mifid.baseline.page.draw_rgb_histograms", lambda *_, **__: Figure())
+        yield
+
+
+@pytest.fixture(scope="module")
 def few_resamples() -> Iterator[None]:
     """Compute intervals from 100 resamples, the fewest, where tests are of other things."""
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 
 @pytest.fixture(autouse=True)
@@ -11,14 +10,3 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def undrawn(unrendered):
-    """Let runs write their figures, but empty ones: they are tested where they are drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("draw_losses", "draw_scores"):
-            patch.setattr(f"mifid.baseline.figures.curves.{name}", lambda *_, **__: Figure())
-            patch.setattr(f"mifid.baseline.page.{name}", lambda *_, **__: Figure())
-        patch.setattr("mifid.baseline.page.draw_rgb_histograms", lambda *_, **__: Figure())
-        yield

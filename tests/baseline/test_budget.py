@@ -34,6 +34,8 @@ from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
 from mifid.submission.writer import MONET
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RULES = replace(MONET, competition="a toy", at_least=12, at_most=12, size=(16, 16))
 
 

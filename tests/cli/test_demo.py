@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from mifid_cli.main import cli
-from toys import colours, savefig
+from toys import colours
 
 import mifid.baseline.scorer  # noqa: F401 - binds the real score() before a test replaces it
 from mifid import baseline, demo, scoring
@@ -31,7 +31,7 @@ BRIEFLY = [
 # Two pictures a side, or copies, are warned of; what is said of them is tested elsewhere.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::mifid.MifidWarning"),
-    pytest.mark.usefixtures("unrendered"),
+    pytest.mark.usefixtures("undrawn"),
 ]
 
 
@@ -59,13 +59,12 @@ def small():
 
 
 @pytest.fixture(scope="module")
-def shown(small, tmp_path_factory):
+def shown(small, undrawn, tmp_path_factory):
     """A demo without weights in shown/, below a folder of its own: most tests look at it."""
     folder = tmp_path_factory.mktemp("demo")
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore", MifidWarning)
         patch.chdir(folder)
-        patch.setattr("matplotlib.figure.Figure.savefig", savefig)
         patch.setitem(Lines.__init__.__kwdefaults__, "first", 3600.0)  # however slow the machine
         patch.setattr(sys, "path", sys.path.copy())  # commands add the current folder
         result = CliRunner().invoke(cli, ["demo", "--out", "shown"], catch_exceptions=False)

@@ -40,7 +40,7 @@ COLOURS = ["--extractor", "toys:colours"]
 
 pytestmark = [
     pytest.mark.filterwarnings("default::mifid.MifidWarning"),
-    pytest.mark.usefixtures("unrendered"),  # plots are tested where they are made
+    pytest.mark.usefixtures("undrawn"),  # plots are tested where they are made
 ]
 
 
