@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from mifid.baseline.config import Config, Data, Generator
 from mifid.baseline.generation import Painter, generate, save_generator
 from mifid.baseline.generation.generating import default_batch_size
@@ -141,19 +141,6 @@ def measure(job: Job, rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def row(network: str, seconds: dict[str, list[float]], pictures: int) -> list[str]:
-    """Return one row of the table: medians, and the median of the ratios within a round."""
-    ratios = [whole / bare for whole, bare in zip(seconds["whole"], seconds["bare"], strict=True)]
-    middle = {name: median(values) for name, values in seconds.items()}
-    return [
-        network,
-        *(f"{middle[name]:.2f}" for name in ("bare", "whole", "plain")),
-        f"{median(ratios):.3f}",
-        f"{min(ratios):.3f} to {max(ratios):.3f}",
-        f"{pictures / middle['whole']:.1f}",
-    ]
-
-
 @click.command()
 @click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Default: drawn.")
 @click.option("--limit", default=200, show_default=True, help="Number of photos.")
@@ -182,24 +169,26 @@ def main(
         count = zip_photos(zipped, photos=photos, limit=limit, size=size)
         for name in names or NETWORKS:
             job = make_job(zipped, name, count, size, device, batch_size)
-            title = f"{name}, batches of {job.batch_size}"
-            rows.append(row(title, measure(job, rounds), count))
+            found = measure(job, rounds)
+            ratios = [whole / bare for bare, whole, _ in zip(*found.values(), strict=True)]
+            row = [f"{name}, batches of {job.batch_size}"]
+            row += [f"{median(seconds):.2f}" for seconds in found.values()]
+            row += [f"{median(ratios):.3f}", f"{min(ratios):.3f} to {max(ratios):.3f}"]
+            rows.append([*row, f"{count / median(found['whole']):.1f}"])
     header = ["network", "network alone s", "generate s", "plain script s"]
     header += ["generate / network", "range", "pictures/s"]
-    what = f"{count} photos" if photos else f"{count} drawn photos"
-    text = "\n\n".join(
-        [
-            "## Generating a submission",
-            f"{what} of {size} x {size} in a zip, {choose_device(device).type}, float32. "
-            "`generate` is all of `mifid generate`, from the generator's file to the checked "
-            "archive; the network alone runs on the same batches, already decoded. The plain "
-            "script processes one photo after the other, without checks. Times are medians of "
-            f"{rounds} rounds, in which all three run in turn; ratios are within a round.",
-            markdown_table(header, rows),
-            f"{describe_machine(PACKAGES)}. Repeat with `python -m benchmarks.generation "
-            f"{'--photos photo_jpg/ ' if photos else ''}--limit {count} --docs docs/training.md`.",
-        ]
-    )
+    text = f"""\
+## Generating a submission
+
+{count}{"" if photos else " drawn"} photos of {size} x {size} in a zip, \
+{choose_device(device).type}, float32. `generate` is all of `mifid generate`, from the generator's \
+file to the checked archive; the network alone runs on the same batches, already decoded. The \
+plain script processes one photo after the other, without checks. Times are medians of {rounds} \
+rounds, in which all three run in turn; ratios are within a round.
+
+{markdown_table(header, rows)}
+
+{describe_machine(PACKAGES)}. Repeat with `{again("generation")}`."""
     click.echo(text)
     if docs:
         write_section(docs, "generation", text)

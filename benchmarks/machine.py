@@ -1,16 +1,32 @@
-"""Descriptions of the machine; tables and sections of Markdown; commands that repeat them."""
+"""What all benchmarks share: options, the machine, Markdown, and the command that repeats one."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def check_outputs(*files: Path | None) -> None:
+    """Refuse output files that cannot be written, before the work begins.
+
+    Raises:
+        click.UsageError: the folder of a file does not exist.
+    """
+    for file in filter(None, files):
+        if not file.parent.is_dir():
+            raise click.UsageError(f"{file}: the folder {file.parent} does not exist")
 
 
 def describe_machine(packages: Iterable[str]) -> str:
@@ -36,19 +52,24 @@ def _processor() -> str:
 def again(module: str) -> str:
     """Return the running command with its given options; paths become FOLDER or FILE."""
     context = click.get_current_context()
-    words = [f"python -m benchmarks.{module}"]
+    words = ["python", "-m", f"benchmarks.{module}"]
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in {"about", "json_file"}:
             value = context.params[name]
-            if name == "docs":
-                value = f"docs/{value.name}"
-            elif isinstance(value, Path):
-                value = "FOLDER" if value.is_dir() else "FILE"
-            values = value if isinstance(value, tuple) else (value,)
-            words += [option.opts[0], *map(str, values)]
-    return " ".join(words)
+            for each in value if option.multiple else [value]:
+                parts = each if isinstance(each, tuple) else [each]
+                words += [option.opts[0], *(_shown(name, part) for part in parts)]
+    return shlex.join(words)
+
+
+def _shown(option: str, value: Any) -> str:
+    if option == "docs":
+        return f"docs/{value.name}"
+    if isinstance(value, Path):
+        return "FOLDER" if value.is_dir() else "FILE"
+    return str(value)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

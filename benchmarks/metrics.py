@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from benchmarks.processes import call, peak_mib
 from mifid.errors import UnavailableError
 from mifid.metrics import METRICS, Moments, frechet_distance, memorization_distance
@@ -148,16 +148,10 @@ def routes_table(n: int, m: int, width: int, rounds: int) -> str:
             seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     base = next(iter(ROUTES))
-    rows = [
-        [
-            name,
-            f"{values[name]:.6f}",
-            f"{abs(values[name] / values[base] - 1):.0e}",
-            f"{medians[name]:.2f}",
-            f"{medians[name] / medians[base]:.1f}",
-        ]
-        for name in ROUTES
-    ]
+    rows = []
+    for name, value in values.items():
+        numbers = [f"{value:.6f}", f"{abs(value / values[base] - 1):.0e}", f"{medians[name]:.2f}"]
+        rows.append([name, *numbers, f"{medians[name] / medians[base]:.1f}"])
     header = [f"FID of {n:,} x {m:,} x {width}", "FID", "difference", "seconds", "ratio"]
     return markdown_table(header, rows)
 
@@ -205,7 +199,7 @@ def main(
 ) -> None:
     """Measure time and memory of each metric, on synthetic features."""
     settings = [(generated, reference, held_out, width) for reference in references]
-    again = "Repeat with `python -m benchmarks.metrics --docs docs/benchmarks.md`."
+    repeat = f"Repeat with `{again('metrics')}`."
     # The processes first, while this one is small.
     every = f"""\
 ## All metrics
@@ -217,7 +211,7 @@ seconds are the median of {rounds} runs, MiB the maximum.
 
 {metrics_table(metrics.split(","), settings, rounds)}
 
-{describe_machine(["numpy"])}. Synthetic features. {again}"""
+{describe_machine(["numpy"])}. Synthetic features. {repeat}"""
     found, _ = call("metrics:measure_distance", n=large, width=width)
     alone = f"""\
 ## FID and memorization distance alone
@@ -227,7 +221,7 @@ seconds are the median of {rounds} runs, MiB the maximum.
 Memorization distance of {large:,} x {large:,} x {width}: {found["seconds"]:.1f} s, and at \
 most {found["mib"]:,.0f} MiB in addition to the features.
 
-{describe_machine(["numpy", "scipy"])}. Synthetic features; medians. {again}"""
+{describe_machine(["numpy", "scipy"])}. Synthetic features; medians. {repeat}"""
     click.echo(f"{alone}\n\n{every}")
     if docs:
         write_section(docs, "metrics", alone)

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.machine import again, describe_machine, markdown_table, write_section
+from benchmarks.machine import FOLDER, again, describe_machine, markdown_table, write_section
 from benchmarks.pictures import draw
 from benchmarks.processes import call
 
@@ -81,45 +81,17 @@ def measure(*, generated: Any, reference: Any, backend: str, device: str, rounds
         changes.append(moved(fast, exact))
     return {
         **{key: median(one[key] for one in changes) for key in changes[0]},
-        "device": device,
         "exact_fid": exact.scores()["fid"],
         "pictures": [len(exact.generated), len(exact.reference)],
     }
 
 
-def _section(found: dict[str, dict], *, about: str, repeat: str) -> str:
-    rows = [
-        [
-            f"{backend} on {one['device']}",
-            f"{one['rate']:.2f}",
-            f"{one['features']:.1e}",
-            f"{one['exact_fid']:.6f}",
-            f"{one['fid']:+.2%}",
-            f"{one['distance']:+.3%}",
-        ]
-        for backend, one in found.items()
-    ]
-    header = ["Backend", "pictures/s, ratio", "features, L2", "exact FID", "FID", "distance"]
-    return f"""\
-## `--precision fast`
-
-The network in bfloat16 compared with float32: {about}. Such scores are marked as not comparable
-with Kaggle's.
-
-{markdown_table(header, rows)}
-
-All differences are relative to exact. {describe_machine(PACKAGES)}. The weights are those of
-`inception-random`. Rounding may have a larger effect in a random network than in a trained one, so
-these numbers are only a hint. Repeat with `{repeat}`.
-"""
-
-
 @click.command(context_settings={"max_content_width": 100})
-@click.option("--generated", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--reference", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--generated", type=FOLDER)
+@click.option("--reference", type=FOLDER)
 @click.option("--draw", nargs=2, type=int, default=(300, 300), show_default=True)
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--backends", default=",".join(BACKENDS), show_default=True)
+@click.option("--backend", "backends", multiple=True, type=click.Choice(BACKENDS))
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--docs", type=click.Path(path_type=Path), default=None)
 def main(
@@ -127,7 +99,7 @@ def main(
     reference: Path | None,
     draw: tuple[int, int],
     device: str,
-    backends: str,
+    backends: tuple[str, ...],
     rounds: int,
     docs: Path | None,
 ) -> None:
@@ -138,16 +110,29 @@ def main(
         "device": device,
         "rounds": rounds,
     }
-    found = {}
-    if unknown := sorted(set(backends.split(",")) - set(BACKENDS)):
-        raise click.UsageError(f"unknown: {', '.join(unknown)}. There are: {', '.join(BACKENDS)}.")
-    for backend in backends.split(","):
+    rows = []
+    for backend in backends or BACKENDS:
         click.echo(f"{backend} ...", err=True)
-        found[backend], _ = call("precision:measure", **task, backend=backend)
-    n, m = next(iter(found.values()))["pictures"]
+        one, _ = call("precision:measure", **task, backend=backend)
+        row = [f"{backend} on {device}", f"{one['rate']:.2f}", f"{one['features']:.1e}"]
+        row += [f"{one['exact_fid']:.6f}", f"{one['fid']:+.2%}", f"{one['distance']:+.3%}"]
+        rows.append(row)
+    header = ["Backend", "pictures/s, ratio", "features, L2", "exact FID", "FID", "distance"]
+    n, m = one["pictures"]
     about = f"{n:,} {'pictures' if generated else 'drawn photos'} against {m:,} "
     about += f"{'pictures' if reference else 'drawn paintings'}, medians of {rounds} in turn"
-    text = _section(found, about=about, repeat=again("precision"))
+    text = f"""\
+## `--precision fast`
+
+The network in bfloat16 compared with float32: {about}. Such scores are marked as not comparable
+with Kaggle's.
+
+{markdown_table(header, rows)}
+
+All differences are relative to exact. {describe_machine(PACKAGES)}. The weights are those of
+`inception-random`. Rounding may have a larger effect in a random network than in a trained one, so
+these numbers are only a hint. Repeat with `{again("precision")}`.
+"""
     click.echo(text)
     if docs:
         write_section(docs, "precision", text)

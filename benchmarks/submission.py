@@ -14,13 +14,12 @@ from typing import Any
 
 import click
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import FOLDER, describe_machine, markdown_table, write_section
 from benchmarks.pictures import zip_pictures
-from benchmarks.processes import Measured, score
+from benchmarks.processes import score
 
 PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow", "simplejpeg")
 STAGES = ("hash", "extract", "cache", "fid", "memorization", "uncertainty", "bias")
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def stage_seconds(report: dict[str, Any]) -> dict[str, float]:
@@ -29,19 +28,6 @@ def stage_seconds(report: dict[str, Any]) -> dict[str, float]:
         stage: sum(value for key, value in report["seconds"].items() if key.split()[0] == stage)
         for stage in STAGES
     }
-
-
-def row(name: str, report: dict[str, Any], measured: Measured) -> list[str]:
-    """Return one row of the table."""
-    return [
-        name,
-        f"{report['fid']:.6f}",
-        f"{report['memorization_distance']:.6f}",
-        *(f"{seconds:.2f}" for seconds in stage_seconds(report).values()),
-        f"{measured.seconds:.2f}",
-        f"{measured.cpu_seconds:.2f}",
-        f"{measured.peak_mib:,.0f}",
-    ]
 
 
 @click.command()
@@ -69,9 +55,14 @@ def main(
         env = {"MIFID_CACHE": str(Path(folder) / "cache")}
         for number, reference in enumerate(references):
             for state in ("cold" if number == 0 else "generated side cached", "cached"):
-                report, measured = score(archive, reference, *options, env=env)
+                report, done = score(archive, reference, *options, env=env)
                 name = f"{report['n_reference']} ({reference.name}), {state}"
-                rows.append(row(name, report, measured))
+                rows.append(
+                    [name, f"{report['fid']:.6f}", f"{report['memorization_distance']:.6f}"]
+                )
+                rows[-1] += [f"{seconds:.2f}" for seconds in stage_seconds(report).values()]
+                rows[-1] += [f"{done.seconds:.2f}", f"{done.cpu_seconds:.2f}"]
+                rows[-1].append(f"{done.peak_mib:,.0f}")
                 click.echo(" | ".join(rows[-1]))
     header = ["reference", "FID", "distance", *STAGES, "process s", "CPU s", "peak MiB"]
     text = f"""\

@@ -17,8 +17,10 @@ import click
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from benchmarks.machine import markdown_table, write_section
+from benchmarks.machine import again, markdown_table, write_section
 from benchmarks.pictures import draw
+
+GIVEN = click.Path(exists=True, path_type=Path)
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -91,7 +93,7 @@ def sets(
         yield f"copies: {title}", nearest_reference(generated=copies, reference=real).distance
 
 
-def read(path: str, most: int) -> np.ndarray:
+def read(path: Path, most: int) -> np.ndarray:
     """Read pictures of one size, at most so many, evenly over the folder: (N, H, W, 3) uint8."""
     from mifid.images import evenly, open_images
     from mifid.images.decoding import load
@@ -106,16 +108,16 @@ def drawn(kind: str, first: int, most: int) -> np.ndarray:
 
 
 @click.command(context_settings={"max_content_width": 100})
-@click.option("--reference", help="Training pictures; else drawn paintings.")
+@click.option("--reference", type=GIVEN, help="Training pictures; else drawn paintings.")
 @click.option(
-    "--honest", nargs=2, multiple=True, metavar="TITLE PATH", help="Pictures that copy nothing."
+    "--honest", type=(str, GIVEN), multiple=True, metavar="TITLE PATH", help="They copy nothing."
 )
 @click.option("--extractor", default="lite0", show_default=True)
 @click.option("--most", default=1000, show_default=True, help="Pictures of a set.")
 @click.option("--docs", type=click.Path(path_type=Path), default=None)
 def main(
-    reference: str | None,
-    honest: tuple[tuple[str, str], ...],
+    reference: Path | None,
+    honest: tuple[tuple[str, Path], ...],
     extractor: str,
     most: int,
     docs: Path | None,
@@ -134,10 +136,6 @@ def main(
         numbers = (float(np.nanmean(distances)), one, median, most_of)
         rows.append([title, f"{len(distances):,}", *(f"{number:.4f}" for number in numbers)])
         click.echo("  ".join(rows[-1]), err=True)
-    repeat = f"python -m benchmarks.thresholds --extractor {extractor} --most {most}"
-    if reference:
-        repeat += " --reference FOLDER"
-        repeat += "".join(f" --honest '{title}' FOLDER" for title, _ in honest)
     header = ["Pictures", "number", "mean", "1 % are nearer than", "median", "99 % are nearer than"]
     text = f"""\
 ### Distances of honest pictures and of copies
@@ -146,7 +144,7 @@ Features of `{extractor}`, distances to {len(real):,} training pictures.
 
 {markdown_table(header, rows)}
 
-Again with `{repeat}`.
+Again with `{again("thresholds")}`.
 """
     click.echo(text)
     if docs:

@@ -21,12 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from benchmarks.processes import peak_mib
 
-if (
-    TYPE_CHECKING
-):  # the parent process imports no torch, since peaks of children start with its memory
+if TYPE_CHECKING:  # this process imports no torch: peaks of children start with its memory
     from torch import Tensor
 
 
@@ -172,30 +170,17 @@ def rows(found: list[Found], peaks: dict[str, Any]) -> Iterator[list[str]]:
         ]
 
 
-def explain(peaks: dict[str, Any], rounds: int, steps: int) -> str:
-    """Return a description of the table."""
-    best = " and ".join(
-        f"{peaks[name] / 1e12:.2f} TFLOP/s in {name}"
-        for name in ("float32", "bf16")
-        if name in peaks
-    )
-    place = peaks.get("name") or f"the CPU with {peaks['threads']} threads"
-    memory = "of tensors on it" if "name" in peaks else "of the process"
-    return (
-        f"A step updates both generators and both discriminators once, on {place}, with random "
-        "pictures in memory. The plain loops follow common implementations: separate passes for "
-        "real, painted and identity pictures, `InstanceNorm2d`, one `Adam` per network, and every "
-        "loss read at each step. Two backwards means one for each generator, with the cycle loss "
-        "in both (as in Keras's tutorial); one backward is over all losses of the generators. "
-        "From the same weights, all ways compute the same losses. `mifid` is the default, which "
-        "chooses the memory layout itself. "
-        f"Times are medians of {rounds} rounds of {steps} steps, in which all ways run in turn. "
-        "The ratio is the time of the first way divided by the time of this one in the same round "
-        f"(median, minimum, maximum). Peak memory is that {memory}. TFLOP per pair are those of "
-        "mifid, as counted by torch. Of peak is relative to the best rate of a matrix product or "
-        f"a 3x3 convolution in the same run, {best}."
-    )
-
+EXPLANATION = """\
+A step updates both generators and both discriminators once, with random pictures in memory. The \
+plain loops follow common implementations: separate passes for real, painted and identity \
+pictures, `InstanceNorm2d`, one `Adam` per network, and every loss read at each step. Two \
+backwards means one for each generator, with the cycle loss in both (as in Keras's tutorial); \
+one backward is over all losses of the generators. From the same weights, all ways compute the \
+same losses. `mifid` is the default, which chooses the memory layout itself. Ways run in turn; \
+the ratio is the time of the first way divided by the time of this one in the same round \
+(median, minimum, maximum). Peak memory is that of tensors on a GPU, else of the process. TFLOP \
+per pair are those of mifid, as counted by torch. Of peak is relative to the best rate of a \
+matrix product or a 3x3 convolution in the same run."""
 
 PACKAGES = ("mifid", "torch", "numpy")
 
@@ -303,28 +288,27 @@ def main(
     found = []
     for network in networks or NETWORKS:
         for batch in batches:
-            jobs = [
-                Job(way, network, batch, size, width, device) for way in ways_on(peaks["device"])
-            ]
+            ways = ways_on(peaks["device"])
+            jobs = [Job(way, network, batch, size, width, device) for way in ways]
             found.append(measure(jobs, rounds=rounds, steps=steps, limit=limit))
             for row in rows(found[-1], peaks):
                 click.echo(" | ".join(row))
     if json_file:
         jobs_found = [asdict(one) for group in found for one in group]
         json_file.write_text(json.dumps({"peaks": peaks, "found": jobs_found}, indent=1) + "\n")
-    repeated = " ".join(f"--batch {batch}" for batch in batches)
     header = ["network", "way", "ms per step", "pairs/s", "times plain", "MiB", "TFLOP per pair"]
     lines = (row for group in found for row in rows(group, peaks))
-    text = "\n\n".join(
-        [
-            "## Step time",
-            explain(peaks, rounds, steps),
-            markdown_table([*header, "of peak"], lines),
-            f"{describe_machine(PACKAGES)}. Pictures of {size} x {size}. Repeat with `python -m "
-            f"benchmarks.training {repeated} --size {size} --rounds {rounds} --steps {steps} "
-            "--docs docs/training.md`.",
-        ]
-    )
+    place = peaks.get("name") or f"the CPU with {peaks['threads']} threads"
+    best = (f"{peaks[name] / 1e12:.2f} TFLOP/s in {name}" for name in ("float32", "bf16"))
+    text = f"""\
+## Step time
+
+On {place}, medians of {rounds} rounds of {steps} steps. {EXPLANATION}
+
+{markdown_table([*header, "of peak"], lines)}
+
+Peak: {" and ".join(best)}. {describe_machine(PACKAGES)}. Pictures of {size} x {size}. Repeat with \
+`{again("training")}`."""
     click.echo(text)
     if docs:
         docs.exists() or docs.write_text("# Training\n")

@@ -13,7 +13,7 @@ from statistics import median
 import click
 import numpy as np
 
-from benchmarks.machine import describe_machine, markdown_table, write_section
+from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from mifid.metrics import bootstrap, extrapolate, frechet_distance, influence, linearized
 from mifid.statistics import Features
 from mifid.uncertainty import calibrated
@@ -84,27 +84,17 @@ def gaussian_table(repetitions: int, replicates: int) -> str:
         known = case["shift"] ** 2 + width * (case["scale"] - 1) ** 2
         truth = np.array([frechet_distance(**draw()) for _ in range(5 * repetitions)])
         found = [_intervals(draw(), replicates, seed) for seed in range(repetitions)]
-        counts = [
-            f"{np.mean([ends[kind][0] <= value <= ends[kind][1] for ends in found]):.0%}"
-            for kind, value in [
-                ("raw", truth.mean()),
-                ("calibrated", truth.mean()),
-                ("jackknife", truth.mean()),
-                ("calibrated", known),
-            ]
-        ]
+        held = [_share(found, kind, truth.mean()) for kind in ("raw", "calibrated", "jackknife")]
         title = f"{name}: {case['n']:,} x {case['m']:,}"
-        rows.append([title, f"{known:.2f}", f"{truth.mean():.2f}", *counts])
-    header = [
-        "Two Gaussians of width 6",
-        "true FID",
-        "expected FID at this size",
-        "raw percentiles",
-        "intervals",
-        "jackknife",
-        "intervals, true FID",
-    ]
-    return markdown_table(header, rows)
+        numbers = [f"{known:.2f}", f"{truth.mean():.2f}"]
+        rows.append([title, *numbers, *held, _share(found, "calibrated", known)])
+    header = "Two Gaussians of width 6|true FID|expected FID at this size|raw percentiles|intervals"
+    return markdown_table(f"{header}|jackknife|intervals, true FID".split("|"), rows)
+
+
+def _share(found: list[dict], kind: str, value: float) -> str:
+    """Return the share of the intervals of a kind that hold a value."""
+    return f"{np.mean([ends[kind][0] <= value <= ends[kind][1] for ends in found]):.0%}"
 
 
 def _intervals(arrays: dict, replicates: int, seed: int) -> dict:
@@ -134,32 +124,12 @@ def wide_table(width: int, sizes: list[tuple[int, int]], repetitions: int, repli
                 if seed < repetitions:
                     found.append(_intervals(both, replicates, seed))
             errors = np.mean([ends["errors"] for ends in found], axis=0)
-            held = [
-                f"{np.mean([e[kind][0] <= np.mean(fids) <= e[kind][1] for e in found]):.0%}"
-                for kind in ("raw", "calibrated")
-            ]
-            rows.append(
-                [
-                    f"{name} distribution: {n:,} x {m:,}",
-                    f"{np.mean(fids):.2f}",
-                    f"{np.std(fids, ddof=1):.2f}",
-                    f"{errors[0]:.2f}",
-                    f"{errors[2]:.2f}",
-                    f"{np.mean([e['bias'] for e in found]):+.1f}",
-                    *held,
-                ]
-            )
-    header = [
-        f"Width {width}",
-        "expected FID",
-        "true standard deviation",
-        "bootstrap's",
-        "jackknife's",
-        "bootstrap's bias",
-        "raw percentiles",
-        "intervals",
-    ]
-    return markdown_table(header, rows)
+            held = [_share(found, kind, np.mean(fids)) for kind in ("raw", "calibrated")]
+            numbers = (np.mean(fids), np.std(fids, ddof=1), errors[0], errors[2])
+            row = [f"{name} distribution: {n:,} x {m:,}", *(f"{each:.2f}" for each in numbers)]
+            rows.append([*row, f"{np.mean([e['bias'] for e in found]):+.1f}", *held])
+    header = f"Width {width}|expected FID|true standard deviation|bootstrap's|jackknife's"
+    return markdown_table(f"{header}|bootstrap's bias|raw percentiles|intervals".split("|"), rows)
 
 
 TEXT = """Intervals should contain the expected score for this number of pictures. The tables show
@@ -198,19 +168,20 @@ def main(
     """Measure time and coverage of intervals, on synthetic features."""
     few = min(200, replicates)
     sizes = [(min(2000, generated), reference), (reference, reference)]
-    text = "\n\n".join(
-        [
-            "## Intervals: cost and coverage",
-            times_table(generated, reference, width, replicates, rounds),
-            TEXT.format(
-                repetitions=f"{repetitions} at width 6, {wide_repetitions} at width {width}",
-                gaussians=gaussian_table(repetitions, few),
-                wide=wide_table(width, sizes, wide_repetitions, few),
-            ),
-            f"{describe_machine(['numpy'])}. Synthetic features; medians of {rounds}. "
-            "Repeat with `python -m benchmarks.uncertainty --docs docs/benchmarks.md`.",
-        ]
+    about = TEXT.format(
+        repetitions=f"{repetitions} at width 6, {wide_repetitions} at width {width}",
+        gaussians=gaussian_table(repetitions, few),
+        wide=wide_table(width, sizes, wide_repetitions, few),
     )
+    text = f"""\
+## Intervals: cost and coverage
+
+{times_table(generated, reference, width, replicates, rounds)}
+
+{about}
+
+{describe_machine(["numpy"])}. Synthetic features; medians of {rounds}. Repeat with \
+`{again("uncertainty")}`."""
     click.echo(text)
     if docs:
         write_section(docs, "uncertainty", text)

@@ -166,8 +166,7 @@ def _compare(recorder: Recorder, known: Known, features: Array) -> None:
     recorder.at_most("features: error", ours, ERROR)
     recorder.at_most("features: error over torch-fidelity's", ours / stocks, STOCKS_ERROR)
     with recorder.part("float64"):
-        few = known.pixels[:1]
-        on_cpu = through(build_trunk("cpu", torch.float64), few, "cpu", torch.float64)
+        on_cpu = through(build_trunk("cpu", torch.float64), known.pixels[:1], "cpu", torch.float64)
         recorder.at_most("float64 on the device: error", error_of(known.exact[:1], on_cpu), 1e-12)
 
 

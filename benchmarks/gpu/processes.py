@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.gpu.stage import Plan, Recorder
-from benchmarks.peers.job import TOLERANCE, make_job, prepare
-from benchmarks.peers.tools import TF1, TOOLS, Result, run_cold
+from benchmarks.peers.job import make_job, prepare
+from benchmarks.peers.tools import TF1, TOLERANCE, TOOLS, Result, run_cold
 from benchmarks.pictures import zip_pictures
 from benchmarks.processes import run, score
 from benchmarks.submission import stage_seconds
@@ -116,7 +116,7 @@ def peers(plan: Plan, recorder: Recorder) -> None:
     sizes = plan.sizes(REAL, TOY)
     with tempfile.TemporaryDirectory(dir=plan.work) as folder:
         given = {"generated": plan.photos, "reference": plan.paintings, "weights": plan.weights}
-        job = make_job(Path(folder), **given, draw=(0, 0), device=plan.device)
+        job = make_job(Path(folder), given, draw=(0, 0), device=plan.device)
         prepare(job, script="clean-fid-tensorflow" in sizes.peers)
         found: dict[str, list[Result]] = {}
         for number in range(sizes.rounds):

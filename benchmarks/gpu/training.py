@@ -72,6 +72,7 @@ INTERRUPTED = 130
 """Exit code of a run that Ctrl-C stopped."""
 
 CYCLE = ("cycle_painting", "cycle_photo")
+LOSS = ("generator_", "cycle_", "identity_", "discriminator_")
 RUN_PARTS = 4
 """Number of parts of a run; the first and the last are compared."""
 
@@ -163,21 +164,12 @@ def _summary(folder: Path, seconds: float) -> dict[str, Any]:
     }
 
 
-def _check(
-    plan: Plan, recorder: Recorder, precision: str, folder: Path, summary: dict[str, Any]
-) -> None:
-    losses = [
-        float(value)
-        for row in _rows(folder)
-        for name, value in row.items()
-        if name.startswith(("generator_", "cycle_", "identity_", "discriminator_"))
-    ]
-    recorder.holds(
-        f"{precision}: all losses are finite", bool(losses) and all(map(math.isfinite, losses))
-    )
-    fallen = summary["cycle_loss_last"] / summary["cycle_loss_first"]
+def _check(plan: Plan, recorder: Recorder, precision: str, folder: Path, found: Any) -> None:
+    losses = [row[name] for row in _rows(folder) for name in row if name.startswith(LOSS)]
+    finite = bool(losses) and all(map(math.isfinite, [*losses, found["fid"]]))
+    recorder.holds(f"{precision}: all losses and FID are finite", finite)
+    fallen = found["cycle_loss_last"] / found["cycle_loss_first"]
     recorder.at_most(f"{precision}: cycle loss, last part over first", fallen, 0.95)
-    recorder.holds(f"{precision}: the score is finite", math.isfinite(summary["fid"]))
     refused = _refused(folder)
     # Kaggle accepts 7,000 pictures or more; all other rules apply at any size.
     few = {"number"} if len(list(plan.photos.glob("*.jpg"))) < 7_000 else set()

@@ -1,37 +1,21 @@
-"""Inputs and results of the compared tools, their agreement, and their preparation."""
+"""Inputs of the compared tools, and their preparation."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.machine import FILE, FOLDER
 from benchmarks.pictures import draw_pictures
 from benchmarks.processes import call
 
-STAGES = ("import", "load", "extract", "distance")
-
 SCRIPTED = "inception-2015-12-05.pt"
 """Name of clean-fid's TorchScript file."""
-
-_CORES = os.cpu_count() or 1
-
-WORKERS = {
-    "mifid": max(2, _CORES),
-    "torch-fidelity": min(4, 2 * _CORES),
-    "pytorch-fid": min(8, _CORES),
-    "clean-fid": 12,
-    "torchmetrics": _CORES,
-}
-"""Package -> decoding workers: threads of mifid, processes of the others. These are their own
-defaults, except for torchmetrics, which has no loader."""
 
 
 @dataclass(frozen=True)
@@ -58,124 +42,64 @@ def read_job(values: Mapping[str, Any]) -> Job:
     return Job(**{**values, **paths})
 
 
-@dataclass(frozen=True)
-class Numbers:
-    """Numbers that a tool computes."""
-
-    fid: float
-    pictures: tuple[int, int]  # numbers of generated and reference pictures
-    workers: int  # threads or processes that decode
-    # Kaggle's memorization distance, a mean over the generated pictures of the minimum over the
-    # reference; and the reversed one, a mean over the reference.
-    distance: float | None = None
-    reversed: float | None = None
-    mifid: float | None = None  # with epsilon 0.1, as the tool itself computes it
-
-
-class Stages:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys(STAGES, 0.0)
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Add the block's time to a stage."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] += time.perf_counter() - start
-
-
-TOLERANCE = 1e-4
-"""Largest relative difference from mifid of a tool with the same resize."""
-
-
-def differences(
-    tool: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], *, same_resize: bool
-) -> list[str]:
-    """Return messages if a tool has other pictures than mifid, or other numbers at its resize.
-
-    Args:
-        tool: its name.
-        theirs: ``"pictures"`` (a pair, or None if not reported), ``"fid"``, ``"distance"`` and
-            ``"reversed"`` (None if it was not computed).
-        ours: mifid's.
-        same_resize: whether numbers are compared, too, and not only pictures.
-    """
-    said = []
-    if theirs["pictures"] is not None and list(theirs["pictures"]) != list(ours["pictures"]):
-        said.append(f"{tool} used {theirs['pictures']} pictures, mifid {ours['pictures']}")
-    for key in ("fid", "distance", "reversed"):
-        if same_resize and None not in (theirs[key], ours[key]):
-            difference = theirs[key] / ours[key] - 1
-            if not abs(difference) <= TOLERANCE:  # so, NaN is caught
-                said.append(f"{tool}: {key} is {difference:+.1e} from mifid's, relative")
-    return said
-
-
-# --- options of the benchmarks --------------------------------------------------------------------
-
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-def check_outputs(*files: Path | None) -> None:
-    """Refuse output files that cannot be written, before the work begins.
-
-    Raises:
-        click.UsageError: the folder of a file does not exist.
-    """
-    for file in filter(None, files):
-        if not file.parent.is_dir():
-            raise click.UsageError(f"{file}: the folder {file.parent} does not exist")
-
-
-def make_job(
-    folder: Path,
-    *,
-    generated: Path | None,
-    reference: Path | None,
-    weights: Path | None,
-    **more: Any,
-) -> Job:
-    """Return a job; inputs that are None will be made in ``folder``."""
+def make_job(folder: Path, given: Mapping[str, Any], **more: Any) -> Job:
+    """Return a job of the given inputs; those that are None will be made in ``folder``."""
     return Job(
-        generated=generated or folder / "generated",
-        reference=reference or folder / "reference",
-        weights=weights or folder / "inception-random.pth",
+        generated=given["generated"] or folder / "generated",
+        reference=given["reference"] or folder / "reference",
+        weights=given["weights"] or folder / "inception-random.pth",
         peers=folder / "peers",
         **more,
     )
 
 
-def name_of(weights: Path | None) -> str:
-    """Return a description of the weights, without a path."""
-    if weights is None:
-        return "mifid's `inception-random` weights (seeded, not trained)"
-    return f"weights of sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}..."
+def input_options(draw: tuple[int, int]) -> Callable[[Any], Any]:
+    """Return a decorator that gives a command the options of its inputs and outputs."""
+    options = (
+        click.option("--generated", type=FOLDER, help="Generated pictures. Default: drawn."),
+        click.option("--reference", type=FOLDER, help="Real pictures. Default: drawn."),
+        click.option("--draw", type=(int, int), default=draw, show_default=True),
+        click.option("--about", help="Description of the pictures, for the report."),
+        click.option("--weights", type=FILE, help="Default: mifid's inception-random."),
+        click.option("--docs", type=FILE, default=Path("docs/benchmarks.md"), show_default=True),
+        click.option("--json", "json_file", type=FILE, help="Write all numbers."),
+    )
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
-# --- before the tools run -------------------------------------------------------------------------
+def describe_inputs(given: Mapping[str, Any], pictures: tuple[int, int]) -> str:
+    """Return a description of the pictures and the weights, without a path."""
+    about = given["about"]
+    if about is None:
+        about = "{:,} generated pictures against {:,}".format(*pictures)
+        about += "" if given["generated"] and given["reference"] else ", drawn by mifid"
+    if given["weights"] is None:
+        return f"{about}, with mifid's `inception-random` weights (seeded, not trained)"
+    sha256 = hashlib.sha256(given["weights"].read_bytes()).hexdigest()
+    return f"{about}, with weights of sha256 {sha256[:8]}..."
 
 
-def prepare(job: Job, *, script: bool, convert: bool = False) -> None:
+def prepare(job: Job, *, script: bool) -> None:
     """Draw missing pictures and put the weights where each tool finds them, without a download.
 
     - mifid, torch-fidelity and two rows of torchmetrics take a path.
     - pytorch-fid, clean-fid's legacy_pytorch and torchmetrics' MiFID search torch hub's cache for
       the name of the published file (and check no hash), so TORCH_HOME points to our cache.
     - clean-fid's legacy_tensorflow loads a TorchScript file, which is made if ``script``.
-    - mifid converts the network for OpenVINO in its first run, or now if ``convert``.
     """
-    given = {"job": asdict(job), "script": script, "convert": convert}
-    call("peers.job:prepare_here", env=job.environment, **given)  # as it imports torch
+    call("peers.job:prepare_here", job=asdict(job), script=script)  # as it imports torch
 
 
-def prepare_here(*, job: Mapping[str, Any], script: bool, convert: bool) -> None:
+def prepare_here(*, job: Mapping[str, Any], script: bool) -> None:
     """Prepare a job in this process."""
     import torch
 
-    from mifid.extractors import open_extractor
     from mifid.extractors.inception import RandomInception
     from mifid.extractors.weights import FILE_NAMES
 
@@ -194,8 +118,6 @@ def prepare_here(*, job: Mapping[str, Any], script: bool, convert: bool) -> None
         (hub / name).symlink_to(given.weights.resolve())
     if script:
         _script(given)
-    if convert:
-        open_extractor("inception", weights=given.weights, backend="openvino").load("cpu")
 
 
 def _script(job: Job) -> None:

@@ -1,13 +1,14 @@
-"""Tools that compute FID: their differences, and how their processes run."""
+"""The compared tools: one table, and how each runs from process start to number."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,42 +16,32 @@ from typing import Any
 
 import click
 
-from benchmarks.peers import stages
-from benchmarks.peers.job import WORKERS, Job, Numbers, Stages, read_job
+from benchmarks.peers import functions
+from benchmarks.peers.job import Job, read_job
 from benchmarks.processes import call, run, score
 
 TF1 = "TensorFlow 1"
 HALF_PIXEL = "half-pixel"
+TOLERANCE = 1e-4
+"""Largest relative difference from mifid of a tool with the same resize."""
+
+_CORES = os.cpu_count() or 1
+
+Command = Callable[[Job, int], tuple[list[str], Callable[[str], float]]]
+"""Inputs and batch size -> the words of a command, and what reads FID from its output."""
 
 
-@dataclass(frozen=True)
-class Tool:
-    """One row of the table; tools with the same resize must agree."""
-
-    package: str
-    resize: str  # pictures to the network's input
-    run: Callable[[Job, Stages], Numbers]  # its own functions, stage by stage
-    note: str  # other differences of these, and how it gets the weights
-    whole: str  # the same for a whole process
-    batch_size: int | None = None  # its own default; mifid reports its own, torchmetrics has none
-    # Its own command, if it has one, and a function that reads FID from the output; else `run`.
-    command: Callable[[Job], tuple[list[str], Callable[[str], float]]] | None = None
-
-
-def _torch_fidelity(job: Job) -> tuple[list[str], Callable[[str], float]]:
-    command = ["torch_fidelity.fidelity", "--fid", "--json"]
+def _torch_fidelity(job: Job, batch_size: int) -> tuple[list[str], Callable[[str], float]]:
+    command = ["torch_fidelity.fidelity", "--fid", "--json", "--batch-size", str(batch_size)]
     command += ["--cpu"] if job.device == "cpu" else ["--gpu", "0"]
     command += ["--input1", str(job.generated), "--input2", str(job.reference)]
-    command += ["--batch-size", str(job.batch_size or TOOLS["torch-fidelity"].batch_size)]
     command += ["--feature-extractor-weights-path", str(job.weights)]
-    return command, lambda out: float(
-        json.loads(out[out.index("{") :])["frechet_inception_distance"]
-    )
+    return command, lambda out: json.loads(out[out.index("{") :])["frechet_inception_distance"]
 
 
-def _pytorch_fid(job: Job) -> tuple[list[str], Callable[[str], float]]:
+def _pytorch_fid(job: Job, batch_size: int) -> tuple[list[str], Callable[[str], float]]:
     command = ["pytorch_fid", str(job.generated), str(job.reference), "--device", job.device]
-    command += ["--batch-size", str(job.batch_size or TOOLS["pytorch-fid"].batch_size)]
+    command += ["--batch-size", str(batch_size)]
 
     def read(out: str) -> float:
         found = re.search(r"^FID:\s+(\S+)$", out, re.MULTILINE)
@@ -61,115 +52,110 @@ def _pytorch_fid(job: Job) -> tuple[list[str], Callable[[str], float]]:
     return command, read
 
 
+@dataclass(frozen=True)
+class Tool:
+    """One tool; tools with the same resize must agree."""
+
+    package: str
+    resize: str  # pictures to the network's input
+    workers: int  # threads of mifid that decode, processes of the others; its own default
+    note: str
+    batch_size: int = 0  # its own default; mifid reports its own, torchmetrics has none
+    command: Command | None = None  # its own command, if it has one
+    # Else a function that calls its own functions in a new process: -> "fid", "pictures" and more.
+    function: Callable[[Job, int, int], dict[str, Any]] | None = None
+
+
 TOOLS = {
     "mifid": Tool(
         package="mifid",
         resize=TF1,
-        run=stages.run_mifid,
-        note="backend OpenVINO, with the network already converted (loading takes a second "
-        "or two; only the very first run converts it, with torch). Decodes in threads "
-        "of one process; singular values of a matrix as wide as the smaller set. Its "
-        "seconds include hashing all files for the cache (which is off) and the "
-        "memorization distance. Weights: a file (`--weights`).",
-        whole="`mifid score --metrics mifid --ci 0`, backend OpenVINO: FID and memorization "
-        "distance; the other tools compute only FID. Its seconds include hashing all "
-        "files for the cache. Decodes in threads.",
+        workers=max(2, _CORES),
+        note="`mifid score --metrics mifid --ci 0`, backend OpenVINO: FID and memorization "
+        "distance; the other tools compute only FID. Its seconds include hashing all files for "
+        "the cache. Decodes in threads.",
     ),
     "mifid-torch": Tool(
         package="mifid",
         resize=TF1,
-        run=stages.run_mifid_torch,
+        workers=max(2, _CORES),
         note="the same with backend torch.",
-        whole="the same with backend torch.",
     ),
     "torch-fidelity": Tool(
         package="torch-fidelity",
         resize=TF1,
-        run=stages.run_torch_fidelity,
+        workers=min(4, 2 * _CORES),
         command=_torch_fidelity,
         batch_size=64,
-        note="`eigvals` of the 2048 × 2048 product. Weights: `feature_extractor_weights_path`.",
-        whole="its command `fidelity --fid --cpu`. Decodes in processes, as do all tools below.",
+        note="its command `fidelity --fid`. Decodes in processes, as do all tools below.",
     ),
     "clean-fid-tensorflow": Tool(
         package="clean-fid",
         resize=TF1,
-        run=stages.run_clean_fid_tensorflow,
+        workers=12,
+        function=functions.clean_fid_tensorflow,
         batch_size=32,
-        note="mode `legacy_tensorflow`: `sqrtm`; the network in TorchScript, resize by grid "
-        "sampling; 12 decoding processes on any machine. Its published file holds its "
-        "own weights, so this file is made from mifid's weights and torch-fidelity's "
-        "layers.",
-        whole="has no command: a process calls the functions of `compute_fid` in mode "
-        "`legacy_tensorflow`. Resize by grid sampling.",
+        note="has no command: a process calls the functions of `compute_fid` in mode "
+        "`legacy_tensorflow`. Resize by grid sampling; the network in TorchScript, in a file that "
+        "is made from mifid's weights and torch-fidelity's layers.",
     ),
     "torchmetrics-fid": Tool(
         package="torchmetrics",
         resize=TF1,
-        run=stages.run_torchmetrics_fid,
+        workers=_CORES,
+        function=functions.torchmetrics_fid,
         batch_size=32,
-        note="`FrechetInceptionDistance(antialias=False)`: `eigvals`, covariances from "
-        "running sums. It has no loader, so torch-fidelity's loads the pictures. "
-        "Weights: `feature_extractor_weights_path`.",
-        whole="has no command and no loader: torch-fidelity's dataset feeds "
-        "`FrechetInceptionDistance(antialias=False)`, with one process per core and a "
-        "batch size of our choice.",
+        note="has no command and no loader: torch-fidelity's dataset feeds "
+        "`FrechetInceptionDistance(antialias=False)`, with one process per core and a batch size "
+        "of our choice.",
     ),
     "torchmetrics-mifid": Tool(
         package="torchmetrics",
         resize=TF1,
-        run=stages.run_torchmetrics_mifid,
+        workers=_CORES,
+        function=functions.torchmetrics_mifid,
         batch_size=32,
-        note="`MemorizationInformedFrechetInceptionDistance`, with its own network and "
-        "`antialias=False`. The memorization distance is reversed: a mean over the "
-        "reference of the minimum over the generated pictures. Its FID is its MiFID "
-        "times the distance.",
-        whole="the same for `MemorizationInformedFrechetInceptionDistance`, which also computes a "
-        "memorization distance: the reverse of Kaggle's.",
+        note="the same for `MemorizationInformedFrechetInceptionDistance`, whose memorization "
+        "distance is reversed. Its FID is its MiFID times the distance.",
     ),
     "torchmetrics-default": Tool(
         package="torchmetrics",
         resize=HALF_PIXEL + ", antialiased",
-        run=stages.run_torchmetrics_default,
+        workers=_CORES,
+        function=functions.torchmetrics_default,
         batch_size=32,
-        note="the same with its defaults, where antialiasing cannot be switched off (it does "
-        "not change pictures that are enlarged). Weights: torch hub's cache. All three "
-        "torchmetrics rows run the same network on the same pictures: their differences "
-        "show how exact the times are.",
-        whole="the same with its defaults: antialiasing; a different number.",
+        note="the same with its defaults: antialiasing; a different number.",
     ),
     "pytorch-fid": Tool(
         package="pytorch-fid",
         resize=HALF_PIXEL,
-        run=stages.run_pytorch_fid,
+        workers=min(8, _CORES),
         command=_pytorch_fid,
         batch_size=50,
-        note="PyTorch's bilinear resize, then x / 127.5 - 1 instead of the graph's (x - 128) "
-        "/ 128; `sqrtm`. Weights: torch hub's cache.",
-        whole="its command. PyTorch's bilinear resize; a different number, not comparable.",
+        note="its command. PyTorch's bilinear resize, then x / 127.5 - 1 instead of (x - 128) / "
+        "128; a different number, not comparable.",
     ),
     "clean-fid-pytorch": Tool(
         package="clean-fid",
         resize=HALF_PIXEL,
-        run=stages.run_clean_fid_pytorch,
+        workers=12,
+        function=functions.clean_fid_pytorch,
         batch_size=32,
-        note="mode `legacy_pytorch`: `sqrtm`; network, resize and scaling are pytorch-fid's. "
-        "Weights: torch hub's cache.",
-        whole="the same in mode `legacy_pytorch`: network, resize and number are pytorch-fid's.",
+        note="clean-fid in mode `legacy_pytorch`: network, resize and number are pytorch-fid's.",
     ),
 }
 
 
-def choose(asked: str, known: Iterable[str]) -> list[str]:
-    """Split names at commas, add mifid, and sort them in the order of ``known``.
+def choose(asked: str) -> list[str]:
+    """Split names at commas, add mifid, and sort them in the order of the table.
 
     Raises:
         click.ClickException: one is unknown, or not installed.
     """
-    names, wanted = list(known), {"mifid", *asked.split(",")}
-    if unknown := sorted(wanted - set(names)):
-        raise click.UsageError(f"unknown: {', '.join(unknown)}. There are: {', '.join(names)}.")
-    chosen = [name for name in names if name in wanted]
+    wanted = {"mifid", *asked.split(",")}
+    if unknown := sorted(wanted - TOOLS.keys()):
+        raise click.UsageError(f"unknown: {', '.join(unknown)}. There are: {', '.join(TOOLS)}.")
+    chosen = [name for name in TOOLS if name in wanted]
     for name in chosen:
         try:
             version(TOOLS[name].package)
@@ -177,18 +163,6 @@ def choose(asked: str, known: Iterable[str]) -> list[str]:
             hint = "pip install -e '.[peers]', or leave it out with --tools"
             raise click.ClickException(f"{name} is not installed: {hint}") from error
     return chosen
-
-
-# --- stage by stage -------------------------------------------------------------------------------
-
-
-def run_stages(*, tool: str, job: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a tool's own functions in this process; return its `Numbers`, and seconds by stage."""
-    timed = Stages()
-    given = read_job(job)
-    if given.batch_size is None:
-        given = read_job({**job, "batch_size": TOOLS[tool].batch_size})
-    return {**asdict(TOOLS[tool].run(given, timed)), "seconds": timed.seconds}
 
 
 # --- from process start to number -----------------------------------------------------------------
@@ -215,9 +189,11 @@ class Result:
     batch_size: int
     workers: int
     pictures: tuple[int, int] | None = None  # numbers of pictures; None if it does not report them
+    # Kaggle's memorization distance, a mean over the generated pictures of the minimum over the
+    # reference; and the reversed one, a mean over the reference.
     distance: float | None = None
     reversed: float | None = None
-    rate: float | None = None  # generated pictures/s of the extraction; None if not reported
+    mifid: float | None = None  # with epsilon 0.1, as the tool itself computes it
 
 
 def run_states(tool: str, job: Job) -> dict[str, Result]:
@@ -232,14 +208,14 @@ def run_states(tool: str, job: Job) -> dict[str, Result]:
     converted = job.peers / "openvino"
     if tool == "mifid":  # torch's first run is a cold one
         with tempfile.TemporaryDirectory() as cache:
-            results[FIRST] = _ours(tool, job, cache)
+            results[FIRST] = run_mifid(tool, job, cache)
             # For all later runs.
             shutil.copytree(Path(cache, "openvino"), converted, dirs_exist_ok=True)
     with tempfile.TemporaryDirectory() as cache:
         if tool == "mifid":
             shutil.copytree(converted, Path(cache, "openvino"))
         for state in (COLD, CACHED):
-            results[state] = _ours(tool, job, cache)
+            results[state] = run_mifid(tool, job, cache)
     return results
 
 
@@ -251,24 +227,33 @@ def run_cold(tool: str, job: Job, env: Mapping[str, str] | None = None) -> Resul
     """
     row = TOOLS[tool]
     env = {**job.environment, **(env or {})}
+    size = job.batch_size or row.batch_size
     if row.package == "mifid":
         with tempfile.TemporaryDirectory() as cache:
-            return _ours(tool, job, cache, env)
+            return run_mifid(tool, job, cache, env)
     if row.command is None:
-        numbers, done = call(
-            "peers.tools:run_stages", tool=tool, job=asdict(job), env=env, watch=True
-        )
-        found = {key: numbers[key] for key in ("fid", "distance", "reversed")}
-        found["pictures"] = tuple(numbers["pictures"])
+        given = {"tool": tool, "job": asdict(job), "batch_size": size}
+        found, done = call("peers.tools:run_function", env=env, watch=True, **given)
     else:
-        command, read = row.command(job)
+        command, read = row.command(job, size)
         done = run([sys.executable, "-m", *command], env=env, watch=True)
         found = {"fid": read(done.stdout)}
-    batch_size = job.batch_size or row.batch_size or 0
-    return Result(**found, **done.costs, batch_size=batch_size, workers=WORKERS[row.package])
+    return Result(**found, **done.costs, batch_size=size, workers=row.workers)
 
 
-def _ours(tool: str, job: Job, cache: str, env: Mapping[str, str] | None = None) -> Result:
+def run_function(*, tool: str, job: Mapping[str, Any], batch_size: int) -> dict[str, Any]:
+    """Run a tool's own functions in this process."""
+    row = TOOLS[tool]
+    assert row.function is not None
+    return row.function(read_job(job), batch_size, row.workers)
+
+
+def run_mifid(tool: str, job: Job, cache: str, env: Mapping[str, str] | None = None) -> Result:
+    """Run `mifid score` with a cache.
+
+    Raises:
+        click.ClickException: it failed, or did not use the backend.
+    """
     backend = "openvino" if tool == "mifid" else "torch"
     options = ["--weights", str(job.weights), "--backend", backend, "--device", job.device]
     options += ["--metrics", "mifid", "--ci", "0"]
@@ -277,13 +262,32 @@ def _ours(tool: str, job: Job, cache: str, env: Mapping[str, str] | None = None)
     report, done = score(job.generated, job.reference, *options, env=env, watch=True)
     if (ran := report["protocol"]["backend"]) != backend:
         raise click.ClickException(f"asked for backend {backend}, mifid ran {ran}")
-    extracting = report["seconds"].get("extract generated")
     return Result(
         fid=report["fid"],
         **done.costs,
         batch_size=report["protocol"]["batch_size"],
-        workers=WORKERS["mifid"],
+        workers=TOOLS[tool].workers,
         pictures=(report["n_generated"], report["n_reference"]),
         distance=report["memorization_distance"],
-        rate=report["n_generated"] / extracting if extracting else None,
+        mifid=report["mifid"],
     )
+
+
+def differences(runs: Mapping[str, Result], ours: Result) -> list[str]:
+    """Return messages on runs with other pictures than mifid's, or other numbers at its resize.
+
+    Args:
+        runs: "tool" or "tool (state)" -> its result.
+        ours: mifid's.
+    """
+    said = []
+    for name, theirs in runs.items():
+        if theirs.pictures is not None and tuple(theirs.pictures) != tuple(ours.pictures or ()):
+            said.append(f"{name} used {theirs.pictures} pictures, mifid {ours.pictures}")
+        for key in ("fid", "distance", "reversed"):
+            pair = getattr(theirs, key), getattr(ours, key)
+            if TOOLS[name.partition(" ")[0]].resize == TF1 and None not in pair:
+                difference = pair[0] / pair[1] - 1
+                if not abs(difference) <= TOLERANCE:  # so, NaN is caught
+                    said.append(f"{name}: {key} is {difference:+.1e} from mifid's, relative")
+    return said

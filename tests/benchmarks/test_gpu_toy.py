@@ -7,11 +7,12 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from benchmarks_here import run_here
+from benchmarks_here import make_shallow, run_here
 from click.testing import CliRunner
 from patience import PATIENCE, wait_for
 
@@ -275,6 +276,10 @@ def test_the_report_shows_numbers_rows_and_what_is_missing():
 # --- the stages ----------------------------------------------------------------------------------
 
 
+SHALLOW = ("parity", "network", "pipeline")
+"""Stages that run a network of four layers here; the others compare whole processes."""
+
+
 class Here:
     """Stands for a stage's process, which would import torch again: the stage runs in this one."""
 
@@ -286,10 +291,35 @@ class Here:
             warnings.simplefilter("ignore")  # pytest makes errors of them
             for name, value in env.items():
                 patch.setenv(name, value)
-            stage.run_stage(**json.loads(command[-1]))
+            given = json.loads(command[-1])
+            if given["function"].endswith(SHALLOW):
+                make_stages_shallow(patch)
+            stage.run_stage(**given)
 
     def wait(self, _=None):
         return self.returncode
+
+
+def make_stages_shallow(patch):
+    make_shallow(patch)
+    stock, unfolded = networks.build_stock, networks._unfolded
+
+    def shallow_stock(device):
+        network = stock(device)
+        network.features_list = ["64"]
+        return network
+
+    patch.setattr(parity, "build_stock", shallow_stock)
+    patch.setattr(networks, "_unfolded", lambda: unfolded()[:4].append(unfolded()[-1]))
+
+
+run_cold = whole.run_cold
+
+
+@cache
+def run_mifid_only(job):
+    """Stand for run_cold(): torch-fidelity takes ten seconds; test_speed_toy.py runs it."""
+    return run_cold("mifid-torch", job)
 
 
 class Pool:
@@ -317,6 +347,7 @@ def toy(tmp_path_factory, network):
         patch.setattr(gpu, "subprocess", popen)
         patch.setattr(processes, "measured", run_here)
         patch.setattr(training, "own_process", Pool)
+        patch.setattr(whole, "run_cold", lambda _, job: run_mifid_only(job))
         done = run_gpu("--toy", "--device", "cpu", "--out", out, "--work", work)
     for kept in (networks._weights, networks._folded, parity.open_on):  # hundreds of MB
         kept.cache_clear()

@@ -31,7 +31,7 @@ def test_sides_are_what_the_measure_needs():
     assert metrics.sides("is", 150, 60, 40, 24)["logits"].shape == (150, 1008)
 
 
-def test_writes_a_row_a_measure_into_the_documentation(tmp_path):
+def test_writes_a_row_a_measure_into_the_documentation(tmp_path, here):
     docs = tmp_path / "benchmarks.md"
     given = [*TOY, "--reference", "90", "--metrics", "vendi,authpct"]
     done = CliRunner().invoke(metrics.main, [*given, "--docs", str(docs)])
@@ -48,7 +48,7 @@ def test_writes_a_row_a_measure_into_the_documentation(tmp_path):
     assert all(float(cell) >= 0 for row in rows for cell in row.strip("| ").split(" | ")[2:])
 
 
-def test_a_measure_that_fails_is_told_and_writes_nothing(tmp_path):
+def test_a_measure_that_fails_is_told_and_writes_nothing(tmp_path, here):
     docs = tmp_path / "benchmarks.md"
     few = ["--generated", "5", "--reference", "60", "--held-out", "40", "--width", "24"]
     given = [*few, "--rounds", "1", "--metrics", "ct", "--docs", str(docs)]

@@ -1,6 +1,7 @@
 """The benchmark of --precision fast, at toy size."""
 
 import pytest
+from benchmarks_here import make_shallow
 from click.testing import CliRunner
 
 from benchmarks import precision
@@ -19,10 +20,10 @@ def test_what_moved(random):
     assert told["rate"] == pytest.approx(3)
 
 
-@pytest.mark.network
-def test_writes_a_row_a_backend(tmp_path):
+def test_writes_a_row_a_backend(tmp_path, monkeypatch, here):
+    make_shallow(monkeypatch)
     docs = tmp_path / "benchmarks.md"
-    given = ["--draw", "2", "2", "--backends", "torch", "--rounds", "1", "--docs", str(docs)]
+    given = ["--draw", "2", "2", "--backend", "torch", "--rounds", "1", "--docs", str(docs)]
     done = CliRunner().invoke(precision.main, given)
     assert done.exit_code == 0, done.output
     (row,) = [line for line in docs.read_text().splitlines() if line.startswith("| torch on cpu")]
