@@ -88,7 +88,9 @@ class Data:
         "middle out; stretch scales both sides",
         choices=("exact", "crop", "stretch"),
     )
-    held_back: int = _setting(1000, "photos kept out of training, to score on; at most half of them")
+    held_back: int = _setting(
+        1000, "photos kept out of training, to score on; at most half of them"
+    )
     limit_photos: int = _setting(0, "train on the first so many photos by name; 0: all")
     limit_paintings: int = _setting(0, "train on the first so many paintings by name; 0: all")
     select_photos: str = _setting(
