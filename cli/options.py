@@ -132,16 +132,18 @@ _EXTRACTION = [
         "--extractor",
         metavar="NAME",
         callback=lambda _ctx, _param, given: given and prepare_extractor(given),
-        help="inception, lite0 (EfficientNet-Lite0: trained, no download; not comparable with "
-        "Kaggle), inception-random (seeded weights, for tests), or your own as "
-        "package.module:function.  [default: what the --ref file was made with, else inception]",
+        help="inception, or one that is not comparable with Kaggle: lite0 (EfficientNet-Lite0: "
+        "trained, no download), dinov2 and dinov2-b14 (for FD_DINOv2), clip-l14-336 (for CMMD), "
+        "inception-random (seeded weights, for tests), or your own as package.module:function.  "
+        "[default: what the --ref file was made with, else inception]",
     ),
     click.option(
         "--weights",
         type=click.Path(),
         metavar="FILE",
-        help="Weights of inception. Default: MIFID_WEIGHTS, mifid's cache, torch hub's cache or "
-        "/kaggle/input; else they are downloaded.",
+        help="Weights of the extractor. Default: MIFID_WEIGHTS (MIFID_WEIGHTS_DINOV2, ... for "
+        "others than inception), mifid's cache, torch hub's cache or /kaggle/input; else they are "
+        "downloaded.",
     ),
     click.option(
         "--backend",
@@ -233,7 +235,7 @@ _MEMORIZATION = [
         "--epsilon",
         type=click.FloatRange(0, 1),
         help="Memorization distances below it are penalized.  [default: the extractor's own: 0.1 "
-        "for inception, 0.12 for lite0, none for inception-random]",
+        "for inception, 0.12 for lite0, none for the others of mifid]",
     ),
 ]
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from mifid.errors import InputError, first_line
 from mifid.formatting import terminal_safe
 
-__all__ = ["array_of", "count_of", "dtype_of", "load", "most_bytes"]
+__all__ = ["array_of", "count_of", "dtype_of", "load", "load_script", "most_bytes"]
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +33,7 @@ _MOST_STEPS = 500_000
 _FREE_BYTES = 256 << 20
 _MOST_EXPANSION = 100
 _MOST_DIMENSIONS = 32
+_MOST_NAMES = 200_000
 _DTYPE = re.compile(r"[<>|=]?(?:f[248]|[iu][1248]|b1|[US][1-9][0-9]{0,5})")
 _DAMAGED = (
     OSError,  # a position before the file's start
@@ -77,6 +78,40 @@ def load(path: Path, *, values: bool = True) -> Any:
             hint="Write it again: torch.save(torch.load(path, weights_only=True), path)",
         )
     return found
+
+
+def load_script(file: BinaryIO) -> dict[str, Array]:
+    """Read the tensors of a module that ``torch.jit.save`` wrote; nothing of its code is read.
+
+    Args:
+        file: the archive.
+
+    Returns:
+        Dotted name, as in a state dict -> array. Attributes that are no tensors are left out.
+
+    Raises:
+        InputError: damaged, or other data than modules, tensors, numbers and text.
+    """
+    try:
+        size = file.seek(0, io.SEEK_END)
+        return _tensors_of(_load_torch(file, size, values=True, scripted=True))
+    except _DAMAGED as error:
+        raise _damaged(first_line(error)) from error
+
+
+def _tensors_of(module: Any) -> dict[str, Array]:
+    """Return the arrays in a dict of dicts by their dotted names, without recursion."""
+    found: dict[str, Array] = {}
+    left: list[tuple[tuple[str, ...], Any]] = [((), module)]
+    for _ in range(_MOST_NAMES):
+        if not left:
+            return found
+        path, value = left.pop()
+        if isinstance(value, np.ndarray):
+            found[".".join(path)] = value
+        elif type(value) is dict and len(path) < _MOST_DIMENSIONS:
+            left += [((*path, name), value[name]) for name in reversed(value)]
+    raise _damaged("its modules hold each other")
 
 
 def _load(file: BinaryIO, *, values: bool) -> Any:
@@ -169,6 +204,19 @@ class _Unbuilt:
         self.places: list[int] = []  # in the memo
 
 
+class _Module(_Unbuilt):
+    """A module of TorchScript: a dict of its attributes. Its class, which is code, is not read."""
+
+    def __init__(self) -> None:
+        super().__init__(self._attributes)
+
+    @staticmethod
+    def _attributes(state: Any) -> dict[str, Any]:
+        if type(state) is not dict:
+            raise _damaged("a module's state is invalid")
+        return state
+
+
 class _Storage(NamedTuple):
     """The numbers of tensors, (length,); ``raw`` None: they are not read."""
 
@@ -178,6 +226,8 @@ class _Storage(NamedTuple):
 
 
 _Storages = Callable[[str, str, int], _Storage]
+
+_Call = Callable[["_Interpreter", tuple[Any, ...]], Any]
 
 _MARK = object()
 
@@ -190,15 +240,24 @@ class _Interpreter:
         size: bytes that are left in the stream.
         most_bytes: limit for the arrays and text that are created.
         storages: returns the storage of (dtype, key, count); None: there are none.
+        scripted: whether there may be modules of TorchScript.
     """
 
     def __init__(
-        self, stream: BinaryIO, size: int, *, most_bytes: int, storages: _Storages | None = None
+        self,
+        stream: BinaryIO,
+        size: int,
+        *,
+        most_bytes: int,
+        storages: _Storages | None = None,
+        scripted: bool = False,
     ) -> None:
         self._stream = stream
         self._left = size
         self._budget = most_bytes
         self._storages = storages
+        self._calls = _CALLS if not scripted else {**_CALLS, **_SCRIPT_CALLS}
+        self._scripted = scripted
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -324,13 +383,19 @@ class _Interpreter:
         if not (isinstance(module, str) and isinstance(name, str)):
             raise _damaged("a name is not text")
         named = _Named(module, name)
-        if named not in _CALLS and named not in _INERT and named not in _STORAGES:
+        if self._called(named) is None and named not in _INERT and named not in _STORAGES:
             raise _code(named)
         self.push(named)
 
+    def _called(self, named: _Named) -> _Call | None:
+        """Return what stands for a function or class; None: it is not supported."""
+        if self._scripted and named.module.startswith("__torch__."):
+            return _module_call
+        return self._calls.get(named)
+
     def call(self) -> None:
         arguments, function = self.pop(), self.pop()
-        called = _CALLS.get(function) if type(function) is _Named else None
+        called = self._called(function) if type(function) is _Named else None
         if called is None or type(arguments) is not tuple:
             raise _code(function) if type(function) is _Named else _damaged("it calls a value")
         self.push(called(self, arguments))
@@ -515,7 +580,25 @@ def _parameter_call(_: _Interpreter, arguments: tuple[Any, ...]) -> Array:
     return arguments[0]
 
 
-_CALLS: dict[_Named, Callable[[_Interpreter, tuple[Any, ...]], Any]] = {
+def _module_call(_: _Interpreter, arguments: tuple[Any, ...]) -> _Module:
+    if arguments:
+        raise _damaged("the arguments of a module are invalid")
+    return _Module()
+
+
+def _list_call(_: _Interpreter, arguments: tuple[Any, ...]) -> list[Any]:
+    """Read a list of numbers or tensors, as TorchScript writes those of one type."""
+    if len(arguments) != 1 or type(arguments[0]) is not list:
+        raise _damaged("a list's arguments are invalid")
+    return arguments[0]
+
+
+_SCRIPT_CALLS = {
+    _Named("torch.jit._pickle", f"build_{kind}list"): _list_call
+    for kind in ("int", "double", "bool", "tensor")
+}
+
+_CALLS: dict[_Named, _Call] = {
     _Named("numpy", "dtype"): _dtype_call,
     _Named("collections", "OrderedDict"): _dict_call,
     _Named("dnnlib.util", "EasyDict"): _dict_call,  # NVIDIA's dict with attributes
@@ -555,9 +638,12 @@ def _long(machine: _Interpreter, count: int) -> None:
 
 
 def _new_object(machine: _Interpreter) -> None:
-    """Read a dict of another class: the class, and its constructor's arguments, which are none."""
+    """Read a dict of another class: the class, and its constructor's arguments, which are none.
+
+    Or a module of TorchScript.
+    """
     machine.call()
-    if type(machine.top()) is not dict:
+    if type(machine.top()) is not dict and not isinstance(machine.top(), _Module):
         raise _damaged("an object of a class that is not supported")
 
 
@@ -628,8 +714,11 @@ _STEPS: dict[bytes, Callable[[_Interpreter], None]] = {
 """Opcode -> action: protocols 2 to 5, without sets, extensions and out-of-band buffers."""
 
 
-def _load_torch(file: BinaryIO, size: int, *, values: bool) -> Any:
-    """Read ``torch.save``'s zip: ``data.pkl``, whose tensors refer to ``data/<key>``."""
+def _load_torch(file: BinaryIO, size: int, *, values: bool, scripted: bool = False) -> Any:
+    """Read a zip of ``torch.save`` or, if ``scripted``, of ``torch.jit.save``.
+
+    It holds ``data.pkl``, whose tensors refer to ``data/<key>``.
+    """
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in archive.infolist()}
         programs = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
@@ -667,7 +756,11 @@ def _load_torch(file: BinaryIO, size: int, *, values: bool) -> Any:
 
         program = archive.read(programs[0])
         return _Interpreter(
-            io.BytesIO(program), len(program), most_bytes=most_bytes(size), storages=storage
+            io.BytesIO(program),
+            len(program),
+            most_bytes=most_bytes(size),
+            storages=storage,
+            scripted=scripted,
         ).run()
 
 

@@ -15,7 +15,7 @@ import os
 import random as python_random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,15 @@ import toys
 from hypothesis import HealthCheck, settings
 
 from mifid.extractors import inception
+from mifid.extractors.weights import FILES
+from mifid.files import cache_folder
 from mifid.uncertainty.intervals import Uncertainty, uncertainty
 
 # Measured data that cannot be shipped; tests that read it are skipped where it is missing.
 DATA = Path(os.environ.get("MIFID_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+# Published weights, which no test fetches; tests that read them are skipped where they are missing.
+WEIGHTS = Path(os.environ.get("MIFID_TEST_WEIGHTS", cache_folder() / "weights"))
 
 ORDER = os.environ.get("MIFID_TEST_ORDER", "")
 
@@ -226,6 +231,19 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no measured data in {DATA} (MIFID_DATA names another place)")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def published() -> Callable[[str], Path]:
+    """Return an extractor's published weights file, or skip."""
+
+    def find(extractor: str) -> Path:
+        path = WEIGHTS / FILES[extractor].names[0]
+        if not path.is_file():
+            pytest.skip(f"no {path} (MIFID_TEST_WEIGHTS names another folder)")
+        return path
+
+    return find
 
 
 @pytest.fixture(scope="module")

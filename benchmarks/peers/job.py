@@ -101,7 +101,7 @@ def prepare_here(*, job: Mapping[str, Any], script: bool) -> None:
     import torch
 
     from mifid.extractors.inception import RandomInception
-    from mifid.extractors.weights import FILE_NAMES
+    from mifid.extractors.weights import INCEPTION
 
     given = read_job(job)
     for folder, count, kind in (
@@ -114,7 +114,7 @@ def prepare_here(*, job: Mapping[str, Any], script: bool) -> None:
         torch.save(dict(RandomInception().state_dict()), given.weights)
     hub = given.peers / "hub" / "checkpoints"
     hub.mkdir(parents=True)
-    for name in FILE_NAMES:
+    for name in INCEPTION.names:
         (hub / name).symlink_to(given.weights.resolve())
     if script:
         _script(given)

@@ -22,6 +22,9 @@ EXTRACTORS = Registry(
     {
         "inception": "mifid.extractors.inception:open_inception",
         "lite0": "mifid.extractors.lite0:open_lite0",
+        "dinov2": "mifid.extractors.dinov2:open_dinov2",
+        "dinov2-b14": "mifid.extractors.dinov2:open_dinov2_b14",
+        "clip-l14-336": "mifid.extractors.clip:open_clip",
         "inception-random": "mifid.extractors.inception:open_inception_random",
     },
 )
@@ -31,6 +34,9 @@ THRESHOLDS: Mapping[str, float | None] = {
     "inception": 0.1,  # Kaggle's
     "inception-random": None,
     "lite0": 0.12,
+    "dinov2": None,
+    "dinov2-b14": None,
+    "clip-l14-336": None,
 }
 """name -> threshold of the memorization distance of its features; None: it has none.
 
@@ -59,7 +65,7 @@ def open_extractor(
     Args:
         given: a name of :data:`EXTRACTORS`, ``"package.module:function"``, or a callable that
             turns a uint8 tensor (N, 3, H, W) into features (N, D).
-        weights: a weights file for ``"inception"``.
+        weights: a weights file for the extractor; None: where it is found, else downloaded.
         backend: what runs the network: ``"auto"``, ``"torch"`` or ``"openvino"``.
         precision: of the network: ``"exact"`` (float32) or ``"fast"`` (bfloat16, not comparable
             with Kaggle).
@@ -115,7 +121,9 @@ if TYPE_CHECKING:
     from mifid.extractors.resize import CLEAN_FID as CLEAN_FID
     from mifid.extractors.resize import PYTORCH_FID as PYTORCH_FID
     from mifid.extractors.resize import RESIZES as RESIZES
+    from mifid.extractors.weights import FILES as FILES
     from mifid.extractors.weights import PUBLISHED as PUBLISHED
+    from mifid.extractors.weights import PublishedFile as PublishedFile
     from mifid.extractors.weights import fetch as fetch
     from mifid.extractors.weights import find as find
     from mifid.extractors.weights import load_state_dict as load_state_dict
@@ -132,6 +140,14 @@ __getattr__, __dir__ = lazy_names(
         "isolation": ["isolated"],
         "lite0": ["find_lite0"],
         "resize": ["CLEAN_FID", "PYTORCH_FID", "RESIZES"],
-        "weights": ["PUBLISHED", "fetch", "find", "load_state_dict", "places"],
+        "weights": [
+            "FILES",
+            "PUBLISHED",
+            "PublishedFile",
+            "fetch",
+            "find",
+            "load_state_dict",
+            "places",
+        ],
     },
 )

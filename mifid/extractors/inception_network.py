@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mifid.errors import WeightsError
 from mifid.extractors.network import folded_convolution
+from mifid.extractors.weights import refuse_other_network
 
 __all__ = ["build_network", "inception_layers", "parameter_shapes"]
 
@@ -109,7 +109,12 @@ def build_network(state_dict: Mapping[str, torch.Tensor]) -> Any:
         WeightsError: the weights are another network's; the message says what does not fit.
     """
     network = _unloaded_network()
-    _check_fits(network.state_dict(), state_dict)
+    refuse_other_network(
+        {key: tuple(value.shape) for key, value in network.state_dict().items()},
+        state_dict,
+        hint="Needed is pt_inception-2015-12-05-6726825d.pth; torchvision's Inception differs.",
+        optional=["num_batches_tracked"],  # only training uses them; older files lack them
+    )
     network.to_empty(device="cpu")
     network.loading = True
     network.load_state_dict(dict(state_dict))
@@ -138,24 +143,3 @@ def _unloaded_network() -> Any:
     empty.seek(0)
     with torch.device("meta"):
         return Unloaded("inception-v3-compat", ["2048"], feature_extractor_weights_path=empty)
-
-
-def _check_fits(expected: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> None:
-    # Older files lack the counters that only training uses; torch fills them in.
-    needed = {key for key in expected if not key.endswith("num_batches_tracked")}
-    missing = sorted(needed - given.keys())
-    foreign = sorted(given.keys() - expected.keys())
-    shapes = [key for key in needed & given.keys() if expected[key].shape != given[key].shape]
-    if not (missing or foreign or shapes):
-        return
-    details = []
-    if missing:
-        details.append(f"{len(missing)} layers are missing (such as {missing[0]})")
-    if foreign:
-        details.append(f"{len(foreign)} are foreign (such as {foreign[0]})")
-    for key in sorted(shapes)[:1]:
-        details.append(f"{key} is {tuple(given[key].shape)}, not {tuple(expected[key].shape)}")
-    raise WeightsError(
-        f"the weights are another network's: {'; '.join(details)}",
-        hint="Needed is pt_inception-2015-12-05-6726825d.pth; torchvision's Inception differs.",
-    )

@@ -6,30 +6,22 @@ input is (x - 127) / 128; the features are the means of the 1,280 last activatio
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from mifid.errors import InputError, WeightsError, setting
-from mifid.extractors.base import EXACT, Identity, Precision
-from mifid.extractors.network_extractor import NetworkExtractor
-from mifid.extractors.resize import Resize
+from mifid.extractors.base import Precision
+from mifid.extractors.network_extractor import TrainedExtractor
+from mifid.extractors.resize import Resize, bicubic
 from mifid.extractors.weights import Weights, load_state_dict
 from mifid.files import sha256_of_file
-from mifid.images import Pixels
-from mifid.machine import available_cores
 from mifid.progress import Progress
-from mifid.statistics import FeatureMatrix
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["PACKAGE", "PROTOCOL", "SHA256", "Lite0", "find_lite0", "fit", "open_lite0"]
+__all__ = ["PACKAGE", "PROTOCOL", "SHA256", "Lite0", "find_lite0", "open_lite0"]
 
 PROTOCOL = "lite0-1"
 """Name and version of what is described above; it changes whenever features would."""
@@ -41,7 +33,13 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _FILE = Path("models", "efficientnet-lite0-57934424.pth")
 
 _RESIZE = Resize(
-    "pillow-bicubic-224", "Pillow's bicubic", None, centre=127.0, scale=128.0, size=224
+    "pillow-bicubic-224",
+    "Pillow's bicubic",
+    None,
+    centre=127.0,
+    scale=128.0,
+    size=224,
+    fit=bicubic,
 )
 
 
@@ -78,7 +76,7 @@ def find_lite0() -> Weights:
         raise _missing(f"cannot read {path}: {error.strerror or error}") from error
     if sha256 != SHA256:
         raise _missing(f"{path} is not the published file: its sha256 is {sha256}, not {SHA256}")
-    return Weights(path, PACKAGE, sha256)
+    return Weights(path, PACKAGE, sha256, SHA256)
 
 
 def _missing(why: str) -> WeightsError:
@@ -88,53 +86,15 @@ def _missing(why: str) -> WeightsError:
     )
 
 
-class Lite0(NetworkExtractor):
+class Lite0(TrainedExtractor):
     """EfficientNet-Lite0 with the published weights."""
 
-    def __init__(
-        self, weights: Weights, backend: str = "auto", *, precision: Precision = EXACT
-    ) -> None:
-        super().__init__(backend, resize=_RESIZE, precision=precision)
-        self.weights = weights
-
-    @property
-    def identity(self) -> Identity:
-        """Identify the features by the protocol and the weights' hash."""
-        sha256 = self.weights.sha256
-        other = f"lite0 (protocol {PROTOCOL}) is not the network that Kaggle scores with"
-        return Identity(
-            name="lite0",
-            fingerprint=f"{PROTOCOL} {self.dtype} {sha256}",
-            weights_sha256=sha256,
-            resize=_RESIZE.name,
-            dtype=self.dtype,
-            not_comparable=other,
-        )
+    name = "lite0"
+    protocol = PROTOCOL
+    resize = _RESIZE
 
     def layers(self) -> nn.Sequential:
         """Build the network's layers of its weights."""
         from mifid.extractors.lite0_network import lite0_layers
 
         return lite0_layers(load_state_dict(self.weights.path, sha256=self.weights.sha256))
-
-    def __call__(self, pixels: Pixels) -> FeatureMatrix:
-        """uint8 (N, H, W, 3) -> float32 (N, 1280)."""
-        return super().__call__(fit(pixels))
-
-    def submit(self, pixels: Pixels) -> Callable[[], FeatureMatrix]:
-        """Start on pictures; what is returned waits for their features."""
-        return super().submit(fit(pixels))
-
-
-def fit(pixels: Pixels) -> Pixels:
-    """uint8 (N, H, W, 3) -> uint8 (N, 224, 224, 3), by Pillow's bicubic, in one thread a core."""
-    size = _RESIZE.size
-    fitted = np.empty((len(pixels), size, size, 3), np.uint8)
-
-    def one(index: int) -> None:
-        image = Image.fromarray(pixels[index])
-        fitted[index] = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        list(pool.map(one, range(len(pixels))))  # raises what a thread did
-    return fitted

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mifid.extractors.base import EXACT, PRECISIONS, Precision
-from mifid.extractors.resize import RESIZES, TF1_BILINEAR, Resize
+from mifid.extractors.resize import RESIZES, TF1_BILINEAR, Channels, Resize
 
 __all__ = ["Network", "folded_convolution", "resize"]
 
@@ -20,10 +20,10 @@ _MOST_SIZES = 32  # of pictures, whose matrices are kept on the device
 class Network(nn.Module):
     """uint8 (N, 3, H, W) -> float32 (N, D): resize, scale, layers.
 
-    Convolutions run channels last. In ``fast`` the layers up to the last average run in bfloat16.
+    Convolutions run channels last. In ``fast`` all layers but the last run in bfloat16.
 
     Args:
-        layers: of the network, in order; the last one averages over the picture.
+        layers: of the network, in order; see :data:`mifid.extractors.backends.ReadLayers`.
         how: how pictures become their input.
         precision: of their arithmetic.
     """
@@ -36,6 +36,8 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self._how = how
+        self._centre = _Constant(how.centre)
+        self._scale = _Constant(how.scale)
         self._matrices: dict[tuple[torch.Size, torch.dtype, torch.device], _Matrices] = {}
         self.trunk = layers
         dtype: torch.dtype = getattr(torch, PRECISIONS[precision])
@@ -52,16 +54,17 @@ class Network(nn.Module):
         dtype, outside = self._dtypes()
         x = self._resized(pixels.to(outside))
         # (x - 128) / 128 in the graph; exact in any binary floating point but for x's own rounding.
-        x = (x - self._how.centre) / self._how.scale
-        return x.to(dtype).contiguous(memory_format=torch.channels_last)
+        x = (x - self._centre()) / self._scale()
+        prepared: torch.Tensor = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        return prepared
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         """Input (N, 3, S, S) -> features (N, D)."""
         _, outside = self._dtypes()
-        *layers, average = self.trunk
+        *layers, last = self.trunk
         for layer in layers:
             x = layer(x)
-        return torch.flatten(average(x.to(outside)), 1)
+        return torch.flatten(last(x.to(outside)), 1)
 
     def _dtypes(self) -> tuple[torch.dtype, torch.dtype]:
         """Return the layers' type, and that of what is around them."""
@@ -78,6 +81,21 @@ class Network(nn.Module):
                 del self._matrices[next(iter(self._matrices))]
             self._matrices[key] = _matrices(pixels, self._how)
         return _apply(self._matrices[key], pixels, self._how)
+
+
+class _Constant(nn.Module):
+    """One number, which stays one; or a number a channel, (3, 1, 1), kept on the device."""
+
+    def __init__(self, value: float | Channels) -> None:
+        super().__init__()
+        self._number = None if isinstance(value, tuple) else value
+        values = torch.tensor(value, dtype=torch.float32).reshape(-1, 1, 1)
+        self.register_buffer("values", values, persistent=False)
+
+    def forward(self) -> float | torch.Tensor:
+        """Return it."""
+        values: torch.Tensor = self.get_buffer("values")
+        return values if self._number is None else self._number
 
 
 def resize(pixels: torch.Tensor, how: Resize = RESIZES[TF1_BILINEAR]) -> torch.Tensor:

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from mifid.errors import InputError
 from mifid.registry import suggest
@@ -25,8 +26,11 @@ __all__ = [
     "PYTORCH_FID",
     "RESIZES",
     "TF1_BILINEAR",
+    "Channels",
     "Matrix",
     "Resize",
+    "bicubic",
+    "bicubic_of_centre",
     "choose_resize",
     "interpolation_matrix",
     "pillow_bicubic_matrix",
@@ -42,6 +46,8 @@ CLEAN_FID = "pillow-bicubic-antialiased-299"
 
 Matrix = npt.NDArray[np.float32]
 
+Channels = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class Resize:
@@ -51,20 +57,22 @@ class Resize:
         name: in reports and fingerprints.
         title: in tables.
         matrix: (in_size, out_size) -> the (out_size, in_size) float32 matrix of one axis; None:
-            the extractor resizes pictures before they come to a backend.
-        centre: what becomes 0: the input is ``(x - centre) / scale``.
-        scale: half of the range that becomes -1..1.
+            ``fit`` resizes pictures before they come to a backend.
+        centre: what becomes 0: the input is ``(x - centre) / scale``; one number, or one a channel.
+        scale: half of the range that becomes -1..1, or the deviation that becomes 1.
         clipped: whether resized values are cut to 0..255, which bicubic weights overshoot.
         size: side of the network's input, in pixels.
+        fit: (an RGB picture of any size, size) -> uint8 (size, size, 3), by Pillow.
     """
 
     name: str
     title: str
     matrix: Callable[[int, int], Matrix] | None
-    centre: float = 128.0
-    scale: float = 128.0
+    centre: float | Channels = 128.0
+    scale: float | Channels = 128.0
     clipped: bool = False
     size: int = 299
+    fit: Callable[[Image.Image, int], Image.Image | npt.NDArray[np.uint8]] | None = None
 
 
 @lru_cache(maxsize=32)
@@ -136,6 +144,18 @@ RESIZES = {
     )
 }
 """name -> how it is done."""
+
+
+def bicubic(picture: Image.Image, size: int) -> Image.Image:
+    """Resize a whole picture to (size, size) by Pillow's bicubic, in uint8."""
+    return picture.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def bicubic_of_centre(picture: Image.Image, size: int) -> Image.Image:
+    """Resize the largest square in the middle of a picture, as :func:`bicubic` does."""
+    side = min(picture.size)
+    left, top = ((length - side) // 2 for length in picture.size)
+    return bicubic(picture.crop((left, top, left + side, top + side)), size)
 
 
 def choose_resize(name: str) -> Resize:

@@ -52,7 +52,7 @@ class Options:
         extractor: a name, ``"package.module:function"``, or a callable that turns uint8 tensors
             (N, 3, H, W) into features (N, D); None: the network that a file among the sides was
             made with, else ``"inception"``.
-        weights: a weights file for ``"inception"``; None: wherever they are found, else downloaded.
+        weights: a weights file for the extractor; None: wherever it is found, else downloaded.
         backend: what runs the network: ``"auto"``, ``"torch"``, ``"openvino"`` (the CPU's fastest).
         precision: of its arithmetic: ``"exact"``; ``"fast"`` is bfloat16, another number, marked.
         device: ``"auto"``, ``"cpu"``, ``"mps"``, ``"cuda"``, ``"cuda:1"``, several as in

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mifid import extractors
 from mifid.baseline.config.schema import Data
 from mifid.baseline.data.store import store_pixels
 from mifid.errors import WeightsError
-from mifid.extractors import weights
+from mifid.extractors import inception_network, weights
 from mifid.extractors.weights import DownloadError
 from mifid.images import open_images
 from mifid.progress import Silent
@@ -126,9 +125,7 @@ def test_the_weights_that_would_be_taken_are_shown(run, file):
 
 
 def test_the_published_file_is_known_by_its_hash(run, file, monkeypatch):
-    sha256 = weights.find().sha256
-    for module in (extractors, weights):
-        monkeypatch.setattr(module, "PUBLISHED", sha256)
+    monkeypatch.setattr(weights.Weights, "published", True)
     assert "(MIFID_WEIGHTS), the published file, sha256" in run("weights", "show").stdout
 
 
@@ -163,11 +160,15 @@ def test_verifying_a_missing_file(failure):
 def test_verifying_weights_of_the_right_network(published, run, file, monkeypatch):
     torch.save({"one": torch.zeros(3)}, file)
     built = []
-    monkeypatch.setattr(extractors, "build_network", built.append)
+
+    def build(state):
+        built.append(state)
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), torch.nn.Identity())
+
+    monkeypatch.setattr(inception_network, "inception_layers", build)
     sha256 = weights.find().sha256
     if published:
-        for module in (extractors, weights):
-            monkeypatch.setattr(module, "PUBLISHED", sha256)
+        monkeypatch.setattr(weights.Weights, "published", True)
     result = run("weights", "verify")
     assert [list(state) for state in built] == [["one"]]
     assert f"{file}: weights of this network, sha256 {sha256}" in result.stdout
@@ -182,23 +183,40 @@ def test_verifying_weights_of_another_network(failure, file, monkeypatch):
     def refuse(state):
         raise WeightsError("these are another network's", hint="Expected Inception's.")
 
-    monkeypatch.setattr(extractors, "build_network", refuse)
+    monkeypatch.setattr(inception_network, "inception_layers", refuse)
     message = failure("weights", "verify")
     assert "these are another network's\nExpected Inception's." in message
 
 
-def test_fetching_downloads_into_the_cache(run, monkeypatch):
+@pytest.mark.parametrize("name", weights.FILES)
+def test_fetching_downloads_into_the_cache(name, run, monkeypatch):
+    file = weights.FILES[name]
+
     def download(url, target, *, sha256, progress):
-        assert sha256 == weights.PUBLISHED
+        assert (url, sha256) == (file.urls[0], file.sha256)
         target.parent.mkdir(parents=True)
         target.write_bytes(b"weights")
 
     monkeypatch.setattr(weights, "download", download)
-    result = run("weights", "fetch")
+    result = run(*file.command.split()[1:])
     assert result.exit_code == 0
-    target = Path(os.environ["MIFID_CACHE"]) / "weights" / weights.FILE_NAMES[0]
+    target = Path(os.environ["MIFID_CACHE"]) / "weights" / file.names[0]
     assert result.stdout.startswith(f"{target}, sha256 ")
     assert f"{target} (mifid's cache)" in run("weights", "show").stdout
+
+
+def test_networks_without_a_file_to_fetch(failure):
+    for command in ("fetch", "verify"):
+        message = failure("weights", command, "--extractor", "dinov3")
+        assert "'dinov3' has no published file" in message
+        assert "Did you mean 'dinov2'?" in message
+
+
+def test_verifying_weights_of_another_extractor(failure, folder):
+    torch.save({"one": torch.zeros(3)}, folder / "w.pth")
+    message = failure("weights", "verify", "w.pth", "--extractor", "dinov2")
+    assert "another network's" in message
+    assert "dinov2_vitl14_pretrain.pth" in message
 
 
 def test_without_a_network_every_way_out_is_told(failure, monkeypatch):

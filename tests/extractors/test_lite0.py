@@ -13,7 +13,8 @@ from mifid.demo import landscape, painting
 from mifid.errors import InputError, WeightsError
 from mifid.extractors import find_lite0, lite0, load_state_dict, open_extractor
 from mifid.extractors.backends import BACKENDS
-from mifid.extractors.lite0 import SHA256, fit
+from mifid.extractors.lite0 import SHA256, Lite0
+from mifid.extractors.network_extractor import fit
 from mifid.metrics import frechet_distance
 
 
@@ -99,7 +100,7 @@ def test_submitted_pictures_give_the_same(extractor, pictures, features):
 def test_pictures_of_any_size(extractor, random, shape):
     given = random.randint(0, 256, (*shape, 3), dtype=np.uint8)
     given.setflags(write=False)
-    for fitted, picture in zip(fit(given), given, strict=True):
+    for fitted, picture in zip(fit(given, Lite0.resize), given, strict=True):
         image = Image.fromarray(picture).resize((224, 224), Image.Resampling.BICUBIC)
         np.testing.assert_array_equal(fitted, np.asarray(image))
     assert extractor(given).shape == (shape[0], 1280)

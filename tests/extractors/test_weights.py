@@ -41,10 +41,10 @@ def test_order_of_places(tmp_path, monkeypatch):
     expected = [
         ("weights", put(tmp_path / "explicit.pth", b"1")),
         ("MIFID_WEIGHTS", put(tmp_path / "variable.pth", b"2")),
-        ("mifid's cache", put(cache_folder() / "weights" / weights.FILE_NAMES[0], b"3")),
-        ("torch hub's cache", put(hub / weights.FILE_NAMES[0], b"4")),
-        ("torch hub's cache", put(hub / weights.FILE_NAMES[1], b"5")),
-        ("/kaggle/input", put(weights.KAGGLE_INPUT / "a" / "b" / weights.FILE_NAMES[1], b"6")),
+        ("mifid's cache", put(cache_folder() / "weights" / weights.INCEPTION.names[0], b"3")),
+        ("torch hub's cache", put(hub / weights.INCEPTION.names[0], b"4")),
+        ("torch hub's cache", put(hub / weights.INCEPTION.names[1], b"5")),
+        ("/kaggle/input", put(weights.KAGGLE_INPUT / "a" / "b" / weights.INCEPTION.names[1], b"6")),
     ]
     monkeypatch.setenv("MIFID_WEIGHTS", str(tmp_path / "variable.pth"))
     explicit = tmp_path / "explicit.pth"
@@ -63,12 +63,12 @@ def test_order_of_places(tmp_path, monkeypatch):
 def test_torch_hub_follows_xdg(tmp_path, monkeypatch):
     monkeypatch.delenv("TORCH_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    put(tmp_path / "torch" / "hub" / "checkpoints" / weights.FILE_NAMES[0])
+    put(tmp_path / "torch" / "hub" / "checkpoints" / weights.INCEPTION.names[0])
     assert weights.find().place == "torch hub's cache"
 
 
 def test_both_published_names_and_the_hash():
-    assert weights.FILE_NAMES == (
+    assert weights.INCEPTION.names == (
         "weights-inception-2015-12-05-6726825d.pth",
         "pt_inception-2015-12-05-6726825d.pth",
     )
@@ -91,7 +91,7 @@ def test_without_a_network_every_way_out_is_listed(offline, monkeypatch, tmp_pat
         open_extractor("inception")
     text = str(caught.value)
     for way in (
-        *weights.URLS,
+        *weights.INCEPTION.urls,
         "weights",
         "MIFID_WEIGHTS",
         "/kaggle/input",
@@ -100,6 +100,57 @@ def test_without_a_network_every_way_out_is_listed(offline, monkeypatch, tmp_pat
         str(cache_folder() / "weights"),
     ):
         assert way in text
+
+
+@pytest.mark.parametrize("name", set(weights.FILES) - {"inception"})
+def test_every_networks_file_is_found_by_its_name_and_variable(name, tmp_path, monkeypatch):
+    file = weights.FILES[name]
+    assert weights.find(file=file) is None
+    monkeypatch.setenv("MIFID_WEIGHTS", str(tmp_path / "of-inception.pth"))
+    kept = put(cache_folder() / "weights" / file.names[0], b"1")
+    assert weights.find(file=file).path == kept
+    named = put(tmp_path / "named.pth", b"2")
+    monkeypatch.setenv(f"MIFID_WEIGHTS_{name.upper().replace('-', '_')}", str(named))
+    found = weights.find(file=file)
+    assert (found.path, found.expected) == (named, file.sha256)
+    named.unlink()
+    with pytest.raises(WeightsError, match=r"MIFID_WEIGHTS_.*no such file or folder"):
+        weights.find(file=file)
+
+
+@pytest.mark.parametrize("name", set(weights.FILES) - {"inception"})
+def test_every_networks_missing_file_has_its_ways_out(name, offline, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "KAGGLE_INPUT", tmp_path / "none")
+    file = weights.FILES[name]
+    with pytest.raises(WeightsError, match="no network in tests") as caught:
+        open_extractor(name)
+    assert file.title in caught.value.message
+    for way in (
+        *file.urls,
+        "weights='FILE'",
+        file.variable,
+        "extractor='lite0'",
+        f"not {file.title}'s number",
+        str(cache_folder() / "weights"),
+        "/kaggle/input",
+    ):
+        assert way in caught.value.hint
+
+
+def test_clips_own_cache_is_searched(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    put(tmp_path / ".cache" / "clip" / "ViT-L-14-336px.pt")
+    assert weights.find(file=weights.FILES["clip-l14-336"]).place == "CLIP's cache"
+
+
+def test_published_hashes():
+    """OpenAI's address holds its file's."""
+    for file in weights.FILES.values():
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        assert all(url.startswith("https://") for url in file.urls)
+    clip = weights.FILES["clip-l14-336"]
+    assert clip.sha256 in clip.urls[0]
+    assert weights.FILES["dinov2"].sha256.startswith("d5383ea8f487")
 
 
 def test_another_hash_works_with_a_warning(tmp_path):
@@ -253,11 +304,11 @@ def test_obtain_downloads_into_our_cache(monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "KAGGLE_INPUT", tmp_path / "none")
 
     def fake(url, target, *, sha256, progress):
-        assert (url, sha256) == (weights.URLS[0], weights.PUBLISHED)
+        assert (url, sha256) == (weights.INCEPTION.urls[0], weights.PUBLISHED)
         put(target)
 
     monkeypatch.setattr(weights, "download", fake)
     obtained = weights.obtain(None, Silent())
-    assert obtained.path == cache_folder() / "weights" / weights.FILE_NAMES[0]
+    assert obtained.path == cache_folder() / "weights" / weights.INCEPTION.names[0]
     assert obtained.place == "downloaded"
     assert weights.obtain(None, Silent()).place == "mifid's cache"

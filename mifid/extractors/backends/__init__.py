@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["BACKENDS", "Backend", "ReadLayers", "choose_backend"]
 
 ReadLayers = Callable[[], "nn.Sequential"]
-"""Reads the weights and returns the network's layers: input (N, 3, S, S) -> (N, D, 1, 1), float32.
-The last of them averages over the picture."""
+"""Reads the weights and returns the network's layers, float32: input (N, 3, S, S) -> (N, D, ...),
+which is flattened. The last of them has no weights and is float32 in any precision, as an average
+over the picture."""
 
 
 class Backend(Protocol):

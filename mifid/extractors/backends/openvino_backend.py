@@ -260,7 +260,13 @@ def _resize_model(height: int, width: int, how: Resize) -> Any:
         planes = _mix_rows(rows, ops.matmul(planes, ops.constant(columns), False, True))
     if how.clipped:
         planes = ops.clamp(planes, 0.0, 255.0)
-    scaled = ops.divide(ops.subtract(planes, np.float32(how.centre)), np.float32(how.scale))
+    centre, scale = (
+        np.array(value, np.float32).reshape(-1, 1, 1)
+        if isinstance(value, tuple)
+        else np.float32(value)
+        for value in (how.centre, how.scale)
+    )
+    scaled = ops.divide(ops.subtract(planes, centre), scale)
     return openvino.Model([scaled], [pixels])
 
 
