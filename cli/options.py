@@ -134,7 +134,8 @@ _EXTRACTION = [
         callback=lambda _ctx, _param, given: given and prepare_extractor(given),
         help="inception, or one that is not comparable with Kaggle: lite0 (EfficientNet-Lite0: "
         "trained, no download), dinov2 and dinov2-b14 (for FD_DINOv2), clip-l14-336 (for CMMD), "
-        "inception-random (seeded weights, for tests), or your own as package.module:function.  "
+        "timm:NAME (any trained network of timm), inception-random (seeded weights, for tests), or "
+        "your own as package.module:function.  "
         "[default: what the --ref file was made with, else inception]",
     ),
     click.option(

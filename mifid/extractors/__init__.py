@@ -15,7 +15,7 @@ from mifid.extractors.base import EXACT, Extractor, choose_precision
 from mifid.progress import Progress, Silent
 from mifid.registry import Registry, import_object, lazy_names, suggest
 
-__all__ = ["EXACT", "EXTRACTORS", "THRESHOLDS", "Extractor", "open_extractor", "threshold"]
+__all__ = ["EXACT", "EXTRACTORS", "THRESHOLDS", "Extractor", "entry", "open_extractor", "threshold"]
 
 EXTRACTORS = Registry(
     "extractor",
@@ -25,10 +25,14 @@ EXTRACTORS = Registry(
         "dinov2": "mifid.extractors.dinov2:open_dinov2",
         "dinov2-b14": "mifid.extractors.dinov2:open_dinov2_b14",
         "clip-l14-336": "mifid.extractors.clip:open_clip",
+        "timm:NAME": "mifid.extractors.timm_backbone:open_timm",
         "inception-random": "mifid.extractors.inception:open_inception_random",
     },
 )
-"""name -> f(*, weights, progress, backend, precision) -> Extractor."""
+"""name -> f(*, weights, progress, backend, precision) -> Extractor.
+
+``timm:NAME`` stands for all names of timm's networks, which are its function's first argument.
+"""
 
 THRESHOLDS: Mapping[str, float | None] = {
     "inception": 0.1,  # Kaggle's
@@ -37,6 +41,7 @@ THRESHOLDS: Mapping[str, float | None] = {
     "dinov2": None,
     "dinov2-b14": None,
     "clip-l14-336": None,
+    "timm:NAME": None,
 }
 """name -> threshold of the memorization distance of its features; None: it has none.
 
@@ -44,12 +49,23 @@ docs/numerics.md describes how each was chosen.
 """
 
 
+def entry(extractor: str) -> str | None:
+    """Return the name in :data:`EXTRACTORS` that stands for an extractor; None: it is a user's own.
+
+    >>> entry("lite0"), entry("timm:resnet50"), entry("my_module:function")
+    ('lite0', 'timm:NAME', None)
+    """
+    beginning, colon, _ = extractor.partition(":")
+    name = f"{beginning}:NAME" if colon else extractor
+    return name if name in EXTRACTORS else None
+
+
 def threshold(extractor: str, given: float | None = None) -> float | None:
     """Return the threshold of the memorization distance: the one given, else the extractor's own.
 
     Kaggle's is taken for extractors that are not mifid's.
     """
-    return THRESHOLDS.get(extractor, THRESHOLDS["inception"]) if given is None else given
+    return THRESHOLDS[entry(extractor) or "inception"] if given is None else given
 
 
 def open_extractor(
@@ -63,8 +79,8 @@ def open_extractor(
     """Return an extractor, which has its fingerprint; its network is loaded on first use.
 
     Args:
-        given: a name of :data:`EXTRACTORS`, ``"package.module:function"``, or a callable that
-            turns a uint8 tensor (N, 3, H, W) into features (N, D).
+        given: a name of :data:`EXTRACTORS`, ``"timm:resnet50"``, ``"package.module:function"``, or
+            a callable that turns a uint8 tensor (N, 3, H, W) into features (N, D).
         weights: a weights file for the extractor; None: where it is found, else downloaded.
         backend: what runs the network: ``"auto"``, ``"torch"`` or ``"openvino"``.
         precision: of the network: ``"exact"`` (float32) or ``"fast"`` (bfloat16, not comparable
@@ -77,13 +93,16 @@ def open_extractor(
     """
     if isinstance(given, Extractor):
         return given
-    if isinstance(given, str) and ":" not in given:
-        if given not in EXTRACTORS:
+    name = entry(given) if isinstance(given, str) else None
+    if isinstance(given, str) and (name or ":" not in given):
+        if name is None:
             raise InputError(
                 f"{setting('extractor')}: unknown extractor '{given}'",
                 hint=f"{suggest(given, EXTRACTORS)} Or your own: package.module:function.",
             )
-        opened: Extractor = EXTRACTORS[given](
+        members = given.split(":", 1)[1:]  # of a family of names
+        opened: Extractor = EXTRACTORS[name](
+            *members,
             weights=weights,
             progress=progress or Silent(),
             backend=backend,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError, WeightsError, first_line
-from mifid.extractors import EXTRACTORS, logits
+from mifid.extractors import entry, logits
 from mifid.images import Source, Stream
 from mifid.inputs import GivenSide, Side, of_side, refuse_mixtures, refuse_other_networks
 from mifid.pipeline.options import Options
@@ -90,7 +90,7 @@ def choose_network(options: Options, sides: Iterable[GivenSide]) -> Options:
     for side in sides:
         if isinstance(side.input, Features | Statistics):
             maker = side.input.provenance
-            if maker.fingerprint is not None and maker.extractor in EXTRACTORS:
+            if maker.fingerprint is not None and entry(maker.extractor):
                 return replace(options, extractor=maker.extractor)
     return replace(options, extractor="inception")
 

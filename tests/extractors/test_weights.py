@@ -102,7 +102,7 @@ def test_without_a_network_every_way_out_is_listed(offline, monkeypatch, tmp_pat
         assert way in text
 
 
-@pytest.mark.parametrize("name", set(weights.FILES) - {"inception"})
+@pytest.mark.parametrize("name", list(weights.FILES)[1:])
 def test_every_networks_file_is_found_by_its_name_and_variable(name, tmp_path, monkeypatch):
     file = weights.FILES[name]
     assert weights.find(file=file) is None
@@ -118,7 +118,7 @@ def test_every_networks_file_is_found_by_its_name_and_variable(name, tmp_path, m
         weights.find(file=file)
 
 
-@pytest.mark.parametrize("name", set(weights.FILES) - {"inception"})
+@pytest.mark.parametrize("name", list(weights.FILES)[1:])
 def test_every_networks_missing_file_has_its_ways_out(name, offline, monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "KAGGLE_INPUT", tmp_path / "none")
     file = weights.FILES[name]
