@@ -84,13 +84,6 @@ class NetworkExtractor(Extractor):
         return PRECISIONS[self.precision]
 
     @property
-    def key(self) -> str:
-        """SHA-256 of all that the layers depend on."""
-        key = self.identity.weights_sha256
-        assert key is not None
-        return key
-
-    @property
     def backend(self) -> str:
         """The loaded backend's name; before that, the choice."""
         return self._loaded.name if self._loaded else self._choice
