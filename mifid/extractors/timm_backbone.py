@@ -64,7 +64,8 @@ def open_timm(
         )
     if choose_backend(backend, "cpu") != "torch" and backend != "auto":
         raise InputError(
-            f"timm:{network} runs in torch, not in {backend}, which cannot convert all networks",
+            f"timm:{network} runs in torch, not in {backend}: conversions of timm's networks are "
+            "not tested",
             hint=f"Leave out {setting('backend')}.",
         )
     return TimmBackbone(network, precision=precision)

@@ -161,7 +161,7 @@ def test_verifying_weights_of_the_right_network(published, run, file, monkeypatc
     torch.save({"one": torch.zeros(3)}, file)
     built = []
 
-    def build(state):
+    def build(state, **_):
         built.append(state)
         return torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), torch.nn.Identity())
 
@@ -180,7 +180,7 @@ def test_verifying_weights_of_the_right_network(published, run, file, monkeypatc
 def test_verifying_weights_of_another_network(failure, file, monkeypatch):
     torch.save({"one": torch.zeros(3)}, file)
 
-    def refuse(state):
+    def refuse(state, **_):
         raise WeightsError("these are another network's", hint="Expected Inception's.")
 
     monkeypatch.setattr(inception_network, "inception_layers", refuse)
