@@ -52,9 +52,14 @@ def _classes(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...
 )
 @click.option(
     "--metrics",
-    default="mifid",
-    show_default=True,
-    help="Names from `mifid metrics` with commas, or all. mifid includes FID and distance.",
+    help="Names from `mifid metrics` with commas, or all. mifid includes FID and distance.  "
+    "[default: mifid, or those of --protocol]",
+)
+@click.option(
+    "--protocol",
+    metavar="NAME",
+    help="The metrics and settings of a published evaluation. adm: FID, sFID, Inception Score, "
+    "precision and recall as OpenAI's evaluator for guided diffusion, from its reference batches.",
 )
 @click.option(
     "--by",
@@ -121,7 +126,7 @@ def score(
     /,
     images: str,
     reference: str | list[str],
-    metrics: str,
+    metrics: str | None,
     submission: bool,
     as_json: bool,
     output: str | None,
@@ -143,6 +148,7 @@ def score(
     mifid score images.zip --ref monet_jpg/ --report report.html --table pictures.csv
     mifid score images.zip --ref monet.npz --submission -o scores.csv
     mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
+    mifid score samples.npz --ref VIRTUAL_imagenet256_labeled.npz --protocol adm
     """
     from mifid.evidence import check_table_output, write_table
     from mifid.report import check_output
@@ -173,7 +179,7 @@ def score(
     report = score_images(
         images,
         reference,
-        metrics=[name.strip() for name in metrics.split(",") if name.strip()],
+        metrics=None if metrics is None else [n.strip() for n in metrics.split(",") if n.strip()],
         progress=progress,
         **settings,
     )

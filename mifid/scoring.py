@@ -11,6 +11,7 @@ from mifid.errors import recorded_warnings
 from mifid.evaluation import (
     By,
     Grouping,
+    Protocol,
     check_copies,
     check_held_out,
     check_metrics,
@@ -19,6 +20,7 @@ from mifid.evaluation import (
     check_submission,
     check_threshold,
     check_widths,
+    choose_protocol,
     measure,
     measure_more,
     not_comparable,
@@ -29,18 +31,21 @@ from mifid.extractors import threshold
 from mifid.images import Stream, check_ranges
 from mifid.metrics import METRICS, thresholded
 from mifid.pipeline import (
+    BESIDE,
     ComputedSide,
     Keywords,
     Options,
     choose_network,
     compute_side,
     logits_of,
+    open_beside,
     open_sides,
     pipeline_for,
     with_options,
 )
 from mifid.report import ClassScores, Report
-from mifid.statistics import Computed, Features, protocol
+from mifid.statistics import Computed, Features, Statistics
+from mifid.statistics import protocol as protocol_of
 from mifid.uncertainty import REPLICATES, Resampling, assess
 
 if TYPE_CHECKING:
@@ -56,7 +61,8 @@ def score(
     *,
     memorization_reference: Any = None,
     held_out: Any = None,
-    metrics: Iterable[str] = ("mifid",),
+    metrics: Iterable[str] | None = None,
+    protocol: str | None = None,
     by: By | None = None,
     epsilon: float | None = None,
     ci: float | None = None,
@@ -74,9 +80,12 @@ def score(
         reference: the real pictures, in any of the same forms; a list of folders is one set.
         memorization_reference: the pictures that were trained on, if they are not the reference.
         held_out: real pictures that nobody trained on: for the floor of FID, FLD and C_T.
-        metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"`` gives
-            FID, memorization distance and MiFID. With ``("fid",)`` features of more than 10,000
-            pictures (with ``ci=0`` of more than 4,096) are not held in memory.
+        metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"``, the
+            default, gives FID, memorization distance and MiFID. With ``("fid",)`` features of more
+            than 10,000 pictures (with ``ci=0`` of more than 4,096) are not held in memory.
+        protocol: a name of :data:`mifid.evaluation.PROTOCOLS`: a set of metrics with the settings
+            of a published evaluation, to which ``metrics`` are added. ``"adm"`` is OpenAI's
+            evaluator for guided diffusion, with its reference batches.
         by: also score each class of the pictures: ``"folder"`` (the class is the name of the
             folder that a picture lies in, on both sides), or a .csv file of file names and labels
             of the generated pictures; ``{"generated": ..., "reference": ...}`` for one a side. A
@@ -106,8 +115,9 @@ def score(
     """
     start = time.perf_counter()
     options = Options.of(score, keywords)
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    wanted = check_metrics(names, epsilon)
+    names = None if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    chosen = choose_protocol(protocol, names)
+    wanted = check_metrics(chosen.metrics, epsilon)
     resampling = Resampling(ci, resample, replicates, options.seed)
     grouping = None if by is None else Grouping(by)
     optional = {"memorization_reference": memorization_reference, "held_out": held_out}
@@ -117,14 +127,18 @@ def score(
         "generated": images,
     }
     check_ranges(options.value_range, given)
-    with recorded_warnings() as warned, open_sides(given, options) as opened:
+    with (
+        recorded_warnings() as warned,
+        open_sides(given, options) as opened,
+        open_beside(opened if chosen.beside else (), options) as beside,
+    ):
         seconds = {"open": time.perf_counter() - start}
         options = choose_network(options, opened)
         if grouping is not None:
             named = {side.label: side for side in opened}
             drawn = options.limit is not None
             grouping.check(named["generated"], named["reference"], drawn=drawn)
-        pipeline = pipeline_for(opened, options)
+        pipeline = pipeline_for([*opened, *beside], options)
         only_fid = wanted == {"fid"} and grouping is None
         needed = {need for name in wanted for need in METRICS[name].needs}
         sides = {
@@ -135,13 +149,16 @@ def score(
                 intervals=ci != 0,
                 spatial=f"{side.label}_spatial" in needed,
             )
-            for side in opened
+            for side in [*opened, *beside]
         }
+        _join_beside(sides)
         seconds |= pipeline.seconds if pipeline else {}
         _check_sides(sides, wanted=wanted)
+        chosen.check(sides["generated"].computed.provenance.extractor)
         report = _evaluate(
             sides,
             wanted=wanted,
+            chosen=chosen,
             grouping=grouping,
             epsilon=threshold(sides["generated"].computed.provenance.extractor, epsilon),
             resampling=resampling,
@@ -152,7 +169,8 @@ def score(
     # Nothing is kept of streams: a training loop makes hundreds.
     passed = any(isinstance(side.input, Stream) for side in opened)
     asked = {
-        "metrics": names,
+        "metrics": (names or ()) if protocol else chosen.metrics,
+        "protocol": protocol,
         "by": by,
         "ci": ci,
         "resample": tuple(resample),
@@ -170,6 +188,15 @@ def score(
     )
 
 
+def _join_beside(sides: Mapping[str, ComputedSide]) -> None:
+    """Give statistics the features of the pictures in their file."""
+    for label, side in sides.items():
+        statistics = sides[label.removesuffix(BESIDE)].computed
+        if label.endswith(BESIDE) and isinstance(statistics, Statistics):
+            assert isinstance(side.computed, Features)
+            statistics.pictures = side.computed
+
+
 def _check_sides(sides: Mapping[str, ComputedSide], *, wanted: frozenset[str]) -> None:
     """Refuse sides that do not fit together, and warn of doubtful pictures."""
     computed = {label: side.computed for label, side in sides.items()}
@@ -184,6 +211,7 @@ def _evaluate(
     sides: Mapping[str, ComputedSide],
     *,
     wanted: frozenset[str],
+    chosen: Protocol,
     grouping: Grouping | None,
     epsilon: float | None,
     resampling: Resampling,
@@ -209,6 +237,7 @@ def _evaluate(
         seed=options.seed,
         seconds=seconds,
         progress=options.reporter,
+        instead=chosen.settings,
     )
     assessment = assess(
         **compared,
@@ -223,7 +252,7 @@ def _evaluate(
     classes = None
     if grouping is not None:
         classes = _classes(
-            grouping, compared, wanted, limit, resampling, seconds=seconds, options=options
+            grouping, compared, wanted, chosen, limit, resampling, seconds=seconds, options=options
         )
     distance = numbers.memorization_distance
     return Report(
@@ -233,7 +262,7 @@ def _evaluate(
         ),
         epsilon=epsilon,
         inputs={label: sides[label].description for label in sorted(sides)},
-        protocol=protocol(computed["generated"].provenance),
+        protocol=protocol_of(computed["generated"].provenance) | chosen.described,
         not_comparable=not_comparable(computed, epsilon) or _drawn(sides),
         seconds=seconds,
         **vars(assessment),
@@ -248,6 +277,7 @@ def _classes(
     grouping: Grouping,
     sides: Mapping[str, Computed],
     wanted: frozenset[str],
+    chosen: Protocol,
     epsilon: float,
     resampling: Resampling,
     *,
@@ -264,6 +294,7 @@ def _classes(
         reference=reference,
         training=sides["training"],
         wanted=wanted,
+        instead=chosen.settings,
         epsilon=epsilon,
         resampling=resampling,
         progress=options.reporter,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mifid.evaluation.plausibility import check_submission as check_submission
     from mifid.evaluation.plausibility import check_threshold as check_threshold
     from mifid.evaluation.plausibility import not_comparable as not_comparable
+    from mifid.evaluation.protocols import PROTOCOLS as PROTOCOLS
+    from mifid.evaluation.protocols import Protocol as Protocol
+    from mifid.evaluation.protocols import choose_protocol as choose_protocol
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -46,5 +49,6 @@ __getattr__, __dir__ = lazy_names(
             "check_threshold",
             "not_comparable",
         ],
+        "protocols": ["PROTOCOLS", "Protocol", "choose_protocol"],
     },
 )

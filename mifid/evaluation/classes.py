@@ -5,8 +5,9 @@ The network runs once over all pictures; a class is a selection of rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mifid.errors import FeatureError, InputError, setting
 from mifid.evaluation.evaluation import measure, measure_more
@@ -39,6 +40,7 @@ def score_classes(
     reference: Computed,
     training: Computed,
     wanted: Collection[str],
+    instead: Mapping[str, Mapping[str, Any]],
     epsilon: float,
     resampling: Resampling,
     progress: Progress,
@@ -53,6 +55,7 @@ def score_classes(
             anything else is not.
         wanted: names of metrics; KID is computed in any case. Metrics that need more than the
             features of the sides are named in the remarks.
+        instead: metric -> settings in place of the table's.
         epsilon: the threshold of the memorization distance.
         resampling: settings of the intervals, which are the jackknife's.
         progress: where it is shown.
@@ -62,7 +65,7 @@ def score_classes(
     """
     names = {*wanted, _ALWAYS}
     computed = {name for name in names if _OWN_FEATURES.issuperset(METRICS[name].needs)}
-    job = _Job(generated, reference, training, frozenset(computed), epsilon, resampling)
+    job = _Job(generated, reference, training, frozenset(computed), instead, epsilon, resampling)
     labels = sorted({*found.generated, *(found.reference or ())})
     scores = []
     with progress.task("classes", len(labels), "class") as task:
@@ -88,6 +91,7 @@ class _Job:
     reference: Computed
     training: Computed
     wanted: frozenset[str]
+    instead: Mapping[str, Mapping[str, Any]]
     epsilon: float
     resampling: Resampling
 
@@ -117,6 +121,7 @@ class _Job:
             logits=lambda: None,
             seed=self.resampling.seed,
             seconds={},
+            instead=self.instead,
         )
         intervals, why = assess_intervals(
             **sides,

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,7 @@ def measure_more(
     seed: int,
     seconds: MutableMapping[str, float],
     progress: Progress | None = None,
+    instead: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Measured]:
     """Compute all other metrics in ``wanted``, in the order of the table.
 
@@ -134,6 +136,7 @@ def measure_more(
         seed: for those that draw at random.
         seconds: each one's wall time is added.
         progress: where it is shown.
+        instead: metric -> settings in place of the table's.
 
     Returns:
         name -> values, or the reason if a metric cannot be computed; the others are computed all
@@ -146,7 +149,7 @@ def measure_more(
             start = time.perf_counter()
             metric: Metric = METRICS[name]
             task.status(metric.title)
-            settings = dict(metric.settings)
+            settings = dict(instead.get(name, metric.settings))
             if "seed" in settings:
                 settings["seed"] = seed
             try:
@@ -203,6 +206,8 @@ def _array(
         )
     if label != need:
         return _spatial(side, label)
+    if isinstance(side, Statistics) and side.pictures is not None and not metric.moments:
+        return side.pictures.values
     if isinstance(side, Statistics) and not metric.moments:
         raise UnavailableError(
             f"the {need.replace('_', ' ')} side is mean and covariance only; it needs features"

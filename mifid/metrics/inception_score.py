@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,11 @@ SEED = 2020
 
 
 def inception_score(
-    *, logits: npt.ArrayLike, splits: int = 10, seed: int = SEED
+    *,
+    logits: npt.ArrayLike,
+    splits: int = 10,
+    seed: int = SEED,
+    split_size: int | None = None,
 ) -> dict[str, float]:
     """Return the Inception Score, ``exp(mean_i KL(p(y|x_i) || p(y)))``, over several splits.
 
@@ -26,28 +31,34 @@ def inception_score(
         logits: (N, C) of the generated pictures, any real dtype.
         splits: number of parts of the shuffled pictures; each part has its own score.
         seed: of the shuffling; with equal settings the order is torch-fidelity's.
+        split_size: instead of both, parts of so many pictures in the order given, as in OpenAI's
+            code; the last part may be smaller.
 
     Returns:
         ``is``, the mean over the splits, 1 (all pictures are classified alike) to C; and
         ``is_std``, the standard deviation over them.
 
     Raises:
-        FeatureError: not two-dimensional, or ``splits`` below 1.
+        FeatureError: not two-dimensional, or ``splits`` or ``split_size`` below 1.
         UnavailableError: fewer pictures than splits.
 
     Source: Salimans et al. 2016, "Improved Techniques for Training GANs", section 4; splits and
-    deviation as in torch-fidelity.
+    deviation as in torch-fidelity; ``split_size`` as in
+    https://github.com/openai/guided-diffusion/blob/main/evaluations/evaluator.py
 
     >>> import numpy as np
     >>> inception_score(logits=500.0 * np.eye(4), splits=1)
     {'is': 4.0, 'is_std': 0.0}
     """
     rows = np.asarray(logits)
-    if rows.ndim != 2 or splits < 1:
+    if rows.ndim != 2 or splits < 1 or (split_size is not None and split_size < 1):
         raise FeatureError(
-            f"logits have shape {rows.shape}, and splits is {splits}; expected (pictures, classes) "
-            "and at least 1 split"
+            f"logits have shape {rows.shape}, splits is {splits} and split_size {split_size}; "
+            "expected (pictures, classes) and at least 1 split of at least 1 picture"
         )
+    if split_size is not None and len(rows):
+        parts = [rows[start : start + split_size] for start in range(0, len(rows), split_size)]
+        return _over(parts)
     count = len(rows)
     if count < splits:
         raise UnavailableError(
@@ -57,7 +68,11 @@ def inception_score(
         )
     order = np.random.RandomState(seed).permutation(count)
     edges = [index * count // splits for index in range(splits + 1)]
-    scores = [_score(rows[order[start:stop]]) for start, stop in pairwise(edges)]
+    return _over([rows[order[start:stop]] for start, stop in pairwise(edges)])
+
+
+def _over(parts: Sequence[npt.NDArray[Any]]) -> dict[str, float]:
+    scores = [_score(part) for part in parts]
     return {"is": float(np.mean(scores)), "is_std": float(np.std(scores))}
 
 

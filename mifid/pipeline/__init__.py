@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from mifid.pipeline.pipeline import features as features
     from mifid.pipeline.reference import build_reference as build_reference
     from mifid.pipeline.reference import reference_file as reference_file
+    from mifid.pipeline.sides import BESIDE as BESIDE
     from mifid.pipeline.sides import ComputedSide as ComputedSide
     from mifid.pipeline.sides import choose_network as choose_network
     from mifid.pipeline.sides import compute_side as compute_side
     from mifid.pipeline.sides import logits_of as logits_of
+    from mifid.pipeline.sides import open_beside as open_beside
     from mifid.pipeline.sides import open_sides as open_sides
     from mifid.pipeline.sides import pipeline_for as pipeline_for
 
@@ -32,7 +34,9 @@ __getattr__, __dir__ = lazy_names(
             "ComputedSide",
             "choose_network",
             "compute_side",
+            "BESIDE",
             "logits_of",
+            "open_beside",
             "open_sides",
             "pipeline_for",
         ],

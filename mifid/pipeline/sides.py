@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, UnavailableError, WeightsError, first_line
+from mifid.errors import FeatureError, InputError, UnavailableError, WeightsError, first_line
 from mifid.extractors import entry, logits
-from mifid.images import Source, Stream
-from mifid.inputs import GivenSide, Side, of_side, refuse_mixtures, refuse_other_networks
+from mifid.images import Source, Stream, open_images
+from mifid.inputs import (
+    GivenSide,
+    Side,
+    limited,
+    of_side,
+    refuse_mixtures,
+    refuse_other_networks,
+)
 from mifid.pipeline.options import Options
 from mifid.pipeline.pipeline import Outcome, Pipeline
 from mifid.statistics import Computed, Features, Statistics
 
 __all__ = [
+    "BESIDE",
     "ComputedSide",
     "choose_network",
     "compute_side",
     "logits_of",
+    "open_beside",
     "open_sides",
     "pipeline_for",
 ]
@@ -78,6 +87,31 @@ def open_sides(given: Mapping[str, Any], options: Options) -> Iterator[list[Give
     """
     with ExitStack() as files:
         yield [files.enter_context(options.opened(label, raw)) for label, raw in given.items()]
+
+
+BESIDE = "_pictures"
+"""End of the label of pictures that lie beside the statistics of a side, in one file."""
+
+
+@contextmanager
+def open_beside(sides: Iterable[GivenSide], options: Options) -> Iterator[list[GivenSide]]:
+    """Open the pictures in those sides' files that hold statistics, too, until the block ends.
+
+    OpenAI's reference batches hold 10,000 pictures, and the statistics of many more.
+    """
+    with ExitStack() as files:
+        found = []
+        for side in sides:
+            if not (isinstance(side.input, Statistics) and side.from_file):
+                continue
+            try:
+                opened = open_images(side.given)
+            except InputError:
+                continue  # statistics alone
+            kept = opened if options.limit is None else limited(opened, options.limit, options.seed)
+            beside = GivenSide(side.label + BESIDE, opened.description, kept, side.given)
+            found.append(files.enter_context(closing(beside)))
+        yield found
 
 
 def choose_network(options: Options, sides: Iterable[GivenSide]) -> Options:
@@ -171,7 +205,9 @@ def logits_of(generated: Computed, options: Options) -> npt.NDArray[np.floating[
         UnavailableError: the weights of the classifier cannot be found or read.
     """
     if isinstance(generated, Statistics):
-        return None
+        if generated.pictures is None:
+            return None
+        generated = generated.pictures
     given = options.extractor
     if isinstance(given, str) and given != generated.provenance.extractor:
         return None  # a file of another network's features: known before weights are sought

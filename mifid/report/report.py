@@ -55,7 +55,7 @@ class Report:
         inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
             ``"held_out"``.
         protocol: version, extractor, weights_sha256, resize, decoder, ddof, dtype, device, backend,
-            batch_size, versions.
+            batch_size, versions; ``"metrics"`` names the protocol that was asked for.
         not_comparable: why the score cannot be compared with Kaggle's; None if it can.
         seconds: wall time by stage, and in ``"total"``.
         uncertainty: intervals of FID, distance and MiFID; None where ``uncertainty_reason`` says
@@ -205,6 +205,8 @@ class Report:
             lines += ["", f"No interval: {reason}."]
         if self.classes is not None:
             lines += ["", *self.classes.text()]
+        if protocol := self.protocol.get("metrics"):
+            lines += ["", f"Protocol: {protocol}."]
         lines += ["", *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
         return "\n".join([*lines, self.advice])
 

@@ -245,7 +245,9 @@ def _ranges(value_range: SideRanges | None) -> Iterator[str]:
 def _settings(asked: Mapping[str, Any]) -> Iterator[str]:
     """Yield the options of the settings that differ from their defaults."""
     metrics = ",".join(asked.get("metrics", ("mifid",)))
-    if metrics != "mifid":
+    if protocol := asked.get("protocol"):
+        yield from ("--protocol", protocol)
+    if metrics not in ("", "mifid"):
         yield from ("--metrics", metrics)
     by = asked.get("by")
     for side, how in by.items() if isinstance(by, Mapping) else [("", by)] if by else []:

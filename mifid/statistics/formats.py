@@ -350,8 +350,8 @@ def _from_mapping(data: Mapping[str, Any], file: Path) -> Contents:
         if len(shape) == 4:
             what = "mean and covariance" if found.features is None else "features"
             warn(
-                f"{file} also holds {shape[0]:,} pictures, in '{terminal_safe(key)}'; its {what} "
-                f"are used instead. To use them: mifid reference build {file} -o pictures.npz"
+                f"{file} also holds {shape[0]:,} pictures, in '{terminal_safe(key)}'; FID uses its "
+                f"{what} instead. To use them: mifid reference build {file} -o pictures.npz"
             )
     return found
 

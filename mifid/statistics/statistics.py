@@ -34,11 +34,14 @@ class Statistics:
         provenance: with what the features were computed.
         spatial: the statistics of Inception's spatial features of the same pictures, if a file
             holds them.
+        pictures: features of the pictures that the file of the statistics also holds; None: there
+            are none, or they are not used.
     """
 
     def __init__(self, *, provenance: Provenance | None = None) -> None:
         self.provenance = provenance or Provenance()
         self.spatial: Statistics | None = None
+        self.pictures: Features | None = None
         self._n = 0
         self._unknown_n = False
         self._mean: npt.NDArray[np.float64] = np.zeros(0)

@@ -1,4 +1,4 @@
-"""mifid score --by: options, outputs, errors in the words of the command line."""
+"""mifid score --by and --protocol: outputs, errors in the words of the command line."""
 
 import csv
 import json
@@ -84,3 +84,17 @@ def test_errors_name_the_options(sides, by, arguments, code, facts):
     done = by(*arguments, code=code)
     assert all(fact in done.stderr for fact in facts), done.stderr
     assert not (sides / "classes.txt").exists()
+
+
+@pytest.mark.filterwarnings("default::mifid.errors.MifidWarning")
+def test_a_protocol_and_its_errors(by):
+    done = by("--protocol", "adm", "--report", "page.html", "--ci", "0")
+    assert "Protocol: adm, OpenAI's evaluator" in done.stdout
+    assert "precision" in done.stdout
+    with open("page.html") as file:
+        page = file.read()
+    assert "--protocol adm" in page
+    assert "--metrics" not in page
+    done = by("--protocol", "amd", code=1)
+    assert "--protocol: unknown protocol 'amd'" in done.stderr
+    assert "Did you mean 'adm'?" in done.stderr
