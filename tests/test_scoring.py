@@ -165,9 +165,9 @@ def held(monkeypatch):
     labels = []
     real = Pipeline.features
 
-    def noted(self, source, label):
+    def noted(self, source, label, **settings):
         labels.append(label)
-        return real(self, source, label)
+        return real(self, source, label, **settings)
 
     monkeypatch.setattr(Pipeline, "features", noted)
     return labels
