@@ -32,7 +32,7 @@ __all__ = ["Extraction", "provenance_of"]
 
 _MANY_CORES = 4
 _MANY_PICTURES = 1000  # fewer are decoded before processes have started
-_PACKAGES = ("mifid", "torch", "torch-fidelity", "openvino", "numpy", "pillow")
+_PACKAGES = ("mifid", "torch", "torch-fidelity", "timm", "openvino", "numpy", "pillow")
 
 
 class Extraction:

@@ -230,6 +230,12 @@ def test_without_a_network_every_way_out_is_told(failure, monkeypatch):
         assert message.count("no network") == 2  # both sources were tried
         for way in ("--weights FILE", "MIFID_WEIGHTS", "/kaggle/input", "--extractor lite0"):
             assert way in message
+    for name, file in weights.FILES.items():
+        message = failure("score", "out", "--ref", "monet", "--extractor", name)
+        assert message.count("no network") == len(file.urls)
+        assert f"{file.title} weights are not on this machine" in message
+        for way in ("--weights FILE", file.variable, file.urls[0], "--extractor lite0"):
+            assert way in message
 
 
 def test_ctrl_c_while_downloading(run, monkeypatch):

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from small_transformers import BOUND, error, randomized
 
-from mifid.errors import InputError, WeightsError
+import mifid
+from mifid.errors import CompatibilityError, InputError, WeightsError
 from mifid.extractors import entry, open_extractor, threshold, timm_backbone
 
 timm = pytest.importorskip("timm")
@@ -161,3 +162,18 @@ def test_its_names_stand_for_one_entry():
     assert entry("tim:resnet50") is None
     assert entry("inception:NAME") is None
     assert threshold("timm:resnet50") is None
+
+
+def test_a_reference_knows_its_network(seeds, random, tmp_path):
+    """A score takes the network from the file; other networks are refused."""
+    pictures = random.randint(0, 256, (2, 6, 40, 50, 3), dtype=np.uint8)
+    settings = {"progress": False, "cache": False}
+    mifid.build_reference(pictures[0], tmp_path / "r.npz", extractor="timm:test_vit", **settings)
+    found = mifid.score(pictures[1], tmp_path / "r.npz", ci=0, **settings)
+    named = mifid.score(pictures[1], pictures[0], ci=0, extractor="timm:test_vit", **settings)
+    assert found.fid == pytest.approx(named.fid, rel=1e-5)
+    assert found.to_dict()["comparable_with_kaggle"] is False
+    assert "timm:test_vit.r160_in1k" in found.text()
+    assert found.mifid == pytest.approx(found.fid)  # there is no threshold
+    with pytest.raises(CompatibilityError, match=r"timm:test_vit\.r160_in1k"):
+        mifid.score(pictures[1], tmp_path / "r.npz", ci=0, extractor="lite0", **settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -141,11 +142,21 @@ def _weights() -> bytes:
         return path.read_bytes()
 
 
+@cache
+def _script() -> bytes:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch.jit is old
+        path = Path(folder, "w.pt")
+        torch.jit.script(torch.nn.Sequential(torch.nn.Linear(3, 2))).save(path)
+        return path.read_bytes()
+
+
 def weights_file(random: Random) -> bytes:
-    """Damage a file of network weights."""
+    """Damage a file of network weights: a state dict, or an archive of TorchScript."""
     if random.random() < 0.1:
         return random.choice([b"\x80\x02.", b"", b"notes", _generator()])
-    return damaged(_weights(), random) if random.random() < 0.5 else rewritten(_weights(), random)
+    whole = random.choice([_weights, _script])()
+    return damaged(whole, random) if random.random() < 0.5 else rewritten(whole, random)
 
 
 @cache
