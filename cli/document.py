@@ -79,9 +79,9 @@ gives no value: mostly the value of the CycleGAN paper's code, or of the Keras t
 starts from it. If a report names that tutorial, the tutorial's values count as given. Settings that
 are not listed have their defaults, which are our choice, too.
 
-Four things may differ from a source with any settings: leaky_relu has a slope of 0.2 (0.3 in
-Keras), paintings and photos are shuffled independently, some photos are kept out of training for
-scoring, and the innermost layer of a U-Net has no norm, since its single value would become zero.
+Three things may differ from a source with any settings: paintings and photos are shuffled
+independently, some photos are kept out of training for scoring, and the innermost layer of a U-Net
+has no norm, since its single value would become zero.
 """
 
 _SETTINGS_HEAD = """\

@@ -34,25 +34,36 @@ def idle(config: Config) -> frozenset[str]:
 
     An example is ``optimiser.momentum`` if the optimiser is Adam.
     """
-    generator, optimiser = config.generator.network, config.optimiser.name
+    generator, of = config.generator.network, config.optimiser
+    optimisers = {of.name, of.discriminator_name or of.name}
+    activations = {config.generator.activation}
+    if generator == "unet":
+        activations.add(config.generator.down_activation)
     schedule, training = config.schedule.name, config.training
     by_epochs = training.epochs > 0
     used = {
         "augment.enlarge augment.flip augment.turns augment.static": config.augment.sides != "none",
         "augment.vary": config.augment.sides != "none" and config.augment.enlarge > 1,
-        "diffaugment.discriminators": _diffaugments(config),
+        "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
         "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
-        "generator.depth": generator == "unet",
+        "generator.first_norm": generator in ("resnet", "skip_resnet"),
+        "generator.depth generator.down_activation generator.outer_dropout": generator == "unet",
+        "generator.norm_eps generator.norm_init": config.generator.norm != "none",
+        "generator.slope": "leaky_relu" in activations,
+        "generator.halving": generator != "dcgan",
+        "discriminator.norm_eps discriminator.norm_init": config.discriminator.norm != "none",
+        "discriminator.slope": config.discriminator.activation == "leaky_relu",
         "generator.latent": generator == "dcgan",
         "generator.kernel generator.dropout": generator != "dcgan",
-        "discriminator.layers": config.discriminator.network == "patchgan",
+        "discriminator.layers discriminator.pooling": config.discriminator.network == "patchgan",
         "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain": (
             training.method != "gan"
         ),
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
-        "optimiser.beta1 optimiser.beta2": optimiser != "sgd",
-        "optimiser.momentum": optimiser in ("sgd", "adam_sgd"),
-        "optimiser.switch optimiser.sgd_rate": optimiser == "adam_sgd",
+        "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
+        "optimiser.momentum": bool(optimisers & {"sgd", "adam_sgd"}),
+        "optimiser.rectify": "adabelief" in optimisers,
+        "optimiser.switch optimiser.sgd_rate": "adam_sgd" in optimisers,
         "schedule.start": schedule == "linear",
         "schedule.final": schedule == "exponential",
         "schedule.until schedule.factors": schedule == "stepped",
@@ -82,7 +93,7 @@ def _check_length(config: Config) -> None:
 
 def _check_rates(config: Config) -> None:
     optimiser = config.optimiser
-    rates = {"rate": True, "sgd_rate": optimiser.name == "adam_sgd"}
+    rates = {"rate": True, "sgd_rate": "adam_sgd" in (optimiser.name, optimiser.discriminator_name)}
     rates["discriminator_rate"] = config.loss.weight > 0
     for key, used in rates.items():
         if used and not getattr(optimiser, key) > 0:

@@ -22,7 +22,7 @@ NAMES = list(PRESETS)
 REPORTED = {
     "derunets-dcgan": 276.20,
     "derunets-first": 97.58,
-    "derunets-adam-sgd": 95.15,
+    "derunets-sgd-radam": 95.15,
     "derunets-linear": 79.19,
     "derunets-radam": 57.34,
     "derunets-silu": 51.07,
@@ -32,6 +32,7 @@ REPORTED = {
     "agarwal-unet-120": 51.49,
     "agarwal-unet-150": 55.56,
     "agarwal-static": 39.73,
+    "agarwal-static-code": 39.73,
     "agarwal-stepped": 38.30,
     "lockee-base": 58.9,
     "sabathier-cyclegan": 48.39,
@@ -41,53 +42,75 @@ REPORTED = {
 # What the reports say, as --set would take it.
 ADAM = "optimiser.name=adam optimiser.beta1=0.5"
 RATES = "optimiser.rate=2e-4 discriminator_rate=2e-4"
+ENCODER = "generator.down_activation=leaky_relu generator.slope=0.3"
+KERAS = (
+    "generator.norm_eps=1e-3 discriminator.norm_eps=1e-3 optimiser.eps=1e-7 "
+    "discriminator.slope=0.3 discriminator.norm_init=0.02 discriminator.init=0.02"
+)
 UNET = (
-    "generator.network=unet generator.width=64 generator.kernel=4 generator.dropout=0.5 "
+    f"{KERAS} generator.network=unet generator.width=64 generator.kernel=4 generator.dropout=0.5 "
     "generator.norm=instance generator.activation=relu upsample=transposed "
     "discriminator.network=patchgan layers=3 discriminator.activation=leaky_relu "
     "adversarial=bce sigmoid=false discriminator_scale=0.5 cycle=10"
 )
-AGARWAL = f"{UNET} identity=10 {ADAM} {RATES}"
-STATIC = f"{AGARWAL} vary=yes augment.flip=yes turns=yes batch=4 steps_per_epoch=1834 epochs=30"
+TUTORIAL = f"{UNET} generator.init=0.02 generator.norm_init=0.02"
+AGARWAL = f"{TUTORIAL} identity=10 {ADAM} {RATES}"
+STATIC = (
+    f"{AGARWAL} limit_photos=0 sides=both vary=yes augment.flip=yes turns=yes batch=4 "
+    "steps_per_epoch=1834 epochs=30"
+)
 RAVIV = "limit_paintings=30 held_back=2815 metric=fid"
 LEAKY_BATCH = "generator.activation=leaky_relu discriminator.activation=leaky_relu " + (
     "generator.norm=batch discriminator.norm=batch"
 )
+SILU = "generator.activation=silu discriminator.activation=tanh"
 INSTANCE = "generator.norm=instance discriminator.norm=instance"
+DROPPED = "generator.network=unet generator.dropout=0.5 generator.activation=leaky_relu"
+LAYERS = (
+    "generator.network=skip_resnet generator.norm=layer first_norm=false identity=0 "
+    "adversarial=bce discriminator.network=patchgan layers=3 pooling=true"
+)
 SAID = {
     "derunets-dcgan": "method=gan generator.network=dcgan discriminator.network=dcgan",
     "derunets-first": f"adversarial=lsgan {LEAKY_BATCH} optimiser.name=adam beta1=0.9 beta2=0.999 "
     "batch=1 schedule.name=exponential",
     "derunets-adam-sgd": "adversarial=lsgan optimiser.name=adam_sgd switch=0.5 epochs=200",
+    "derunets-adam-sgd-act": "adversarial=lsgan optimiser.name=adam_sgd switch=0.5 epochs=200",
+    "derunets-sgd-radam": "adversarial=lsgan optimiser.name=sgd discriminator_name=radam",
     "derunets-linear": f"adversarial=lsgan {ADAM} beta2=0.999 schedule.name=linear epochs=30",
-    "derunets-instance": f"{INSTANCE} residual_activation=true",
+    "derunets-instance": f"{INSTANCE} {SILU} residual_activation=true",
     "derunets-radam": f"adversarial=lsgan {INSTANCE} optimiser.name=radam beta1=0.5 beta2=0.999 "
     "epochs=30",
     "derunets-silu": f"adversarial=lsgan {INSTANCE} optimiser.name=radam beta1=0.5 beta2=0.999 "
-    "generator.activation=silu discriminator.activation=tanh epochs=250",
+    f"{SILU} epochs=250",
     **{
-        f"agarwal-unet-{epochs}": f"{AGARWAL} batch=1 steps_per_epoch=300 epochs={epochs}"
+        f"agarwal-unet-{epochs}": f"{AGARWAL} {ENCODER} limit_photos=300 batch=1 "
+        f"steps_per_epoch=300 epochs={epochs}"
         for epochs in (2, 60, 100, 120, 150)
     },
-    "agarwal-static": STATIC,
-    "agarwal-stepped": f"{STATIC} schedule.name=stepped factors=1,0.75,0.05,0.025",
-    "lockee-base": f"{UNET} identity=5 {ADAM} optimiser.rate=1e-3 discriminator_rate=2e-4 batch=1 "
-    "epochs=12",
-    "sabathier-cyclegan": f"generator.network=skip_resnet generator.norm=layer adversarial=log "
-    f"optimiser.name=adam {RATES} batch=1 epochs=100",
-    "sabathier-adabelief": f"generator.network=skip_resnet generator.norm=layer adversarial=log "
-    f"optimiser.name=adabelief {RATES} batch=1 epochs=100",
+    "agarwal-static": f"{STATIC} {ENCODER}",
+    "agarwal-static-code": f"{STATIC.replace('identity=10', 'identity=5')} real_label=0.85 "
+    "fake_label=0.15 generator_label=1 generator.down_activation=relu",
+    "agarwal-stepped": f"{STATIC} {ENCODER} schedule.name=stepped factors=1,0.75,0.05,0.025",
+    "lockee-base": f"{UNET} {ENCODER} identity=5 {ADAM} optimiser.rate=1e-3 "
+    "discriminator_rate=2e-4 batch=1 epochs=12 generator.init=0.1 generator.norm_init=0.1",
+    "sabathier-cyclegan": f"{LAYERS} optimiser.name=adam {RATES} batch=1 epochs=100",
+    "sabathier-adabelief": f"{LAYERS} optimiser.name=adabelief {RATES} batch=1 epochs=100",
     "cyclegan-paper": "generator.network=resnet blocks=9 adversarial=lsgan cycle=10 identity=5 "
     "pool=50 batch=1 epochs=200 schedule.name=linear start=0.5",
     "raviv-final": f"{RAVIV} generator.network=resnet generator.width=64 blocks=6 layers=3 "
     f"discriminator.width=64 discriminator.activation=leaky_relu adversarial=lsgan {ADAM} {RATES} "
     "batch=1 steps_per_epoch=30 epochs=500 points=500",
-    "raviv-augment": f"{RAVIV} vary=yes augment.flip=yes turns=yes sides=both static=0 batch=1",
-    "raviv-augment-batch5": f"{RAVIV} vary=yes augment.flip=yes turns=yes batch=5",
+    "raviv-augment": f"{RAVIV} vary=yes augment.flip=yes turns=yes sides=both static=0 batch=1 "
+    "epochs=470 steps_per_epoch=30",
+    "raviv-augment-batch5": f"{RAVIV} vary=yes augment.flip=yes turns=yes batch=5 "
+    "epochs=470 steps_per_epoch=30",
+    "raviv-diffaugment": f"{RAVIV} epochs=470 steps_per_epoch=30",
     "raviv-dynamic-paintings": f"{RAVIV} sides=paintings static=0",
     "raviv-static": f"{RAVIV} sides=both",
     "raviv-static-paintings": f"{RAVIV} sides=paintings",
-    "raviv-unet": f"{RAVIV} generator.network=unet",
+    "raviv-unet": f"{RAVIV} {DROPPED}",
+    "raviv-dropout": f"{RAVIV} {DROPPED}",
     "raviv-soft-labels": f"{RAVIV} real_label=1 fake_label=0 label_noise=0.1",
     "raviv-kernel-5": f"{RAVIV} generator.kernel=5",
     "raviv-kernel-7": f"{RAVIV} generator.kernel=7",
@@ -121,11 +144,20 @@ def test_what_its_report_says_is_not_marked_as_ours(name):
         ("raviv-final", "loss.cycle=10"),
         ("raviv-final", "generator.norm=instance"),
         ("raviv-diffaugment", "diffaugment.color=0.5"),
-        ("raviv-diffaugment", "optimiser.rate=1e-4"),
+        ("raviv-diffaugment", "optimiser.rate=2e-4"),
+        ("raviv-diffaugment", "diffaugment.rate=0.5"),
+        ("derunets-dcgan", "training.steps=2000"),
+        ("derunets-instance", "training.batch=4"),
+        ("derunets-radam", "training.batch=4"),
+        ("derunets-silu", "training.batch=4"),
+        ("raviv-final", "generator.norm_eps=1e-3"),
+        ("sabathier-adabelief", "optimiser.rectify=true"),
+        ("sabathier-adabelief", "optimiser.eps=1e-14"),
         ("raviv-pretrained", "training.pretrain=1500"),
-        ("raviv-dropout", "generator.dropout=0.5"),
+        ("raviv-dropout", "generator.outer_dropout=0.5"),
         ("raviv-painting-weight", "loss.painting_weight=2"),
         ("raviv-fewer-layers", "generator.blocks=3"),
+        ("raviv-fewer-layers", "discriminator.layers=2"),
         ("sabathier-cyclegan", "optimiser.beta1=0.5"),
         ("cyclegan-paper", "optimiser.beta1=0.5"),
     ],

@@ -27,7 +27,16 @@ Value = TypeVar("Value")
 
 _SIDES = ("none", "paintings", "photos", "both")
 _NORMS = ("instance", "batch", "group", "layer", "none")
+_HALVINGS = ("stride", "average")
+_OPTIMISERS = ("adam", "radam", "sgd", "adam_sgd", "adabelief")
 _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
+
+# Settings that generators and discriminators share.
+_EPS = "epsilon of the norm; Keras has 1e-3"
+_SLOPE = "slope of leaky_relu below 0; Keras has 0.3"
+_INIT = "deviation of the first weights, which are drawn around 0"
+_NORM_INIT = "deviation of the norms' first scales around 0; 0: all are 1"
+_HALVING = "halve with the convolution's stride, or with an average of 2 x 2 after it"
 
 
 def _setting(
@@ -124,6 +133,7 @@ class DiffAugment:
     color: float = _setting(0.0, "probability of brightness, saturation, contrast", at_most=1)
     translation: float = _setting(0.0, "probability of a shift by up to 1/8", at_most=1)
     cutout: float = _setting(0.0, "probability of a grey square of half the side", at_most=1)
+    rate: float = _setting(1.0, "probability that a picture is changed at all", at_most=1)
     discriminators: str = _setting("both", "which discriminators see it", choices=_SIDES)
 
 
@@ -133,9 +143,18 @@ class Generator:
 
     network: str = _setting("unet", "a name from mifid.baseline.models.GENERATORS")
     norm: str = _setting("instance", "normalisation", choices=_NORMS)
+    norm_eps: float = _setting(1e-5, _EPS)
+    first_norm: bool = _setting(True, "normalise the first layer, too (resnet, skip_resnet)")
     activation: str = _setting(
-        "relu", "activation; a U-Net's encoder always has leaky_relu", choices=_ACTIVATIONS
+        "relu", "activation; in a U-Net that of the decoder", choices=_ACTIVATIONS
     )
+    down_activation: str = _setting(
+        "leaky_relu", "activation of a U-Net's encoder", choices=_ACTIVATIONS
+    )
+    slope: float = _setting(0.2, _SLOPE)
+    init: float = _setting(0.02, _INIT)
+    norm_init: float = _setting(0.0, _NORM_INIT)
+    halving: str = _setting("stride", _HALVING, choices=_HALVINGS)
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
     depth: int = _setting(0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_most=8)
@@ -152,6 +171,7 @@ class Generator:
         "dropout of the residual blocks, or of the U-Net's three innermost decoder layers",
         at_most=0.9,
     )
+    outer_dropout: float = _setting(0.0, "dropout of the U-Net's other decoder layers", at_most=0.9)
     residual_activation: bool = _setting(False, "an activation before the residual addition")
     latent: int = _setting(
         128, "random numbers that a dcgan makes a picture from", at_least=1, at_most=65536
@@ -164,13 +184,19 @@ class Discriminator:
 
     network: str = _setting("patchgan", "a name from mifid.baseline.models.DISCRIMINATORS")
     norm: str = _setting("instance", "normalisation, not on the first layer", choices=_NORMS)
+    norm_eps: float = _setting(1e-5, _EPS)
     activation: str = _setting("leaky_relu", "activation", choices=_ACTIVATIONS)
+    slope: float = _setting(0.2, _SLOPE)
+    init: float = _setting(0.02, _INIT)
+    norm_init: float = _setting(0.0, _NORM_INIT)
+    halving: str = _setting("stride", _HALVING, choices=_HALVINGS)
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     layers: int = _setting(
         3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
     )
     kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
     dropout: float = _setting(0.0, "dropout after each activation but the first", at_most=0.9)
+    pooling: bool = _setting(False, "average all patches of a patchgan into one score")
     sigmoid: bool = _setting(False, "end in a sigmoid")
     noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)")
 
@@ -212,13 +238,16 @@ class Loss:
 class Optimiser:
     """How the weights are updated."""
 
-    name: str = _setting(
-        "adam", "optimiser", choices=("adam", "radam", "sgd", "adam_sgd", "adabelief")
+    name: str = _setting("adam", "optimiser", choices=_OPTIMISERS)
+    discriminator_name: str = _setting(
+        "", "optimiser of the discriminators; empty: as name", choices=("", *_OPTIMISERS)
     )
     rate: float = _setting(2e-4, "learning rate of the generators")
     discriminator_rate: float = _setting(2e-4, "learning rate of the discriminators")
     beta1: float = _setting(0.5, "decay of the first moment", at_most=0.999999)
     beta2: float = _setting(0.999, "decay of the second moment", at_most=0.999999)
+    eps: float = _setting(0.0, "added to the divisor of a step; 0: 1e-8, and 1e-16 for adabelief")
+    rectify: bool = _setting(False, "adabelief: rectify the first steps, as radam does")
     weight_decay: float = _setting(0.0, "weight decay")
     momentum: float = _setting(0.9, "momentum of SGD", at_most=1)
     switch: float = _setting(

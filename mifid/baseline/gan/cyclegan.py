@@ -40,9 +40,8 @@ class CycleGan(Method):
         }
         self._painting_critic, self._photo_critic = self._critic("painting"), self._critic("photo")
         networks = list(self.networks.values())
-        rates = config.optimiser
-        self._generators = self._stepper(networks[:2], rate=rates.rate)
-        self._discriminators = self._stepper(networks[2:], rate=rates.discriminator_rate)
+        self._generators = self._generator_stepper(networks[:2])
+        self._discriminators = self._discriminator_stepper(networks[2:])
         self._together = norm_is_per_sample(config.generator.norm)
 
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:

@@ -20,13 +20,20 @@ __all__ = ["diff_augment"]
 
 
 def diff_augment(pictures: Tensor, config: DiffAugment, draws: Draws) -> Tensor:
-    """Return pictures, each changed by each kind of change with that kind's probability.
+    """Return pictures, of which a share (``config.rate``) is changed at all.
+
+    Each of these is changed by each kind of change with that kind's probability.
 
     Args:
         pictures: (B, C, H, W) in -1..1, any floating dtype. Colours may leave that range.
-        config: probabilities; with 0 nothing is drawn, and if all are 0 ``pictures`` is returned.
+        config: rate and probabilities; with 0 (a rate of 1) nothing is drawn, and if all are 0
+            ``pictures`` is returned.
         draws: random numbers of the changes.
     """
+    kinds = (config.color, config.translation, config.cutout)
+    some = None
+    if config.rate < 1 and max(kinds) > 0:
+        some = draws.uniform(pictures, 1)[:, 0] < config.rate
     for probability, change, numbers in (
         (config.color, _color, 3),
         (config.translation, _translation, 2),
@@ -34,7 +41,8 @@ def diff_augment(pictures: Tensor, config: DiffAugment, draws: Draws) -> Tensor:
     ):
         if probability > 0:
             drawn = draws.uniform(pictures, 1 + numbers)
-            pictures = change(pictures, drawn[:, 0] < probability, drawn[:, 1:])
+            chosen = drawn[:, 0] < probability
+            pictures = change(pictures, chosen if some is None else chosen & some, drawn[:, 1:])
     return pictures
 
 

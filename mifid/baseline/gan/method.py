@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -141,8 +142,14 @@ class Method(ABC):
         network, world = self.networks[f"{side}_discriminator"], self.processes.world
         return Critic(self.config, f"{side}s", network, self.draws, world=world)
 
-    def _stepper(self, networks: Iterable[nn.Module], *, rate: float) -> Stepper:
-        return Stepper(self.config.optimiser, parameters(networks), rate=rate)
+    def _generator_stepper(self, networks: Iterable[nn.Module]) -> Stepper:
+        config = self.config.optimiser
+        return Stepper(config, parameters(networks), rate=config.rate)
+
+    def _discriminator_stepper(self, networks: Iterable[nn.Module]) -> Stepper:
+        config = self.config.optimiser
+        own = replace(config, name=config.discriminator_name or config.name)
+        return Stepper(own, parameters(networks), rate=config.discriminator_rate)
 
     def _update(self, stepper: Stepper, loss: Tensor, fraction: float, factor: float) -> None:
         """Do one backward pass, average the gradients over the processes, and do one step."""

@@ -35,9 +35,8 @@ class PlainGan(Method):
         }
         self._painting_critic = self._critic("painting")
         networks = list(self.networks.values())
-        rates = config.optimiser
-        self._generators = self._stepper(networks[:1], rate=rates.rate)
-        self._discriminators = self._stepper(networks[1:], rate=rates.discriminator_rate)
+        self._generators = self._generator_stepper(networks[:1])
+        self._discriminators = self._discriminator_stepper(networks[1:])
 
     def step(
         self,

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from mifid.baseline.config import Generator
-from mifid.baseline.models.layers import activation
+from mifid.baseline.models.layers import PooledConv, activation
 from mifid.baseline.models.norms import keeps_bias, norm
 
 __all__ = ["ResidualBlock", "halving", "reflected", "stage"]
@@ -50,8 +50,18 @@ def reflected(inputs: int, outputs: int, *, kernel: int, bias: bool) -> nn.Conv2
     )
 
 
-def halving(inputs: int, outputs: int, *, kernel: int, bias: bool) -> nn.Conv2d:
-    """Return a convolution with stride 2 and a border of zeros, which halves an even side."""
+def halving(inputs: int, outputs: int, *, kernel: int, bias: bool, how: str) -> nn.Module:
+    """Return a layer that halves an even side, with a border of zeros.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        kernel: side of the convolution's kernel.
+        bias: whether it has one.
+        how: ``"stride"`` of 2, or ``"average"`` of 2 x 2 after the convolution.
+    """
+    if how == "average":
+        return PooledConv(inputs, outputs, kernel=kernel, bias=bias)
     return nn.Conv2d(inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2, bias=bias)
 
 

@@ -8,22 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mifid.baseline.config import Config
+from mifid.baseline.config import Config, Discriminator, Generator
 
 __all__ = [
+    "PooledConv",
     "ResizeConv",
     "activation",
+    "adjust",
     "initialise",
     "memory_format",
     "upsample",
 ]
 
-_SLOPE = 0.2  # of leaky_relu: Radford et al. 2016, and CycleGANs since
-
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     # In place if the gradient follows from the output: one map less in memory per layer.
     "relu": lambda: nn.ReLU(inplace=True),
-    "leaky_relu": lambda: nn.LeakyReLU(_SLOPE, inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(inplace=True),
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
     "elu": nn.ELU,
@@ -32,7 +32,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def activation(name: str) -> nn.Module:
-    """Return the activation called ``name``; relu and leaky_relu (slope 0.2) work in place."""
+    """Return the activation called ``name``; relu and leaky_relu work in place."""
     return _ACTIVATIONS[name]()
 
 
@@ -50,6 +50,22 @@ class ResizeConv(nn.Module):
         """Double both sides."""
         doubled: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return doubled
+
+
+class PooledConv(nn.Module):
+    """A convolution that keeps the size, then the average of each 2 x 2.
+
+    (B, inputs, H, W) -> (B, outputs, H // 2, W // 2).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, bias: bool) -> None:
+        super().__init__()
+        self._border = 2 * [(kernel - 1) // 2, kernel // 2]
+        self.conv = nn.Conv2d(inputs, outputs, kernel, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve both sides."""
+        return F.avg_pool2d(self.conv(F.pad(x, self._border)), 2)
 
 
 def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -> nn.Module:
@@ -75,32 +91,42 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
     )
 
 
-_DEVIATION = 0.02  # Radford et al. 2016; CycleGAN, appendix 7.1
-
 _DRAWN = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 _NORMS = (nn.GroupNorm, nn.BatchNorm2d)
 
 
-def initialise(network: nn.Module, *, seed: int) -> None:
+def initialise(network: nn.Module, config: Generator | Discriminator, *, seed: int) -> None:
     """Set every weight and buffer of ``network``, on the CPU.
 
-    Convolutions and linear layers get N(0, 0.02), layer after layer from one random generator, so
-    that all weights are independent; biases are 0; norms scale by 1, so that they begin as the
-    papers' norms without scale.
+    Convolutions and linear layers get N(0, config.init), layer after layer from one random
+    generator, so that all weights are independent; biases are 0. Norms scale by 1, so that they
+    begin as the papers' norms without scale, or by N(0, config.norm_init), as in Keras's tutorial.
 
     Raises:
         TypeError: a layer has weights that this function does not know.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, module in network.named_modules():
-        if isinstance(module, _DRAWN):
-            nn.init.normal_(module.weight, 0.0, _DEVIATION, generator=generator)
+        own = {key for key, _ in (*module._parameters.items(), *module._buffers.items())}
+        if isinstance(module, _DRAWN) and own == {"weight", "bias"}:
+            nn.init.normal_(module.weight, 0.0, config.init, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, _NORMS):
             module.reset_parameters()  # scale 1, shift 0; running mean 0, variance 1
-        elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+            if config.norm_init:
+                nn.init.normal_(module.weight, 0.0, config.norm_init, generator=generator)
+        elif own:
             raise TypeError(f"no first weights for {type(module).__name__} ('{name}')")
+
+
+def adjust(network: nn.Module, config: Generator | Discriminator) -> None:
+    """Set the epsilon of all norms and the slope of all leaky_relu."""
+    for module in network.modules():
+        if isinstance(module, _NORMS):
+            module.eps = config.norm_eps
+        elif isinstance(module, nn.LeakyReLU):
+            module.negative_slope = config.slope
 
 
 def memory_format(

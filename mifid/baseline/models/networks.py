@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from mifid.baseline.config import Discriminator, Generator
-from mifid.baseline.models.layers import initialise
+from mifid.baseline.models.layers import adjust, initialise
 from mifid.registry import Registry
 
 __all__ = [
@@ -91,7 +91,7 @@ def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Mo
 def _built(cls: Any, config: Generator | Discriminator, *, size: int, seed: int) -> nn.Module:
     network = _outlined(cls, config, size=size)
     network.to_empty(device="cpu")
-    initialise(network, seed=seed)
+    initialise(network, config, seed=seed)
     return network
 
 
@@ -100,4 +100,5 @@ def _outlined(cls: Any, config: Generator | Discriminator, *, size: int) -> nn.M
     # draws nothing from the global random state.
     with torch.device("meta"):
         network: nn.Module = cls(config, size=size)
+    adjust(network, config)
     return network

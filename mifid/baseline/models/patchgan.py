@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mifid.baseline.config import Discriminator
-from mifid.baseline.models.blocks import stage
+from mifid.baseline.models.blocks import halving, stage
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
 
@@ -21,7 +21,8 @@ class PatchGAN(nn.Module):
 
     The first ``config.layers`` have stride 2, the last two stride 1. With 3 and a 4 x 4 kernel each
     score depends on 70 x 70 pixels, and a picture of 256 has 30 x 30 scores. No norm on C64. Scores
-    are in 0..1 with ``config.sigmoid``, else unbounded.
+    are in 0..1 with ``config.sigmoid``, else unbounded. With ``config.pooling`` the picture has one
+    score, the average of its patches', and h = w = 1.
     """
 
     def __init__(self, config: Discriminator, *, size: int) -> None:
@@ -39,6 +40,7 @@ class PatchGAN(nn.Module):
         )
         self.out = scores(
             nn.Conv2d(widths[-1], 1, config.kernel, padding=(config.kernel - 1) // 2),
+            pooling=config.pooling,
             sigmoid=config.sigmoid,
         )
 
@@ -65,10 +67,11 @@ class InputNoise(nn.Module):
         return x + self.deviation * torch.randn_like(x)
 
 
-def scores(conv: nn.Conv2d, *, sigmoid: bool) -> nn.Sequential:
-    """Return the last layer, with or without a sigmoid."""
+def scores(conv: nn.Conv2d, *, sigmoid: bool, pooling: bool = False) -> nn.Sequential:
+    """Return the last layer, with or without the average of its patches and a sigmoid."""
+    average = nn.AdaptiveAvgPool2d(1) if pooling else nn.Identity()
     last = _Sigmoid() if sigmoid else nn.Identity()
-    return nn.Sequential(OrderedDict(conv=conv, sigmoid=last))
+    return nn.Sequential(OrderedDict(conv=conv, pooling=average, sigmoid=last))
 
 
 def discriminator_stage(
@@ -76,10 +79,13 @@ def discriminator_stage(
 ) -> nn.Sequential:
     """Return the stage of number ``index``; the first has neither norm nor dropout."""
     norm_name = "none" if index == 0 else config.norm
-    padding = (config.kernel - 1) // 2
-    bias = keeps_bias(norm_name)
+    bias, kernel = keeps_bias(norm_name), config.kernel
+    if stride == 2:
+        conv = halving(inputs, outputs, kernel=kernel, bias=bias, how=config.halving)
+    else:
+        conv = nn.Conv2d(inputs, outputs, kernel, padding=(kernel - 1) // 2, bias=bias)
     return stage(
-        nn.Conv2d(inputs, outputs, config.kernel, stride=stride, padding=padding, bias=bias),
+        conv,
         channels=outputs,
         norm_name=norm_name,
         activation_name=config.activation,

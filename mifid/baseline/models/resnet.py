@@ -30,8 +30,13 @@ class ResNet(nn.Module):
         super().__init__()
         _check(config, size=size)
         width = config.width
-        conv = reflected(3, width, kernel=_OUTER_KERNEL, bias=keeps_bias(config.norm))
-        self.stem = _stage(config, conv, width)
+        first = config.norm if config.first_norm else "none"
+        self.stem = stage(
+            reflected(3, width, kernel=_OUTER_KERNEL, bias=keeps_bias(first)),
+            channels=width,
+            norm_name=first,
+            activation_name=config.activation,
+        )
         self.down1 = _half(config, width, 2 * width)
         self.down2 = _half(config, 2 * width, 4 * width)
         self.blocks = nn.Sequential(
@@ -72,7 +77,8 @@ class SkipResNet(ResNet):
 
 def _half(config: Generator, inputs: int, outputs: int) -> nn.Sequential:
     """Return d<outputs>."""
-    conv = halving(inputs, outputs, kernel=_KERNEL, bias=keeps_bias(config.norm))
+    bias = keeps_bias(config.norm)
+    conv = halving(inputs, outputs, kernel=_KERNEL, bias=bias, how=config.halving)
     return _stage(config, conv, outputs)
 
 

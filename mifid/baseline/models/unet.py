@@ -25,8 +25,7 @@ class UNet(nn.Module):
     """Halve down to one pixel and double back up; (B, 3, S, S) -> the same.
 
     At 256: down 64-128-256-512-512-512-512-512, up 512-512-512-512-256-128-64 and 3, each layer
-    of the decoder joined to the encoder's of its size. The encoder's activation is leaky_relu
-    whatever ``config.activation`` says.
+    of the decoder joined to the encoder's of its size.
 
     The first layer and the innermost have no norm: of a map of one pixel instance norm returns its
     shift, whatever the picture (pix2pix's errata say this about batch norm).
@@ -39,6 +38,7 @@ class UNet(nn.Module):
         widths = [config.width * min(2**level, 8) for level in range(depth)]
         self.down = nn.ModuleList(
             _down(
+                config,
                 inputs,
                 outputs,
                 kernel=kernel,
@@ -50,7 +50,13 @@ class UNet(nn.Module):
         outward = widths[-2::-1]
         inner = [widths[-1], *(2 * width for width in outward)]
         self.up = nn.ModuleList(
-            _up(config, inputs, outputs, kernel=kernel, drop=index < _DROPPED)
+            _up(
+                config,
+                inputs,
+                outputs,
+                kernel=kernel,
+                dropout=config.dropout if index < _DROPPED else config.outer_dropout,
+            )
             for index, (inputs, outputs) in enumerate(zip(inner, outward, strict=False))
         )
         conv = upsample(config.upsample, inner[-1], 3, kernel=kernel, bias=True)
@@ -68,22 +74,27 @@ class UNet(nn.Module):
         return picture
 
 
-def _down(inputs: int, outputs: int, *, kernel: int, norm_name: str) -> nn.Sequential:
+def _down(
+    config: Generator, inputs: int, outputs: int, *, kernel: int, norm_name: str
+) -> nn.Sequential:
+    bias = keeps_bias(norm_name)
     return stage(
-        halving(inputs, outputs, kernel=kernel, bias=keeps_bias(norm_name)),
+        halving(inputs, outputs, kernel=kernel, bias=bias, how=config.halving),
         channels=outputs,
         norm_name=norm_name,
-        activation_name="leaky_relu",
+        activation_name=config.down_activation,
     )
 
 
-def _up(config: Generator, inputs: int, outputs: int, *, kernel: int, drop: bool) -> nn.Sequential:
+def _up(
+    config: Generator, inputs: int, outputs: int, *, kernel: int, dropout: float
+) -> nn.Sequential:
     return stage(
         upsample(config.upsample, inputs, outputs, kernel=kernel, bias=keeps_bias(config.norm)),
         channels=outputs,
         norm_name=config.norm,
         activation_name=config.activation,
-        dropout=config.dropout if drop else 0.0,
+        dropout=dropout,
         dropout_first=True,
     )
 

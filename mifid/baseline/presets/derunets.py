@@ -15,12 +15,16 @@ _SOURCE = "A. Derunets, Shkokov"
 
 # "Losses: MSE adversarial on both, L1 cycle": an identity loss is not among them.
 _GIVEN = "training.method=cyclegan loss.adversarial=lsgan"
-_ADDED = "generator.network=resnet loss.identity=0 training.batch=1 training.ema=0"
+_ADDED = "generator.network=resnet loss.identity=0 training.ema=0"
+_BATCH = "training.batch=4"
+_INFERRED = "Batch 4 is inferred from a progress bar: 75 steps an epoch over 300 paintings."
 _LEAKY = "generator.activation=leaky_relu discriminator.activation=leaky_relu"
 _LEAKY_BATCH = f"{_LEAKY} generator.norm=batch discriminator.norm=batch"
 _INSTANCE = "generator.norm=instance discriminator.norm=instance"
 _RESIDUAL = "generator.residual_activation=true"
 _BETAS = "optimiser.beta1=0.5 optimiser.beta2=0.999"
+_SILU = "generator.activation=silu discriminator.activation=tanh"
+_ADAM_SGD = "optimiser.name=adam_sgd optimiser.switch=0.5 training.epochs=200"
 _PYTORCH_BETAS = "optimiser.beta1=0.9 optimiser.beta2=0.999"
 
 PRESETS = (
@@ -33,10 +37,10 @@ PRESETS = (
         added="""
             generator.norm=batch generator.latent=100 discriminator.norm=batch
             loss.adversarial=bce loss.discriminator_scale=1 schedule.name=constant
-            training.batch=64 training.epochs=1000 training.pool=0 training.ema=0
+            training.batch=64 training.steps=2000 training.pool=0 training.ema=0
         """,
         note="The slides say no more than 'basic' and 'DCGAN-like'; the rest is after Radford et "
-        "al. 2016.",
+        "al. 2016. 2,000 steps are inferred from the line 'Step 2000' below their pictures.",
     ),
     Preset(
         "derunets-first",
@@ -54,9 +58,35 @@ PRESETS = (
         "derunets-adam-sgd",
         "Adam for 100 epochs, then SGD for 100",
         source=_SOURCE,
+        result="not given",
+        given=f"{_GIVEN} {_ADAM_SGD}",
+        added=f"{_ADDED} training.batch=1 {_LEAKY_BATCH} {_PYTORCH_BETAS} schedule.name=constant",
+        note="'ADAM + SGD 100+100 epochs' may also mean one for each kind of network.",
+    ),
+    Preset(
+        "derunets-adam-sgd-act",
+        "as derunets-adam-sgd, with better activations: SiLU, tanh in the discriminator",
+        source=_SOURCE,
+        result="not given",
+        given=f"{_GIVEN} {_ADAM_SGD}",
+        added=f"""
+            {_ADDED} training.batch=1 {_SILU} {_PYTORCH_BETAS} schedule.name=constant
+            generator.norm=batch discriminator.norm=batch
+        """,
+        note="Which activations are better is taken from the slides' later rows.",
+    ),
+    Preset(
+        "derunets-sgd-radam",
+        "SGD for the generators, RAdam for the discriminators",
+        source=_SOURCE,
         reported=95.15,
-        given=f"{_GIVEN} optimiser.name=adam_sgd optimiser.switch=0.5 training.epochs=200",
-        added=f"{_ADDED} {_LEAKY_BATCH} {_PYTORCH_BETAS} schedule.name=constant",
+        given=f"{_GIVEN} optimiser.name=sgd optimiser.discriminator_name=radam",
+        added=f"""
+            {_ADDED} training.batch=1 {_LEAKY_BATCH} {_PYTORCH_BETAS} optimiser.rate=2e-3
+            training.epochs=200
+        """,
+        note="'sgd + radam' is all that the slides say: which is whose, the rates and the length "
+        "are ours.",
     ),
     Preset(
         "derunets-linear",
@@ -64,16 +94,16 @@ PRESETS = (
         source=_SOURCE,
         reported=79.19,
         given=f"{_GIVEN} {_BETAS} optimiser.name=adam schedule.name=linear training.epochs=30",
-        added=f"{_ADDED} {_LEAKY_BATCH}",
+        added=f"{_ADDED} training.batch=1 {_LEAKY_BATCH}",
     ),
     Preset(
         "derunets-instance",
-        "InstanceNorm, an activation before the residual addition",
+        "InstanceNorm, SiLU (tanh in the discriminator), an activation before the addition",
         source=_SOURCE,
         result="not given",
-        given=f"{_GIVEN} {_INSTANCE} {_RESIDUAL}",
-        added=f"{_ADDED} {_LEAKY} {_BETAS} training.epochs=30",
-        note="The slides name it as a step, without a score.",
+        given=f"{_GIVEN} {_INSTANCE} {_RESIDUAL} {_SILU}",
+        added=f"{_ADDED} {_BATCH} {_BETAS} training.epochs=30",
+        note=f"The slides name it as a step, without a score. {_INFERRED}",
     ),
     Preset(
         "derunets-radam",
@@ -81,7 +111,8 @@ PRESETS = (
         source=_SOURCE,
         reported=57.34,
         given=f"{_GIVEN} {_INSTANCE} {_BETAS} optimiser.name=radam training.epochs=30",
-        added=f"{_ADDED} {_LEAKY} {_RESIDUAL}",
+        added=f"{_ADDED} {_BATCH} {_LEAKY} {_RESIDUAL}",
+        note=_INFERRED,
     ),
     Preset(
         "derunets-silu",
@@ -89,10 +120,9 @@ PRESETS = (
         source=_SOURCE,
         reported=51.07,
         given=f"""
-            {_GIVEN} {_INSTANCE} {_BETAS} generator.activation=silu discriminator.activation=tanh
-            optimiser.name=radam training.epochs=250
+            {_GIVEN} {_INSTANCE} {_BETAS} {_SILU} optimiser.name=radam training.epochs=250
         """,
-        added=f"{_ADDED} {_RESIDUAL}",
-        note="The best of the slides.",
+        added=f"{_ADDED} {_BATCH} {_RESIDUAL}",
+        note=f"The best of the slides. {_INFERRED}",
     ),
 )

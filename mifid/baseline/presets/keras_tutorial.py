@@ -7,18 +7,35 @@ from __future__ import annotations
 
 from mifid.baseline.presets.preset import Preset
 
-__all__ = ["LOCKEE", "SILENT", "TUTORIAL"]
+__all__ = ["DIFFERENCES", "ENCODER", "KERAS", "LOCKEE", "SILENT", "TUTORIAL"]
+
+KERAS = "generator.norm_eps=1e-3 discriminator.norm_eps=1e-3 optimiser.eps=1e-7"
+"""Epsilons of Keras's norms and of its Adam."""
 
 # A depth of 0 goes down to 1 x 1: 8 halvings at 256.
-TUTORIAL = """
+TUTORIAL = f"""
+    {KERAS}
     generator.network=unet generator.norm=instance generator.activation=relu generator.width=64
     generator.depth=0 generator.kernel=4 generator.upsample=transposed generator.dropout=0.5
+    generator.init=0.02 generator.norm_init=0.02
     discriminator.network=patchgan discriminator.norm=instance discriminator.activation=leaky_relu
+    discriminator.slope=0.3 discriminator.norm_init=0.02 discriminator.init=0.02
     discriminator.width=64 discriminator.layers=3 discriminator.kernel=4
     discriminator.sigmoid=false loss.adversarial=bce loss.discriminator_scale=0.5
     training.method=cyclegan
 """
-"""Networks and losses of the tutorial."""
+"""Networks, first weights and losses of the tutorial, with Keras's epsilons and slope."""
+
+ENCODER = "generator.down_activation=leaky_relu generator.slope=0.3"
+"""The activation of the U-Net's encoder."""
+
+DIFFERENCES = (
+    "Unlike in Keras, the first layers have biases and the innermost layer of the U-Net no norm "
+    "(54,414,531 weights for 54,414,979 in the generator, 2,765,633 for 2,765,569 in the "
+    "discriminator), enlarging is bilinear instead of bicubic, and pictures are rounded instead of "
+    "cut to whole numbers."
+)
+"""What no setting changes."""
 
 SILENT = "augment.sides=none schedule.name=constant training.pool=0 training.ema=0"
 """Our choice where a report is silent: as in the tutorial, which has none of these."""
@@ -30,11 +47,13 @@ LOCKEE = (
         source="C. Lockee",
         reported=58.9,
         given=f"""
-            {TUTORIAL} loss.cycle=10 loss.identity=5
+            {TUTORIAL} {ENCODER} loss.cycle=10 loss.identity=5
             optimiser.name=adam optimiser.rate=1e-3 optimiser.discriminator_rate=2e-4
             optimiser.beta1=0.5 training.batch=1 training.epochs=12
+            generator.init=0.1 generator.norm_init=0.1
         """,
         added=SILENT,
+        note=f"The report draws the generator's first weights from N(0, 0.1). {DIFFERENCES}",
     ),
 )
 """Report C: Lockee, Keras; the tutorial that the enhanced networks are compared with."""

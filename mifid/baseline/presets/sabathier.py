@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from mifid.baseline.presets.keras_tutorial import KERAS
 from mifid.baseline.presets.preset import Preset
 
 __all__ = ["PRESETS"]
 
 _SOURCE = "D. Sabathier, Souaidi"
 _GIVEN = """
-    generator.network=skip_resnet generator.norm=layer loss.adversarial=log
+    generator.network=skip_resnet generator.norm=layer generator.first_norm=false
+    discriminator.network=patchgan discriminator.layers=3 discriminator.pooling=true
+    loss.adversarial=bce loss.identity=0
     training.method=cyclegan training.batch=1 training.epochs=100
     optimiser.rate=2e-4 optimiser.discriminator_rate=2e-4
 """
-_ADDED = "discriminator.norm=layer training.ema=0"
-_LOG = (
-    "'Log loss' is read as the minimax of Goodfellow et al. 2014; it may mean cross-entropy (bce)."
-)
+_ADDED = f"{KERAS} discriminator.norm=layer training.ema=0"
 
 PRESETS = (
     Preset(
         "sabathier-cyclegan",
-        "ResNet with skip connections, LayerNorm, log loss, Adam, 100 epochs",
+        "ResNet with skip connections, LayerNorm, -log D, no identity loss, Adam, 100 epochs",
         source=_SOURCE,
         reported=48.39,
         given=f"{_GIVEN} optimiser.name=adam",
         added=_ADDED,
-        note=_LOG,
+        note="Its discriminator is read as a PatchGAN's five convolutions, then the average of all "
+        "patches.",
     ),
     Preset(
         "sabathier-adabelief",
@@ -33,7 +34,8 @@ PRESETS = (
         source=_SOURCE,
         reported=80.48,
         given=f"{_GIVEN} optimiser.name=adabelief",
-        added=_ADDED,
-        note=f"Needs pip install 'mifid[adabelief]'. {_LOG}",
+        added=f"{_ADDED} optimiser.eps=1e-14 optimiser.rectify=true optimiser.beta1=0.9",
+        note="Needs pip install 'mifid[adabelief]'. Betas, epsilon and rectification are the "
+        "defaults of AdaBelief for TensorFlow, which the authors probably used.",
     ),
 )

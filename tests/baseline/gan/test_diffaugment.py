@@ -145,3 +145,13 @@ def test_shape_and_dtype_stay(dtype):
     pictures = noise(2).to(dtype)
     result = diff_augment(pictures, ALL, Draws(0))
     assert (result.shape, result.dtype) == (pictures.shape, dtype)
+
+
+def test_a_rate_leaves_the_other_pictures_as_they_are_to_the_last_bit():
+    pictures = torch.rand((400, 3, 8, 8), generator=torch.Generator().manual_seed(1))
+    every = {"color": 1.0, "translation": 1.0, "cutout": 1.0}
+    changed = diff_augment(pictures, DiffAugment(**every, rate=0.25), Draws(0))
+    share = (changed != pictures).flatten(1).any(dim=1).float().mean()
+    assert share.item() == pytest.approx(0.25, abs=0.1)  # 4.6 deviations
+    none = diff_augment(pictures, DiffAugment(**every, rate=0.0), Draws(0))
+    assert torch.equal(none, pictures)

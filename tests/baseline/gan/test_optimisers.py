@@ -7,9 +7,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from small import changed
 from torch import nn
 
 from mifid.baseline.config.schema import Optimiser
+from mifid.baseline.data.random_numbers import Draws
+from mifid.baseline.distributed import ALONE
+from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.gan.optimisers import OPTIMISERS, Stepper
 from mifid.errors import CompatibilityError, InputError, UnavailableError
 
@@ -217,3 +221,40 @@ def test_settings_of_the_checkpoint_are_not_taken_over():
     other = Stepper(Optimiser(), parameters, rate=RATE)
     other.load_state_dict(state)
     run(other, parameters, 1)
+
+
+@pytest.mark.parametrize("name", ["adam", "adabelief"])
+def test_another_eps_slows_the_first_step(name):
+    """The first step of both is about rate * g / (|g| + eps), of AdaBelief with m in g's place."""
+    steps = []
+    for eps in (0.0, 8.0):
+        weight = nn.Parameter(torch.zeros(3))
+        weight.grad = torch.full((3,), 2.0)
+        Stepper(Optimiser(name, eps=eps), [weight], rate=RATE).step(fraction=0, factor=1)
+        steps.append(weight.detach()[0].item())
+    assert abs(steps[1]) < 0.5 * abs(steps[0])
+    if name == "adam":
+        assert steps[1] == pytest.approx(-RATE * 2 / (2 + 8))
+
+
+def test_rectified_adabelief_begins_with_a_plain_step():
+    """As RAdam: the variance of the first steps cannot be corrected, so none is divided by."""
+    steps = []
+    for rectify in (False, True):
+        weight = nn.Parameter(torch.zeros(1))
+        weight.grad = torch.full((1,), 2.0)
+        config = Optimiser("adabelief", rectify=rectify)
+        Stepper(config, [weight], rate=RATE).step(fraction=0, factor=1)
+        steps.append(weight.item())
+    assert steps[0] != steps[1]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", ["sgd", "sgd"]), ("radam", ["sgd", "radam"])])
+def test_discriminators_may_have_another_optimiser(given, expected):
+    config = changed(optimiser={"name": "sgd", "discriminator_name": given})
+    method = CycleGan(
+        config, device=torch.device("cpu"), draws=Draws(0), processes=ALONE
+    ).state_dict()
+    assert [[*method[kind]] for kind in ("generators", "discriminators")] == [
+        [name] for name in expected
+    ]

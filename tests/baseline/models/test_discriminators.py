@@ -1,5 +1,7 @@
 """Discriminators: receptive field, shapes, counts, and parity with PatchGAN written out by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +9,7 @@ from torch import nn
 
 from mifid.baseline.config.schema import Discriminator
 from mifid.baseline.models import DISCRIMINATORS, build_discriminator
+from mifid.baseline.models.blocks import halving
 
 SIZE = 64
 
@@ -130,3 +133,24 @@ def test_any_kernel(kernel):
         network = build_discriminator(small(network=name, kernel=kernel), size=SIZE, seed=0)
         assert network.stages[0].conv.kernel_size == (kernel, kernel)
         assert network(pictures()).shape[:2] == (2, 1)
+
+
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_pooling_is_the_mean_of_all_patches(sigmoid):
+    config = Discriminator(width=4, pooling=True, sigmoid=sigmoid)
+    pooled = build_discriminator(config, size=64, seed=0)
+    patches = build_discriminator(replace(config, pooling=False, sigmoid=False), size=64, seed=0)
+    mean = patches(pictures()).mean(dim=(2, 3), keepdim=True)
+    torch.testing.assert_close(pooled(pictures()), torch.sigmoid(mean) if sigmoid else mean)
+
+
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_halving_by_an_average_convolves_every_pixel_and_averages_two_by_two(kernel):
+    layer = halving(3, 5, kernel=kernel, bias=True, how="average")
+    x = torch.randn((2, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    before, after = (kernel - 1) // 2, kernel // 2
+    padded = F.pad(x, (before, after, before, after))
+    whole = F.conv2d(padded, layer.conv.weight, layer.conv.bias)
+    assert whole.shape[2:] == (8, 8)
+    expected = whole.reshape(2, 5, 4, 2, 4, 2).mean(dim=(3, 5))
+    torch.testing.assert_close(layer(x), expected)

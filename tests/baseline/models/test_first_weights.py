@@ -75,4 +75,26 @@ def test_networks_come_in_float32_on_the_cpu_in_training_mode(build, config):
 
 def test_a_layer_that_nobody_sets_is_not_left_as_it_was():
     with pytest.raises(TypeError, match=r"no first weights for PReLU \('1'\)"):
-        initialise(nn.Sequential(nn.Conv2d(3, 3, 1), nn.PReLU()), seed=0)
+        initialise(nn.Sequential(nn.Conv2d(3, 3, 1), nn.PReLU()), Generator(), seed=0)
+
+
+@pytest.mark.filterwarnings("ignore:.*spectral_norm.*:FutureWarning")
+@pytest.mark.parametrize(
+    "spectral_norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm]
+)
+def test_a_layer_whose_weight_is_computed_is_refused(spectral_norm):
+    """What would be set is the product, which the next step computes again."""
+    with pytest.raises(TypeError, match="no first weights for"):
+        initialise(nn.Sequential(spectral_norm(nn.Conv2d(3, 3, 1))), Discriminator(), seed=0)
+
+
+@pytest.mark.parametrize("build", [build_generator, build_discriminator])
+def test_other_deviations_of_weights_and_of_the_norms_scales(build):
+    kind = Generator if build is build_generator else Discriminator
+    network = build(kind(width=16, init=0.1, norm_init=0.3), size=32, seed=0)
+    weights = torch.cat([weight.flatten() for weight in drawn(network).values()])
+    scales = torch.cat([m.weight for m in network.modules() if isinstance(m, nn.GroupNorm)])
+    for found, deviation in ((weights, 0.1), (scales, 0.3)):
+        error = deviation / found.numel() ** 0.5
+        assert found.mean().abs() < 5 * error
+        assert found.std().item() == pytest.approx(deviation, abs=5 * error)

@@ -15,16 +15,36 @@ from mifid.baseline.models import (
 )
 from mifid.errors import InputError
 
-EVERY = {"norm": "group", "activation": "gelu", "width": 12}
-RESIDUAL = {"blocks": 3, "kernel": 5, "dropout": 0.5, "residual_activation": True}
+EVERY = {
+    "norm": "group",
+    "norm_eps": 0.1,
+    "activation": "gelu",
+    "slope": 0.5,
+    "init": 0.1,
+    "norm_init": 0.5,
+    "width": 12,
+}
+RESIDUAL = {
+    "blocks": 3,
+    "kernel": 5,
+    "dropout": 0.5,
+    "residual_activation": True,
+    "first_norm": False,
+}
 READ = {
-    "unet": {**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "dropout": 0.5},
-    "resnet": {**EVERY, **RESIDUAL, "upsample": "resize"},
-    "skip_resnet": {**EVERY, **RESIDUAL, "upsample": "resize"},
+    "unet": {
+        **{**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "halving": "average"},
+        **{"dropout": 0.5, "outer_dropout": 0.5, "down_activation": "relu"},
+    },
+    "resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
+    "skip_resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
     "dcgan": {**EVERY, "upsample": "resize", "latent": 5},
 }
-JUDGED = {**EVERY, "kernel": 5, "dropout": 0.5, "sigmoid": True, "noise": 0.5}
-READ_BY_DISCRIMINATORS = {"patchgan": {**JUDGED, "layers": 2}, "dcgan": JUDGED}
+JUDGED = {
+    **{**EVERY, "kernel": 5, "halving": "average"},
+    **{"dropout": 0.5, "sigmoid": True, "noise": 0.5},
+}
+READ_BY_DISCRIMINATORS = {"patchgan": {**JUDGED, "layers": 2, "pooling": True}, "dcgan": JUDGED}
 
 
 def outcome(build, config):
@@ -48,7 +68,7 @@ def differs(build, config, **changes) -> bool:
     [(name, *item) for name, read in READ.items() for item in read.items()],
 )
 def test_a_generator_reads_its_options(name, setting, value):
-    config = Generator(network=name, width=8, blocks=2, latent=6)
+    config = Generator(network=name, width=8, blocks=2, latent=6, activation="leaky_relu")
     assert differs(build_generator, config, **{setting: value})
 
 
