@@ -105,19 +105,14 @@ def architecture(width: int, depth: int, *, grid: int) -> Architecture:
 
 
 def dinov2_layers(
-    of: Architecture,
-    state_dict: Mapping[str, torch.Tensor],
-    *,
-    hint: str = "",
-    trained_grid: int = _TRAINED_GRID,
+    of: Architecture, state_dict: Mapping[str, torch.Tensor], *, hint: str = ""
 ) -> nn.Sequential:
     """Return the layers from input (N, 3, S, S) to features (N, D).
 
     Args:
         of: their architecture.
-        state_dict: as published, with positions for ``trained_grid``² patches.
+        state_dict: as published, with positions for 37² patches.
         hint: of the error.
-        trained_grid: patches along a side of a training picture.
 
     Raises:
         WeightsError: the weights are another network's; the message says what does not fit.
@@ -128,7 +123,7 @@ def dinov2_layers(
 
     state = {key: value for key, value in state_dict.items() if key != "mask_token"}
     positions = state.get("pos_embed")
-    if positions is not None and tuple(positions.shape) == (1, 1 + trained_grid**2, of.width):
+    if positions is not None and tuple(positions.shape) == (1, 1 + _TRAINED_GRID**2, of.width):
         state["pos_embed"] = interpolated_positions(positions, of.grid)
     return nn.Sequential(build_transformer(of, state, hint=hint), nn.Identity())
 
