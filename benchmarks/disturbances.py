@@ -97,6 +97,30 @@ SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of a set that are replaced by pictures of another."""
 
 
+DIFFERENT = (0.5, 0.25, 0.1, 0.05, 0.02)
+"""Shares of a set's pictures that are different ones; the others repeat them."""
+
+
+def repeat(pixels: np.ndarray, share: float) -> np.ndarray:
+    """Return as many pictures, made from a share of them: cropped, and every second one mirrored.
+
+    So does a painter paint that has learned few pictures: alike, but no two the same.
+    """
+    random = Random(0)
+    n = len(pixels)
+    few = random.permutation(n)[: max(1, round(share * n))]
+    return np.stack([_variant(pixels[few[i % len(few)]], Random(i)) for i in range(n)])
+
+
+def _variant(pixels: np.ndarray, random: Random) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    kept = random.uniform(0.85, 1.0)
+    top, left = (random.uniform(0, side * (1 - kept)) for side in (height, width))
+    box = (left, top, left + kept * width, top + kept * height)
+    cropped = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(cropped)[:, :: random.choice([1, -1])]
+
+
 def disturb(pixels: np.ndarray, name: str, strength: float) -> np.ndarray:
     """Return the pictures (N, H, W, 3) uint8, each disturbed with random numbers of its own."""
     function = DISTURBANCES[name][0]

@@ -20,19 +20,24 @@ import click
 import numpy as np
 from PIL import Image
 
-from benchmarks.disturbances import DISTURBANCES, SHARES, disturb
+from benchmarks.disturbances import DIFFERENT, DISTURBANCES, SHARES, disturb, repeat
 from benchmarks.machine import again, describe_machine, markdown_table, write_section
 from benchmarks.pictures import draw_pictures, pictures_of
+from mifid.images import QUALITIES, Colours, measure_colours
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 METRICS = "fid,memorization,kid,pr,dc,fld,authpct,ct,vendi,mind,cmmd"
 """All that need nothing but features. MiFID is FID but for the threshold."""
 
 PHOTOS, COPIES = "photos mixed in", "training pictures copied in"
+REPEATED = "few pictures repeated"
+COLOURS = "colours"
+"""The largest difference of the pictures' colours, in deviations of the reference's."""
+
 SIZES = (300, 1000, 7000)
 PACKAGES = ("mifid", "torch", "openvino", "numpy", "scipy", "pillow")
 
-Features = np.ndarray  # (N, D)
+Features = np.ndarray  # (N, D), and five more columns: the colours of each picture
 Curve = list[dict[str, float]]  # values of all metrics: undisturbed, then strength by strength
 
 
@@ -58,15 +63,26 @@ class Sides:
             "training": reference,
             "held_out": self.held_out,
         }
-        found: dict[str, float] = {}
+        found = {COLOURS: colour_difference(generated, reference)}
         for metric in map(METRICS.__getitem__, self.metrics):
             try:
-                values = metric.function(**{need: given[need] for need in metric.needs})
+                sides = {need: given[need][:, : -len(QUALITIES)] for need in metric.needs}
+                values = metric.function(**sides)
             except UnavailableError:
                 values = {}
             keys = filter(metric.direction, metric.values)
             found |= {key: values.get(key, float("nan")) for key in keys}
         return found
+
+
+def colour_difference(generated: Features, reference: Features) -> float:
+    """Return the largest shift of the colours, in deviations of the reference's pictures."""
+    sides = []
+    for side in (generated, reference):
+        values = side[:, -len(QUALITIES) :].astype(np.float64)
+        sums = np.stack([values.sum(axis=0), (values**2).sum(axis=0)])
+        sides.append(Colours.of(sums, len(values)))
+    return max(map(abs, sides[0].shifts(sides[1]).values()))
 
 
 @dataclass(frozen=True)
@@ -115,6 +131,11 @@ def curves(sides: Sides, pixels: np.ndarray, extract: Any) -> Iterator[tuple[str
         click.echo(f"  {name}", err=True)
         found = [sides.measure(extract(disturb(pixels, name, one))) for one in strengths]
         yield name, [clean, *found]
+    click.echo(f"  {REPEATED}", err=True)
+    yield (
+        REPEATED,
+        [clean, *(sides.measure(extract(repeat(pixels, share))) for share in DIFFERENT)],
+    )
     random = np.random.RandomState(0)
     for name, others in {PHOTOS: sides.photos, COPIES: sides.reference}.items():
         found = []
@@ -203,7 +224,9 @@ def study(
     network = open_extractor(extractor)
 
     def extract(pixels: np.ndarray) -> Features:
-        return features(pixels, extractor=network, cache=False, progress=False).values
+        found = features(pixels, extractor=network, cache=False, progress=False).values
+        grid = pixels[:, ::9, ::9]  # as mifid looks at pictures of 256 x 256
+        return np.concatenate([found, measure_colours(grid)], axis=1, dtype=np.float32)
 
     real = read_pictures(folders["real"], 2 * limit)
     base, held_out = real[::2], real[1::2]
@@ -254,9 +277,7 @@ def section(extractor: str, found: Mapping[str, Any], *, about: str, repeat: str
             row.append(_marks(values, widths))
         seen.append(row)
     ranks = [
-        [f"`{name}`", *(f"{values[name]:.2f}" for _, values in found["ranks"])]
-        for name in names
-        if np.isfinite([values[name] for _, values in found["ranks"]]).all()
+        [f"`{name}`", *(_rank(values[name]) for _, values in found["ranks"])] for name in names
     ]
     sizes = " / ".join(f"{size:,}" for size in SIZES)
     return f"""\
@@ -276,12 +297,16 @@ The intervals hold for draws of {found["pictures"]["reference"]} reference pictu
 measured at {found["pictures"]["base"] // 2} generated pictures and scaled to the other numbers.
 
 Rank correlation (Spearman) with the order at all pictures, of eleven sets: the undisturbed one, the
-photos, and each disturbance at its third strength.
+photos, and each disturbance at its third strength; ×: some sets have too few pictures.
 
 {markdown_table(["", *(name for name, _ in found["ranks"])], ranks)}
 
 {describe_machine(PACKAGES)}. To repeat it: `{repeat}`.
 """
+
+
+def _rank(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "×"
 
 
 def _marks(values: list[float], half_widths: list[float]) -> str:

@@ -51,7 +51,7 @@ def switch_off(name: str, *, help: str) -> Callable[[Command], Command]:
     )
 
 
-_LABELS = ("generated", "reference", "memorization_reference", "held_out")
+_LABELS = ("generated", "reference", "memorization_reference", "held_out", "photos")
 
 
 def _ranges(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> Any:
@@ -103,8 +103,8 @@ _RANGE = click.option(
     callback=_ranges,
     metavar="[SIDE=]LOW,HIGH",
     help="Values of black and white in arrays of floats, such as 0,1 or -1,1. Values clearly "
-    "outside are refused. SIDE= (generated, reference, memorization_reference, held_out) limits "
-    "the range to one side. May be given several times.",
+    "outside are refused. SIDE= (generated, reference, memorization_reference, held_out, photos) "
+    "limits the range to one side. May be given several times.",
 )
 
 _LIMIT = [

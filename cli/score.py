@@ -51,6 +51,12 @@ def _classes(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...
     "itself uses --ref. (In `mifid train-baseline`, FID uses --held-out.)",
 )
 @click.option(
+    "--photos",
+    metavar="PATH",
+    help="Your photos, untouched: the report says how much of the way from them to real pictures "
+    "IMAGES have come. They change no score.",
+)
+@click.option(
     "--metrics",
     help="Names from `mifid metrics` with commas, or all. mifid includes FID and distance.  "
     "[default: mifid, or those of --protocol]",
@@ -147,6 +153,7 @@ def score(
     mifid score images.zip --ref monet_jpg/
     mifid score images.zip --ref monet_jpg/ --report report.html --table pictures.csv
     mifid score images.zip --ref monet.npz --submission -o scores.csv
+    mifid score images.zip --ref monet_jpg/ --photos photo_jpg/ --extractor lite0
     mifid score 'out/*.png' --ref monet_jpg/ --metrics fid,kid,prdc --json
     mifid score samples.npz --ref VIRTUAL_imagenet256_labeled.npz --protocol adm
     """

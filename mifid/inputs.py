@@ -13,6 +13,7 @@ from mifid.extractors import EXTRACTORS, Identity
 from mifid.files import given_path
 from mifid.formatting import spelled_out
 from mifid.images import (
+    Colours,
     SideRanges,
     Source,
     Stream,
@@ -365,6 +366,7 @@ class Side:
         source: what was given, in words.
         n: number of pictures, None if a statistics file does not say.
         available: pictures there were, of which a limit took n; None: all were taken.
+        colours: of the pictures; None: there are only features, or they were not measured.
         sha256: of the contents, whatever the names; None for streams.
         cached: whether the features came from the cache.
         skipped: entries passed over, by reason.
@@ -380,6 +382,7 @@ class Side:
     converted: Mapping[str, int] = field(default_factory=dict)
     bad: tuple[tuple[str, str], ...] = ()
     available: int | None = None
+    colours: Colours | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was scored, as plain values."""
@@ -390,6 +393,7 @@ class Side:
             "sha256": self.sha256,
             "cached": self.cached,
             "converted": dict(self.converted),
+            "colours": None if self.colours is None else self.colours.to_dict(),
         }
 
     def skipped_dict(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mifid.evaluation import (
     check_held_out,
     check_metrics,
     check_numbers,
+    check_photos,
     check_pictures,
     check_submission,
     check_threshold,
@@ -61,6 +62,7 @@ def score(
     *,
     memorization_reference: Any = None,
     held_out: Any = None,
+    photos: Any = None,
     metrics: Iterable[str] | None = None,
     protocol: str | None = None,
     by: By | None = None,
@@ -80,6 +82,8 @@ def score(
         reference: the real pictures, in any of the same forms; a list of folders is one set.
         memorization_reference: the pictures that were trained on, if they are not the reference.
         held_out: real pictures that nobody trained on: for the floor of FID, FLD and C_T.
+        photos: untouched photos that the pictures were made from, as the other end of the scale:
+            they enter no number of the score.
         metrics: names of :data:`mifid.metrics.METRICS`, ``"prdc"`` or ``"all"``; ``"mifid"``, the
             default, gives FID, memorization distance and MiFID. With ``("fid",)`` features of more
             than 10,000 pictures (with ``ci=0`` of more than 4,096) are not held in memory.
@@ -120,7 +124,11 @@ def score(
     wanted = check_metrics(chosen.metrics, epsilon)
     resampling = Resampling(ci, resample, replicates, options.seed)
     grouping = None if by is None else Grouping(by)
-    optional = {"memorization_reference": memorization_reference, "held_out": held_out}
+    optional = {
+        "memorization_reference": memorization_reference,
+        "held_out": held_out,
+        "photos": photos,
+    }
     given = {
         "reference": reference,  # first: it is small, so if it fails, it fails soon
         **{label: raw for label, raw in optional.items() if raw is not None},
@@ -202,6 +210,7 @@ def _check_sides(sides: Mapping[str, ComputedSide], *, wanted: frozenset[str]) -
     computed = {label: side.computed for label, side in sides.items()}
     check_widths(computed)
     check_held_out(computed)
+    check_photos(sides)
     check_copies(sides, wanted=wanted)
     for side in sides.values():
         check_pictures(side)
@@ -221,7 +230,8 @@ def _evaluate(
     """Compute all wanted metrics, their intervals and bias; of single classes, too."""
     limit = epsilon or 0.0  # no distance is below 0
     computed = {label: side.computed for label, side in sides.items()}
-    held_out = computed.pop("held_out", None)  # enters no number that Kaggle computes
+    # These enter no number that Kaggle computes.
+    held_out, photos = (computed.pop(label, None) for label in ("held_out", "photos"))
     compared = {
         "generated": computed["generated"],
         "reference": computed["reference"],
@@ -242,7 +252,9 @@ def _evaluate(
     assessment = assess(
         **compared,
         held_out=held_out,
+        photos=photos,
         values=numbers.found,
+        metrics=frozenset() if chosen.settings else wanted - {"mifid"},  # their own settings
         epsilon=limit,
         resampling=resampling,
         cache=options.store,
@@ -305,7 +317,8 @@ def _classes(
 
 def _drawn(sides: Mapping[str, ComputedSide]) -> str | None:
     """Return which sides are a part of what was given, as a reason not to compare the score."""
-    limited = [side.opened for side in sides.values() if side.opened.available]
+    opened = (side.opened for side in sides.values())
+    limited = [side for side in opened if side.available and side.label != "photos"]
     drawn = ", ".join(f"{side.title} drawn from {side.available:,}" for side in limited)
     return f"not all pictures: {drawn}" if drawn else None
 
@@ -314,7 +327,7 @@ def _check_report(
     report: Report, sides: Mapping[str, ComputedSide], *, wanted: frozenset[str]
 ) -> None:
     """Warn of doubtful numbers, and of pictures that the competition would not take."""
-    computed = {label: side.computed for label, side in sides.items()}
+    computed = {label: side.computed for label, side in sides.items() if label != "photos"}
     # But for their number: pictures that the competition takes.
     competition = not_comparable(computed, report.epsilon, numbers=False) is None
     check_numbers(computed, competition=competition, wanted=wanted)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mifid.evaluation.plausibility import check_copies as check_copies
     from mifid.evaluation.plausibility import check_held_out as check_held_out
     from mifid.evaluation.plausibility import check_numbers as check_numbers
+    from mifid.evaluation.plausibility import check_photos as check_photos
     from mifid.evaluation.plausibility import check_pictures as check_pictures
     from mifid.evaluation.plausibility import check_submission as check_submission
     from mifid.evaluation.plausibility import check_threshold as check_threshold
@@ -44,6 +45,7 @@ __getattr__, __dir__ = lazy_names(
             "check_copies",
             "check_held_out",
             "check_numbers",
+            "check_photos",
             "check_pictures",
             "check_submission",
             "check_threshold",

@@ -23,6 +23,7 @@ __all__ = [
     "check_copies",
     "check_held_out",
     "check_numbers",
+    "check_photos",
     "check_pictures",
     "check_submission",
     "check_threshold",
@@ -156,6 +157,51 @@ def check_held_out(computed: Mapping[str, Computed]) -> None:
                 "it out.",
             )
         warn(f"{len(seen):,} of {len(unseen):,} {what}", stacklevel=3)
+
+
+def check_photos(sides: Mapping[str, ComputedSide]) -> None:
+    """Check that untouched photos are not another side, and have the generated pictures' sizes.
+
+    Raises:
+        InputError: all of them are in another side, which is named.
+    """
+    photos = sides.get("photos")
+    if photos is None:
+        return
+    for label, side in sides.items():
+        if label == "photos":
+            continue
+        title = side.opened.title
+        copies, of, how = _copies(photos, side)
+        if _same(photos, side) or (copies and copies == of):
+            raise InputError(
+                f"the photos are {title} pictures: {side.opened.description}",
+                hint=f"Give the untouched photos with {setting('photos')}, as they were before a "
+                "model painted them, or leave it out.",
+            )
+        if copies:
+            warn(
+                f"{copies:,} of {of:,} photos are {title} pictures, {how}: what is said of the "
+                "photos holds for a mixture",
+                stacklevel=3,
+            )
+    _check_sizes(photos, sides["generated"])
+
+
+def _check_sizes(photos: ComputedSide, generated: ComputedSide) -> None:
+    """Warn of photos that have other sizes than the generated pictures."""
+    sizes = [
+        set() if side.outcome.inspection is None else set(side.outcome.inspection.sizes)
+        for side in (photos, generated)
+    ]
+    if not all(sizes) or sizes[0] & sizes[1]:
+        return
+    theirs, ours = (f"{width} x {height}" for width, height in (min(each) for each in sizes))
+    warn(
+        f"the photos have other sizes than the generated pictures, such as {theirs} and {ours}: "
+        "resizing alone changes the score. Resize the photos as your model's input was",
+        stacklevel=4,
+    )
 
 
 def _rows(features: Features) -> set[bytes]:

@@ -129,6 +129,9 @@ if TYPE_CHECKING:
     from mifid.images.archive import climbs_out as climbs_out
     from mifid.images.archive import refuse_bombs as refuse_bombs
     from mifid.images.arrays import feature_rows as feature_rows
+    from mifid.images.colours import QUALITIES as QUALITIES
+    from mifid.images.colours import Colours as Colours
+    from mifid.images.colours import measure_colours as measure_colours
     from mifid.images.decoding import decode as decode
     from mifid.images.decoding import decoder_version as decoder_version
     from mifid.images.decoding import open_header as open_header
@@ -170,6 +173,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "archive": ["BROKEN", "ArchiveEntry", "climbs_out", "refuse_bombs"],
         "arrays": ["feature_rows"],
+        "colours": ["QUALITIES", "Colours", "measure_colours"],
         "decoding": ["decode", "decoder_version", "open_header", "webp_size"],
         "encodings": ["count_encodings"],
         "inspection": ["Inspection"],

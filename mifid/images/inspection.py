@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from mifid.images.colours import QUALITIES, Colours, measure_colours
 from mifid.images.source import Pixels
 
 __all__ = ["Inspection"]
@@ -25,12 +26,15 @@ class Inspection:
         sizes: number of pictures by (width, height).
         one_colour: number of pictures whose pixels are all equal.
         levels: (256,) int64, how often each level occurs in a grid of pixels of every picture.
+        sums: (2, 5) float64, sums of each picture's colours and of their squares; None: they were
+            not measured, since an earlier version made the entry of the cache.
     """
 
     def __init__(self) -> None:
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.one_colour = 0
         self.levels = np.zeros(_LEVELS, dtype=np.int64)
+        self.sums: np.ndarray | None = np.zeros((2, len(QUALITIES)))
 
     def add(self, pixels: Pixels) -> None:
         """Add a batch (N, H, W, 3)."""
@@ -39,6 +43,9 @@ class Inspection:
         # An odd step, since an even one would often meet JPEG's 8 x 8 blocks at the same corner.
         grid = pixels[:, :: height // _GRID | 1, :: width // _GRID | 1]
         self.levels += np.bincount(grid.ravel(), minlength=_LEVELS)
+        if self.sums is not None:
+            values = measure_colours(grid)
+            self.sums += values.sum(axis=0), (values**2).sum(axis=0)
         even = (grid == grid[:, :1, :1]).all(axis=(1, 2, 3))
         self.one_colour += sum(
             bool((picture == picture[0, 0]).all()) for picture in pixels[even.nonzero()]
@@ -48,6 +55,13 @@ class Inspection:
     def count(self) -> int:
         """Number of pictures."""
         return self.sizes.total()
+
+    @property
+    def colours(self) -> Colours | None:
+        """Colours of the set; None: they were not measured."""
+        if self.sums is None or not self.count:
+            return None
+        return Colours.of(self.sums, self.count)
 
     def narrow(self) -> str | None:
         """Describe how little of the range 0..255 is used; None if it is enough for pictures.
@@ -72,7 +86,12 @@ class Inspection:
         """Return it as JSON, for the cache."""
         sizes = [[width, height, n] for (width, height), n in sorted(self.sizes.items())]
         return json.dumps(
-            {"sizes": sizes, "one_colour": self.one_colour, "levels": self.levels.tolist()}
+            {
+                "sizes": sizes,
+                "one_colour": self.one_colour,
+                "levels": self.levels.tolist(),
+                "colours": None if self.sums is None else self.sums.tolist(),
+            }
         )
 
     @classmethod
@@ -83,4 +102,6 @@ class Inspection:
         found.sizes.update({(width, height): n for width, height, n in kept["sizes"]})
         found.one_colour = kept["one_colour"]
         found.levels = np.array(kept["levels"], dtype=np.int64)
+        sums = kept.get("colours")
+        found.sums = None if sums is None else np.array(sums, dtype=np.float64)
         return found

@@ -61,7 +61,7 @@ class ComputedSide:
     @property
     def description(self) -> Side:
         """The description of the side in a report."""
-        side, found = self.opened, self.computed
+        side, found, inspection = self.opened, self.computed, self.outcome.inspection
         return Side(
             source=side.description,
             n=found.n if isinstance(found, Statistics) else len(found),
@@ -71,6 +71,7 @@ class ComputedSide:
             converted=self.outcome.converted,
             bad=self.outcome.bad,
             available=side.available,
+            colours=None if inspection is None else inspection.colours,
         )
 
 

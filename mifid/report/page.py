@@ -34,6 +34,7 @@ from mifid.report.class_scores import ClassScores
 from mifid.report.text import (
     HELD_OUT_USE,
     given_paths,
+    interval_rows,
     reading_aid,
     repeating_commands,
     verdict,
@@ -116,7 +117,9 @@ def write_parts(path: str | os.PathLike[str], report: Report, parts: Mapping[str
         ],
         title=_title(report),
         verdict=verdict(report),
-        reading=reading_aid(report),
+        reading=report.reading,
+        hints=reading_aid(report),
+        appendix=interval_rows(report),
         held_out_use=HELD_OUT_USE,
         commands=repeating_commands(report),
     )

@@ -22,9 +22,10 @@ from mifid.metrics import Measured
 from mifid.rendering import html_table
 from mifid.report.class_scores import ClassScores
 from mifid.report.history import append_history, check_history
+from mifid.report.reading import Reading, read
 from mifid.report.text import score_rows
 from mifid.submission import Check
-from mifid.uncertainty import SEED, SWITCHED_OFF, Bias, Interval, Uncertainty
+from mifid.uncertainty import SEED, SWITCHED_OFF, Bias, Interval, Levels, Uncertainty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,8 +53,8 @@ class Report:
         memorization_distance_thresholded: the same below epsilon, else 1: what FID is divided by.
         epsilon: the threshold; None: there is none.
         mifid: the score; None where ``mifid_reason`` says why.
-        inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"`` and
-            ``"held_out"``.
+        inputs: ``"generated"``, ``"reference"`` and, if given, ``"memorization_reference"``,
+            ``"held_out"`` and ``"photos"``.
         protocol: version, extractor, weights_sha256, resize, decoder, ddof, dtype, device, backend,
             batch_size, versions; ``"metrics"`` names the protocol that was asked for.
         not_comparable: why the score cannot be compared with Kaggle's; None if it can.
@@ -62,6 +63,8 @@ class Report:
             why.
         bias: what FID would be with infinitely many pictures, and its floor; None where
             ``bias_reason`` says why.
+        levels: the score beside that of untouched photos and of real pictures; None where
+            ``levels_reason`` says why.
         warnings: what a reader of the numbers should know; each was also a MifidWarning.
         metrics: all other metrics that were asked for, by name.
         classes: the scores of single classes, if they were asked for.
@@ -87,6 +90,8 @@ class Report:
     uncertainty_reason: str | None = None
     bias: Bias | None = None
     bias_reason: str | None = None
+    levels: Levels | None = None
+    levels_reason: str | None = None
     warnings: tuple[str, ...] = ()
     metrics: Mapping[str, Measured] = field(default_factory=dict)
     classes: ClassScores | None = None
@@ -115,6 +120,11 @@ class Report:
     def interval(self, name: str) -> Interval | None:
         """Return the interval of ``"fid"``, ``"memorization_distance"`` or ``"mifid"``, if any."""
         return self.uncertainty.intervals.get(name) if self.uncertainty else None
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the numbers mean in words; None if no metric was computed that has levels."""
+        return read(self)
 
     @property
     def pictures(self) -> PictureTable:
@@ -163,6 +173,9 @@ class Report:
             "uncertainty_reason": self.uncertainty_reason,
             "bias": self.bias.to_dict() if self.bias else None,
             "bias_reason": self.bias_reason,
+            "levels": self.levels.to_dict() if self.levels else None,
+            "levels_reason": self.levels_reason,
+            "reading": self.reading.to_dict() if self.reading else None,
             "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
             "classes": self.classes.to_dict() if self.classes else None,
             "warnings": list(self.warnings),
@@ -207,6 +220,8 @@ class Report:
             lines += ["", *self.classes.text()]
         if protocol := self.protocol.get("metrics"):
             lines += ["", f"Protocol: {protocol}."]
+        if self.reading:
+            lines += ["", *aligned(self.reading.rows(), "<<")]
         lines += ["", *(f"Warning: {terminal_safe(warning)}" for warning in self.warnings)]
         return "\n".join([*lines, self.advice])
 
@@ -224,8 +239,9 @@ class Report:
     def _repr_html_(self) -> str:
         lines = [*(f"Warning: {warning}" for warning in self.warnings), self.advice]
         classes = html_table(self.classes.rows(), self.classes.headings()) if self.classes else ""
+        reading = html_table(self.reading.rows()) if self.reading else ""
         paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
-        return html_table(self.rows()) + classes + paragraphs
+        return html_table(self.rows()) + classes + reading + paragraphs
 
     def save(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
         """Write .json, .txt or .html, or append a line to .csv; whole or not at all.

@@ -21,6 +21,7 @@ __all__ = [
     "HELD_OUT_USE",
     "command_line",
     "given_paths",
+    "interval_rows",
     "reading_aid",
     "repeating_commands",
     "score_rows",
@@ -156,6 +157,24 @@ def _copies(report: Report, near_copies: int | None) -> str:
     )
 
 
+def interval_rows(report: Report) -> list[tuple[str, str]]:
+    """Return how the intervals were computed: what only who repeats them needs."""
+    found = report.uncertainty
+    if found is None:
+        return []
+    return [
+        ("level", f"{found.level:g}%"),
+        ("method", found.method),
+        ("replicates", f"{found.replicates:,}"),
+        ("seed", str(found.seed)),
+        ("resampled", " and ".join(found.resampled)),
+        *(
+            (f"standard error of {name.replace('_', ' ')}", number(each.standard_error))
+            for name, each in found.intervals.items()
+        ),
+    ]
+
+
 def repeating_commands(report: Report) -> tuple[Command, ...]:
     """Return the command that repeats the score, if paths and names are enough for one."""
     evidence = report.evidence
@@ -180,6 +199,7 @@ _SIDES = {
     "reference": "--ref",
     "memorization_reference": "--memorization-ref",
     "held_out": "--held-out",
+    "photos": "--photos",
 }
 
 

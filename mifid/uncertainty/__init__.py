@@ -1,4 +1,4 @@
-"""Uncertainty of a score: intervals, and the bias that comes from few pictures."""
+"""Uncertainty of a score: intervals, the bias of few pictures, and levels to read it against."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mifid.uncertainty.intervals import Interval as Interval
     from mifid.uncertainty.intervals import Uncertainty as Uncertainty
     from mifid.uncertainty.intervals import calibrated as calibrated
+    from mifid.uncertainty.levels import Level as Level
+    from mifid.uncertainty.levels import Levels as Levels
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -39,5 +41,6 @@ __getattr__, __dir__ = lazy_names(
         ],
         "bias": ["Bias"],
         "intervals": ["FEW", "LARGEST", "Interval", "Uncertainty", "calibrated"],
+        "levels": ["Level", "Levels"],
     },
 )

@@ -1,4 +1,4 @@
-"""Assessment of a score: its intervals and its bias, or why there are none."""
+"""Assessment of a score: its intervals, bias and levels, or why there are none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mifid.progress import Progress, Silent
 from mifid.statistics import Features, Statistics
 from mifid.uncertainty.bias import Bias, estimate_bias
 from mifid.uncertainty.intervals import Uncertainty, uncertainty
+from mifid.uncertainty.levels import Levels, find_levels
 
 __all__ = [
     "LEVEL",
@@ -84,12 +85,14 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Uncertainty and bias; if one is None, its reason says why."""
+    """Uncertainty, bias and levels; if one is None, its reason says why."""
 
     uncertainty: Uncertainty | None = None
     uncertainty_reason: str | None = None
     bias: Bias | None = None
     bias_reason: str | None = None
+    levels: Levels | None = None
+    levels_reason: str | None = None
 
 
 def assess(
@@ -98,28 +101,45 @@ def assess(
     reference: Features | Statistics,
     training: Features | Statistics,
     held_out: Features | Statistics | None,
+    photos: Features | Statistics | None,
     values: AbstractSet[str],
+    metrics: AbstractSet[str],
     epsilon: float,
     resampling: Resampling,
     cache: Cache | None,
     seconds: MutableMapping[str, float],
     progress: Progress,
 ) -> Assessment:
-    """Compute intervals and bias of a score, or the reasons why there are none.
+    """Compute intervals, bias and levels of a score, or the reasons why there are none.
 
     Args:
-        generated, reference, training, held_out: the sides; ``training`` may be the reference.
+        generated, reference, training, held_out, photos: the sides; ``training`` may be the
+            reference.
         values: which of ``"fid"``, ``"memorization_distance"`` and ``"mifid"`` the score has; only
             these get intervals, and without ``"fid"`` there is no bias.
         epsilon: the threshold of the memorization distance.
         resampling: settings of the intervals.
         cache: None: results are not cached.
-        seconds: wall times are added as ``"uncertainty"`` and ``"bias"``.
+        seconds: wall times are added as ``"uncertainty"``, ``"bias"`` and ``"levels"``.
         progress: shows it.
     """
     reason = _reason(generated, reference, values, resampling)
+    levels, no_levels = None, reason
+    if reason is None or held_out is not None or photos is not None:
+        start = time.perf_counter()
+        levels, no_levels = _levels(
+            generated=generated,
+            reference=reference,
+            training=None if training is reference else training,
+            held_out=held_out,
+            photos=photos,
+            metrics=metrics,
+            seed=resampling.seed,
+            cache=cache,
+        )
+        seconds["levels"] = time.perf_counter() - start
     if reason is not None:
-        return Assessment(uncertainty_reason=reason, bias_reason=reason)
+        return Assessment(None, reason, None, reason, levels, no_levels)
     sides = {
         "generated": _features(generated),
         "reference": _features(reference),
@@ -134,7 +154,31 @@ def assess(
         sides, values, resampling.seed, cache, unusable=isinstance(held_out, Statistics)
     )
     seconds["bias"] = time.perf_counter() - start
-    return Assessment(found, why, drift, why_not)
+    return Assessment(found, why, drift, why_not, levels, no_levels)
+
+
+def _levels(
+    *,
+    metrics: AbstractSet[str],
+    seed: int,
+    cache: Cache | None,
+    **sides: Features | Statistics | None,
+) -> tuple[Levels | None, str | None]:
+    for name in ("generated", "reference", "training"):
+        if isinstance(sides[name], Statistics):
+            return None, f"the {name} side is mean and covariance only, without pictures to draw"
+    usable: dict[str, Any] = {name: _features(side) for name, side in sides.items()}
+    try:
+        values = _kept(
+            cache,
+            "levels 1",
+            lambda: find_levels(**usable, metrics=sorted(metrics), seed=seed).to_dict(),
+            sides=usable,
+            settings={"metrics": sorted(metrics), "seed": seed},
+        )
+    except (UnavailableError, FeatureError) as error:
+        return None, error.message
+    return Levels.from_dict(values), None
 
 
 def assess_intervals(

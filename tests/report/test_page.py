@@ -119,8 +119,9 @@ def test_a_reference_of_statistics_leaves_the_number_and_reasons(page, pair, tmp
     report = mifid.score(pair[0], tmp_path / "s.npz", extractor=colours)
     found = page(report)
     assert f"{report.fid:,.2f}" in found.text
-    # The distance was asked for: why it is not there is said, beside MiFID's reason.
-    assert found.text.count(report.mifid_reason) == 3
+    # The distance was asked for: why it is not there is said, beside MiFID's reason, and why it
+    # is not known whether copies limit the score.
+    assert found.text.count(report.mifid_reason) == 4
     assert f"There is no MiFID: {report.mifid_reason}." in found.text
     assert "not asked for" not in found.text
     assert f"No intervals: {report.uncertainty_reason}." in found.text

@@ -36,6 +36,8 @@ def assessed(
         reference=reference,
         training=reference if training is None else training,
         held_out=held_out,
+        photos=None,
+        metrics=frozenset(),
         values=values,
         epsilon=0.1,
         resampling=how,
@@ -57,7 +59,7 @@ def test_it_is_what_the_two_computations_say():
     )
     assert found.uncertainty_reason is None
     assert found.bias_reason is None
-    assert set(seconds) == {"uncertainty", "bias"}
+    assert set(seconds) == {"uncertainty", "bias", "levels"}
 
 
 def test_settings_reach_the_bootstrap():
