@@ -37,7 +37,8 @@ def idle(config: Config) -> frozenset[str]:
     generator, of = config.generator.network, config.optimiser
     optimisers = {of.name, of.discriminator_name or of.name}
     activations = {config.generator.activation}
-    if generator == "unet":
+    unet, patches = generator in ("unet", "attention_unet"), config.discriminator.network != "dcgan"
+    if unet:
         activations.add(config.generator.down_activation)
     schedule, training = config.schedule.name, config.training
     by_epochs = training.epochs > 0
@@ -47,7 +48,8 @@ def idle(config: Config) -> frozenset[str]:
         "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
         "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
         "generator.first_norm": generator in ("resnet", "skip_resnet"),
-        "generator.depth generator.down_activation generator.outer_dropout": generator == "unet",
+        "generator.depth generator.down_activation generator.outer_dropout": unet,
+        "generator.attention": generator == "attention_unet",
         "generator.norm_eps generator.norm_init": config.generator.norm != "none",
         "generator.slope": "leaky_relu" in activations,
         "generator.halving": generator != "dcgan",
@@ -55,7 +57,7 @@ def idle(config: Config) -> frozenset[str]:
         "discriminator.slope": config.discriminator.activation == "leaky_relu",
         "generator.latent": generator == "dcgan",
         "generator.kernel generator.dropout": generator != "dcgan",
-        "discriminator.layers discriminator.pooling": config.discriminator.network == "patchgan",
+        "discriminator.layers discriminator.pooling": patches,
         "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain": (
             training.method != "gan"
         ),

@@ -35,6 +35,10 @@ REPORTED = {
     "agarwal-static-code": 39.73,
     "agarwal-stepped": 38.30,
     "lockee-base": 58.9,
+    "lockee-generator": 64.78,
+    "lockee-discriminator": 71.8,
+    "lockee-both-20": 73.79,
+    "lockee-both-12": 71.84,
     "sabathier-cyclegan": 48.39,
     "sabathier-adabelief": 80.48,
 }
@@ -65,6 +69,18 @@ LEAKY_BATCH = "generator.activation=leaky_relu discriminator.activation=leaky_re
 )
 SILU = "generator.activation=silu discriminator.activation=tanh"
 INSTANCE = "generator.norm=instance discriminator.norm=instance"
+LOCKEE = (
+    f"identity=5 cycle=10 {ADAM} optimiser.rate=1e-3 discriminator_rate=2e-4 batch=1 "
+    "adversarial=bce optimiser.eps=1e-7"
+)
+ENHANCED_G = (
+    "generator.network=attention_unet generator.norm=group generator.dropout=0.5 "
+    "generator.activation=relu generator.down_activation=leaky_relu generator.slope=0.3"
+)
+ENHANCED_D = (
+    "discriminator.network=double_patchgan discriminator.norm=group discriminator.noise=0.1 "
+    "layers=3 discriminator.slope=0.3"
+)
 DROPPED = "generator.network=unet generator.dropout=0.5 generator.activation=leaky_relu"
 LAYERS = (
     "generator.network=skip_resnet generator.norm=layer first_norm=false identity=0 "
@@ -94,6 +110,12 @@ SAID = {
     "agarwal-stepped": f"{STATIC} {ENCODER} schedule.name=stepped factors=1,0.75,0.05,0.025",
     "lockee-base": f"{UNET} {ENCODER} identity=5 {ADAM} optimiser.rate=1e-3 "
     "discriminator_rate=2e-4 batch=1 epochs=12 generator.init=0.1 generator.norm_init=0.1",
+    "lockee-generator": f"{ENHANCED_G} {LOCKEE} discriminator.network=patchgan epochs=20",
+    "lockee-discriminator": f"{ENHANCED_D} {LOCKEE} generator.network=unet epochs=20",
+    **{
+        f"lockee-both-{epochs}": f"{ENHANCED_G} {ENHANCED_D} {LOCKEE} epochs={epochs}"
+        for epochs in (12, 20, 27)
+    },
     "sabathier-cyclegan": f"{LAYERS} optimiser.name=adam {RATES} batch=1 epochs=100",
     "sabathier-adabelief": f"{LAYERS} optimiser.name=adabelief {RATES} batch=1 epochs=100",
     "cyclegan-paper": "generator.network=resnet blocks=9 adversarial=lsgan cycle=10 identity=5 "

@@ -172,6 +172,11 @@ class Generator:
         at_most=0.9,
     )
     outer_dropout: float = _setting(0.0, "dropout of the U-Net's other decoder layers", at_most=0.9)
+    attention: str = _setting(
+        "trained",
+        "self-attention of attention_unet; fixed keeps its first weights",
+        choices=("trained", "fixed", "none"),
+    )
     residual_activation: bool = _setting(False, "an activation before the residual addition")
     latent: int = _setting(
         128, "random numbers that a dcgan makes a picture from", at_least=1, at_most=65536

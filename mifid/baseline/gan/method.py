@@ -160,8 +160,8 @@ class Method(ABC):
 
 
 def parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:
-    """Return the weights of several networks."""
-    return [weight for network in networks for weight in network.parameters()]
+    """Return the weights of several networks that are trained."""
+    return [w for network in networks for w in network.parameters() if w.requires_grad]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from mifid.baseline.config import Config, Discriminator, Generator
 
 __all__ = [
+    "Drawn",
     "PooledConv",
     "ResizeConv",
     "activation",
@@ -91,6 +93,9 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
     )
 
 
+Drawn = Callable[..., Tensor]
+"""(weight, generator=) -> the weight, drawn."""
+
 _DRAWN = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 _NORMS = (nn.GroupNorm, nn.BatchNorm2d)
 
@@ -101,6 +106,7 @@ def initialise(network: nn.Module, config: Generator | Discriminator, *, seed: i
     Convolutions and linear layers get N(0, config.init), layer after layer from one random
     generator, so that all weights are independent; biases are 0. Norms scale by 1, so that they
     begin as the papers' norms without scale, or by N(0, config.norm_init), as in Keras's tutorial.
+    A layer's attribute ``first_weights`` (:data:`Drawn`) goes before these.
 
     Raises:
         TypeError: a layer has weights that this function does not know.
@@ -109,13 +115,15 @@ def initialise(network: nn.Module, config: Generator | Discriminator, *, seed: i
     for name, module in network.named_modules():
         own = {key for key, _ in (*module._parameters.items(), *module._buffers.items())}
         if isinstance(module, _DRAWN) and own == {"weight", "bias"}:
-            nn.init.normal_(module.weight, 0.0, config.init, generator=generator)
+            drawn = getattr(module, "first_weights", partial(nn.init.normal_, std=config.init))
+            drawn(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, _NORMS):
             module.reset_parameters()  # scale 1, shift 0; running mean 0, variance 1
-            if config.norm_init:
-                nn.init.normal_(module.weight, 0.0, config.norm_init, generator=generator)
+            scaled = partial(nn.init.normal_, std=config.norm_init) if config.norm_init else None
+            if drawn := getattr(module, "first_weights", scaled):
+                drawn(module.weight, generator=generator)
         elif own:
             raise TypeError(f"no first weights for {type(module).__name__} ('{name}')")
 

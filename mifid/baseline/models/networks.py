@@ -30,6 +30,7 @@ GENERATORS = Registry(
         "unet": "mifid.baseline.models.unet:UNet",
         "resnet": "mifid.baseline.models.resnet:ResNet",
         "skip_resnet": "mifid.baseline.models.resnet:SkipResNet",
+        "attention_unet": "mifid.baseline.models.attention_unet:AttentionUNet",
         "dcgan": "mifid.baseline.models.dcgan:DCGANGenerator",
     },
 )
@@ -38,6 +39,7 @@ DISCRIMINATORS = Registry(
     "discriminator",
     {
         "patchgan": "mifid.baseline.models.patchgan:PatchGAN",
+        "double_patchgan": "mifid.baseline.models.attention_unet:DoublePatchGAN",
         "dcgan": "mifid.baseline.models.dcgan:DCGANDiscriminator",
     },
 )

@@ -13,7 +13,7 @@ from mifid.baseline.models.blocks import halving, stage
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
 
-__all__ = ["InputNoise", "PatchGAN", "discriminator_stage", "scores"]
+__all__ = ["InputNoise", "PatchGAN", "check_patches", "discriminator_stage", "scores"]
 
 
 class PatchGAN(nn.Module):
@@ -27,7 +27,7 @@ class PatchGAN(nn.Module):
 
     def __init__(self, config: Discriminator, *, size: int) -> None:
         super().__init__()
-        _check(config, size=size)
+        check_patches(config, size=size)
         widths = [config.width * min(2**level, 8) for level in range(config.layers + 1)]
         self.noise = InputNoise(config.noise)
         self.stages = nn.Sequential(
@@ -93,7 +93,7 @@ def discriminator_stage(
     )
 
 
-def _check(config: Discriminator, *, size: int) -> None:
+def check_patches(config: Discriminator, *, size: int) -> None:
     """Refuse networks that end in one pixel or none: a norm makes the same of any one pixel."""
     sides = [_side(size, kernel=config.kernel, layers=n) for n in range(1, config.layers + 1)]
     if sides[-1] >= 2:

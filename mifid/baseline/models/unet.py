@@ -14,11 +14,12 @@ from mifid.baseline.models.layers import upsample
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
 
-__all__ = ["UNet"]
+__all__ = ["DROPPED", "UNet", "checked_depth"]
 
 _KERNEL = 4
 _DEEPEST = 8
-_DROPPED = 3  # number of innermost decoder layers with dropout
+DROPPED = 3
+"""Number of innermost decoder layers with dropout."""
 
 
 class UNet(nn.Module):
@@ -34,7 +35,7 @@ class UNet(nn.Module):
     def __init__(self, config: Generator, *, size: int) -> None:
         super().__init__()
         kernel = config.kernel or _KERNEL
-        depth = _checked_depth(config.depth, size=size, kernel=kernel)
+        depth = checked_depth(config.depth, size=size, kernel=kernel)
         widths = [config.width * min(2**level, 8) for level in range(depth)]
         self.down = nn.ModuleList(
             _down(
@@ -55,7 +56,7 @@ class UNet(nn.Module):
                 inputs,
                 outputs,
                 kernel=kernel,
-                dropout=config.dropout if index < _DROPPED else config.outer_dropout,
+                dropout=config.dropout if index < DROPPED else config.outer_dropout,
             )
             for index, (inputs, outputs) in enumerate(zip(inner, outward, strict=False))
         )
@@ -99,7 +100,7 @@ def _up(
     )
 
 
-def _checked_depth(depth: int, *, size: int, kernel: int) -> int:
+def checked_depth(depth: int, *, size: int, kernel: int) -> int:
     """Return the number of halvings; 0 means as many as the size has without a remainder."""
     most = next((n for n in range(_DEEPEST, 0, -1) if size % 2**n == 0), 0)
     if most == 0:

@@ -38,10 +38,15 @@ def test_no_two_layers_share_a_draw(build, config):
 
 @pytest.mark.parametrize(("build", "config"), NETWORKS)
 def test_mean_0_and_deviation_2_hundredths_in_every_layer(build, config):
-    for key, weight in drawn(build(config, size=32, seed=0)).items():
-        error = 0.02 / weight.numel() ** 0.5
+    """Or, where the authors left Keras's default: sqrt(2 / (values in + values out))."""
+    network = build(config, size=32, seed=0)
+    for key, weight in drawn(network).items():
+        deviation = 0.02
+        if hasattr(network.get_submodule(key), "first_weights"):
+            deviation = (2 / sum(nn.init._calculate_fan_in_and_fan_out(weight))) ** 0.5
+        error = deviation / weight.numel() ** 0.5
         assert weight.mean().abs() < 5 * error, key
-        assert weight.std().item() == pytest.approx(0.02, abs=5 * error), key
+        assert weight.std().item() == pytest.approx(deviation, abs=5 * error), key
 
 
 @pytest.mark.parametrize(("build", "config"), NETWORKS)

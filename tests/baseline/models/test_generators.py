@@ -35,7 +35,8 @@ def shake(network: nn.Module, by: float = 0.3) -> None:
 @pytest.mark.parametrize("norm", ["instance", "batch", "group", "layer", "none"])
 def test_pictures_of_the_same_size_within_minus_one_and_one_and_all_weights_learn(name, norm):
     network = build_generator(small(network=name, norm=norm), size=SIZE, seed=0)
-    shake(network)
+    # Residual blocks without norms add up, and the last tanh has no slope far from 0.
+    shake(network, 0.04 if (name, norm) == ("attention_unet", "none") else 0.3)
     picture = network(inputs(network))
     assert picture.shape == (2, 3, SIZE, SIZE)
     assert picture.dtype == torch.float32
@@ -80,13 +81,15 @@ def test_channels_last_gives_the_same_pictures_and_gradients(name):
     plain = network(x)
     plain.square().sum().backward()
     gradients = [parameter.grad.clone() for parameter in network.parameters()]
+    largest = max(gradient.abs().max().item() for gradient in gradients)
     network.zero_grad()
     network.to(memory_format=torch.channels_last)
     last = network(x if x.ndim == 2 else x.contiguous(memory_format=torch.channels_last))
     last.square().sum().backward()
     torch.testing.assert_close(last, plain, rtol=1e-3, atol=1e-4)
     for parameter, gradient in zip(network.parameters(), gradients, strict=True):
-        scale = gradient.abs().max().item()
+        # A bias of attention's keys has no effect, and so no gradient but of rounding.
+        scale = max(gradient.abs().max().item(), 1e-5 * largest)
         torch.testing.assert_close(parameter.grad, gradient, rtol=0, atol=2e-3 * scale)
 
 

@@ -36,6 +36,10 @@ READ = {
         **{**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "halving": "average"},
         **{"dropout": 0.5, "outer_dropout": 0.5, "down_activation": "relu"},
     },
+    "attention_unet": {
+        **{**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "halving": "average"},
+        **{"dropout": 0.5, "outer_dropout": 0.5, "down_activation": "relu", "attention": "none"},
+    },
     "resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
     "skip_resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
     "dcgan": {**EVERY, "upsample": "resize", "latent": 5},
@@ -45,6 +49,7 @@ JUDGED = {
     **{"dropout": 0.5, "sigmoid": True, "noise": 0.5},
 }
 READ_BY_DISCRIMINATORS = {"patchgan": {**JUDGED, "layers": 2, "pooling": True}, "dcgan": JUDGED}
+READ_BY_DISCRIMINATORS["double_patchgan"] = READ_BY_DISCRIMINATORS["patchgan"]
 
 
 def outcome(build, config):
@@ -215,8 +220,8 @@ def test_names_of_saved_weights_stay():
     names += ["out.conv.weight", "out.conv.bias"]
     assert list(build_generator(config, size=32, seed=0).state_dict()) == names
     plain = re.compile(
-        r"(stem|down\d?|up\d?|blocks|stages|project|inner|out)"
-        r"(\.\d+)?(\.(first|second|conv|norm)){0,2}\.(weight|bias)"
+        r"(stem|down\d?|up\d?|blocks|stages|project|inner|out|join|see_down|see_up|last)"
+        r"(\.\d+)?(\.(first|second|conv|norm|query|key|value)){0,2}\.(weight|bias)"
     )
     for name in GENERATORS:
         network = build_generator(Generator(network=name, width=8), size=32, seed=0)
