@@ -68,14 +68,9 @@ class Job:
     def end_to_end(self) -> float:
         """Return seconds of `generate()`, including the loading of the generator and the check."""
         start = time.perf_counter()
-        generate(
-            self.checkpoint,
-            self.photos,
-            self.output,
-            device=self.device,
-            batch_size=self.batch_size,
-            rules=replace(MONET, at_least=1, size=(self.size, self.size)),
-        )
+        rules = replace(MONET, at_least=1, size=(self.size, self.size))
+        settings = {"device": self.device, "batch_size": self.batch_size, "rules": rules}
+        generate(self.checkpoint, self.photos, self.output, **settings)
         return time.perf_counter() - start
 
     def one_by_one(self) -> float:
@@ -120,15 +115,8 @@ def make_job(
     network = build_generator(generator, size=size, seed=0)
     checkpoint = photos.with_name(f"{name}.safetensors")
     save_generator(checkpoint, networks={"raw": network}, config=config, best="raw", facts={})
-    return Job(
-        checkpoint,
-        photos,
-        photos.with_name("images.zip"),
-        device=device,
-        batch_size=batch_size or default_batch_size(config, choose_device(device)),
-        pictures=count,
-        size=size,
-    )
+    together = batch_size or default_batch_size(config, choose_device(device))
+    return Job(checkpoint, photos, photos.with_name("images.zip"), device, together, count, size)
 
 
 def measure(job: Job, rounds: int) -> dict[str, list[float]]:

@@ -160,19 +160,12 @@ CPU seconds depend less on other programs than process seconds.
 def runs_table(runs: Iterable[Run]) -> str:
     """Return a Markdown table with one row per run."""
     header = "variant, pictures|process s|hash s|extract s|pictures/s of it|CPU s|peak MiB"
-    rows = [
-        [
-            f"{run.variant}, {run.pictures:,}",
-            f"{run.seconds:.2f}",
-            f"{run.hashing:.2f}",
-            f"{run.extracting:.2f}",
-            f"{run.pictures / run.extracting:.1f}",
-            f"{run.cpu_seconds:.2f}",
-            f"{run.peak_mib:,.0f}",
-            "" if run.together_mib is None else f"{run.together_mib:,.0f}",
-        ]
-        for run in runs
-    ]
+    rows = []
+    for run in runs:
+        times = [f"{seconds:.2f}" for seconds in (run.seconds, run.hashing, run.extracting)]
+        row = [f"{run.variant}, {run.pictures:,}", *times, f"{run.pictures / run.extracting:.1f}"]
+        together = "" if run.together_mib is None else f"{run.together_mib:,.0f}"
+        rows.append([*row, f"{run.cpu_seconds:.2f}", f"{run.peak_mib:,.0f}", together])
     return markdown_table([*header.split("|"), "all processes"], rows)
 
 

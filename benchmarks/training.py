@@ -158,16 +158,10 @@ def rows(found: list[Found], peaks: dict[str, Any]) -> Iterator[list[str]]:
         ratios = [a / b for a, b in zip(reference.seconds, one.seconds, strict=True)]
         pairs = one.job.batch / median(one.seconds)
         peak = peaks["bf16" if "bf16" in one.job.way else "float32"]
-        yield [
-            f"{one.job.network}, batch {one.job.batch}",
-            one.job.way,
-            f"{1000 * median(one.seconds):,.1f}",
-            f"{pairs:.2f}",
-            f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-            f"{one.peak_mib:,.0f}",
-            f"{flop / 1e12:.2f}",
-            f"{pairs * flop / peak:.0%}",
-        ]
+        row = [f"{one.job.network}, batch {one.job.batch}", one.job.way]
+        row += [f"{1000 * median(one.seconds):,.1f}", f"{pairs:.2f}"]
+        row += [f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"]
+        yield [*row, f"{one.peak_mib:,.0f}", f"{flop / 1e12:.2f}", f"{pairs * flop / peak:.0%}"]
 
 
 EXPLANATION = """\

@@ -11,13 +11,8 @@ from benchmarks.machine import markdown_table
 Outcome = Mapping[str, Any]
 
 REPEAT = """\
-To measure it, on a machine with an NVIDIA GPU (each stage takes at most nine minutes):
-
-```sh
-python -m benchmarks.gpu --device cuda --out FOLDER --docs docs/benchmarks.md
-```
-
-This needs a checkout, and mifid with the extra `peers`, in an environment with CUDA in torch."""
+Measured by `python -m benchmarks.gpu --device cuda --out FOLDER --docs docs/benchmarks.md`. This
+needs a checkout, and mifid with the extra `peers`, in an environment with CUDA in torch."""
 
 
 def describe(results: Mapping[str, Any]) -> str:
@@ -56,9 +51,9 @@ def _tables(found: Mapping[str, Any]) -> Iterator[str]:
     tables = {}
     for name, value in found.items():
         rows = dict(enumerate(value)) if isinstance(value, list) else value
-        if not isinstance(rows, dict) or not rows:
+        if not isinstance(rows, dict):
             single.append([_words(name), digits(value)])
-        elif isinstance(next(iter(rows.values())), dict):
+        elif rows and all(isinstance(row, dict) for row in rows.values()):
             tables[name] = rows
         else:
             single += [[f"{_words(name)}: {key}", digits(each)] for key, each in rows.items()]
@@ -76,8 +71,6 @@ def digits(value: Any) -> str:
         return "yes" if value else "**no**"
     if isinstance(value, dict):
         return ", ".join(f"{_words(key)} {digits(each)}" for key, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(digits, value))
     if not isinstance(value, int | float):
         return str("" if value is None else value).replace("|", "/")
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.6g}"

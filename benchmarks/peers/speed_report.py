@@ -113,25 +113,13 @@ def _tools_table(speed: Speed) -> str:
     header = "Tool|Version|Resize|FID|Batch|Workers|Seconds|Ratio|Pictures/s|CPU s|Busy|MiB"
     rows = []
     for tool, states in speed.rounds[0].items():
-        result = states[COLD]
-        seconds = speed.of(tool, COLD, "seconds")
-        rows.append(
-            [
-                tool,
-                version(TOOLS[tool].package),
-                TOOLS[tool].resize,
-                f"{result.fid:.6g}",
-                str(result.batch_size),
-                str(result.workers),
-                _spread(seconds, 1),
-                _median(speed.ratios(tool), 2),
-                f"{sum(speed.pictures) / median(seconds):.1f}",
-                _median(speed.of(tool, COLD, "cpu_seconds"), 1),
-                _percent(speed.busy(tool)),
-                _median(speed.of(tool, COLD, "peak_mib"), 0),
-                _median(speed.of(tool, COLD, "together_mib"), 0),
-            ]
-        )
+        one, seconds = states[COLD], speed.of(tool, COLD, "seconds")
+        row = [tool, version(TOOLS[tool].package), TOOLS[tool].resize, f"{one.fid:.6g}"]
+        row += [str(one.batch_size), str(one.workers), _spread(seconds, 1)]
+        row += [_median(speed.ratios(tool), 2), f"{sum(speed.pictures) / median(seconds):.1f}"]
+        row += [_median(speed.of(tool, COLD, "cpu_seconds"), 1), _percent(speed.busy(tool))]
+        row += [_median(speed.of(tool, COLD, key), 0) for key in ("peak_mib", "together_mib")]
+        rows.append(row)
     return markdown_table([*header.split("|"), "Together"], rows)
 
 
@@ -142,17 +130,14 @@ def _states_table(speed: Speed) -> str:
     for tool, states in speed.rounds[0].items():
         for state in states if TOOLS[tool].package == "mifid" else ():
             seconds = speed.of(tool, state, "seconds")
-            ratios = [_median(speed.ratios(peer, over=(tool, state)), 2) for peer in peers]
-            rows.append(
-                [
-                    f"{tool}, {state}",
-                    _spread(seconds, 1 if min(seconds) > 10 else 2),
-                    _median(speed.of(tool, state, "cpu_seconds"), 1),
-                    _percent(speed.busy(tool, state)),
-                    _median(speed.of(tool, state, "peak_mib"), 0),
-                    *ratios,
-                ]
-            )
+            row = [f"{tool}, {state}", _spread(seconds, 1 if min(seconds) > 10 else 2)]
+            row += [_median(speed.of(tool, state, "cpu_seconds"), 1)]
+            row += [
+                _percent(speed.busy(tool, state)),
+                _median(speed.of(tool, state, "peak_mib"), 0),
+            ]
+            row += [_median(speed.ratios(peer, over=(tool, state)), 2) for peer in peers]
+            rows.append(row)
     return markdown_table(header, rows)
 
 
