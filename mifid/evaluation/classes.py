@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from mifid.errors import FeatureError, InputError, setting
 from mifid.evaluation.evaluation import measure, measure_more
 from mifid.evaluation.labels import Sorted
-from mifid.metrics import METRICS
+from mifid.metrics import METRICS, Measured, standard_error
 from mifid.progress import Progress
 from mifid.report import ClassScore, ClassScores
 from mifid.statistics import Computed, Features, Statistics
-from mifid.uncertainty import FEW, Resampling, assess_intervals
+from mifid.uncertainty import FEW, LEVEL, Interval, Resampling, assess_intervals
 
 __all__ = ["score_classes"]
 
@@ -28,8 +29,8 @@ _OWN_FEATURES = frozenset(
 _HEADLINES = ("mifid", "fid", _ALWAYS)
 _UNLIKE = 1.5  # times as many pictures: FID of such classes is not comparable
 _ALONE = (
-    "Each interval is for its class alone; of many classes, some are the worst by chance. FID is "
-    "approximated to first order (jackknife) in all of them."
+    "Each interval is for its class alone; of many classes, some are the worst by chance. "
+    "Intervals of FID, MiFID and KID are the jackknife's: from the influence of single pictures."
 )
 
 
@@ -123,7 +124,7 @@ class _Job:
             seconds={},
             instead=self.instead,
         )
-        intervals, why = assess_intervals(
+        found, why = assess_intervals(
             **sides,
             values=numbers.found,
             epsilon=self.epsilon,
@@ -138,9 +139,27 @@ class _Job:
             numbers.memorization_distance,
             numbers.mifid,
             metrics,
-            intervals,
+            {**(found.intervals if found else {}), **self._of_kid(metrics, generated, reference)},
             why,
         )
+
+    def _of_kid(
+        self, metrics: Mapping[str, Measured], generated: Features, reference: Computed
+    ) -> dict[str, Interval]:
+        """Return the interval of KID: the jackknife's standard error, and a normal distribution."""
+        value, level = metrics[_ALWAYS].values.get(_ALWAYS), self.resampling.ci
+        if value is None or level == 0 or not isinstance(reference, Features):
+            return {}
+        if min(len(generated), len(reference)) < 3:
+            return {}
+        error = standard_error(
+            generated=generated.values,
+            reference=reference.values,
+            resample=self.resampling.resample,
+        )
+        level = LEVEL if level is None else level
+        reach = NormalDist().inv_cdf(0.5 + level / 200.0) * error
+        return {_ALWAYS: Interval(value - reach, value + reach, level, error, 0.0)}
 
 
 def _too_few(generated: int, reference: int | None) -> str | None:
@@ -156,10 +175,10 @@ def _remarks(
     scores: Collection[ClassScore], left_out: Collection[str], other_training: bool
 ) -> Iterator[str]:
     scored = [score for score in scores if not score.omitted]
-    if any(score.uncertainty for score in scored):
+    if any(score.intervals for score in scored):
         yield _ALONE
     sizes = [n for one in scored for n in (one.n_generated, one.n_reference) if n is not None]
-    if any(one.uncertainty for one in scored) and min(sizes) < FEW:
+    if any(one.intervals for one in scored) and min(sizes) < FEW:
         yield f"Intervals of classes with fewer than {FEW} pictures on a side are too narrow."
     fewest, most = min(n := [score.n_generated for score in scored]), max(n)
     if most > _UNLIKE * fewest and {"fid", "mifid"} & scored[0].values.keys():

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from mifid.metrics.frechet import Moments as Moments
     from mifid.metrics.frechet import frechet_distance as frechet_distance
     from mifid.metrics.frechet import rounding as rounding
+    from mifid.metrics.kernel import standard_error as standard_error
     from mifid.metrics.leave_one_out import Influence as Influence
     from mifid.metrics.leave_one_out import influence as influence
     from mifid.metrics.memorization import Nearest as Nearest
@@ -96,6 +97,7 @@ __getattr__, __dir__ = lazy_names(
         "base": ["NOT_ASKED", "Measured", "Metric", "require_one_width"],
         "extrapolation": ["extrapolate"],
         "frechet": ["Moments", "frechet_distance", "rounding"],
+        "kernel": ["standard_error"],
         "leave_one_out": ["Influence", "influence"],
         "memorization": [
             "Nearest",

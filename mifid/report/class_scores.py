@@ -11,7 +11,7 @@ import numpy as np
 from mifid.evidence import Column, data_frame
 from mifid.formatting import aligned, number, terminal_safe
 from mifid.metrics import METRICS, Measured
-from mifid.uncertainty import Interval, Uncertainty
+from mifid.uncertainty import Interval
 
 __all__ = ["ClassScore", "ClassScores"]
 
@@ -28,7 +28,7 @@ class ClassScore:
         n_generated, n_reference: pictures; the latter is None if statistics do not say.
         fid, memorization_distance, mifid: as of a whole score.
         metrics: other metrics, by name.
-        uncertainty: intervals; None where ``uncertainty_reason`` says why.
+        intervals: value name -> interval; where FID has none, ``intervals_reason`` says why.
         omitted: why the class has no number at all; None if it has.
     """
 
@@ -39,13 +39,9 @@ class ClassScore:
     memorization_distance: float | None = None
     mifid: float | None = None
     metrics: Mapping[str, Measured] = field(default_factory=dict)
-    uncertainty: Uncertainty | None = None
-    uncertainty_reason: str | None = None
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    intervals_reason: str | None = None
     omitted: str | None = None
-
-    def interval(self, name: str) -> Interval | None:
-        """Return the interval of ``"fid"``, ``"memorization_distance"`` or ``"mifid"``, if any."""
-        return self.uncertainty.intervals.get(name) if self.uncertainty else None
 
     @property
     def values(self) -> dict[str, float]:
@@ -60,21 +56,20 @@ class ClassScore:
     def remark(self) -> str:
         """Why numbers or intervals are missing; empty if none is."""
         missing = [f"{each.name}: {each.omitted}" for each in self.metrics.values() if each.omitted]
-        if self.uncertainty_reason and self.uncertainty is None:
-            missing.append(f"no interval: {self.uncertainty_reason}")
+        if self.intervals_reason:
+            missing.append(f"no interval: {self.intervals_reason}")
         return self.omitted or "; ".join(missing)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        intervals = self.uncertainty.intervals if self.uncertainty else {}
         return {
             "label": self.label,
             "n_generated": self.n_generated,
             "n_reference": self.n_reference,
             **{name: getattr(self, name) for name in _CORE},
             "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
-            "intervals": {name: asdict(ends) for name, ends in intervals.items()},
-            "intervals_reason": self.uncertainty_reason,
+            "intervals": {name: asdict(ends) for name, ends in self.intervals.items()},
+            "intervals_reason": self.intervals_reason,
             "omitted": self.omitted,
         }
 
@@ -139,7 +134,7 @@ class ClassScores:
         }
         for name in self._names():
             columns[name] = _floats([score.values.get(name) for score in self.scores])
-            ends = [score.interval(name) for score in self.scores]
+            ends = [score.intervals.get(name) for score in self.scores]
             if any(ends):
                 columns[f"{name}_low"] = _floats([each.low if each else None for each in ends])
                 columns[f"{name}_high"] = _floats([each.high if each else None for each in ends])
@@ -183,7 +178,7 @@ class ClassScores:
         yield f"{score.n_generated:,}"
         yield "unknown" if score.n_reference is None else f"{score.n_reference:,}"
         for name in names:
-            interval, value = score.interval(name), score.values.get(name)
+            interval, value = score.intervals.get(name), score.values.get(name)
             cell = number(value)
             if interval and value is not None:
                 cell += f" ({number(interval.low)} to {number(interval.high)})"

@@ -9,6 +9,7 @@ from toys import Counting, drawn, repainted, write_pictures
 
 import mifid
 from mifid.errors import InputError, MifidWarning
+from mifid.metrics.kernel import standard_error
 from mifid.statistics.features import Features
 from mifid.statistics.statistics import Statistics
 
@@ -76,9 +77,9 @@ def test_worst_first_with_intervals(scored):
     assert scored.classes.headline == "mifid"
     assert scored.classes.whole_reference is None
     for score in scored.classes.scores:
-        for name in ("fid", "memorization_distance", "mifid"):
-            ends = score.interval(name)
-            assert ends.low <= getattr(score, name) <= ends.high
+        for name in ("fid", "memorization_distance", "mifid", "kid"):
+            ends = score.intervals[name]
+            assert ends.low <= score.values[name] <= ends.high
             assert ends.low < ends.high
 
 
@@ -89,10 +90,13 @@ def test_intervals_are_the_jackknifes_of_that_class(folders, scored):
     expected = uncertainty(
         generated=ours, reference=theirs, replicates=100, seed=2020, method="jackknife"
     )
-    found = by_label(scored)["dog"].uncertainty
+    found = by_label(scored)["dog"].intervals
     for name, ends in expected.intervals.items():
-        assert found.intervals[name].low == pytest.approx(ends.low, rel=1e-6), name
-        assert found.intervals[name].high == pytest.approx(ends.high, rel=1e-6), name
+        assert found[name].low == pytest.approx(ends.low, rel=1e-6), name
+        assert found[name].high == pytest.approx(ends.high, rel=1e-6), name
+    error = standard_error(generated=ours.values, reference=theirs.values)
+    assert found["kid"].standard_error == pytest.approx(error, rel=1e-6)
+    assert found["kid"].high - found["kid"].low == pytest.approx(2 * 1.959964 * error, rel=1e-6)
 
 
 def test_pictures_go_through_the_network_once(folders):
@@ -137,7 +141,8 @@ def test_a_reference_of_statistics_gives_fid_alone(folders):
     assert found.fid == pytest.approx(alone.fid, rel=1e-9)
     assert found.mifid is None
     assert "mean and covariance only" in found.metrics["kid"].omitted
-    assert "mean and covariance only" in found.uncertainty_reason
+    assert "mean and covariance only" in found.intervals_reason
+    assert found.intervals == {}
     assert report.classes.headline == "fid"
 
 
@@ -199,7 +204,7 @@ def test_small_classes_say_what_they_lack():
     small = by_label(report)["a"]
     assert small.fid is not None
     assert "at least 4" in small.metrics["pr"].omitted
-    assert "three generated pictures" in small.uncertainty_reason
+    assert "three generated pictures" in small.intervals_reason
     assert "at least 4" in small.remark
     assert "three generated pictures" in small.remark
     text = " ".join(report.classes.remarks)

@@ -9,7 +9,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 
 from mifid.errors import FeatureError, UnavailableError
 from mifid.metrics import kernel
-from mifid.metrics.kernel import METRIC, kernel_distance
+from mifid.metrics.kernel import METRIC, kernel_distance, standard_error
 
 
 def clouds(seed=0, n=60, m=45, width=16):
@@ -174,3 +174,41 @@ def test_the_table_entry_tells_what_the_function_gives():
     assert list(found) == list(METRIC.values)
     assert found == kernel_distance(**clouds())
     assert all(type(value) is float for value in found.values())
+
+
+# Standard error
+
+
+@pytest.mark.parametrize(("m", "n"), [(3, 3), (7, 12), (20, 5)])
+@pytest.mark.parametrize("resample", [("generated",), ("reference",), ("generated", "reference")])
+def test_the_standard_error_is_that_of_leaving_pictures_out(random, m, n, resample):
+    sides = {"generated": random.rand(m, 4), "reference": 2 * random.rand(n, 4)}
+    variance = 0.0
+    for side in resample:
+        left = []
+        for row in range(len(sides[side])):
+            others = {**sides, side: np.delete(sides[side], row, axis=0)}
+            left.append(kernel_distance(**others, subsets=None)["kid"])
+        variance += (len(left) - 1) * np.var(left)
+    found = standard_error(**sides, resample=resample)
+    assert found == pytest.approx(np.sqrt(variance), rel=1e-9)
+
+
+def test_the_standard_error_in_blocks(random, monkeypatch):
+    sides = {"generated": random.rand(30, 4), "reference": random.rand(20, 4)}
+    whole = standard_error(**sides)
+    monkeypatch.setattr(kernel, "_BLOCK_BYTES", 16 * 30 * 4)
+    assert standard_error(**sides) == pytest.approx(whole, rel=1e-12)
+
+
+def test_the_standard_error_is_about_the_deviation_over_draws(random):
+    """In expectation the jackknife's variance is not below the true one."""
+    draws = [(random.randn(25, 3), 1 + random.randn(20, 3)) for _ in range(200)]
+    found = [kernel_distance(generated=x, reference=y, subsets=None)["kid"] for x, y in draws]
+    errors = [standard_error(generated=x, reference=y) for x, y in draws]
+    assert 0.9 < np.sqrt(np.mean(np.square(errors))) / np.std(found) < 1.3
+
+
+def test_the_standard_error_needs_three_pictures(random):
+    with pytest.raises(UnavailableError, match="at least 3 generated"):
+        standard_error(generated=random.rand(2, 3), reference=random.rand(5, 3))

@@ -8,7 +8,7 @@ import pytest
 from mifid.evidence import write_table
 from mifid.metrics import Measured
 from mifid.report.class_scores import ClassScore, ClassScores
-from mifid.uncertainty import Interval, Uncertainty
+from mifid.uncertainty import Interval
 
 
 def score(label, fid, **changes):
@@ -18,7 +18,7 @@ def score(label, fid, **changes):
         "fid": fid,
         "memorization_distance": 0.25,
         "metrics": {"kid": Measured("kid", {"kid": 0.01, "kid_std": 0.1, "kid_subset_size": 9.0})},
-        "uncertainty": Uncertainty({"fid": ends}, 95, 100, 0, (), "jackknife", 0.0, ""),
+        "intervals": {"fid": ends},
     } | changes
     return ClassScore(label, 30, 20, **values)
 
