@@ -61,6 +61,7 @@ def idle(config: Config) -> frozenset[str]:
         "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain": (
             training.method != "gan"
         ),
+        "loss.lecam_decay loss.lecam_start": config.loss.lecam > 0,
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
         "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
         "optimiser.momentum": bool(optimisers & {"sgd", "adam_sgd"}),

@@ -234,6 +234,11 @@ class Loss:
     )
     flip: float = _setting(0.0, "probability that a pair's two labels are exchanged", at_most=0.5)
     discriminator_scale: float = _setting(0.5, "weight of the discriminators' loss")
+    lecam: float = _setting(
+        0.0, "weight of LeCam's penalty on a discriminator far from its averages; 0: none"
+    )
+    lecam_decay: float = _setting(0.9, "decay of LeCam's averages", at_most=0.999999)
+    lecam_start: int = _setting(1000, "steps before LeCam's penalty begins")
     input_noise: float = _setting(
         0.0, "deviation of noise on what discriminators see, falling to 0 over the run"
     )

@@ -16,6 +16,7 @@ from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.image_pool import ImagePool
+from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.method import LOSSES, Method, frozen
 from mifid.baseline.gan.optimisers import Stepper
 from mifid.baseline.models import norm_is_per_sample
@@ -104,13 +105,13 @@ class CycleGan(Method):
         weights = [kind * side for kind in kinds for side in sides]
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum()
 
-    def parts(self) -> dict[str, Stepper | ImagePool]:
-        """Return optimisers and pools."""
+    def parts(self) -> dict[str, Stepper | ImagePool | LeCam]:
+        """Return optimisers, and the pools and averages of both discriminators."""
+        critics = {"painting": self._painting_critic, "photo": self._photo_critic}
         return {
             "generators": self._generators,
             "discriminators": self._discriminators,
-            "painting_pool": self._painting_critic.pool,
-            "photo_pool": self._photo_critic.pool,
+            **{f"{side}_{n}": p for side, c in critics.items() for n, p in c.parts().items()},
         }
 
 

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
+from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.diffaugment import diff_augment
 from mifid.baseline.gan.image_pool import ImagePool
+from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.losses import adversarial_loss, draw_labels
 from mifid.baseline.models import norm_is_per_sample
 
@@ -25,7 +27,7 @@ class Critic:
         side: ``"paintings"`` or ``"photos"``.
         network: (B, 3, S, S) -> scores (B, 1, h, w).
         draws: random numbers of augmentation, noise, labels and pool.
-        world: number of processes, which share the pool's size.
+        processes: they share the pool's size.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Critic:
         network: nn.Module,
         draws: Draws,
         *,
-        world: int,
+        processes: Processes,
     ) -> None:
         self._config = config
         self._network = network
@@ -43,7 +45,12 @@ class Critic:
         self._draws = draws
         self._augmented = config.diffaugment.discriminators in ("both", side)
         self._together = norm_is_per_sample(config.discriminator.norm)
-        self.pool = ImagePool(math.ceil(config.training.pool / world))
+        self._pool = ImagePool(math.ceil(config.training.pool / processes.world))
+        self._lecam = LeCam(config.loss, processes) if config.loss.lecam else None
+
+    def parts(self) -> dict[str, ImagePool | LeCam]:
+        """Return what has a state of its own, by name."""
+        return {"pool": self._pool} | ({"lecam": self._lecam} if self._lecam else {})
 
     def generator_loss(self, fake: Tensor, *, fraction: float) -> Tensor:
         """Return the adversarial loss of the generator that made ``fake``."""
@@ -55,16 +62,20 @@ class Critic:
 
         ``fraction`` of the run is over.
         """
-        fake = self.pool.exchange(fake.detach().float(), self._draws)
+        fake = self._pool.exchange(fake.detach().float(), self._draws)
         real, fake = self._seen(real, fraction), self._seen(fake, fraction)
         if self._together:
             of_real, of_fake = self._network(torch.cat([real, fake])).chunk(2)
         else:  # batch norm has separate statistics of real and of generated pictures
             of_real, of_fake = self._network(real), self._network(fake)
         real_label, fake_label = draw_labels(self._config.loss, self._draws, real)
-        return self._config.loss.discriminator_scale * self._loss.discriminator(
+        total = self._loss.discriminator(
             real_scores=of_real, fake_scores=of_fake, real_label=real_label, fake_label=fake_label
         )
+        scaled = self._config.loss.discriminator_scale * total
+        if self._lecam is None:
+            return scaled
+        return scaled + self._config.loss.lecam * self._lecam.penalty(of_real, of_fake)
 
     def _seen(self, pictures: Tensor, fraction: float) -> Tensor:
         """Return pictures as the network sees them: augmented, and with noise."""

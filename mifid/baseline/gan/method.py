@@ -16,6 +16,7 @@ from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.discriminator import Critic
 from mifid.baseline.gan.image_pool import ImagePool
+from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.optimisers import Stepper
 from mifid.baseline.gan.states import check_state
 from mifid.baseline.models import build_discriminator, build_generator, memory_format
@@ -87,7 +88,7 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def parts(self) -> dict[str, Stepper | ImagePool]:
+    def parts(self) -> dict[str, Stepper | ImagePool | LeCam]:
         """Return what has a state of its own beside the networks, by name."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,8 +140,8 @@ class Method(ABC):
         return network
 
     def _critic(self, side: str) -> Critic:
-        network, world = self.networks[f"{side}_discriminator"], self.processes.world
-        return Critic(self.config, f"{side}s", network, self.draws, world=world)
+        network = self.networks[f"{side}_discriminator"]
+        return Critic(self.config, f"{side}s", network, self.draws, processes=self.processes)
 
     def _generator_stepper(self, networks: Iterable[nn.Module]) -> Stepper:
         config = self.config.optimiser

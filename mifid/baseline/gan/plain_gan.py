@@ -11,6 +11,7 @@ from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.image_pool import ImagePool
+from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.method import Method, frozen
 from mifid.baseline.gan.optimisers import Stepper
 
@@ -62,10 +63,10 @@ class PlainGan(Method):
         self._update(self._discriminators, of_paintings, fraction, factor)
         return torch.stack([of_generator.detach(), of_paintings.detach()])
 
-    def parts(self) -> dict[str, Stepper | ImagePool]:
-        """Return optimisers and the pool."""
+    def parts(self) -> dict[str, Stepper | ImagePool | LeCam]:
+        """Return optimisers, and the discriminator's pool and averages."""
         return {
             "generators": self._generators,
             "discriminators": self._discriminators,
-            "pool": self._painting_critic.pool,
+            **self._painting_critic.parts(),
         }

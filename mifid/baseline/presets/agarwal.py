@@ -96,4 +96,17 @@ PRESETS = (
         note="The report says that it was tried, and neither how nor with which score; a later one "
         "says that it altered the paintings' colours badly.",
     ),
+    Preset(
+        "agarwal-lecam",
+        "LeCam regularisation planned for the U-Net",
+        source=_SOURCE,
+        result="planned",
+        given=f"{_BASE} {ENCODER}",
+        added=f"""
+            {SILENT} loss.lecam=0.01 data.limit_photos=300
+            training.batch=1 training.steps_per_epoch=300 training.epochs=100
+        """,
+        note="Only planned by the report. The authors of LeCam give weights for the hinge loss "
+        "(0.3); 0.01 for cross-entropy is ours.",
+    ),
 )
