@@ -101,6 +101,8 @@ def load_script(file: BinaryIO) -> dict[str, Array]:
 
 def _tensors_of(module: Any) -> dict[str, Array]:
     """Return the arrays in a dict of dicts by their dotted names, without recursion."""
+    if type(module) is not dict:
+        raise _damaged("it holds no module")
     found: dict[str, Array] = {}
     left: list[tuple[tuple[str, ...], Any]] = [((), module)]
     for _ in range(_MOST_NAMES):
@@ -389,7 +391,7 @@ class _Interpreter:
 
     def _called(self, named: _Named) -> _Call | None:
         """Return what stands for a function or class; None: it is not supported."""
-        if self._scripted and named.module.startswith("__torch__."):
+        if self._scripted and named.module.partition(".")[0] == "__torch__":
             return _module_call
         return self._calls.get(named)
 

@@ -122,6 +122,19 @@ def test_an_archive_and_its_state_dict_are_one_network(whole, archive, tmp_path)
         assert torch.equal(from_archive[name], value), name
 
 
+def test_a_module_of_any_name_is_read(archive, tmp_path):
+    """A class of a script has no module of its own in its name."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(tmp_path / "w.pt", "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            if info.filename.endswith("data.pkl"):
+                start = content.index(b"c__torch__")
+                end = content.index(b"\n", start)
+                content = content[:start] + b"c__torch__" + content[end:]
+            new.writestr(info.filename, content)
+    assert set(load_state_dict(tmp_path / "w.pt")) == set(load_state_dict(archive))
+
+
 def test_half_precision_is_read_as_it_is(whole, tmp_path):
     """OpenAI's matrices have 16 bits; they become float32 without rounding."""
     halved = {k: v.half() if v.ndim > 1 else v for k, v in whole.state_dict().items()}
@@ -178,6 +191,7 @@ def test_code_that_is_damaged_does_not_matter_and_tensors_that_are_do(archive, t
     (program,) = (name for name in members if name.endswith("data.pkl"))
     for harmful in (
         members[program].replace(b"__torch__.", b"os.path..."),
+        members[program].replace(b"__torch__.", b"__torch__x."),
         members[program].replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v9"),
         b"\x80\x02c__torch__\nX\n)R.",
     ):
