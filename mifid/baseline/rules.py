@@ -8,6 +8,8 @@ from mifid.errors import InputError, setting
 
 __all__ = ["check", "idle"]
 
+_TWO_HEADED = ("d2gan", "hinge_bce")
+
 
 def check(config: Config) -> None:
     """Refuse values out of their limits, and settings that contradict each other.
@@ -141,11 +143,18 @@ def _check_networks(config: Config) -> None:
 
 def _check_loss(config: Config) -> None:
     loss = config.loss
-    if loss.adversarial == "hinge" and config.discriminator.sigmoid:
+    if loss.adversarial in ("hinge", *_TWO_HEADED) and config.discriminator.sigmoid:
         raise InputError(
-            "loss.adversarial is hinge, but discriminator.sigmoid is true: the hinge loss needs "
-            "scores of -1 and 1, which a sigmoid does not reach",
+            f"loss.adversarial is {loss.adversarial}, but discriminator.sigmoid is true: this loss "
+            "needs scores below 0 and above 1, which a sigmoid does not reach",
             hint="Set discriminator.sigmoid=false, or another loss.adversarial.",
+        )
+    heads = 2 if loss.adversarial in _TWO_HEADED else 1
+    if config.discriminator.heads != heads:
+        raise InputError(
+            f"discriminator.heads is {config.discriminator.heads}, but loss.adversarial "
+            f"{loss.adversarial} needs {heads}",
+            hint=f"Set discriminator.heads={heads}, or another loss.adversarial.",
         )
     if not loss.weight and (config.training.method == "gan" or not loss.cycle + loss.identity):
         raise InputError(

@@ -271,7 +271,7 @@ def test_networks_can_be_built(name):
     given = torch.zeros((2, config.generator.latent) if gan else (2, 3, 32, 32))
     with torch.no_grad():
         said = discriminator(generator(given))
-    assert said.shape[:2] == (2, 1)
+    assert said.shape[:2] == (2, config.discriminator.heads)
     assert said.isfinite().all()
 
 

@@ -93,6 +93,16 @@ def test_what_fits_passes(assignments):
             "loss.adversarial is hinge, but discriminator.sigmoid is true",
             "discriminator.sigmoid=false",
         ),
+        (
+            ("adversarial=d2gan",),
+            "discriminator.heads is 1, but loss.adversarial d2gan needs 2",
+            "Set discriminator.heads=2",
+        ),
+        (
+            ("discriminator.heads=2",),
+            "discriminator.heads is 2, but loss.adversarial lsgan needs 1",
+            "Set discriminator.heads=1",
+        ),
         (("loss.weight=0", "cycle=0", "identity=0"), "nothing would be learnt", "loss.weight=1"),
         ((*GAN, "loss.weight=0"), "nothing would be learnt", "loss.weight=1"),
         (("adversarial=bce", "real_label=1.2"), "loss.real_label is 1.2; expected 0 to 1", "lsgan"),

@@ -201,6 +201,7 @@ class Discriminator:
     )
     kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
     dropout: float = _setting(0.0, "dropout after each activation but the first", at_most=0.9)
+    heads: int = _setting(1, "scores of each patch", at_least=1, at_most=2)
     pooling: bool = _setting(False, "average all patches of a patchgan into one score")
     sigmoid: bool = _setting(False, "end in a sigmoid")
     noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)")
@@ -212,8 +213,8 @@ class Loss:
 
     adversarial: str = _setting(
         "lsgan",
-        "adversarial loss; log is the original minimax",
-        choices=("lsgan", "bce", "log", "hinge"),
+        "adversarial loss; log is the original minimax; d2gan and hinge_bce need two heads",
+        choices=("lsgan", "bce", "log", "hinge", "d2gan", "hinge_bce"),
     )
     weight: float = _setting(1.0, "weight of the adversarial loss")
     cycle: float = _setting(10.0, "weight of the L1 cycle loss")

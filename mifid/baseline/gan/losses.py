@@ -1,22 +1,28 @@
 """Adversarial losses by name, and their labels.
 
-========  ==========================================  =========================
-name      a discriminator minimises                   a generator minimises
-========  ==========================================  =========================
-lsgan     (D(x) - real)^2 + (D(g) - fake)^2           (D(g) - label)^2
-bce       H(real, D(x)) + H(fake, D(g))               H(label, D(g))
-log       H(real, D(x)) + H(fake, D(g))               log(1 - D(g))
-hinge     max(0, 1 - D(x)) + max(0, 1 + D(g))         -D(g)
-========  ==========================================  =========================
+=========  =================================================  =========================
+name       a discriminator minimises                          a generator minimises
+=========  =================================================  =========================
+lsgan      (D(x) - real)^2 + (D(g) - fake)^2                  (D(g) - label)^2
+bce        H(real, D(x)) + H(fake, D(g))                      H(label, D(g))
+log        H(real, D(x)) + H(fake, D(g))                      log(1 - D(g))
+hinge      max(0, 1 - D(x)) + max(0, 1 + D(g))                -D(g)
+d2gan      D1(g) - a log D1(x) + D2(x) - a log D2(g)          a log D2(g) - D1(g)
+hinge_bce  (hinge of D1 + H(0, D2(x)) + H(1, D2(g))) / 2      H(1, D2(g)) - D1(g)
+=========  =================================================  =========================
 
-H(y, p) = -y log p - (1 - y) log(1 - p); each term is the mean over pictures and patches.
+H(y, p) = -y log p - (1 - y) log(1 - p); each term is the mean over pictures and patches. D1 and D2
+are the two heads of a discriminator, in d2gan after a softplus; a is 0.2.
 
 Sources: Mao et al. 2017 (lsgan); Goodfellow et al. 2014, equation 1 (log) and section 3 (bce with
-label 1); Lim and Ye 2017 (hinge).
+label 1); Lim and Ye 2017 (hinge); Nguyen et al. 2017, "Dual Discriminator Generative Adversarial
+Nets" (d2gan); a public notebook of the competition (hinge_bce), whose generator works with the
+second head, not against it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -105,6 +111,64 @@ class _Hinge:
         return -fake_scores.float().mean()
 
 
+class _TwoHeads(ABC):
+    """Losses of two scores of each patch; labels are not used."""
+
+    def discriminator(
+        self,
+        *,
+        real_scores: Tensor,
+        fake_scores: Tensor,
+        real_label: Tensor,  # noqa: ARG002 - every loss is given the same
+        fake_label: Tensor,  # noqa: ARG002
+    ) -> Tensor:
+        return self._judge(*real_scores.float().unbind(1), *fake_scores.float().unbind(1))
+
+    def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:  # noqa: ARG002
+        return self._fool(*fake_scores.float().unbind(1))
+
+    @abstractmethod
+    def _judge(self, real_1: Tensor, real_2: Tensor, fake_1: Tensor, fake_2: Tensor) -> Tensor:
+        """Return the discriminator's loss."""
+
+    @abstractmethod
+    def _fool(self, fake_1: Tensor, fake_2: Tensor) -> Tensor:
+        """Return the generator's loss."""
+
+
+class _D2Gan(_TwoHeads):
+    """One head rewards real pictures, the other generated ones; the generator fools both."""
+
+    def _judge(self, real_1: Tensor, real_2: Tensor, fake_1: Tensor, fake_2: Tensor) -> Tensor:
+        of_real = F.softplus(real_2).mean() - _BALANCE * _log_softplus(real_1)
+        return of_real + F.softplus(fake_1).mean() - _BALANCE * _log_softplus(fake_2)
+
+    def _fool(self, fake_1: Tensor, fake_2: Tensor) -> Tensor:
+        return _BALANCE * _log_softplus(fake_2) - F.softplus(fake_1).mean()
+
+
+class _HingeAndInverted(_TwoHeads):
+    """A hinge head, and a head that learns 0 for real and 1 for generated pictures."""
+
+    def _judge(self, real_1: Tensor, real_2: Tensor, fake_1: Tensor, fake_2: Tensor) -> Tensor:
+        hinge = F.relu(1 - real_1).mean() + F.relu(1 + fake_1).mean()
+        inverted = F.softplus(real_2).mean() + F.softplus(-fake_2).mean()
+        return (hinge + inverted) / 2
+
+    def _fool(self, fake_1: Tensor, fake_2: Tensor) -> Tensor:
+        return F.softplus(-fake_2).mean() - fake_1.mean()
+
+
+_BALANCE = 0.2
+"""alpha and beta of D2GAN; its authors take 0.1 to 0.2 for pictures."""
+
+
+def _log_softplus(scores: Tensor) -> Tensor:
+    # log(log(1 + e^s)) is s where e^s vanishes in float32.
+    inside = F.softplus(scores).clamp(min=torch.finfo(torch.float32).tiny).log()
+    return torch.where(scores < -20, scores, inside).mean()
+
+
 def _squared(scores: Tensor, label: Tensor | float) -> Tensor:
     return (scores - label).square().mean()
 
@@ -128,8 +192,14 @@ ADVERSARIAL: Mapping[str, tuple[Adversarial, Adversarial | None]] = {
     "bce": (_Labelled(_cross_entropy_of_logits), _Labelled(_cross_entropy_of_probabilities)),
     "log": (_Minimax(_cross_entropy_of_logits), _Minimax(_cross_entropy_of_probabilities)),
     "hinge": (_Hinge(), None),
+    "d2gan": (_D2Gan(), None),
+    "hinge_bce": (_HingeAndInverted(), None),
 }
 """Name -> (the loss of logits, the loss of probabilities or None where it has no meaning)."""
+
+
+LABELLED = ("lsgan", "bce", "log")
+"""Losses that use the labels' values."""
 
 
 def adversarial_loss(name: str, *, sigmoid: bool) -> Adversarial:
@@ -140,7 +210,7 @@ def adversarial_loss(name: str, *, sigmoid: bool) -> Adversarial:
         sigmoid: whether the discriminator ends in a sigmoid, so that its scores are probabilities.
 
     Raises:
-        ValueError: hinge with a sigmoid.
+        ValueError: the loss needs logits, and there is a sigmoid.
 
     >>> loss = adversarial_loss("lsgan", sigmoid=False)
     >>> loss.generator(fake_scores=torch.zeros(4, 1, 30, 30), label=0.9)
@@ -175,7 +245,7 @@ def draw_labels(loss: Loss, draws: Draws, like: Tensor) -> tuple[Tensor, Tensor]
     shape = (len(like), 1, 1, 1)
     real = torch.full(shape, loss.real_label, device=like.device)
     fake = torch.full(shape, loss.fake_label, device=like.device)
-    if loss.label_noise > 0 and loss.adversarial != "hinge":
+    if loss.label_noise > 0 and loss.adversarial in LABELLED:
         noise = loss.label_noise * draws.uniform(like, 2, 1, 1, 1)
         real, fake = real - noise[:, 0], fake + noise[:, 1]
     if loss.flip > 0:

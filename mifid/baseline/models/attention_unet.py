@@ -80,7 +80,9 @@ class AttentionUNet(nn.Module):
 
 
 class DoublePatchGAN(nn.Module):
-    """A PatchGAN with a second convolution after each halving; (B, 3, S, S) -> (B, 1, h, w).
+    """A PatchGAN with a second convolution after each halving.
+
+    (B, 3, S, S) -> (B, heads, h, w).
 
     The last norm is instance norm whatever ``config.norm`` is, its scales N(0, 0.02).
     """
@@ -112,13 +114,13 @@ class DoublePatchGAN(nn.Module):
             OrderedDict(conv=conv, norm=last, activation=activation(config.activation))
         )
         self.out = scores(
-            nn.Conv2d(widths[-1], 1, config.kernel, padding=padding),
+            nn.Conv2d(widths[-1], config.heads, config.kernel, padding=padding),
             pooling=config.pooling,
             sigmoid=config.sigmoid,
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn (B, 3, S, S) float32 in -1..1 into (B, 1, h, w)."""
+        """Turn (B, 3, S, S) float32 in -1..1 into (B, heads, h, w)."""
         patches: Tensor = self.out(self.last(self.down(self.noise(x))))
         return patches
 

@@ -53,7 +53,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Halve down to 4 x 4, then one score for the picture; (B, 3, S, S) -> (B, 1, 1, 1).
+    """Halve down to 4 x 4, then the picture's scores; (B, 3, S, S) -> (B, heads, 1, 1).
 
     No norm on the first layer. ``config.layers`` is not read: the size gives their number.
     """
@@ -68,10 +68,10 @@ class DCGANDiscriminator(nn.Module):
                 for index, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
             )
         )
-        self.out = scores(nn.Conv2d(widths[-1], 1, _SMALLEST), sigmoid=config.sigmoid)
+        self.out = scores(nn.Conv2d(widths[-1], config.heads, _SMALLEST), sigmoid=config.sigmoid)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn (B, 3, S, S) float32 in -1..1 into (B, 1, 1, 1)."""
+        """Turn (B, 3, S, S) float32 in -1..1 into (B, heads, 1, 1)."""
         score: Tensor = self.out(self.stages(self.noise(x)))
         return score
 

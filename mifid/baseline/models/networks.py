@@ -75,8 +75,8 @@ def outline_generator(config: Generator, *, size: int) -> nn.Module:
 def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Module:
     """Return a discriminator in float32 on the CPU, in training mode.
 
-    Its ``forward`` takes (B, 3, size, size) in -1..1 and returns scores (B, 1, h, w), in 0..1 with
-    ``config.sigmoid``.
+    Its ``forward`` takes (B, 3, size, size) in -1..1 and returns scores (B, heads, h, w), in 0..1
+    with ``config.sigmoid``.
 
     Args:
         config: which network, and its options.

@@ -17,7 +17,7 @@ __all__ = ["InputNoise", "PatchGAN", "check_patches", "discriminator_stage", "sc
 
 
 class PatchGAN(nn.Module):
-    """C64-C128-C256-C512 and a convolution to one score; (B, 3, S, S) -> (B, 1, h, w).
+    """C64-C128-C256-C512 and a convolution to scores; (B, 3, S, S) -> (B, heads, h, w).
 
     The first ``config.layers`` have stride 2, the last two stride 1. With 3 and a 4 x 4 kernel each
     score depends on 70 x 70 pixels, and a picture of 256 has 30 x 30 scores. No norm on C64. Scores
@@ -39,13 +39,13 @@ class PatchGAN(nn.Module):
             )
         )
         self.out = scores(
-            nn.Conv2d(widths[-1], 1, config.kernel, padding=(config.kernel - 1) // 2),
+            nn.Conv2d(widths[-1], config.heads, config.kernel, padding=(config.kernel - 1) // 2),
             pooling=config.pooling,
             sigmoid=config.sigmoid,
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn (B, 3, S, S) float32 in -1..1 into (B, 1, h, w)."""
+        """Turn (B, 3, S, S) float32 in -1..1 into (B, heads, h, w)."""
         patches: Tensor = self.out(self.stages(self.noise(x)))
         return patches
 

@@ -12,6 +12,7 @@ from mifid.baseline.presets import (
     agarwal,
     derunets,
     keras_tutorial,
+    notebooks,
     own,
     raviv,
     sabathier,
@@ -31,6 +32,7 @@ _SOURCES = (
     keras_tutorial.LOCKEE,
     sabathier.PRESETS,
     raviv.PRESETS,
+    notebooks.PRESETS,
 )
 
 DEFAULT = "kaggle-5h"

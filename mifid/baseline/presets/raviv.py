@@ -103,6 +103,12 @@ PRESETS = (
     ),
     _variant("unet", "U-Net generator, dropout 0.5, LeakyReLU", _UNET, result="FID stays near 80"),
     _variant(
+        "dual",
+        "dual-headed discriminator: one head for real, one for generated pictures (D2GAN)",
+        "discriminator.heads=2 loss.adversarial=d2gan",
+        "loss.discriminator_scale=1",
+    ),
+    _variant(
         "soft-labels",
         "soft noisy labels: 0 to 0.1 and 0.9 to 1",
         "loss.real_label=1 loss.fake_label=0 loss.label_noise=0.1",

@@ -135,10 +135,14 @@ def test_whole_numbers_become_numbers_and_lists_tuples():
         ({"augment": {"flip": 1}}, "augment.flip must be true or false; got 1", ""),
         (
             {"loss": {"adversarial": "wgan"}},
-            "loss.adversarial must be one of lsgan, bce, log, hinge; got 'wgan'",
+            "loss.adversarial must be one of lsgan, bce, log, hinge, d2gan, hinge_bce; got 'wgan'",
             "",
         ),
-        ({"loss": {"adversarial": 5}}, "must be one of lsgan, bce, log, hinge; got 5", ""),
+        (
+            {"loss": {"adversarial": 5}},
+            "must be one of lsgan, bce, log, hinge, d2gan, hinge_bce; got 5",
+            "",
+        ),
         (
             {"schedule": {"until": 0.5}},
             "schedule.until must be a list of numbers, at least 0 and at most 1; got 0.5",

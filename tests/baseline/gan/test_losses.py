@@ -8,16 +8,21 @@ from torch.nn import functional as F
 
 from mifid.baseline.gan.losses import ADVERSARIAL, adversarial_loss
 
-KINDS = [(name, sigmoid) for name in ADVERSARIAL for sigmoid in (False, True)]
-KINDS.remove(("hinge", True))
+TWO_HEADED = ("d2gan", "hinge_bce")
+KINDS = [
+    (name, sigmoid)
+    for name in ADVERSARIAL
+    for sigmoid in (False, True)
+    if name not in ("hinge", *TWO_HEADED) or not sigmoid
+]
 
 
 def full(value, batch=2):
     return torch.full((batch, 1, 1, 1), float(value))
 
 
-def scores(seed, *, sigmoid=False, batch=2):
-    said = torch.randn(batch, 1, 3, 3, generator=torch.Generator().manual_seed(seed))
+def scores(seed, *, sigmoid=False, batch=2, heads=1):
+    said = torch.randn(batch, heads, 3, 3, generator=torch.Generator().manual_seed(seed))
     return said.sigmoid() if sigmoid else said
 
 
@@ -105,7 +110,7 @@ def test_labels_do_not_move_hinges_margins():
     assert judged(loss, real, fake) == judged(loss, real, fake, full(0.5), full(0.5))
 
 
-@pytest.mark.parametrize(("name", "sigmoid"), KINDS)
+@pytest.mark.parametrize(("name", "sigmoid"), [kind for kind in KINDS if kind[0] not in TWO_HEADED])
 def test_each_pulls_the_right_way(name, sigmoid):
     """A discriminator lifts real scores and lowers fake ones; a generator lifts fake ones."""
     loss = adversarial_loss(name, sigmoid=sigmoid)
@@ -123,7 +128,8 @@ def test_each_pulls_the_right_way(name, sigmoid):
 @pytest.mark.parametrize(("name", "sigmoid"), KINDS)
 def test_gradients_are_those_of_the_formula(name, sigmoid):
     loss = adversarial_loss(name, sigmoid=sigmoid)
-    real, fake = (scores(seed, sigmoid=sigmoid).requires_grad_() for seed in (3, 4))
+    heads = 1 + (name in TWO_HEADED)
+    real, fake = (scores(n, sigmoid=sigmoid, heads=heads).requires_grad_() for n in (3, 4))
     labels = full(0.9), full(0.1)
     gradient = torch.autograd.grad(judged(loss, real, fake, *labels), real)[0]
     step = 1e-2
@@ -137,7 +143,8 @@ def test_gradients_are_those_of_the_formula(name, sigmoid):
 @pytest.mark.parametrize(("name", "sigmoid"), KINDS)
 def test_everything_is_float32_also_under_autocast(name, sigmoid):
     loss = adversarial_loss(name, sigmoid=sigmoid)
-    real, fake = (scores(seed, sigmoid=sigmoid).bfloat16() for seed in (5, 6))
+    heads = 1 + (name in TWO_HEADED)
+    real, fake = (scores(n, sigmoid=sigmoid, heads=heads).bfloat16() for n in (5, 6))
     expected = (
         judged(loss, real.float(), fake.float()),
         loss.generator(fake_scores=fake.float(), label=1),
@@ -165,3 +172,55 @@ def test_sure_discriminators_make_no_infinities(name, sigmoid):
 def test_hinge_has_no_probabilities():
     with pytest.raises(ValueError, match="hinge"):
         adversarial_loss("hinge", sigmoid=True)
+
+
+def two(one, other):
+    return torch.tensor([one, other], requires_grad=True).float().view(1, 2, 1, 1)
+
+
+def test_d2gan_in_numbers():
+    """With D = softplus(s): D(0) = ln 2, and a = 0.2."""
+    loss = adversarial_loss("d2gan", sigmoid=False)
+    real, fake = two(2.0, 0.0), two(0.0, -1.0)
+    d1_real, d2_fake = math.log1p(math.exp(2)), math.log1p(math.exp(-1))
+    expected = math.log(2) - 0.2 * math.log(d1_real) + math.log(2) - 0.2 * math.log(d2_fake)
+    assert judged(loss, real, fake).item() == pytest.approx(expected)
+    fooled = loss.generator(fake_scores=fake, label=1).item()
+    assert fooled == pytest.approx(0.2 * math.log(d2_fake) - math.log(2))
+
+
+def test_hinge_and_inverted_head_in_numbers():
+    loss = adversarial_loss("hinge_bce", sigmoid=False)
+    real, fake = two(0.5, 0.0), two(-0.25, 2.0)
+    inverted = math.log(2) + math.log1p(math.exp(-2))  # H(0, sigmoid 0) + H(1, sigmoid 2)
+    assert judged(loss, real, fake).item() == pytest.approx((0.5 + 0.75 + inverted) / 2)
+    fooled = loss.generator(fake_scores=fake, label=1).item()
+    assert fooled == pytest.approx(0.25 + math.log1p(math.exp(-2)))
+
+
+@pytest.mark.parametrize("score", [-1e4, -100.0, -20.0, 0.0, 100.0])
+def test_the_log_of_a_softplus_has_gradients_everywhere(score):
+    scores = torch.full((1, 2, 1, 1), score, requires_grad=True)
+    loss = adversarial_loss("d2gan", sigmoid=False)
+    value = loss.generator(fake_scores=scores, label=1)
+    value.backward()
+    assert value.isfinite()
+    assert scores.grad.isfinite().all()
+    assert scores.grad[0, 1] > 0  # the second head's score is to fall
+
+
+@pytest.mark.parametrize(("name", "second"), [("d2gan", 1), ("hinge_bce", -1)])
+def test_the_second_head_is_for_generated_pictures(name, second):
+    """A generator of D2GAN lowers its score of them; the notebook's raises it."""
+    loss = adversarial_loss(name, sigmoid=False)
+    real, fake = torch.full((2, 2, 2, 3, 3), 0.5).requires_grad_().unbind()
+    real.retain_grad()
+    fake.retain_grad()
+    judged(loss, real, fake).backward()
+    for head, sign in ((0, 1), (1, -1)):
+        assert (sign * real.grad[:, head] < 0).all()
+        assert (sign * fake.grad[:, head] > 0).all()
+    fake.grad = None
+    loss.generator(fake_scores=fake, label=1).backward()
+    assert (fake.grad[:, 0] < 0).all()
+    assert (second * fake.grad[:, 1] > 0).all()

@@ -46,7 +46,7 @@ READ = {
 }
 JUDGED = {
     **{**EVERY, "kernel": 5, "halving": "average"},
-    **{"dropout": 0.5, "sigmoid": True, "noise": 0.5},
+    **{"dropout": 0.5, "sigmoid": True, "noise": 0.5, "heads": 2},
 }
 READ_BY_DISCRIMINATORS = {"patchgan": {**JUDGED, "layers": 2, "pooling": True}, "dcgan": JUDGED}
 READ_BY_DISCRIMINATORS["double_patchgan"] = READ_BY_DISCRIMINATORS["patchgan"]
