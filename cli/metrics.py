@@ -61,6 +61,8 @@ def _row(metric: Metric) -> dict[str, Any]:
         "settings": _settings(metric),
         "source": metric.source,
         "remark": metric.remark,
+        "sees": metric.sees,
+        "misses": metric.misses,
     }
 
 
@@ -76,6 +78,9 @@ def _details(metric: Metric) -> Iterator[tuple[str, str]]:
     yield "source", metric.source
     if metric.remark:
         yield "note", metric.remark
+    yield "sees", metric.sees or "not measured"
+    if metric.misses:
+        yield "does not see", metric.misses
 
 
 def _settings(metric: Metric) -> dict[str, Any]:

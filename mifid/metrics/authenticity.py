@@ -58,4 +58,6 @@ METRIC = Metric(
     values={"authpct": "percent farther from a training picture than its nearest other one"},
     needs=("generated", "training"),
     remark="copies lower it; blurred or broken pictures reach 100, unseen real ones do not",
+    sees="copies of training pictures lower it",
+    misses="all else: faults raise it; JPEG like the reference's lowers it, too",
 )

@@ -29,6 +29,8 @@ class Metric:
             features) and ``"logits"`` (of the generated pictures, (N, classes)) it takes.
         settings: the function's other arguments and their defaults (``{"k": 3}``), for reports.
         remark: what a reader should know, in half a sentence; may be empty.
+        sees: which faults of pictures move it, as docs/meaning.md measured; empty: not measured.
+        misses: which faults it does not see, or takes for better pictures.
         directions: value name -> which way is better, where it differs from ``better``.
         absent: value name -> why the function may leave it out.
         moments: whether a side may also be :class:`mifid.metrics.frechet.Moments`.
@@ -43,6 +45,8 @@ class Metric:
     needs: tuple[str, ...] = ("generated", "reference")
     settings: Mapping[str, Any] = field(default_factory=dict)
     remark: str = ""
+    sees: str = ""
+    misses: str = ""
     directions: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     moments: bool = False

@@ -310,4 +310,6 @@ METRIC = Metric(
     settings={"seed": 0},
     remark="compare at equal numbers of pictures; more generated ones lower it",
     directions={"fld_gap": "near 0"},
+    sees="strong blur and distortion, repeated pictures; fld_gap: copies",
+    misses="colour casts; fld: copies below three quarters of the pictures",
 )

@@ -236,4 +236,6 @@ METRIC = Metric(
     values={"memorization_distance": "mean cosine distance to the nearest training picture, 0..1"},
     needs=("generated", "training"),
     remark="counts only below the threshold",
+    sees="copies of training pictures lower it; blur, noise, distortion and photos raise it",
+    misses="colour casts; JPEG like the reference's lowers it, too",
 )

@@ -137,4 +137,6 @@ METRIC = Metric(
     },
     settings={"k": 3},
     remark="both depend on the numbers of pictures: compare only at equal numbers",
+    sees="precision: blur, distortion, photos; recall: blur, repeated pictures",
+    misses="colour casts; recall: photos, mirrored halves; copies raise precision",
 )

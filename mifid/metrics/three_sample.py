@@ -180,4 +180,6 @@ METRIC = Metric(
     needs=("generated", "training", "held_out"),
     settings={"clusters": 3, "seed": 0},
     remark="the cells, and with them ct, depend somewhat on the seed; ct_global does not",
+    sees="copies of training pictures lower it, distortion raises it",
+    misses="photos, repeated pictures, colour casts; JPEG like the reference's lowers it, too",
 )

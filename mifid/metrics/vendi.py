@@ -80,4 +80,6 @@ METRIC = Metric(
     values={"vendi": "effective number of different pictures"},
     needs=("generated",),
     remark="grows with the number of pictures; says nothing about their quality",
+    sees="repeated pictures and blur lower it",
+    misses="quality: photos and mirrored halves raise it",
 )

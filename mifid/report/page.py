@@ -222,7 +222,10 @@ def _measures(metrics: Mapping[str, Measured]) -> Iterator[Row]:
             yield metric.title, None, metric.better, measured.omitted
         for key, value in measured.values.items():
             title = metric.title if len(measured.values) == 1 else f"{metric.title}: {key}"
-            yield title, value, metric.direction(key), metric.values[key]
+            meaning = metric.values[key]
+            if metric.sees and key == next(iter(measured.values)):
+                meaning += f". It sees: {metric.sees}. It does not see: {metric.misses}."
+            yield title, value, metric.direction(key), meaning
         if not measured.omitted:
             for key, why in metric.absent.items():
                 if key not in measured.values:

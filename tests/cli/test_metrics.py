@@ -59,6 +59,7 @@ def test_json_holds_all_that_is_known_of_each(run):
         assert row["better"] == {value: metric.direction(value) for value in metric.values}
         assert row["source"] == metric.source
         assert row["remark"] == metric.remark
+        assert (row["sees"], row["misses"]) == (metric.sees, metric.misses)
         assert row["values"] == dict(metric.values)
         assert row["needs"] == list(metric.needs)
         # What a score is computed with: its seed is one for all measures.
@@ -74,7 +75,8 @@ def test_all_of_one(name, run):
     result = run("metrics", name)
     assert result.exit_code == 0
     told, metric = squeezed(result.stdout), METRICS[name]
-    for cell in (metric.title, metric.better, metric.source, metric.remark, *metric.values):
+    cells = (metric.title, metric.better, metric.source, metric.remark, *metric.values)
+    for cell in (*cells, metric.sees or "not measured", metric.misses):
         assert squeezed(cell) in told
     for key, value in metric.settings.items():
         # What a score is computed with: its seed is one for all measures.

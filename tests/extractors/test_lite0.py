@@ -117,26 +117,63 @@ def test_identity():
     assert fast.fingerprint == f"lite0-1 bfloat16 {SHA256}"
 
 
+def blurred(pictures, radius):
+    blur = ImageFilter.GaussianBlur(radius)
+    return np.stack([np.asarray(Image.fromarray(p).filter(blur)) for p in pictures])
+
+
+def mixed(one, other):
+    """Return every second picture of each."""
+    return np.concatenate([one[::2], other[1::2]])
+
+
 @pytest.mark.network
 def test_drawn_pictures_rank_as_the_eye_ranks_them():
-    """Other paintings are nearer to paintings than blurred ones are, and these than photos."""
+    """Other paintings are nearer to paintings than blurred or mixed ones, and these than photos."""
 
     def side(draw, first):
         drawn = [draw(np.random.RandomState(seed), 128) for seed in range(first, first + 16)]
         return np.stack(drawn)
 
-    def blurred(pictures):
-        blur = ImageFilter.GaussianBlur(1)
-        return np.stack([np.asarray(Image.fromarray(p).filter(blur)) for p in pictures])
-
     extractor = open_extractor("lite0")
-    paintings = side(painting, 500)
+    paintings, landscapes = side(painting, 500), side(landscape, 900)
     reference = extractor(side(painting, 0))
-    same, soft, photos = (
+    same, soft, half, photos = (
         frechet_distance(generated=extractor(pictures), reference=reference)
-        for pictures in (paintings, blurred(paintings), side(landscape, 900))
+        for pictures in (
+            paintings,
+            blurred(paintings, 1),
+            mixed(paintings, landscapes),
+            landscapes,
+        )
     )
     assert same < 0.8 * soft < 0.64 * photos
+    assert same < half < photos
+
+
+@pytest.mark.network
+def test_the_competitions_pictures_rank_as_the_eye_ranks_them(data):
+    """docs/meaning.md has the same order at more pictures."""
+
+    def side(folder, first=0, count=60):
+        files = sorted((data / folder).iterdir())
+        chosen = files[first :: len(files) // count][:count]
+        return np.stack([np.asarray(Image.open(file).convert("RGB")) for file in chosen])
+
+    extractor = open_extractor("lite0")
+    paintings, photographs = side("monet_held_out"), side("photo_jpg")
+    reference = extractor(side("monet_jpg", count=150))
+    unseen, soft, half, photos = (
+        frechet_distance(generated=extractor(pictures), reference=reference)
+        for pictures in (
+            paintings,
+            blurred(paintings, 1),
+            mixed(paintings, photographs),
+            photographs,
+        )
+    )
+    assert unseen < soft < photos
+    assert unseen < half < photos
 
 
 @pytest.fixture(scope="module")

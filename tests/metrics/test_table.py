@@ -1,6 +1,7 @@
 """Every entry of the table of metrics behaves like a metric."""
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +63,15 @@ def test_too_few_pictures_is_told(name, random):
     metric = METRICS[name]
     with pytest.raises(UnavailableError, match=r"\d"):
         metric.function(**arrays(metric, random, **dict.fromkeys(SIDES, 1)))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_a_metric_sees_is_what_was_measured(name):
+    page = (Path(__file__).parents[2] / "docs" / "meaning.md").read_text(encoding="utf-8")
+    metric = METRICS[name]
+    assert bool(metric.sees) == bool(metric.misses)
+    if metric.sees:
+        assert f"| `{name}` | {metric.sees} | {metric.misses} |" in page
 
 
 def test_groups_name_metrics():
