@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import FeatureError, InputError, UnavailableError, WeightsError, first_line
+from mifid.errors import (
+    FeatureError,
+    InputError,
+    UnavailableError,
+    WeightsError,
+    first_line,
+    warn,
+)
 from mifid.extractors import entry, logits
-from mifid.images import Source, Stream, open_images
+from mifid.images import Source, Stream, open_images, range_of
 from mifid.inputs import (
     GivenSide,
     Side,
@@ -106,9 +113,11 @@ def open_beside(sides: Iterable[GivenSide], options: Options) -> Iterator[list[G
             if not (isinstance(side.input, Statistics) and side.from_file):
                 continue
             try:
-                opened = open_images(side.given)
-            except InputError:
-                continue  # statistics alone
+                own_range = range_of(options.value_range, side.label)
+                opened = open_images(side.given, value_range=own_range)
+            except InputError as error:
+                warn(f"{side.title}: no pictures are used beside its statistics: {error.message}")
+                continue
             kept = opened if options.limit is None else limited(opened, options.limit, options.seed)
             beside = GivenSide(side.label + BESIDE, opened.description, kept, side.given)
             found.append(files.enter_context(closing(beside)))

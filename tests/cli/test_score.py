@@ -177,7 +177,7 @@ def test_without_the_cache_nothing_is_kept(score, own_extractor, monkeypatch, fo
     ("name", "said"),
     [
         ("incepton", ["unknown extractor 'incepton'", "Did you mean 'inception'?"]),
-        ("clip", ["unknown extractor 'clip'", "There are: inception, inception-random"]),
+        ("clip", ["unknown extractor 'clip'", "Did you mean 'clip-l14-336'?", "inception-random"]),
         ("no_such_module:f", ["cannot import 'no_such_module'", "package.module:object"]),
         ("toys:colors", ["module 'toys' has no 'colors'", "Did you mean 'colours'?"]),
     ],

@@ -251,6 +251,21 @@ def test_statistics_alone_have_no_precision(batch, pictures):
     assert "no spatial features" in report.metrics["sfid"].omitted
     assert "mean and covariance only" in report.metrics["pr"].omitted
     assert report.metrics["is"].values
+    assert any("no pictures are used beside" in warning for warning in report.warnings)
+
+
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")
+def test_pictures_that_cannot_be_opened_are_said(batch, pictures):
+    with np.load(batch) as file:
+        arrays = dict(file)
+    np.savez(batch, **arrays | {"arr_0": pictures["batch"] / 255})  # floats without a range
+    sides = (pictures["samples"], batch)
+    report = mifid.score(*sides, protocol="adm", extractor=Toy(), ci=0)
+    assert "mean and covariance only" in report.metrics["pr"].omitted
+    assert any("reference: no pictures are used" in warning for warning in report.warnings)
+    ranges = {"reference": (0, 1)}
+    report = mifid.score(*sides, protocol="adm", extractor=Toy(), ci=0, value_range=ranges)
+    assert report.metrics["pr"].values
 
 
 def test_without_the_protocol_pictures_beside_statistics_stay_unused(batch, pictures):
