@@ -128,13 +128,17 @@ def _scale(report: Report, name: str, level: Level | None) -> str:
     levels = report.levels
     if level is None or levels is None:
         return f"Not known: {report.levels_reason or 'there is no value to compare'}."
-    untouched = f"Your photos score {_short(level.photos)}, these" if level.photos else "These"
+    ours = f"These pictures score {_short(level.generated)}"
+    if level.photos is not None:
+        ours = f"Your photos score {_short(level.photos)}, these pictures {_short(level.generated)}"
     real = "held-out real pictures" if levels.held_out else "the other half of the reference"
     against = "" if levels.held_out else f" against half of the reference, {levels.n_reference:,}"
+    if name == "fid" and (not levels.held_out or levels.n != report.n_generated):
+        against += "; fewer pictures score higher"
     title = "FID" if name == "fid" else name.replace("_", " ")
     return (
-        f"{untouched} pictures {_short(level.generated)}, {real} {_short(level.real)} ({title} of "
-        f"{levels.n:,} pictures each{against}): {_way(report, name, level)}."
+        f"{ours}, {real} {_short(level.real)} ({title} of {levels.n:,} pictures each{against}): "
+        f"{_way(report, name, level)}."
     )
 
 

@@ -69,6 +69,8 @@ def test_without_held_out_pictures_it_is_the_other_half_of_the_reference():
     scale = report(held_out=False).reading.scale
     assert "other half of the reference" in scale
     assert "held-out" not in scale
+    assert "fewer pictures score higher" in scale  # it is another number than the score's
+    assert "fewer pictures" not in report().reading.scale
 
 
 def test_without_photos_nothing_is_invented():
