@@ -277,6 +277,12 @@ def _advice(aspects: tuple[Aspect, ...], share: float | None, enough: bool | Non
         return "Little is left to gain: compare with other submissions (mifid compare)."
     if enough is False:
         return "Score more pictures before you trust small differences, and train longer."
+    if all(aspect.limits is None for aspect in aspects):
+        return (
+            "What limits the score is not known from this: score pictures instead of features, and "
+            "keep FID and the memorization distance among the metrics."
+        )
     return (
-        "Nothing of these limits the score: what is left is what the pictures show. Train longer."
+        "Nothing that is known here limits the score: what is left is what the pictures show. "
+        "Train longer."
     )

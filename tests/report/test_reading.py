@@ -150,6 +150,15 @@ def test_colours_of_features_are_not_known():
     assert "generated" in found.sentence
 
 
+def test_without_anything_known_no_cause_is_ruled_out():
+    found = report(
+        levels=None, colours=None, memorization_distance=None, epsilon=None, mifid=None
+    ).reading
+    assert {aspect.limits for aspect in found.aspects} == {None}
+    assert "not known" in found.advice
+    assert "rain longer" not in found.advice
+
+
 def test_little_diversity():
     reading = report({"vendi": Level(40.0, 24.0, 31.0)}).reading
     assert aspects(reading)["little diversity"].limits
