@@ -9,7 +9,7 @@ from mifid.errors import setting
 from mifid.formatting import listed, number
 from mifid.images import QUALITIES
 from mifid.metrics import METRICS, NOT_ASKED, Metric
-from mifid.uncertainty import Level
+from mifid.uncertainty import SWITCHED_OFF, Level
 
 if TYPE_CHECKING:
     from mifid.report.report import Report
@@ -82,9 +82,9 @@ class Reading:
 
 
 def read(report: Report) -> Reading | None:
-    """Return what the numbers of a score mean; None if it has none to read."""
+    """Return what the numbers of a score mean; None if it has none to read, or is a quick one."""
     name = _headline(report)
-    if name is None:
+    if name is None or (report.levels is None and report.levels_reason == SWITCHED_OFF):
         return None
     level = report.levels.values.get(name) if report.levels else None
     share = level.share if level and _is_way(name, level) else None
@@ -218,7 +218,10 @@ def _colours(report: Report) -> Aspect:
     if ours is None or theirs is None:
         side = "generated" if ours is None else "reference"
         return Aspect(
-            name, None, f"Not known: the {side} side is features, or was cached before. {_BLIND}"
+            name,
+            None,
+            f"Not known: the {side} side is features, or an earlier version cached its features "
+            f"({setting('cache', False)} computes them again). {_BLIND}",
         )
     counts = [side.n or 1 for side in sides]
     chance = 3.0 * sum(1.0 / n for n in counts) ** 0.5  # of equal sets: three standard errors

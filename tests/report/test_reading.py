@@ -150,6 +150,11 @@ def test_colours_of_features_are_not_known():
     assert "generated" in found.sentence
 
 
+def test_a_score_without_intervals_and_photos_is_not_read():
+    assert report(levels=None, levels_reason="switched off").reading is None
+    assert report(levels=None, levels_reason="of other reasons").reading is not None
+
+
 def test_without_anything_known_no_cause_is_ruled_out():
     found = report(
         levels=None, colours=None, memorization_distance=None, epsilon=None, mifid=None
