@@ -111,8 +111,12 @@ def _headline(report: Report) -> str | None:
 
 def _direction(value: str) -> str:
     """Return which way a metric's value is better."""
-    metric: Metric = next(each for each in METRICS.values() if value in each.values)
-    return metric.direction(value)
+    return _metric(value).direction(value)
+
+
+def _metric(value: str) -> Metric:
+    found: Metric = next(each for each in METRICS.values() if value in each.values)
+    return found
 
 
 def _is_way(name: str, level: Level) -> bool:
@@ -135,7 +139,7 @@ def _scale(report: Report, name: str, level: Level | None) -> str:
     against = "" if levels.held_out else f" against half of the reference, {levels.n_reference:,}"
     if name == "fid" and (not levels.held_out or levels.n != report.n_generated):
         against += "; fewer pictures score higher"
-    title = "FID" if name == "fid" else name.replace("_", " ")
+    title = "FID" if name == "fid" else _metric(name).title
     return (
         f"{ours}, {real} {_short(level.real)} ({title} of {levels.n:,} pictures each{against}): "
         f"{_way(report, name, level)}."
@@ -143,7 +147,7 @@ def _scale(report: Report, name: str, level: Level | None) -> str:
 
 
 def _short(value: float | None) -> str:
-    if value is not None and 0.01 <= abs(value) < 10:
+    if value is not None and 0 < abs(value) < 10:
         return f"{value:.3g}"
     return number(value, 1 if value else None, flags=",")
 

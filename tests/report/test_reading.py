@@ -7,6 +7,7 @@ import pytest
 
 from mifid.images.colours import QUALITIES, Colours
 from mifid.inputs import Side
+from mifid.metrics.base import Measured
 from mifid.report.report import Report
 from mifid.uncertainty.bias import Bias
 from mifid.uncertainty.intervals import Interval, Uncertainty
@@ -148,6 +149,14 @@ def test_colours_of_features_are_not_known():
     found = aspects(report(colours=None).reading)["colours"]
     assert found.limits is None
     assert "generated" in found.sentence
+
+
+def test_another_metric_has_its_title_and_its_digits():
+    small = {"kid": Level(0.536, -0.00041, 0.002)}
+    measured = {"kid": Measured("kid", {"kid": -0.00041})}
+    scale = report(levels=small, fid=None, mifid=None, metrics=measured).reading.scale
+    assert "Your photos score 0.536, these pictures -0.00041" in scale
+    assert "Kernel Inception Distance of 400 pictures" in scale
 
 
 def test_a_score_without_intervals_and_photos_is_not_read():
