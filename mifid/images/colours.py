@@ -22,7 +22,7 @@ QUALITIES = {
 }
 """Name -> (what pictures with less of it are, what pictures with more of it are)."""
 
-_LUMA = np.array([299, 587, 114])
+_LUMA = (299, 587, 114)
 """Thousandths of R, G and B in the luma of ITU-R BT.601, which is JPEG's Y."""
 
 _STEP = 64
@@ -39,15 +39,17 @@ def measure_colours(pixels: Pixels) -> npt.NDArray[np.float64]:
         pixels: (N, H, W, 3) uint8.
     """
     n, height, width, _ = pixels.shape
-    values = pixels.reshape(n, height * width, 3).astype(np.int64)
-    luma = values @ _LUMA / 1000.0
-    red, green, blue = np.moveaxis(values.mean(axis=1), 1, 0)
+    flat = pixels.reshape(n, height * width, 3)
+    red, green, blue = np.moveaxis(flat, 2, 0).astype(np.int32)
+    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    r, g, b = (channel.mean(axis=1) for channel in (red, green, blue))
     found = (
-        luma.mean(axis=1),
-        luma.std(axis=1),
-        (values.max(axis=2) - values.min(axis=2)).mean(axis=1),
-        red - blue,
-        green - (red + blue) / 2.0,
+        luma.mean(axis=1) / 1000.0,
+        luma.std(axis=1) / 1000.0,
+        spread.mean(axis=1),
+        r - b,
+        g - (r + b) / 2.0,
     )
     return np.asarray(np.round(np.stack(found, axis=1) * _STEP) / _STEP)
 
