@@ -55,7 +55,7 @@ def open_timm(
         raise InputError(
             f"{setting('extractor', f'timm:{network}')} needs the package timm, which is not "
             "installed",
-            hint="Install it: pip install timm",
+            hint="Install it: pip install 'mifid[timm]'",
         )
     if weights is not None:
         raise InputError(

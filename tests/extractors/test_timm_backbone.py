@@ -149,7 +149,7 @@ def test_timm_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(timm_backbone, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"timm:test_vit.* needs the package timm") as caught:
         open_extractor("timm:test_vit")
-    assert "pip install timm" in caught.value.hint
+    assert "pip install 'mifid[timm]'" in caught.value.hint
 
 
 def test_no_weights_file_is_taken(tmp_path):

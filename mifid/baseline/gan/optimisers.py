@@ -78,7 +78,7 @@ class Stepper:
             raise CompatibilityError(
                 f"the checkpoint has the state of {held}; "
                 f"expected {' and '.join(self._optimisers)}",
-                hint="Set optimiser.name to what the run began with.",
+                hint="Set optimiser.name and optimiser.discriminator_name as the run began with.",
             )
         for name, optimiser in self._optimisers.items():
             optimiser.load_state_dict(self._fitting(name, state[name]))

@@ -24,10 +24,7 @@ _FINAL = f"""
     optimiser.name=adam optimiser.rate=2e-4 optimiser.discriminator_rate=2e-4 optimiser.beta1=0.5
     training.batch=1 training.epochs=500 training.steps_per_epoch=30 score.points=500
 """
-_UNET = """
-    generator.network=unet generator.dropout=0.5 generator.activation=leaky_relu
-    generator.down_activation=leaky_relu
-"""
+_UNET = "generator.network=unet generator.dropout=0.5 generator.activation=leaky_relu"
 _GEOMETRY = "augment.vary=true augment.flip=true augment.turns=true"
 _LENGTH = "training.epochs=470 training.steps_per_epoch=30"
 
