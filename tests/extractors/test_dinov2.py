@@ -64,21 +64,24 @@ class Small(Dinov2):
     sizes = (WIDTH, DEPTH)
 
 
+def timms_network(size):
+    """timm's small network for pictures of so many pixels a side."""
+    return timm_transformer.VisionTransformer(
+        img_size=size,
+        patch_size=14,
+        embed_dim=WIDTH,
+        depth=DEPTH,
+        num_heads=WIDTH // 64,
+        init_values=1.0,
+        num_classes=0,
+        global_pool="token",
+    )
+
+
 @pytest.fixture(scope="module")
 def timms():
     """timm's network for pictures of 518 pixels: 37 x 37 patches."""
-    return randomized(
-        timm_transformer.VisionTransformer(
-            img_size=518,
-            patch_size=14,
-            embed_dim=WIDTH,
-            depth=DEPTH,
-            num_heads=WIDTH // 64,
-            init_values=1.0,
-            num_classes=0,
-            global_pool="token",
-        )
-    )
+    return randomized(timms_network(518))
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +105,7 @@ def expected(timms, pictures):
     x = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).double() / 255
     mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).double()
     positions = interpolated(timms.pos_embed.detach().double().numpy(), 37, GRID)
-    network = timm_transformer.VisionTransformer(
-        img_size=42,
-        patch_size=14,
-        embed_dim=WIDTH,
-        depth=DEPTH,
-        num_heads=WIDTH // 64,
-        init_values=1.0,
-        num_classes=0,
-        global_pool="token",
-    )
+    network = timms_network(42)
     network.double().eval()
     state = {k: v.double() for k, v in timms.state_dict().items()}
     network.load_state_dict({**state, "pos_embed": torch.from_numpy(positions)})
