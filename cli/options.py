@@ -329,11 +329,11 @@ def _with(options: list[Callable[[Any], Any]], command: Command) -> Command:
 
 def make_progress(*, silent: bool) -> Progress:
     """Return bars on stderr if it is a terminal, else a line every half minute."""
-    from mifid.progress import Bars, Lines, Silent, is_terminal
+    from mifid.progress import Bars, Lines, Silent, is_watched
 
     if silent:
         return Silent()
-    if is_terminal(sys.stderr):
+    if is_watched(sys.stderr):
         return Bars()
     lines, context = Lines(), click.get_current_context()
     # Lines appear as long as the command runs, also between its tasks.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol, TextIO
 
-__all__ = ["Bars", "Lines", "Progress", "Silent", "Task", "choose", "is_terminal"]
+__all__ = ["Bars", "Lines", "Progress", "Silent", "Task", "choose", "is_watched", "note"]
 
 _FIRST_SECONDS = 10.0
 """Shorter tasks print no line."""
@@ -33,10 +34,17 @@ class Task(Protocol):
 
 
 class Progress(Protocol):
-    """Display of running tasks. Any object with this method is one."""
+    """Display of running tasks. Any object with this method is one; :func:`note` is optional."""
 
     def task(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
         """Open a task of ``total`` steps (None: unknown); an empty unit means no steps."""
+
+
+def note(progress: Progress, text: str) -> None:
+    """Show a fact about the work once, in a line, on a display that has a method ``note``."""
+    show = getattr(progress, "note", None)
+    if show is not None:
+        show(text)
 
 
 class _Nothing:
@@ -67,6 +75,11 @@ class _BarTask:
         self._bar.set_postfix_str(text)
 
 
+def _tqdm() -> Any:
+    # Without widgets tqdm.auto would print a warning and use text: so use text directly.
+    return import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
+
+
 _BAR_FORMATS = {
     "%": "{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
     "": "{desc}: {elapsed}{postfix}",
@@ -79,12 +92,14 @@ class Bars:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
+    def note(self, text: str) -> None:
+        """Write a line above the bars."""
+        _tqdm().write(text, file=self._stream or sys.stderr)
+
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
         """Open a bar; "B" is shown as kB and MB, "%" only as a part, no unit only as the time."""
-        # Without widgets tqdm.auto would print a warning and use text: so use text directly.
-        tqdm = import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
-        bar = tqdm(
+        bar = _tqdm()(
             bar_format=_BAR_FORMATS.get(unit),
             total=total,
             desc=label,
@@ -113,13 +128,28 @@ class _LineTask:
     def status(self, text: str) -> None:
         self._status = text
 
-    def line(self, now: float) -> str:
-        """Return ``features: 120 of 300 pictures, 4.1 a second, 0:29 so far, 0:44 left``."""
+    def line(self, now: float, *, within: Sequence[_LineTask] = ()) -> str:
+        """Return ``features: 120 of 300 pictures, 4.1 a second, 0:29 so far, 0:44 left``.
+
+        Args:
+            now: the time.
+            within: the tasks that this one is a part of, of which those with steps are reported.
+        """
         seconds = now - self._began
         parts = [self._count(), self._rate(seconds), self._status, f"{_clock(seconds)} so far"]
-        if self._total and 0 < self._done < self._total:
-            parts.append(f"{_clock(seconds * (self._total / self._done - 1))} left")
-        return f"{self._label}: {', '.join(filter(None, parts))}"
+        parts.append(self._left(now))
+        outer = [
+            ", ".join(filter(None, (t._count(), t._status, t._left(now))))
+            for t in within
+            if t._unit
+        ]
+        text = f"{self._label}: {', '.join(filter(None, parts))}"
+        return f"{text} ({'; '.join(outer)})" if outer else text
+
+    def _left(self, now: float) -> str:
+        if not self._total or not 0 < self._done < self._total:
+            return ""
+        return f"{_clock((now - self._began) * (self._total / self._done - 1))} left"
 
     def _count(self) -> str:
         if not self._unit:
@@ -178,9 +208,14 @@ class Lines:
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
+    def note(self, text: str) -> None:
+        """Write a line now."""
+        with self._lock:
+            self._print(text)
+
     @contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
-        """Open a task; of several open tasks, the last one is reported."""
+        """Open a task; of several open tasks, the last one is reported, as a part of the others."""
         task = _LineTask(label, total, unit, self._now())
         with self._lock:
             if not self._tasks:
@@ -215,19 +250,31 @@ class Lines:
     def _write(self, task: _LineTask) -> None:
         now = self._now()
         self._due_at, task.is_written = now + self._every, True
+        within = self._tasks[: self._tasks.index(task)] if task in self._tasks else []
+        self._print(task.line(now, within=within))
+
+    def _print(self, line: str) -> None:
         stream = self._stream if self._stream is not None else sys.stderr
         if stream is None:  # Python was started without one
             return
         with suppress(OSError, ValueError):  # a broken pipe, or a closed file
-            print(task.line(now), file=stream, flush=True)
+            print(line, file=stream, flush=True)
 
 
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream is a terminal; False if it is None (pythonw) or closed."""
+def is_watched(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal at which somebody may sit.
+
+    None (pythonw) and closed streams are not. Kaggle's "Save & Run All" gives commands a terminal,
+    but of what they write to it only a log remains.
+    """
     try:
-        return stream is not None and stream.isatty()
+        return stream is not None and stream.isatty() and not _in_kaggle_batch()
     except ValueError:
         return False
+
+
+def _in_kaggle_batch() -> bool:
+    return os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Batch"
 
 
 def _in_notebook() -> bool:
@@ -237,9 +284,15 @@ def _in_notebook() -> bool:
 
 
 def choose(progress: Progress | bool | None) -> Progress:
-    """Return the Progress for a caller's argument; None shows bars only in notebooks."""
+    """Return the Progress for a caller's argument: None is True in notebooks, else False.
+
+    True shows bars to people, and lines to logs: of Kaggle's batch runs, of nohup, of SLURM.
+    """
     if progress is None:
         progress = _in_notebook()
-    if isinstance(progress, bool):
-        return Bars() if progress else Silent()
-    return progress
+    if not isinstance(progress, bool):
+        return progress
+    if not progress:
+        return Silent()
+    notebook = _in_notebook() and not _in_kaggle_batch()
+    return Bars() if notebook or is_watched(sys.stderr) else Lines()

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from mifid.progress import Bars, Lines, Silent, choose, is_terminal
+from mifid.progress import Bars, Lines, Silent, choose, is_watched, note
 
 
 def shown(total, unit, steps):
@@ -61,23 +61,60 @@ def test_silence_says_nothing(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_a_caller_gives_is_taken():
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_what_a_caller_gives_is_taken(monkeypatch):
     own = Silent()
     assert choose(own) is own
-    assert isinstance(choose(True), Bars)
     assert isinstance(choose(False), Silent)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert isinstance(choose(True), Bars)
+
+
+def test_who_reads_a_log_gets_lines(monkeypatch):
+    """Of nohup and SLURM; and of Kaggle's "Save & Run All", where even a terminal is only a log."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert isinstance(choose(True), Lines)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    assert not is_watched(sys.stderr)
+    assert isinstance(choose(True), Lines)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    assert isinstance(choose(True), Bars)
 
 
 @pytest.mark.parametrize(
-    ("config", "bars"), [({"IPKernelApp": {}}, True), ({"TerminalIPythonApp": {}}, False)]
+    ("config", "run", "shown"),
+    [
+        ({"IPKernelApp": {}}, "", Bars),
+        ({"IPKernelApp": {}}, "Interactive", Bars),
+        ({"IPKernelApp": {}}, "Batch", Lines),
+        ({"TerminalIPythonApp": {}}, "", Silent),
+    ],
 )
-def test_nothing_given_means_bars_in_notebooks_alone(config, bars, monkeypatch):
+def test_nothing_given_means_to_show_it_in_notebooks_alone(config, run, shown, monkeypatch):
     shell = types.SimpleNamespace(config=config)
     ipython = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
-    assert isinstance(choose(None), Bars if bars else Silent)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", run)
+    assert isinstance(choose(None), shown)
     monkeypatch.delitem(sys.modules, "IPython")
     assert isinstance(choose(None), Silent)
+
+
+def test_a_fact_is_shown_once_on_displays_that_have_room_for_it():
+    log = Log()
+    note(Lines(log), "bf16: the GPU has it")
+    assert log.getvalue() == "bf16: the GPU has it\n"
+    stream = io.StringIO()
+    with Bars(stream).task("draw", 3, "picture"):
+        note(Bars(stream), "bf16: the GPU has it")
+    assert "bf16: the GPU has it\n" in stream.getvalue()
+    for display in (Silent(), types.SimpleNamespace(task=None)):  # an own one, without notes
+        note(display, "bf16: the GPU has it")
 
 
 class Time:
@@ -186,6 +223,19 @@ def test_work_without_steps_is_told_of_too():
     assert lines_of(work) == [f"scores: {t} so far" for t in ("0:10", "0:40", "1:10")]
 
 
+def test_a_part_is_told_of_with_what_it_is_a_part_of():
+    def work(lines, pass_time):
+        with lines.task("compare", 4, "submission") as outer:
+            pass_time(9)
+            outer.advance()
+            with lines.task("1.zip", 50, "picture") as task:
+                task.advance(2)
+                pass_time(1)
+
+    said = "1.zip: 2 of 50 pictures, 2 a second, 0:01 so far, 0:24 left"
+    assert lines_of(work)[0] == f"{said} (1 of 4 submissions, 0:30 left)"
+
+
 def test_when_the_inner_work_is_over_the_outer_is_told_of():
     def work(lines, pass_time):
         with lines.task("mifid score", None, ""):
@@ -260,7 +310,7 @@ def test_what_the_stream_does_not_take_ends_no_work(stream, monkeypatch, capsys)
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), closed()])
 def test_what_nobody_looks_at_is_no_terminal(stream):
-    assert not is_terminal(stream)
+    assert not is_watched(stream)
 
 
 def test_a_bar_of_work_without_steps_shows_the_time():

@@ -216,12 +216,14 @@ class Scorer:
             InputError, FeatureError: one cannot be used; the message names it.
         """
         scored: list[Scored] = []
-        for name, side in sides.items():
-            with _blamed(side.title), recorded_warnings() as warned:
-                found = self._score(name, side, scored, keep)
-                network = self.known["reference"].provenance.extractor
-                check_threshold(network, found.numbers.memorization_distance, self.epsilon)
-            scored.append(replace(found, warnings=(*side.warnings, *warned)))
+        with self.options.reporter.task("compare", len(sides), "submission") as task:
+            for name, side in sides.items():
+                with _blamed(side.title), recorded_warnings() as warned:
+                    found = self._score(name, side, scored, keep)
+                    network = self.known["reference"].provenance.extractor
+                    check_threshold(network, found.numbers.memorization_distance, self.epsilon)
+                scored.append(replace(found, warnings=(*side.warnings, *warned)))
+                task.advance()
         return scored
 
     def _score(self, name: str, side: GivenSide, earlier: Iterable[Scored], keep: bool) -> Scored:

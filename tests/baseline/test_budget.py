@@ -1,10 +1,12 @@
 """Time budgets, by a clock that the tests wind: what is promised is kept, or refused before."""
 
+import io
 import json
 import math
 import re
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -32,6 +34,7 @@ from mifid.baseline.run.preflight import (
 )
 from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
+from mifid.progress import Lines
 from mifid.submission.writer import MONET
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -45,6 +48,7 @@ class Wound:
     def __init__(self):
         self.seconds = 5000.0
         self.spent = {}
+        self.tick = lambda: None
 
     def monotonic(self):
         return self.seconds
@@ -57,6 +61,7 @@ class Wound:
     def costs(self, what, seconds):
         self.seconds += seconds
         self.spent[what] = self.spent.get(what, 0.0) + seconds
+        self.tick()
 
 
 @pytest.fixture
@@ -95,7 +100,17 @@ def train(tmp_path, monkeypatch):
         clock.costs("score", costs["score"] * len(batch))
         return colours(batch)
 
-    def begin(budget, out="run", *, points=3, score=True, resume=False, config=None, **given):
+    def begin(
+        budget,
+        out="run",
+        *,
+        points=3,
+        score=True,
+        resume=False,
+        config=None,
+        progress=None,
+        **given,
+    ):
         costs.update(given)
         config = config or changed(
             training={"steps": 0, "budget": budget, "log_steps": 1, "ema": 0.0},
@@ -111,6 +126,7 @@ def train(tmp_path, monkeypatch):
             score=score,
             resume=resume,
             rules=RULES,
+            progress=progress,
         )
         return trained, clock.seconds - began
 
@@ -136,6 +152,23 @@ def test_a_run_ends_in_time_and_every_step_trains(train):
     )  # a schedule begins at its beginning, however long preparing took
     assert rows[-1]["rate"] < 0.05 * 2e-4  # and follows the time to its end
     assert rows[-1]["fraction"] == 1
+
+
+def test_a_log_grows_by_a_line_a_minute_that_says_how_the_training_goes(train):
+    log = io.StringIO()
+    lines = Lines(log, now=train.clock.monotonic)
+    train.clock.tick = lines.tick
+    train("10m", step=1.0, scoring=0.1, points=2, progress=lines)
+    training = [line for line in log.getvalue().splitlines() if line.startswith("train:")]
+    times = [line.partition(" so far")[0].rpartition(", ")[2].split(":") for line in training]
+    seconds = [60 * int(minutes) + int(rest) for minutes, rest in times]
+    assert seconds[0] <= 60
+    assert all(later - earlier <= 60 for earlier, later in pairwise(seconds))
+    # A batch of two takes a second; all losses are 1, those of each side are added up.
+    said = r"train: \d+%, step \d+ G 2\.000 cycle 2\.000 D 2\.000 2 pairs/s( mifid \S+)?, .* left"
+    found = [re.fullmatch(said, line) for line in training[:-1]]
+    assert all(found)
+    assert [bool(one[1]) for one in found] == [False] * 10 + [True] * 10  # scored half-way
 
 
 def test_a_budget_that_preparing_has_used_up_is_refused_before_anything_is_measured(

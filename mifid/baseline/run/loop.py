@@ -178,9 +178,9 @@ class Trainer:
             self._tally.add(self._step(), self.step)
             self.fraction, late, stopped = self._decide()
             task.advance(int(self.fraction * _PARTS) - int(before * _PARTS))
+            self._show_status(task)
             if self.step % self._log_steps == 0 or self.fraction >= 1:
                 self._log()
-            self._show_status(task)
             if due(before, self.fraction, points=self.scorings.points) and self._may_score():
                 stopped = self._snapshot(task) or stopped
                 late = late or self._improved()
@@ -237,7 +237,7 @@ class Trainer:
         self.recorder.write("train", row | losses)
 
     def _show_status(self, task: Task) -> None:
-        """Show losses and speed in the bar, once a second: reading losses waits for the device."""
+        """Show losses, speed and the last score, once a second: losses wait for the device."""
         now = time.monotonic()
         if now - self._shown_at < _STATUS_SECONDS:
             return
@@ -249,9 +249,10 @@ class Trainer:
         }
         losses = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
         steps, seconds = self.step - self._logged_step, now - self._logged_at
-        images = 2 * self.config.training.batch * steps / max(seconds, 1e-9)
-        speed = f"{images:.3g} images/s" if steps else ""
-        task.status(f"step {self.step:,} {losses} {speed}".rstrip())
+        pairs = self.config.training.batch * steps / max(seconds, 1e-9)
+        speed = f"{pairs:.3g} pairs/s" if steps else ""
+        score = "" if self.snapshots is None else self.snapshots.standing
+        task.status(" ".join(filter(None, (f"step {self.step:,}", losses, speed, score))))
 
     def _improved(self) -> bool:
         """Return whether the snapshot just taken is the best; then a checkpoint is saved, too."""

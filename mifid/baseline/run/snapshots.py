@@ -90,6 +90,16 @@ class Snapshots:
         self._rules = rules
         self._device = device
         self.best: Best | None = None
+        self._last: float | None = None  # the better score of the last snapshot
+
+    @property
+    def standing(self) -> str:
+        """The last score and the best one, in a few words; empty: there is none."""
+        if self._last is None:
+            return ""
+        metric = self._config.score.metric
+        best = self._value()
+        return f"{metric} {self._last:.4g}" + (f" (best {best:.4g})" if best < self._last else "")
 
     @property
     def best_file(self) -> Path:
@@ -116,6 +126,8 @@ class Snapshots:
             self._keep(step, best, scored[best])
         elif self._scorer is None or (fraction >= 1 and self.best is None):
             self._keep(step, "ema" if "ema" in self._networks else "raw", {})
+        if best is not None:
+            self._last = self._value(scored[best])
         for name, scores in scored.items():
             if scores:
                 self._record(scores, step=step, fraction=fraction, seconds=seconds, weights=name)
