@@ -20,7 +20,6 @@ from filelock import FileLock
 
 from mifid.baseline.config import Data, titled
 from mifid.baseline.data.fitting import FittedSource
-from mifid.baseline.data.selection import select as select_names
 from mifid.baseline.distributed import Processes
 from mifid.errors import InputError, first_line, setting, warn
 from mifid.files import atomic_write, cache_folder, cannot_write, check_space, make_folder
@@ -37,6 +36,7 @@ from mifid.images import (
     stated_for,
 )
 from mifid.progress import Progress
+from mifid.selection import indices_listed
 from mifid.statistics import holds_statistics
 
 __all__ = [
@@ -204,7 +204,7 @@ def _choose(source: Source, label: str, data: Data) -> Sequence[int]:
     """Return the indices that the settings select: of the named pictures the first by name."""
     indices: Sequence[int] = range(len(source))
     if file := getattr(data, f"select_{label}"):
-        indices = select_names(source.names, file=file, setting=titled(f"data.select_{label}"))
+        indices = indices_listed(source.names, file=file, setting=titled(f"data.select_{label}"))
     return indices[: getattr(data, f"limit_{label}") or None]
 
 

@@ -1,31 +1,31 @@
-"""Lists of training pictures, and held-out pictures, which must not be among them."""
+"""Lists of pictures: a text with a name on each line, as mifid select writes and training reads."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mifid.errors import InputError, setting
-from mifid.images import EXTENSIONS, BatchReader, Decoded, Source, Subset, digest, digests
+from mifid.errors import InputError, OutputError
+from mifid.files import atomic_write, check_output, occupied
+from mifid.formatting import spelled_out
+from mifid.images import EXTENSIONS
 
-__all__ = [
-    "overlap",
-    "select",
-    "sha256_of",
-]
+__all__ = ["check_list_output", "indices_listed", "write_list"]
 
 _EXAMPLES = 3
 _BYTES = 1 << 26  # a million long names; /dev/zero never ends
 
 
-def select(names: Sequence[str], *, file: str, setting: str) -> list[int]:
+def indices_listed(names: Sequence[str], *, file: str, setting: str) -> list[int]:
     """Return the indices of the pictures that a file names, in the order of ``names``.
 
     A line is a picture's name, with or without its folder, with or without its ending; the more
-    exact fit counts. Blank lines and lines that begin with ``#`` are ignored.
+    exact fit counts. Line breaks and the like in a name may be escapes (``a\\nb.jpg``). Blank lines
+    and lines that begin with ``#`` are ignored.
 
     Args:
         names: of all pictures.
@@ -35,7 +35,7 @@ def select(names: Sequence[str], *, file: str, setting: str) -> list[int]:
     Raises:
         InputError: the file cannot be read; a name fits no picture, or several.
     """
-    tables = [(form, _table(names, form)) for form in (str, _without_folder, _stem)]
+    tables = [(form, _table(names, form)) for form in _FORMS]
     chosen: set[int] = set()
     unknown: list[tuple[int, str]] = []
     for line, entry in _entries(file, setting):
@@ -114,49 +114,69 @@ def _unknown(
     )
 
 
-_BATCH = 64
+_FORMS: tuple[Callable[[str], str], ...] = (str, spelled_out, _without_folder, _stem)
+"""What a line and a name may have in common, the most exact first."""
 
 
-def overlap(
-    held_out: Source, paintings: Source, *, trained_on: Collection[str], workers: int | None
-) -> str:
-    """Return a warning if some held-out pictures are trained on; empty: none are.
+_MARK = "# A list of pictures by mifid select, SHA-256 of the lines below: "
 
-    Pixels are compared, so that a copy is found in any file, archive or lossless format. Pictures
-    that cannot be decoded are left out here, and reported when they are scored with.
 
-    Args:
-        held_out: the reference of the scores.
-        paintings: all paintings that were given to train on.
-        trained_on: names of those that are trained on.
-        workers: decoding threads; None: one for each core, at least two.
+def check_list_output(path: str | os.PathLike[str], *, force: bool) -> Path:
+    """Return the path of a list to write later, or raise now, before the long job.
 
     Raises:
-        InputError: all held-out pictures are trained on.
+        OutputError: it cannot be written; or, without ``force``, there is a file that
+            :func:`write_list` did not write, or that was edited since.
     """
-    chosen = set(trained_on)
-    indices = [index for index, name in enumerate(paintings.names) if name in chosen]
-    unseen = _contents(held_out, workers)
-    seen = unseen & _contents(Subset(paintings, indices), workers)
-    if not seen:
-        return ""
-    if seen == unseen:
-        raise InputError(
-            f"all held-out pictures ({held_out.description}) are trained on",
-            hint=f"Give other paintings as {setting('held_out')}, or leave it out.",
-        )
-    return (
-        f"{len(seen):,} of {len(unseen):,} held-out pictures are trained on: copies of them "
-        "improve the scores"
-    )
+    file = check_output(path)
+    if not force and file.exists() and not _is_unchanged(file):
+        raise occupied(file, "which mifid select did not write, or which was edited since")
+    return file
 
 
-def sha256_of(source: Source) -> str:
-    """Return a hash of the encoded pictures that does not depend on names, order and place."""
-    known = sorted(content for content in digests(source) if content is not None)
-    return hashlib.sha256(b"".join(known)).hexdigest()
+def _is_unchanged(file: Path) -> bool:
+    with file.open("rb") as opened:
+        content = opened.read(_BYTES + 1)
+    first, _, rest = content.partition(b"\n")
+    return first == (_MARK + hashlib.sha256(rest).hexdigest()).encode()
 
 
-def _contents(source: Source, workers: int | None) -> set[bytes]:
-    reader = BatchReader(source, batch_size=_BATCH, workers=workers, skip_bad=True)
-    return {digest(Decoded(pixels)) for batch in reader for pixels in batch.pixels}
+def write_list(
+    path: str | os.PathLike[str],
+    chosen: Sequence[str],
+    *,
+    among: Sequence[str],
+    remarks: Sequence[str] = (),
+    force: bool = False,
+) -> None:
+    """Write names of pictures, one on each line, that :func:`indices_listed` reads.
+
+    Args:
+        path: of the UTF-8 text, written whole or not at all.
+        chosen: the names.
+        among: the names of all pictures that were chosen from.
+        remarks: lines before the names.
+        force: replace any file.
+
+    Raises:
+        OutputError: as :func:`check_list_output`; or a name cannot be listed.
+    """
+    file = check_list_output(path, force=force)
+    counts = Counter(map(spelled_out, among))
+    lines = [f"# {spelled_out(remark)}" for remark in remarks]
+    for name in chosen:
+        line = spelled_out(name)
+        if line != line.strip() or line.startswith("#") or counts[line] > 1:
+            why = (
+                f"{counts[line]} pictures have it"
+                if counts[line] > 1
+                else "a list loses spaces at its ends, and ignores what begins with #"
+            )
+            raise OutputError(
+                f"cannot write {file}: '{line}' cannot be the name of a picture in a list: {why}",
+                hint="Rename the picture.",
+            )
+        lines.append(line)
+    content = "".join(f"{line}\n" for line in lines).encode()
+    with atomic_write(file) as out:
+        out.write((_MARK + hashlib.sha256(content).hexdigest() + "\n").encode() + content)

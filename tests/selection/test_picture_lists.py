@@ -1,9 +1,9 @@
-"""Lists of pictures to train on."""
+"""Lists of pictures: what is written is read, and what is not ours is kept."""
 
 import pytest
 
-from mifid.baseline.data.selection import select
-from mifid.errors import InputError
+from mifid.errors import InputError, OutputError
+from mifid.selection.picture_lists import check_list_output, indices_listed, write_list
 
 NAMES = ["a/1.jpg", "a/2.jpg", "b/2.jpg", "b/3.v2.png", "c#.jpg", "water lilies.jpg"]
 
@@ -13,7 +13,7 @@ def chosen(tmp_path):
     def choose(text, names=NAMES):
         path = tmp_path / "names.txt"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return select(names, file=str(path), setting="data.select_photos")
+        return indices_listed(names, file=str(path), setting="data.select_photos")
 
     return choose
 
@@ -72,9 +72,53 @@ def test_names_that_are_like_none_are_answered_with_an_example(chosen):
 
 def test_a_missing_file_and_one_that_is_no_text(chosen, tmp_path):
     with pytest.raises(InputError) as caught:
-        select(NAMES, file=str(tmp_path / "gone"), setting="data.select_photos")
+        indices_listed(NAMES, file=str(tmp_path / "gone"), setting="data.select_photos")
     assert caught.value.message == (
         f"data.select_photos: cannot read {tmp_path / 'gone'}: No such file or directory"
     )
     with pytest.raises(InputError, match=r"names\.txt is not a text in UTF-8\nExpected a text"):
         chosen(b"\x89PNG\xff")
+
+
+AWKWARD = [
+    "a\nb.jpg",
+    "a\u2028b.jpg",
+    "\u202egpj.b",
+    "\x1b[2J.png",
+    "é ü.jpg",
+    "=1+1.jpg",
+    "\ufeffx.jpg",
+]
+
+
+def test_what_is_written_is_read(tmp_path):
+    names = [*NAMES, *AWKWARD]
+    path = tmp_path / "list.txt"
+    write_list(path, names[2:], among=names, remarks=["30 of\n300"])
+    assert indices_listed(names, file=str(path), setting="x") == list(range(2, len(names)))
+    assert path.read_text(encoding="utf-8").splitlines()[1] == r"# 30 of\n300"
+
+
+@pytest.mark.parametrize("name", [" a.jpg", "a.jpg ", "#a.jpg", "twice.jpg", r"both\nways.jpg"])
+def test_a_name_that_no_list_can_hold_is_refused(tmp_path, name):
+    among = [name, "b.jpg", "twice.jpg", "both\nways.jpg"]
+    with pytest.raises(OutputError, match="cannot be the name of a picture in a list") as caught:
+        write_list(tmp_path / "list.txt", ["b.jpg", name], among=among)
+    assert name in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_an_own_unedited_list_is_replaced(tmp_path):
+    path = tmp_path / "list.txt"
+    write_list(path, ["a.jpg"], among=["a.jpg", "b.jpg"])
+    write_list(path, ["b.jpg"], among=["a.jpg", "b.jpg"])
+    path.write_text(path.read_text() + "a.jpg\n")
+    for check in (
+        lambda: check_list_output(path, force=False),
+        lambda: write_list(path, ["b.jpg"], among=["b.jpg"]),
+    ):
+        with pytest.raises(OutputError, match=r"edited since\n.*force=True"):
+            check()
+    assert path.read_text().endswith("b.jpg\na.jpg\n")
+    write_list(path, ["b.jpg"], among=["b.jpg"], force=True)
+    assert indices_listed(["a.jpg", "b.jpg"], file=str(path), setting="x") == [1]

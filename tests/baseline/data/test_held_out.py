@@ -3,7 +3,7 @@
 import pytest
 from pictures import encode, noise, noises, write_folder
 
-from mifid.baseline.data.selection import overlap
+from mifid.baseline.data.held_out import overlap
 from mifid.errors import InputError
 from mifid.images import open_images
 
