@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from mifid.baseline.figures.curves import plot_scores as plot_scores
     from mifid.baseline.figures.sheets import sample_grid as sample_grid
     from mifid.baseline.figures.sheets import save_picture as save_picture
+    from mifid.baseline.figures.sheets import sheet as sheet
     from mifid.baseline.figures.sheets import write_augmented as write_augmented
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "curves": ["NAMES", "WEIGHTS", "draw_losses", "draw_scores", "plot_losses", "plot_scores"],
-        "sheets": ["sample_grid", "save_picture", "write_augmented"],
+        "sheets": ["sample_grid", "save_picture", "sheet", "write_augmented"],
     },
 )

@@ -1,0 +1,255 @@
+"""Presets against each other: equal CPU time for each, small pictures, judged by lite0.
+
+    python -m benchmarks.tournament --photos photo_jpg --monets monet_jpg --held-out monet_held_out
+
+A run's length is the CPU time divided by that of a step, as measured before it. All runs hold back
+the same photos, and are scored on them. Ended runs are kept in the work folder, so that a
+tournament goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import click
+
+from benchmarks import processes
+from benchmarks.machine import FOLDER, again, describe_machine, markdown_table, write_section
+
+PRESETS = (
+    *("kaggle-5h", "raviv-final", "derunets-silu", "agarwal-unet-120", "cyclegan-paper"),
+    *("sabathier-cyclegan", "lockee-base", "agarwal-static", "derunets-radam", "lockee-both-12"),
+    *("raviv-dual", "derunets-first"),
+)
+MEASURED_STEPS = 3
+SHOWN = 8  # photos of the sheet
+RESULT = "result.json"
+FID, DISTANCE = "fid", "memorization_distance"
+
+
+def train(
+    *, preset: str, seed: int, photos: str, monets: str, held_out: str, seconds: float, size: int,
+    held_back: int, out: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Train a preset for so many CPU seconds; return its length, and the scores at its end."""
+    import mifid
+    from mifid.baseline.run import read_metrics
+
+    settings = [
+        *(f"data.size={size}", "data.fit=stretch", f"data.held_back={held_back}"),
+        *(f"training.seed={seed}", "training.budget=", "training.epochs=0"),
+        *("training.precision=float32", "training.submission=8"),
+        *("score.points=1", "score.samples=8"),
+    ]
+    each, batch = cpu_seconds_of_a_step(preset, settings)
+    steps = max(1, round(seconds / each))
+    trained = mifid.train_baseline(
+        photos,
+        monets,
+        out,
+        held_out=held_out,
+        preset=preset,
+        settings=[*settings, f"training.steps={steps}"],
+        extractor="lite0",
+        progress=False,
+    )
+    rows = [row for row in read_metrics(trained.folder) if row["kind"] == "score"]
+    scores = {row["weights"]: {key: row[key] for key in (FID, DISTANCE)} for row in rows}
+    return {"steps": steps, "batch": batch, "step_seconds": each, "scores": scores}
+
+
+def cpu_seconds_of_a_step(preset: str, settings: Sequence[str]) -> tuple[float, int]:
+    """Return CPU seconds of a training step on random pictures, and the pairs of a step."""
+    from functools import reduce
+
+    import torch
+
+    from mifid.baseline.config import override
+    from mifid.baseline.data import Draws
+    from mifid.baseline.distributed import ALONE
+    from mifid.baseline.gan import METHODS
+    from mifid.baseline.presets import PRESETS as KNOWN
+
+    config = reduce(override, settings, KNOWN[preset].config)
+    device = torch.device("cpu")
+    method = METHODS[config.training.method](
+        config, device=device, draws=Draws(0, device=device), processes=ALONE
+    )
+    batch = config.training.batch
+    photos, paintings = torch.rand(2, batch, 3, config.data.size, config.data.size) * 2 - 1
+    start = 0.0
+    for step in range(MEASURED_STEPS + 1):
+        if step == 1:  # the first also loads code
+            start = time.process_time()
+        method.step(photos, paintings, fraction=0.0, factor=1.0)
+    return (time.process_time() - start) / MEASURED_STEPS, batch
+
+
+def floor(*, monets: str, held_out: str, size: int) -> float:
+    """Return the FID of the training paintings, as small as the painted pictures."""
+    import numpy as np
+    from PIL import Image
+
+    import mifid
+    from benchmarks.thresholds import read
+
+    def small(pixels: np.ndarray) -> np.ndarray:
+        image = Image.fromarray(pixels)
+        return np.asarray(image.resize((size, size), Image.Resampling.BOX).resize(image.size))
+
+    pictures = np.stack([small(pixels) for pixels in read(Path(monets), 1000)])
+    return float(mifid.score(pictures, held_out, extractor="lite0", ci=0).fid)
+
+
+def run_once(preset: str, seed: int, work: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a run, of an earlier tournament if it is there."""
+    folder = work / f"{preset}-{seed}"
+    result = folder / RESULT
+    if not result.is_file():
+        found, _ = processes.call(
+            "tournament:train",
+            env={"OMP_NUM_THREADS": "1"},
+            preset=preset,
+            seed=seed,
+            out=_new(folder),
+            **given,
+        )
+        result.write_text(json.dumps(found | {"preset": preset, "seed": seed}))
+        for checkpoint in (folder / "checkpoints").glob("*"):
+            checkpoint.unlink()  # a gigabyte each
+    return dict(json.loads(result.read_text()))
+
+
+def _new(folder: Path) -> Path:
+    """Return the folder, without what an interrupted run has left there."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def fid_of(found: Mapping[str, Any]) -> float:
+    """Return the FID of the better weights, raw or averaged."""
+    return min(scores[FID] for kind, scores in found["scores"].items() if kind != "photos")
+
+
+def rows(found: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Yield a row for each preset, the best first."""
+    by_preset = sorted(found, key=lambda one: one["preset"])
+    groups = [list(group) for _, group in groupby(by_preset, key=lambda one: one["preset"])]
+    for group in sorted(groups, key=lambda runs: mean(map(fid_of, runs))):
+        values = list(map(fid_of, group))
+        spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+        first = min(group, key=fid_of)
+        better = min(("raw", "ema"), key=lambda kind: first["scores"].get(kind, {FID: 1e9})[FID])
+        yield [
+            f"`{first['preset']}`",
+            f"{len(values)}",
+            f"{first['steps']:,} x {first['batch']}",
+            f"{first['steps'] * first['batch']:,}",
+            f"{mean(values):.1f}{spread}",
+            f"{mean(one['scores'][better][DISTANCE] for one in group):.3f}",
+        ]
+
+
+def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, photos: Path, target: Path) -> None:
+    """Write a sheet: a row of photos, and below it a row for each preset, the best first."""
+    import numpy as np
+    from PIL import Image
+    from torch import device, from_numpy
+
+    from benchmarks.thresholds import read
+    from mifid.baseline.figures import save_picture, sheet
+    from mifid.baseline.generation import Painter, load_generator
+
+    best = {one["preset"]: one for one in sorted(found, key=fid_of, reverse=True)}
+    pictures = read(photos, SHOWN)
+    lines = [pictures]
+    for one in sorted(best.values(), key=fid_of):
+        loaded = load_generator(work / f"{one['preset']}-{one['seed']}")
+        size = (loaded.config.data.size,) * 2
+        small = np.stack([np.asarray(Image.fromarray(each).resize(size)) for each in pictures])
+        painter = Painter(loaded.network, device=device("cpu"), seed=0)
+        lines.append(painter.paint(from_numpy(small), first=0))
+    save_picture(target, sheet([[_enlarged(each) for each in line] for line in lines]))
+
+
+def _enlarged(pixels: Any) -> Any:
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(pixels).resize((128, 128), Image.Resampling.BICUBIC))
+
+
+EXPLANATION = """\
+Each preset trained for {seconds:,.0f} CPU seconds on one thread, on pictures of {size} x {size}, \
+with its own batch; the schedule of its rate is laid over that length. The FID is lite0's between \
+{held_back:,} photos that were not trained on, painted and enlarged to 256 x 256, and the held-out \
+paintings, with the better of raw and averaged weights. On the same scale: the photos \
+unpainted {photos:.1f}, the training paintings at this size {floor:.1f}. The distance is the mean \
+memorization distance to the training paintings. None of this is comparable with Kaggle."""
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.option("--photos", type=FOLDER, required=True)
+@click.option("--monets", type=FOLDER, required=True)
+@click.option("--held-out", type=FOLDER, required=True)
+@click.option("--presets", default=",".join(PRESETS), show_default=True)
+@click.option("--seeds", default="0", show_default=True, help="One run a preset for each.")
+@click.option("--seconds", default=480.0, show_default=True, help="CPU time of a training.")
+@click.option("--size", default=64, show_default=True, help="Side of the pictures in pixels.")
+@click.option("--held-back", default=1000, show_default=True, help="Photos that are scored on.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("tournament"))
+@click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
+def main(
+    photos: Path,
+    monets: Path,
+    held_out: Path,
+    presets: str,
+    seeds: str,
+    seconds: float,
+    size: int,
+    held_back: int,
+    work: Path,
+    docs: Path | None,
+) -> None:
+    """Train presets for equal CPU time, score them, and write the table and a sheet."""
+    sides = {"monets": str(monets), "held_out": str(held_out), "size": size}
+    given = {**sides, "photos": str(photos), "seconds": seconds, "held_back": held_back}
+    work.mkdir(parents=True, exist_ok=True)
+    for seed in map(int, seeds.split(",")):
+        for preset in presets.split(","):
+            one = run_once(preset, seed, work, given)
+            click.echo(f"{preset}, seed {seed}: {one['steps']} steps, FID {fid_of(one):.1f}")
+    found = [json.loads(file.read_text()) for file in sorted(work.glob(f"*/{RESULT}"))]
+    lowest, _ = processes.call("tournament:floor", **sides)
+    unpainted = mean(one["scores"]["photos"][FID] for one in found)
+    explained = EXPLANATION.format(
+        seconds=seconds, size=size, held_back=held_back, photos=unpainted, floor=lowest
+    )
+    header = ["preset", "runs", "steps x batch", "pairs", "FID of lite0 (range)", "distance"]
+    text = f"""\
+## Tournament of presets
+
+{explained}
+
+{markdown_table(header, rows(found))}
+
+{describe_machine(("mifid", "torch", "numpy", "pillow"))}. Repeat with `{again("tournament")}`."""
+    click.echo(text)
+    if docs:
+        picture = docs.with_name("tournament.jpg")
+        write_sheet(found, work, photos, picture)
+        text += "\n\nThe photos, and below them a row for each preset in the order of the table:"
+        text += f"\n\n![photos, and paintings of each preset]({picture.name})"
+        write_section(docs, "tournament", text)
+
+
+if __name__ == "__main__":
+    main()

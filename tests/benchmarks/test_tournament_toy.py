@@ -1,0 +1,63 @@
+"""The tournament of presets, at toy size: a step of the smallest preset, twice."""
+
+import json
+from importlib import import_module
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from toys import drawn, write_pictures
+
+from benchmarks import processes, tournament
+
+
+def test_the_better_weights_count_and_the_best_preset_comes_first():
+    def found(preset, raw, **others):
+        scores = {"photos": 0.1, "raw": raw, **others}
+        by_kind = {kind: {"fid": fid, "memorization_distance": 0.5} for kind, fid in scores.items()}
+        return {"preset": preset, "seed": 0, "steps": 1_000, "batch": 4, "scores": by_kind}
+
+    runs = [found("a", 30.0), found("b", 30.0, ema=10.0), found("a", 20.0)]
+    first, second = tournament.rows(runs)
+    assert first == ["`b`", "1", "1,000 x 4", "4,000", "10.0", "0.500"]
+    assert second[:2] == ["`a`", "2"]
+    assert second[4] == "25.0 (20.0 to 30.0)"
+
+
+@pytest.fixture
+def sides(tmp_path):
+    kinds = {"photos": ("photo", 8), "monets": ("painting", 4), "held-out": ("painting", 6)}
+    given = []
+    for name, (kind, number) in kinds.items():
+        folder = write_pictures(tmp_path / name, drawn(kind, number, size=64))
+        given += [f"--{name}", str(folder)]
+    return given
+
+
+def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
+    calls = []
+
+    def call(function, *, env=None, **given):
+        calls.append(function)
+        module, _, name = function.partition(":")
+        return getattr(import_module(f"benchmarks.{module}"), name)(**given), env
+
+    monkeypatch.setattr(processes, "call", call)
+    docs = tmp_path / "training.md"
+    given = [*sides, "--presets", "tiny", "--seconds", "0.01", "--held-back", "4"]
+    given += ["--work", str(tmp_path / "work"), "--docs", str(docs)]
+    done = CliRunner().invoke(tournament.main, given, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert calls == ["tournament:train", "tournament:floor"]
+    result = json.loads((tmp_path / "work" / "tiny-0" / "result.json").read_text())
+    assert (result["steps"], result["batch"]) == (1, 4)
+    assert set(result["scores"]) == {"photos", "raw", "ema"}
+    text = docs.read_text()
+    assert "| `tiny` | 1 | 1 x 4 | 4 |" in text
+    assert str(tmp_path) not in text
+    assert Image.open(tmp_path / "tournament.jpg").height > 256  # photos and paintings
+
+    again = CliRunner().invoke(tournament.main, given, catch_exceptions=False)
+    assert again.exit_code == 0
+    assert calls[2:] == ["tournament:floor"], "a run that has ended is not repeated"
+    assert docs.read_text() == text
