@@ -44,7 +44,7 @@ def train(
     settings = [
         *(f"data.size={size}", "data.fit=stretch", f"data.held_back={held_back}"),
         *(f"training.seed={seed}", "training.budget=", "training.epochs=0"),
-        *("training.precision=float32", "training.submission=8"),
+        *("training.precision=float32", f"training.submission={SHOWN}"),
         *("score.points=1", "score.samples=8"),
     ]
     each, batch = cpu_seconds_of_a_step(preset, settings)
@@ -162,29 +162,20 @@ def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, photos: Path, ta
     """Write a sheet: a row of photos, and below it a row for each preset, the best first."""
     import numpy as np
     from PIL import Image
-    from torch import device, from_numpy
 
-    from benchmarks.thresholds import read
     from mifid.baseline.figures import save_picture, sheet
-    from mifid.baseline.generation import Painter, load_generator
+    from mifid.images import open_images
+    from mifid.images.decoding import load
 
     best = {one["preset"]: one for one in sorted(found, key=fid_of, reverse=True)}
-    pictures = read(photos, SHOWN)
-    lines = [pictures]
-    for one in sorted(best.values(), key=fid_of):
-        loaded = load_generator(work / f"{one['preset']}-{one['seed']}")
-        size = (loaded.config.data.size,) * 2
-        small = np.stack([np.asarray(Image.fromarray(each).resize(size)) for each in pictures])
-        painter = Painter(loaded.network, device=device("cpu"), seed=0)
-        lines.append(painter.paint(from_numpy(small), first=0))
-    save_picture(target, sheet([[_enlarged(each) for each in line] for line in lines]))
-
-
-def _enlarged(pixels: Any) -> Any:
-    import numpy as np
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(pixels).resize((128, 128), Image.Resampling.BICUBIC))
+    order = sorted(best.values(), key=fid_of)
+    archives = [work / f"{one['preset']}-{one['seed']}" / "images.zip" for one in order]
+    rows = []
+    for path in (photos, *archives):
+        source = open_images(path)
+        images = [Image.fromarray(load(source, i).pixels) for i in range(min(SHOWN, len(source)))]
+        rows.append([np.asarray(image.resize((128, 128))) for image in images])
+    save_picture(target, sheet(rows))
 
 
 EXPLANATION = """\

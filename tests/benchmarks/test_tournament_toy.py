@@ -34,6 +34,7 @@ def sides(tmp_path):
     return given
 
 
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")  # few pictures, no training
 def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
     calls = []
 
@@ -55,7 +56,8 @@ def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
     text = docs.read_text()
     assert "| `tiny` | 1 | 1 x 4 | 4 |" in text
     assert str(tmp_path) not in text
-    assert Image.open(tmp_path / "tournament.jpg").height > 256  # photos and paintings
+    with Image.open(tmp_path / "tournament.jpg") as sheet:
+        assert sheet.height > 256  # photos and paintings
 
     again = CliRunner().invoke(tournament.main, given, catch_exceptions=False)
     assert again.exit_code == 0
