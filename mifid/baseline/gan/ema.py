@@ -7,6 +7,8 @@ from itertools import chain
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from mifid.baseline.models import GeneratorNetwork
+
 __all__ = ["MovingAverage", "decay_at"]
 
 
@@ -37,10 +39,16 @@ class MovingAverage(AveragedModel):
         module: the averaged network, in evaluation mode and without gradients.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: GeneratorNetwork, decay: float) -> None:
         super().__init__(network)
         self._decay = decay
         self.eval().requires_grad_(False)
+
+    @property
+    def painter(self) -> GeneratorNetwork:
+        """The averaged network."""
+        assert isinstance(self.module, GeneratorNetwork)
+        return self.module
 
     def update_parameters(self, model: nn.Module) -> None:
         """Include the weights and buffers (batch norm's statistics) of ``model``."""

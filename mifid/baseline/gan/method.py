@@ -19,7 +19,12 @@ from mifid.baseline.gan.image_pool import ImagePool
 from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.optimisers import Stepper
 from mifid.baseline.gan.states import check_state
-from mifid.baseline.models import build_discriminator, build_generator, memory_format
+from mifid.baseline.models import (
+    GeneratorNetwork,
+    build_discriminator,
+    build_generator,
+    memory_format,
+)
 from mifid.registry import Registry
 
 __all__ = ["LOSSES", "METHODS", "Method", "frozen"]
@@ -70,9 +75,11 @@ class Method(ABC):
         self.networks: dict[str, nn.Module] = {}
 
     @property
-    def painter(self) -> nn.Module:
+    def painter(self) -> GeneratorNetwork:
         """The generator of paintings."""
-        return self.networks["painter"]
+        painter = self.networks["painter"]
+        assert isinstance(painter, GeneratorNetwork)
+        return painter
 
     @abstractmethod
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:

@@ -208,12 +208,12 @@ def generate(
     with closing(Photos(photos, data=generator.config.data, limit=limit)) as given:
         names = entry_names(given.names, rules=rules)
         check_output(path, photos=photos, pictures=len(names), rules=rules, force=force)
-        from_noise = hasattr(generator.network, "latent")
-        contents = () if from_noise else given.examine(workers=threads, progress=shown)
+        sees = generator.network.sees_pictures
+        contents = given.examine(workers=threads, progress=shown) if sees else ()
         wanted = {
             "generator": [generator.sha256, generator.which],
             "photos": [names, *contents],
-            "picture": [asdict(rules), quality, seed if from_noise else None],
+            "picture": [asdict(rules), quality, seed if generator.network.noise else None],
         }
         job = fingerprint_of(wanted)
         if not force:
@@ -221,7 +221,7 @@ def generate(
         notes = _size_notes(generator, rules)
         line = AssemblyLine(
             Painter(generator.network, device=chosen, seed=seed),
-            load=_blank if from_noise else given.load,
+            load=given.load if sees else _blank,
             encode=partial(_encode, rules=rules, quality=quality),
             batch_size=size,
             workers=threads,

@@ -10,9 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mifid.baseline.data import to_pixels, to_tensor
+from mifid.baseline.models import GeneratorNetwork, Painted
 from mifid.errors import MifidError, setting
 from mifid.images import Pixels
 
@@ -26,16 +27,15 @@ class Painter:
     """A generator that paints batches of photos.
 
     Args:
-        network: (B, 3, S, S) in -1..1 -> the same; or, with an attribute ``latent``, from noise.
+        network: is given photos, noise, or both, as it asks for.
         device: of the network.
         seed: of the noise; that of picture i does not depend on the batches.
     """
 
-    def __init__(self, network: nn.Module, *, device: torch.device, seed: int) -> None:
+    def __init__(self, network: GeneratorNetwork, *, device: torch.device, seed: int) -> None:
         self._network = network
         self._device = device
         self._seed = seed
-        self._latent: int | None = getattr(network, "latent", None)
 
     def paint(self, photos: Tensor, *, first: int) -> Pixels:
         """Paint photos (B, S, S, 3) uint8, the first of which has number ``first``.
@@ -45,32 +45,40 @@ class Painter:
         Raises:
             MifidError: the result is not finite.
         """
+        return to_pixels(self.run(photos, first=first).picture)
+
+    def run(self, photos: Tensor, *, first: int) -> Painted:
+        """Return what the network makes of photos, as :meth:`paint` does, with its maps.
+
+        Raises:
+            MifidError: the pictures are not finite.
+        """
         was_training = self._network.training
         self._network.eval()
         try:
             with torch.inference_mode():
-                # forward, not the call: compiled, it would compile again for each size of batch.
-                painted = self._network.forward(self._given(photos, first))
+                painted = self._network.paint(*self._given(photos, first))
         finally:
             self._network.train(was_training)
-        if not bool(torch.isfinite(painted).all()):
+        if not bool(torch.isfinite(painted.picture).all()):
             raise MifidError(
                 "the generator's pictures have NaN or infinite values",
                 hint="Its training diverged; use an earlier snapshot.",
             )
-        return to_pixels(painted)
+        return painted
 
-    def _given(self, photos: Tensor, first: int) -> Tensor:
-        if self._latent is None:
-            return to_tensor(photos.to(self._device))
-        numbers = range(first, first + len(photos))
-        latents = np.stack([self._noise(number, self._latent) for number in numbers])
-        return torch.from_numpy(latents).to(self._device)
+    def _given(self, photos: Tensor, first: int) -> tuple[Tensor | None, Tensor | None]:
+        """Return the pictures and the noise that the network asks for."""
+        pictures = to_tensor(photos.to(self._device)) if self._network.sees_pictures else None
+        if not self._network.noise:
+            return pictures, None
+        noise = np.stack([self._noise(number) for number in range(first, first + len(photos))])
+        return pictures, torch.from_numpy(noise).to(self._device)
 
-    def _noise(self, number: int, count: int) -> npt.NDArray[np.float32]:
+    def _noise(self, number: int) -> npt.NDArray[np.float32]:
         # NumPy mixes both into one seed; torch's CPU generator sees only the lower 32 bits of one.
         random = np.random.default_rng([self._seed, number])
-        return random.standard_normal(count, dtype=np.float32)
+        return random.standard_normal(self._network.noise, dtype=np.float32)
 
 
 class AssemblyLine:

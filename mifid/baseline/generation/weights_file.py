@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from mifid.baseline.config import Config, as_dict, from_dict
-from mifid.baseline.models import memory_format, outline_generator
+from mifid.baseline.models import GeneratorNetwork, memory_format, outline_generator
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
 
@@ -53,15 +53,14 @@ class LoadedGenerator:
     """A generator that is ready to paint.
 
     Attributes:
-        network: in evaluation mode; (B, 3, S, S) in -1..1 -> the same, or, with an attribute
-            ``latent``, (B, latent) -> (B, 3, S, S).
+        network: in evaluation mode.
         config: that it was trained with.
         which: ``"raw"`` or ``"ema"``.
         facts: origin of the weights: step and scores.
         sha256: of its file, or another text that identifies these weights.
     """
 
-    network: nn.Module
+    network: GeneratorNetwork
     config: Config
     which: str
     facts: Mapping[str, Any]

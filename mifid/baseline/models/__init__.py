@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.models.generator import GeneratorNetwork as GeneratorNetwork
+    from mifid.baseline.models.generator import Painted as Painted
     from mifid.baseline.models.layers import memory_format as memory_format
     from mifid.baseline.models.networks import DISCRIMINATORS as DISCRIMINATORS
     from mifid.baseline.models.networks import GENERATORS as GENERATORS
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "generator": ["GeneratorNetwork", "Painted"],
         "layers": ["memory_format"],
         "networks": [
             "DISCRIMINATORS",

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Discriminator, Generator
 from mifid.baseline.models.blocks import halving, stage
-from mifid.baseline.models.layers import Drawn, activation, upsample
+from mifid.baseline.models.first_weights import Drawn, draw_by
+from mifid.baseline.models.generator import GeneratorNetwork
+from mifid.baseline.models.layers import activation, upsample
 from mifid.baseline.models.norms import InstanceNorm, keeps_bias, norm
 from mifid.baseline.models.patchgan import InputNoise, check_patches, scores
 from mifid.baseline.models.unet import DROPPED, checked_depth
@@ -27,7 +29,7 @@ _glorot: Drawn = nn.init.xavier_uniform_
 """Keras's default first weights."""
 
 
-class AttentionUNet(nn.Module):
+class AttentionUNet(GeneratorNetwork):
     """A U-Net with a second convolution in each encoder layer, attention, and residual blocks.
 
     (B, 3, S, S) -> the same. At 256: down 64-128-256-512-512-512-512-512, up
@@ -62,7 +64,7 @@ class AttentionUNet(nn.Module):
         self.see_down = _attentions(config, widths, _SEEING_DOWN)
         self.see_up = _attentions(config, outward, _SEEING_UP)
         conv = upsample(config.upsample, inner[-1], 3, kernel=kernel, bias=True)
-        _draw_by(conv, _glorot)
+        draw_by(conv, _glorot)
         self.out = nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,6 +89,8 @@ class DoublePatchGAN(nn.Module):
     The last norm is instance norm whatever ``config.norm`` is, its scales N(0, 0.02).
     """
 
+    signature = "picture -> scores"
+
     def __init__(self, config: Discriminator, *, size: int) -> None:
         super().__init__()
         check_patches(config, size=size)
@@ -109,7 +113,7 @@ class DoublePatchGAN(nn.Module):
         padding = (config.kernel - 1) // 2
         conv = nn.Conv2d(widths[-2], widths[-1], config.kernel, padding=padding, bias=False)
         last = InstanceNorm(widths[-1])
-        _draw_by(last, partial(nn.init.normal_, std=0.02))
+        draw_by(last, partial(nn.init.normal_, std=0.02))
         self.last = nn.Sequential(
             OrderedDict(conv=conv, norm=last, activation=activation(config.activation))
         )
@@ -143,7 +147,7 @@ class SelfAttention(nn.Module):
         self.key = nn.Conv2d(channels, inner, 1)
         self.value = nn.Conv2d(channels, channels, 1)
         for conv in (self.query, self.key, self.value):
-            _draw_by(conv, _glorot)
+            draw_by(conv, _glorot)
             conv.requires_grad_(trained)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -215,7 +219,7 @@ def _inmost_norm(name: str) -> str:
 
 def _same(channels: int, norm_name: str) -> nn.Conv2d:
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=keeps_bias(norm_name))
-    _draw_by(conv, _glorot)
+    draw_by(conv, _glorot)
     return conv
 
 
@@ -231,9 +235,3 @@ def _attentions(config: Generator, widths: list[int], numbers: tuple[int, ...]) 
 
 def _seen(attentions: nn.ModuleDict, number: int, x: Tensor) -> Tensor:
     return attentions[str(number)](x) if str(number) in attentions else x
-
-
-def _draw_by(module: nn.Module, drawn: Drawn) -> None:
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | InstanceNorm):
-            part.__dict__["first_weights"] = drawn

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Discriminator, Generator
 from mifid.baseline.models.blocks import stage
+from mifid.baseline.models.generator import GeneratorNetwork, Painted
 from mifid.baseline.models.layers import activation, upsample
 from mifid.baseline.models.norms import keeps_bias, norm
 from mifid.baseline.models.patchgan import InputNoise, discriminator_stage, scores
@@ -20,21 +21,23 @@ _SMALLEST = 4  # side of the innermost map, in both
 _KERNEL = 4  # Radford's 5 x 5 with stride 2 overlaps unevenly: a checkerboard (Odena et al. 2016)
 
 
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(GeneratorNetwork):
     """Project, reshape to 4 x 4, and double up to a picture; (B, latent) -> (B, 3, S, S) in -1..1.
 
     ``config.width`` is the width of the largest map. It doubles inwards, up to 8 times (at 64
     pixels and a width of 128: 1024-512-256-128, as published).
 
-    Attributes:
-        latent: number of N(0, 1) numbers that a picture is made from.
+    It is given ``config.latent`` numbers.
     """
+
+    signature = "noise -> picture"
+    sees_pictures = False
 
     def __init__(self, config: Generator, *, size: int) -> None:
         super().__init__()
         doublings = _doublings(size)
         widths = [config.width * min(2**level, 8) for level in range(doublings)][::-1]
-        self.latent = config.latent
+        self.noise = (config.latent,)
         self.project = nn.Linear(config.latent, widths[0] * _SMALLEST**2)
         self.inner = nn.Sequential(
             OrderedDict(norm=norm(config.norm, widths[0]), activation=activation(config.activation))
@@ -51,12 +54,19 @@ class DCGANGenerator(nn.Module):
         picture: Tensor = self.out(self.up(self.inner(inner)))
         return picture
 
+    def paint(self, pictures: Tensor | None, noise: Tensor | None) -> Painted:  # noqa: ARG002
+        """Return pictures of (B, latent) numbers."""
+        assert noise is not None
+        return Painted(self.forward(noise))
+
 
 class DCGANDiscriminator(nn.Module):
     """Halve down to 4 x 4, then the picture's scores; (B, 3, S, S) -> (B, heads, 1, 1).
 
     No norm on the first layer. ``config.layers`` is not read: the size gives their number.
     """
+
+    signature = "picture -> scores"
 
     def __init__(self, config: Discriminator, *, size: int) -> None:
         super().__init__()

@@ -1,9 +1,8 @@
-"""Layers, first weights and memory layout of all networks."""
+"""Layers and memory layout of all networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +11,11 @@ from torch import Tensor, nn
 from mifid.baseline.config import Config, Discriminator, Generator
 
 __all__ = [
-    "Drawn",
+    "NORMS",
     "PooledConv",
     "ResizeConv",
     "activation",
     "adjust",
-    "initialise",
     "memory_format",
     "upsample",
 ]
@@ -93,45 +91,18 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
     )
 
 
-Drawn = Callable[..., Tensor]
-"""(weight, generator=) -> the weight, drawn."""
-
-_DRAWN = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-_NORMS = (nn.GroupNorm, nn.BatchNorm2d)
-
-
-def initialise(network: nn.Module, config: Generator | Discriminator, *, seed: int) -> None:
-    """Set every weight and buffer of ``network``, on the CPU.
-
-    Convolutions and linear layers get N(0, config.init), layer after layer from one random
-    generator, so that all weights are independent; biases are 0. Norms scale by 1, so that they
-    begin as the papers' norms without scale, or by N(0, config.norm_init), as in Keras's tutorial.
-    A layer's attribute ``first_weights`` (:data:`Drawn`) goes before these.
-
-    Raises:
-        TypeError: a layer has weights that this function does not know.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    for name, module in network.named_modules():
-        own = {key for key, _ in (*module._parameters.items(), *module._buffers.items())}
-        if isinstance(module, _DRAWN) and own == {"weight", "bias"}:
-            drawn = getattr(module, "first_weights", partial(nn.init.normal_, std=config.init))
-            drawn(module.weight, generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, _NORMS):
-            module.reset_parameters()  # scale 1, shift 0; running mean 0, variance 1
-            scaled = partial(nn.init.normal_, std=config.norm_init) if config.norm_init else None
-            if drawn := getattr(module, "first_weights", scaled):
-                drawn(module.weight, generator=generator)
-        elif own:
-            raise TypeError(f"no first weights for {type(module).__name__} ('{name}')")
+NORMS = (
+    *(nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+)
+"""Norms of torch, whose epsilon and first scales are settings."""
 
 
 def adjust(network: nn.Module, config: Generator | Discriminator) -> None:
     """Set the epsilon of all norms and the slope of all leaky_relu."""
     for module in network.modules():
-        if isinstance(module, _NORMS):
+        if isinstance(module, NORMS):
             module.eps = config.norm_eps
         elif isinstance(module, nn.LeakyReLU):
             module.negative_slope = config.slope

@@ -1,8 +1,9 @@
 """Networks by name. To add one: one new file, and one line in a table.
 
-A generator's class takes ``(config: Generator, *, size: int)``, a discriminator's
-``(config: Discriminator, *, size: int)``. :func:`build_generator` and :func:`build_discriminator`
-describe the tensors that they take and return.
+A generator's class is a :class:`~mifid.baseline.models.generator.GeneratorNetwork` that takes
+``(config: Generator, *, size: int)``, a discriminator's takes ``(config: Discriminator, *, size:
+int)``. Their ``signature`` says what ``forward`` takes and returns, so that a method is refused
+networks that do not fit it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import torch
 from torch import nn
 
 from mifid.baseline.config import Discriminator, Generator
-from mifid.baseline.models.layers import adjust, initialise
+from mifid.baseline.models.first_weights import initialise
+from mifid.baseline.models.generator import GeneratorNetwork
+from mifid.baseline.models.layers import adjust
 from mifid.registry import Registry
 
 __all__ = [
@@ -45,11 +48,11 @@ DISCRIMINATORS = Registry(
 )
 
 
-def build_generator(config: Generator, *, size: int, seed: int) -> nn.Module:
+def build_generator(config: Generator, *, size: int, seed: int) -> GeneratorNetwork:
     """Return a generator in float32 on the CPU, in training mode, its weights drawn from ``seed``.
 
-    Its ``forward`` takes (B, 3, size, size) in -1..1 and returns the same; a ``dcgan``'s takes
-    (B, latent) standard normal numbers, whose number is its attribute ``latent``.
+    Its ``forward`` takes and returns what its ``signature`` says, and its ``paint`` returns
+    (B, 3, size, size) in -1..1.
 
     Args:
         config: which network, and its options.
@@ -60,16 +63,20 @@ def build_generator(config: Generator, *, size: int, seed: int) -> nn.Module:
         InputError: there is no such network, or it cannot be built with these options at this
             size; the message names the setting.
     """
-    return _built(GENERATORS[config.network], config, size=size, seed=seed)
+    network = _built(GENERATORS[config.network], config, size=size, seed=seed)
+    assert isinstance(network, GeneratorNetwork)
+    return network
 
 
-def outline_generator(config: Generator, *, size: int) -> nn.Module:
+def outline_generator(config: Generator, *, size: int) -> GeneratorNetwork:
     """Return a generator on torch's meta device: its weights have shapes, but take no memory.
 
     Raises:
         InputError: as :func:`build_generator`.
     """
-    return _outlined(GENERATORS[config.network], config, size=size)
+    network = _outlined(GENERATORS[config.network], config, size=size)
+    assert isinstance(network, GeneratorNetwork)
+    return network
 
 
 def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Module:

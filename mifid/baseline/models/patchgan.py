@@ -25,6 +25,8 @@ class PatchGAN(nn.Module):
     score, the average of its patches', and h = w = 1.
     """
 
+    signature = "picture -> scores"
+
     def __init__(self, config: Discriminator, *, size: int) -> None:
         super().__init__()
         check_patches(config, size=size)

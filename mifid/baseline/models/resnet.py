@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Generator
 from mifid.baseline.models.blocks import ResidualBlock, halving, reflected, stage
+from mifid.baseline.models.generator import GeneratorNetwork
 from mifid.baseline.models.layers import upsample
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
@@ -19,7 +20,7 @@ _KERNEL = 3
 _OUTER_KERNEL = 7
 
 
-class ResNet(nn.Module):
+class ResNet(GeneratorNetwork):
     """c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3; (B, 3, S, S) -> the same.
 
     The 7 x 7 and the residual convolutions pad by reflection, those that halve and double pad with

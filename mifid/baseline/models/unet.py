@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Generator
 from mifid.baseline.models.blocks import halving, stage
+from mifid.baseline.models.generator import GeneratorNetwork
 from mifid.baseline.models.layers import upsample
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
@@ -22,7 +23,7 @@ DROPPED = 3
 """Number of innermost decoder layers with dropout."""
 
 
-class UNet(nn.Module):
+class UNet(GeneratorNetwork):
     """Halve down to one pixel and double back up; (B, 3, S, S) -> the same.
 
     At 256: down 64-128-256-512-512-512-512-512, up 512-512-512-512-256-128-64 and 3, each layer

@@ -52,7 +52,7 @@ class Parts:
         """Return the snapshots of this run, which score on ``photos`` of those held back."""
         networks = {"raw": self.method.painter}
         if self.average is not None:
-            networks["ema"] = self.average.module
+            networks["ema"] = self.average.painter
         return Snapshots(
             self.method.config,
             folder,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from mifid import files
 from mifid.baseline.config import Config, format_duration, parse_duration
 from mifid.baseline.data import PictureSet
 from mifid.baseline.gan import Method, parameters
 from mifid.baseline.generation import Painter, as_submitted
+from mifid.baseline.models import GeneratorNetwork
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import KEPT
 from mifid.baseline.run.snapshots import Scorer
@@ -113,7 +113,7 @@ class Scorings:
 
 
 def try_painting(
-    network: nn.Module, shown: PictureSet, *, device: torch.device, rules: Rules
+    network: GeneratorNetwork, shown: PictureSet, *, device: torch.device, rules: Rules
 ) -> float:
     """Paint and encode a few photos with the untrained network; return the seconds of a picture.
 

@@ -17,6 +17,7 @@ from mifid.baseline.data import PictureSet
 from mifid.baseline.figures import plot_losses, plot_scores, sample_grid, save_picture
 from mifid.baseline.gan import check_state
 from mifid.baseline.generation import Painter, as_submitted, save_generator
+from mifid.baseline.models import GeneratorNetwork
 from mifid.baseline.run.clock import StopRequest
 from mifid.baseline.run.records import Recorder, read_metrics
 from mifid.errors import MifidError, warn
@@ -71,7 +72,7 @@ class Snapshots:
         config: Config,
         folder: Path,
         *,
-        networks: Mapping[str, nn.Module],
+        networks: Mapping[str, GeneratorNetwork],
         photographer: nn.Module | None,
         held_back: PictureSet,
         shown: PictureSet,
@@ -181,7 +182,7 @@ class Snapshots:
             facts={"step": step, "scores": dict(scores)},
         )
 
-    def _score(self, network: nn.Module, stop: StopRequest) -> Mapping[str, float | None]:
+    def _score(self, network: GeneratorNetwork, stop: StopRequest) -> Mapping[str, float | None]:
         if self._scorer is None:
             return {}
         try:
@@ -192,7 +193,7 @@ class Snapshots:
             warn(f"a snapshot could not be scored: {error}")
             return {}
 
-    def _painted(self, network: nn.Module, stop: StopRequest) -> Iterator[Pixels]:
+    def _painted(self, network: GeneratorNetwork, stop: StopRequest) -> Iterator[Pixels]:
         painter = Painter(network, device=self._device, seed=self._config.training.seed)
         first = 0
         for photos in self._held_back.batches():
@@ -209,6 +210,7 @@ class Snapshots:
         )
         restored = None
         if self._photographer is not None:
+            assert isinstance(self._photographer, GeneratorNetwork)
             back = Painter(self._photographer, device=self._device, seed=0)
             restored = back.paint(torch.from_numpy(painted).to(self._device), first=0)
         path = self._folder / "samples" / f"step-{step:08}.jpg"

@@ -14,12 +14,12 @@ from generators import built, config, saved
 from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
 from surroundings import AROUND, draws, state
-from torch import nn
 
 from mifid.baseline.config.schema import Generator
 from mifid.baseline.generation import generating as module
 from mifid.baseline.generation.generating import as_submitted, generate
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
+from mifid.baseline.models import GeneratorNetwork, Painted
 from mifid.errors import InputError, MifidError, MifidWarning, OutputError, PictureError
 from mifid.images import open_images
 from mifid.images.decoding import decode
@@ -31,7 +31,7 @@ JPEG = replace(RULES, format="JPEG")
 BATCH = 3
 
 
-class Identity(nn.Module):
+class Identity(GeneratorNetwork):
     """Paints the photo itself; remembers how many came at a time."""
 
     def __init__(self, most=99):
@@ -269,10 +269,11 @@ def test_another_size_than_the_competitions_is_resized_and_told(tmp_path):
     assert result.check.accepted
 
 
-class FromNoise(nn.Module):
+class FromNoise(GeneratorNetwork):
     """Shows its latent numbers as grey levels."""
 
-    latent = 256
+    sees_pictures = False
+    noise = (256,)
 
     def __init__(self):
         super().__init__()
@@ -281,6 +282,10 @@ class FromNoise(nn.Module):
     def forward(self, z):
         self.given.append(z)
         return (z / 4).clamp(-1, 1).reshape(-1, 1, 16, 16).expand(-1, 3, -1, -1)
+
+    def paint(self, pictures, noise):
+        assert pictures is None
+        return Painted(self.forward(noise))
 
 
 def test_from_noise_photos_give_number_and_names_alone(tmp_path):
@@ -354,7 +359,7 @@ def test_noise_is_the_same_in_smaller_parts(tmp_path):
     ],
 )
 def test_memory_that_does_not_suffice_is_told(error, said, tmp_path):
-    class Large(nn.Module):
+    class Large(GeneratorNetwork):
         def forward(self, x):
             raise error
 
@@ -364,7 +369,7 @@ def test_memory_that_does_not_suffice_is_told(error, said, tmp_path):
 
 
 def test_a_network_that_paints_nan_is_told(tmp_path):
-    class Diverged(nn.Module):
+    class Diverged(GeneratorNetwork):
         def forward(self, x):
             return x / (x != x[0, 0, 0, 0]).float()
 
@@ -373,7 +378,7 @@ def test_a_network_that_paints_nan_is_told(tmp_path):
     assert not (tmp_path / "images.zip").exists()
 
 
-class Never(nn.Module):
+class Never(GeneratorNetwork):
     def forward(self, x):
         raise AssertionError("the network must not run")
 

@@ -11,7 +11,7 @@ from mifid.baseline.models import (
     build_discriminator,
     build_generator,
 )
-from mifid.baseline.models.layers import initialise
+from mifid.baseline.models.first_weights import initialise
 
 NETWORKS = [
     *((build_generator, Generator(network=name, width=16, blocks=2)) for name in GENERATORS),
@@ -78,19 +78,109 @@ def test_networks_come_in_float32_on_the_cpu_in_training_mode(build, config):
     assert {(p.dtype, p.device.type) for p in network.parameters()} == {(torch.float32, "cpu")}
 
 
+class Own(nn.Module):
+    """A layer with weights that only it knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.rho, self.bias = (nn.Parameter(torch.full((2,), torch.nan)) for _ in range(2))
+
+
+class SetsItself(Own):
+    def initialise(self, generator):
+        nn.init.constant_(self.rho, 0.9)
+        nn.init.normal_(self.bias, generator=generator)
+
+
+LAYERS = [
+    nn.Conv1d(2, 3, 2),
+    nn.Conv2d(2, 3, 2),
+    nn.Conv3d(2, 3, 2, bias=False),
+    nn.ConvTranspose1d(2, 3, 2),
+    nn.ConvTranspose3d(2, 3, 2),
+    nn.Linear(2, 3),
+    nn.Bilinear(2, 3, 4),
+    nn.Embedding(5, 3),
+    nn.MultiheadAttention(4, 2),
+    nn.MultiheadAttention(4, 2, kdim=3, vdim=5, add_bias_kv=True),
+    nn.BatchNorm1d(3),
+    nn.BatchNorm3d(3, affine=False),
+    nn.InstanceNorm2d(3),
+    nn.InstanceNorm2d(3, affine=True, track_running_stats=True),
+    nn.LayerNorm(3),
+    nn.LayerNorm(3, elementwise_affine=False),
+    nn.RMSNorm(3),
+    nn.PReLU(),
+    SetsItself(),
+    nn.utils.parametrizations.spectral_norm(nn.Conv2d(2, 3, 2)),
+    nn.utils.parametrizations.spectral_norm(nn.Linear(2, 3, bias=False)),
+    nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 3, 2)),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("norm_init", [0.0, 0.3])
+def test_every_weight_of_a_layer_is_set_from_the_seed(layer, norm_init):
+    network = nn.Sequential(layer)
+    found = []
+    for seed in (0, 0, 1):
+        for tensor in (*network.parameters(), *network.buffers()):
+            with torch.no_grad():
+                tensor.fill_(torch.nan if tensor.is_floating_point() else 77)
+        initialise(network, Generator(norm_init=norm_init), seed=seed)
+        found.append({name: value.clone() for name, value in network.state_dict().items()})
+    for name, value in found[0].items():
+        assert value.isfinite().all(), name
+        assert not (value == 77).any(), name
+        assert torch.equal(value, found[1][name]), name
+        own = isinstance(layer, SetsItself)
+        assert own or not name.endswith("bias") or not value.any(), name
+    drawn = [name for name, value in found[0].items() if not torch.equal(value, found[2][name])]
+    scaled = [name for name in found[0] if name.endswith("weight") and "Norm" in str(layer)]
+    expected = not isinstance(layer, nn.PReLU | nn.modules.batchnorm._NormBase | nn.LayerNorm)
+    expected = expected and not isinstance(layer, nn.RMSNorm)
+    assert bool(drawn) == (expected or bool(norm_init and scaled))
+
+
+def test_a_spectral_norm_begins_at_the_largest_singular_value_of_its_weight():
+    config = Discriminator(init=0.02)
+    normed = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 40, 4, bias=False))
+    plain = nn.Conv2d(3, 40, 4, bias=False)
+    for layer in (normed, plain):
+        initialise(nn.Sequential(layer), config, seed=5)
+    assert torch.equal(normed.parametrizations.weight.original, plain.weight)
+    largest = torch.linalg.matrix_norm(normed.eval().weight.detach().flatten(1), 2)
+    assert largest == pytest.approx(1, abs=0.05)  # 15 power iterations are near it
+
+
+def test_a_weight_norm_begins_as_the_weight_itself():
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(5, 4))
+    plain = nn.Linear(5, 4)
+    for layer in (normed, plain):
+        initialise(nn.Sequential(layer), Generator(), seed=5)
+    torch.testing.assert_close(normed.weight, plain.weight)
+
+
 def test_a_layer_that_nobody_sets_is_not_left_as_it_was():
-    with pytest.raises(TypeError, match=r"no first weights for PReLU \('1'\)"):
-        initialise(nn.Sequential(nn.Conv2d(3, 3, 1), nn.PReLU()), Generator(), seed=0)
+    with pytest.raises(
+        TypeError, match=r"no first weights for Own \('1'\): .* bias, rho;"
+    ) as error:
+        initialise(nn.Sequential(nn.Conv2d(3, 3, 1), Own()), Generator(), seed=0)
+    assert "initialise(generator)" in str(error.value)
+    with pytest.raises(TypeError, match=r"no first weights for LSTM \('0'\)"):
+        initialise(nn.Sequential(nn.LSTM(2, 2)), Generator(), seed=0)
+    with pytest.raises(TypeError, match=r"Conv2d.*weight.*give its sizes"):
+        initialise(nn.Sequential(nn.LazyConv2d(3, 3)), Generator(), seed=0)
 
 
-@pytest.mark.filterwarnings("ignore:.*spectral_norm.*:FutureWarning")
-@pytest.mark.parametrize(
-    "spectral_norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm]
-)
-def test_a_layer_whose_weight_is_computed_is_refused(spectral_norm):
+@pytest.mark.filterwarnings("ignore:.*(spectral|weight)_norm.*:FutureWarning")
+@pytest.mark.parametrize("old", [nn.utils.spectral_norm, nn.utils.weight_norm])
+@pytest.mark.parametrize("bias", [True, False])
+def test_torchs_old_norms_of_weights_are_refused(old, bias):
     """What would be set is the product, which the next step computes again."""
-    with pytest.raises(TypeError, match="no first weights for"):
-        initialise(nn.Sequential(spectral_norm(nn.Conv2d(3, 3, 1))), Discriminator(), seed=0)
+    layer = old(nn.Conv2d(3, 3, 1, bias=bias))
+    with pytest.raises(TypeError, match=r"no first weights for Conv2d .*parametrizations"):
+        initialise(nn.Sequential(layer), Discriminator(), seed=0)
 
 
 @pytest.mark.parametrize("build", [build_generator, build_discriminator])

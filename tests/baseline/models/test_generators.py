@@ -19,8 +19,8 @@ def small(**options) -> Generator:
 
 def inputs(network: nn.Module, count: int = 2, size: int = SIZE) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    if hasattr(network, "latent"):
-        return torch.randn(count, network.latent, generator=generator)
+    if network.noise:
+        return torch.randn(count, *network.noise, generator=generator)
     return torch.rand(count, 3, size, size, generator=generator) * 2 - 1
 
 
@@ -209,7 +209,7 @@ def test_dcgan_has_the_published_widths():
     network = build_generator(
         Generator(network="dcgan", norm="batch", width=128, latent=100), size=64, seed=0
     )
-    assert network.latent == 100
+    assert network.noise == (100,)
     assert network.project.out_features == 1024 * 4 * 4
     assert [up.conv.weight.shape[1] for up in network.up] == [512, 256, 128]
     assert network.out.conv.weight.shape[:2] == (128, 3)

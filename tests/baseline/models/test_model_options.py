@@ -57,7 +57,8 @@ def outcome(build, config):
     network = build(config, size=32, seed=0)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
-    shape = (2, network.latent) if hasattr(network, "latent") else (2, 3, 32, 32)
+    from_noise = config.network == "dcgan" and isinstance(config, Generator)
+    shape = (2, *network.noise) if from_noise else (2, 3, 32, 32)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         return shapes, network(torch.randn(shape, generator=generator))
