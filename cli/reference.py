@@ -33,6 +33,9 @@ def reference() -> None:
     metavar="FILE",
     help="The .npz file to write; the ending may be left out.",
 )
+@click.option(
+    "--spatial", is_flag=True, help="Also write Inception's spatial features, which sfid needs."
+)
 @limit
 @seed
 @extraction_of_one

@@ -224,7 +224,8 @@ def _spatial(side: Computed, label: str) -> npt.NDArray[np.floating[Any]] | Mome
     if isinstance(side, Statistics) or side.spatial is None:
         raise UnavailableError(
             f"the {label} side has no spatial features: only pictures that Inception looks at "
-            "have, and files with mu_s and sigma_s"
+            "have, files with mu_s and sigma_s, and files of mifid reference build with "
+            f"{setting('spatial', True)}"
         )
     return side.spatial
 

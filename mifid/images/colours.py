@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -86,3 +87,16 @@ class Colours:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Colours:
+        """Read what :meth:`to_dict` returned.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        kinds = (values["mean"], values["deviation"])
+        numbers = [{name: float(kind[name]) for name in QUALITIES} for kind in kinds]
+        if not all(math.isfinite(number) for kind in numbers for number in kind.values()):
+            raise ValueError("colours that are not finite")
+        return cls(*numbers)

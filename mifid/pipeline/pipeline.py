@@ -179,8 +179,11 @@ def features(images: Any, **keywords: Unpack[Keywords]) -> Features:
     return features_of(open_pictures(images, options), options)
 
 
-def features_of(source: Source | Stream, options: Options) -> Features:
-    """Compute the features of opened pictures, and close them."""
+def features_of(source: Source | Stream, options: Options, *, spatial: bool = False) -> Features:
+    """Compute the features of opened pictures, and close them.
+
+    With ``spatial`` also their spatial features, if the network has them.
+    """
     check_limit(options.limit, least=1)
     available = None
     if options.limit is not None and isinstance(source, Stream):
@@ -189,10 +192,13 @@ def features_of(source: Source | Stream, options: Options) -> Features:
         available = len(source)
         source = thinned(source, options.limit, options.seed)
     with closing(source):
-        found = Pipeline(options.network, options).features(source, "features")
+        pipeline = Pipeline(options.network, options)
+        found = pipeline.features(source, "features", spatial=spatial)
     for doubt in source.doubts:
         warn(doubt)
-    return replace(found, available=available)
+    inspection = pipeline.outcomes["features"].inspection
+    colours = None if inspection is None else inspection.colours
+    return replace(found, available=available, colours=colours)
 
 
 def open_pictures(images: Any, options: Options) -> Source | Stream:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mifid.errors import MifidError
+from mifid.errors import MifidError, UnavailableError, setting
 from mifid.files import check_output, occupied
 from mifid.images import Source
 from mifid.inputs import one_picture
@@ -30,10 +30,11 @@ def build_reference(
     images: Any,
     out: str | os.PathLike[str],
     *,
+    spatial: bool = False,
     force: bool = False,
     **keywords: Unpack[Keywords],
 ) -> Features:
-    """Compute a reference and write it as .npz: mu, sigma, features, names, n, provenance.
+    """Compute a reference and write it as .npz: mu, sigma, features, names, n, colours, provenance.
 
     ``mu`` and ``sigma`` are float64 with ddof 1 under the names that pytorch-fid and clean-fid
     read; ``features`` makes MiFID possible.
@@ -41,6 +42,7 @@ def build_reference(
     Args:
         images: the real pictures (see :func:`mifid.images.open_images`).
         out: the .npz file; without an ending, ``.npz`` is added.
+        spatial: also write Inception's spatial features (N, 2023), which ``sfid`` needs.
         force: replace a file that is there, whatever it holds; False: only one of the same
             features.
         keywords: as of :class:`mifid.pipeline.Options`.
@@ -51,20 +53,28 @@ def build_reference(
     Raises:
         OutputError: ``out`` cannot be written, or has an ending that is not ``.npz``, or is no
             reference of ours; found out before any picture is read. Or it is the reference of other
-            pictures.
+            pictures, or has spatial features that the new one would not have.
         FeatureError: it would be of one picture.
+        UnavailableError: ``spatial`` with a network that has no spatial features.
         MifidError: as :func:`mifid.features`.
     """
     options = Options.of(build_reference, keywords)
+    if spatial and options.network.with_spatial() is None:
+        raise UnavailableError(
+            f"{setting('spatial', True)}: {options.network.identity.name} has no spatial features",
+            hint="Only Inception has them (--extractor inception).",
+        )
     target = reference_file(out)
     there = None if force or not target.exists() else _reference_in(target)
     opened = open_pictures(images, options)
     if isinstance(opened, Source) and len(opened) < 2:
         opened.close()
         raise one_picture("reference", opened.description, images)
-    computed = features_of(opened, options)
+    computed = features_of(opened, options, spatial=spatial)
     if there is not None and not _same(there, computed):
         raise occupied(target, "of other pictures, or made by another extractor")
+    if there is not None and there.spatial is not None and not spatial:
+        raise occupied(target, "with spatial features, which the new one would not have")
     computed.save(target)
     return computed
 

@@ -69,6 +69,7 @@ class ComputedSide:
     def description(self) -> Side:
         """The description of the side in a report."""
         side, found, inspection = self.opened, self.computed, self.outcome.inspection
+        known = found.colours if isinstance(found, Features) else None
         return Side(
             source=side.description,
             n=found.n if isinstance(found, Statistics) else len(found),
@@ -78,7 +79,7 @@ class ComputedSide:
             converted=self.outcome.converted,
             bad=self.outcome.bad,
             available=side.available,
-            colours=None if inspection is None else inspection.colours,
+            colours=known if inspection is None else inspection.colours,
         )
 
 

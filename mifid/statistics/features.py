@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
+from mifid.images import Colours
 from mifid.statistics import formats
 from mifid.statistics.provenance import Provenance
 
@@ -36,6 +37,7 @@ class Features:
         available: number of pictures before a limit; None: there was no limit, or it is unknown.
         spatial: (N, 2023) float32, Inception's spatial features of the same pictures; None: they
             were not computed.
+        colours: of the pictures; None: they are unknown.
     """
 
     values: FeatureMatrix
@@ -45,6 +47,7 @@ class Features:
     bad: tuple[tuple[str, str], ...] = ()
     available: int | None = None
     spatial: FeatureMatrix | None = None
+    colours: Colours | None = None
 
     def __post_init__(self) -> None:
         for name in ("values", "spatial"):
@@ -72,7 +75,7 @@ class Features:
         """Return the features of some pictures, by their rows."""
         names = None if self.names is None else tuple(self.names[row] for row in rows)
         spatial = None if self.spatial is None else self.spatial[rows]
-        return replace(self, values=self.values[rows], names=names, spatial=spatial)
+        return replace(self, values=self.values[rows], names=names, spatial=spatial, colours=None)
 
     def same_set(self, other: Features) -> bool:
         """Return whether both hold the same rows, in any order."""
@@ -110,6 +113,8 @@ class Features:
             features=self.values,
             names=self.names,
             available=self.available,
+            spatial_features=self.spatial,
+            colours=self.colours,
         )
 
     @classmethod
@@ -125,6 +130,8 @@ class Features:
             contents.names,
             contents.provenance,
             available=contents.available,
+            spatial=None if contents.spatial_features is None else _held(contents.spatial_features),
+            colours=contents.colours,
         )
 
 

@@ -15,7 +15,8 @@
 | dgm-eval | npz ``model, reps, hparams`` (``hparams`` is pickled and never loaded) |
 | anybody | (N, D) in ``.npy``, npz ``arr_0, act``; (N, D), rows or (mu, sigma) in ``.pt, .pkl`` |
 
-mifid's also holds ``available`` if a limit drew its n pictures: the number it drew from.
+mifid's also holds ``available`` if a limit drew its n pictures: the number it drew from;
+``colours``, the pictures' colours as JSON; and ``spatial_features`` if they were asked for.
 Other tools' files do not record what made them: their provenance is "unknown", as the report says.
 """
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import os
 import re
 import zipfile
@@ -38,7 +40,7 @@ import numpy.typing as npt
 from mifid.errors import FeatureError, InputError, MifidError, first_line, warn
 from mifid.files import atomic_write
 from mifid.formatting import terminal_safe
-from mifid.images import BROKEN, pictures_in
+from mifid.images import BROKEN, Colours, pictures_in
 from mifid.statistics.provenance import Provenance
 from mifid.unpickling import array_of, count_of, dtype_of, load, most_bytes
 
@@ -70,6 +72,8 @@ class Contents:
         provenance: with what they were computed.
         available: number of pictures before a limit drew these; None: there was no limit.
         spatial: mean and covariance of Inception's spatial features, if the file holds them.
+        spatial_features: (N, 2023) these features themselves, if the file holds them.
+        colours: of the pictures, if the file holds them.
     """
 
     features: Array | None = None
@@ -80,6 +84,8 @@ class Contents:
     provenance: Provenance = field(default_factory=Provenance)
     available: int | None = None
     spatial: tuple[Array, Array] | None = None
+    spatial_features: Array | None = None
+    colours: Colours | None = None
 
 
 def holds_statistics(path: str | os.PathLike[str]) -> bool:
@@ -145,6 +151,8 @@ def write(
     features: npt.NDArray[np.floating[Any]] | None = None,
     names: Sequence[str] | None = None,
     available: int | None = None,
+    spatial_features: npt.NDArray[np.floating[Any]] | None = None,
+    colours: Colours | None = None,
 ) -> None:
     """Write mifid's format, atomically; pytorch-fid and clean-fid can read its mu and sigma.
 
@@ -166,6 +174,10 @@ def write(
         arrays["names"] = np.array(names, dtype=np.str_)
     if available is not None:
         arrays["available"] = np.int64(available)
+    if spatial_features is not None:
+        arrays["spatial_features"] = spatial_features
+    if colours is not None:
+        arrays["colours"] = np.str_(json.dumps(colours.to_dict()))
     with atomic_write(path) as file:
         np.savez(file, **arrays)
 
@@ -367,7 +379,14 @@ def _of_known_keys(data: Mapping[str, Any]) -> Contents | None:
             names = _names(data["names"]) if "names" in data else None
             rows = _features(data[key], f"'{key}'")
             drawn_from = _count(data["available"], "available") if "available" in data else None
-            return Contents(rows, names, provenance=provenance, available=drawn_from)
+            return Contents(
+                rows,
+                names,
+                provenance=provenance,
+                available=drawn_from,
+                spatial_features=_spatial_features(data, len(rows)),
+                colours=_colours(data),
+            )
     for mu, sigma in _MOMENT_KEYS:
         if mu in data and sigma in data:
             return Contents(
@@ -388,6 +407,26 @@ def _spatial(data: Mapping[str, Any]) -> tuple[Array, Array] | None:
     if not ("mu_s" in data and "sigma_s" in data):
         return None
     return _numbers(data["mu_s"], "'mu_s'"), _numbers(data["sigma_s"], "'sigma_s'")
+
+
+def _spatial_features(data: Mapping[str, Any], n: int) -> Array | None:
+    if "spatial_features" not in data:
+        return None
+    rows = _features(data["spatial_features"], "'spatial_features'")
+    if len(rows) != n:
+        raise FeatureError(
+            f"'spatial_features' has {len(rows):,} rows; expected {n:,}, one for each picture"
+        )
+    return rows
+
+
+def _colours(data: Mapping[str, Any]) -> Colours | None:
+    if "colours" not in data:
+        return None
+    try:
+        return Colours.from_dict(json.loads(_string(data["colours"], "colours")))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError("'colours' is damaged", hint=_AGAIN) from error
 
 
 def _from_edm2(data: Mapping[str, Any]) -> Contents:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from toys import colours, drawn, repainted, write_pictures
+from toys import Counting, colours, drawn, repainted, write_pictures
 
 import mifid
+from mifid.errors import OutputError, UnavailableError
 from mifid.extractors.base import Extractor, Identity
 from mifid.metrics.frechet import frechet_distance
 from mifid.pipeline import pipeline
@@ -146,3 +147,22 @@ def test_a_limit_draws_rows_of_features_with_their_spatial_ones(folder):
     drawn_side = report.evidence.sides["generated"]
     rows = [made.names.index(name) for name in drawn_side.names]
     np.testing.assert_array_equal(drawn_side.spatial, made.spatial[rows])
+
+
+def test_a_reference_file_holds_them_if_asked(folder, tmp_path):
+    direct = mifid.score(folder, REAL, extractor=Tapped(), metrics=["sfid"], ci=0)
+    with_them, without = tmp_path / "with.npz", tmp_path / "without.npz"
+    mifid.build_reference(REAL, with_them, extractor=Tapped(), spatial=True)
+    mifid.build_reference(REAL, without, extractor=Tapped())
+    by_file = mifid.score(folder, with_them, extractor=Tapped(), metrics=["sfid"], ci=0)
+    assert by_file.metrics["sfid"].values["sfid"] == pytest.approx(
+        direct.metrics["sfid"].values["sfid"], rel=1e-3
+    )
+    refused = mifid.score(folder, without, extractor=Tapped(), metrics=["sfid"], ci=0)
+    assert "spatial=True" in refused.metrics["sfid"].omitted
+    with pytest.raises(OutputError, match="with spatial features"):
+        mifid.build_reference(REAL, with_them, extractor=Tapped())
+    mifid.build_reference(REAL, without, extractor=Tapped(), spatial=True)
+    with pytest.raises(UnavailableError, match="has no spatial features"):
+        mifid.build_reference(REAL, tmp_path / "c.npz", extractor=Counting(), spatial=True)
+    assert not (tmp_path / "c.npz").exists()

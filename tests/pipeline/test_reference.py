@@ -29,6 +29,19 @@ def test_a_reference_file_scores_as_its_pictures_do(tmp_path):
     assert loaded.provenance.fingerprint == built.provenance.fingerprint
 
 
+def test_a_reference_file_knows_the_colours_of_its_pictures(tmp_path):
+    pictures = drawn("painting", 8)
+    mifid.build_reference(pictures, tmp_path / "r.npz", extractor=Counting())
+    for given in (pictures, mifid.features(pictures, extractor=Counting()), tmp_path / "r.npz"):
+        report = mifid.score(repainted(10), given, extractor=Counting())
+        own = report.inputs["reference"].colours
+        assert own is not None
+        assert (
+            own
+            == mifid.score(pictures, repainted(3), extractor=Counting()).inputs["generated"].colours
+        )
+
+
 def test_pytorch_fid_reads_it_as_its_own(tmp_path):
     """Its loader is `with np.load(path) as f: m, s = f['mu'][:], f['sigma'][:]`."""
     pictures = drawn("painting", 8)

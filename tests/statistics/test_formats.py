@@ -14,6 +14,7 @@ import torch
 
 from mifid import Features, Statistics, score
 from mifid.errors import FeatureError, InputError, MifidError, MifidWarning
+from mifid.images import QUALITIES, Colours
 from mifid.inputs import open_input
 from mifid.metrics.frechet import frechet_distance
 from mifid.statistics import formats
@@ -283,6 +284,15 @@ def test_n_is_unknown_elsewhere(tmp_path):
     assert Statistics.load(pytorch_fid(tmp_path)).n is None
 
 
+def test_colours_and_spatial_features_are_kept(tmp_path):
+    colours = Colours.from_dict(json.loads(COLOURS))
+    Features(ROWS, spatial=ROWS[:, :2], colours=colours).save(tmp_path / "r.npz")
+    loaded = open_input(tmp_path / "r.npz")
+    assert loaded.colours == colours
+    np.testing.assert_array_equal(loaded.spatial, ROWS[:, :2])
+    assert loaded.take([0, 1]).colours is None  # they are those of all the pictures
+
+
 def test_provenance_of_others_is_unknown(tmp_path):
     assert open_input(pytorch_fid(tmp_path)).provenance.fingerprint is None
     assert open_input(pytorch_fid(tmp_path)).provenance.not_comparable
@@ -508,6 +518,7 @@ def test_every_flipped_bit_of_our_own_file_is_noticed(tmp_path):
         open_input(changed)
 
 
+COLOURS = json.dumps({kind: dict.fromkeys(QUALITIES, 2.0) for kind in ("mean", "deviation")})
 GOOD = {"mu": MU, "sigma": SIGMA}
 
 
@@ -546,6 +557,14 @@ GOOD = {"mu": MU, "sigma": SIGMA}
             )
         ),
         ({"features": ROWS, "provenance": "{"}, "not valid JSON"),
+        ({"features": ROWS, "spatial_features": ROWS[:9]}, "9 rows; expected 30"),
+        ({"features": ROWS, "spatial_features": np.array(["a"])}, "'spatial_features' is of type"),
+        ({"features": ROWS, "spatial_features": ROWS * np.nan}, "NaN"),
+        ({"features": ROWS, "colours": 5}, "'colours' is a"),
+        ({"features": ROWS, "colours": "{"}, "'colours' is damaged"),
+        ({"features": ROWS, "colours": "[" * 100_000}, "'colours' is damaged"),
+        ({"features": ROWS, "colours": '{"mean": {}, "deviation": {}}'}, "'colours' is damaged"),
+        ({"features": ROWS, "colours": COLOURS.replace("2.0", "NaN")}, "'colours' is damaged"),
         ({"features": ROWS, "provenance": "[" * 100_000}, "not valid JSON"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
