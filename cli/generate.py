@@ -24,7 +24,8 @@ __all__ = ["generate"]
     required=True,
     type=click.Path(),
     metavar="PATH",
-    help="A trained generator: the folder of a run, or its best.safetensors.",
+    help="A trained generator: the folder of a run, or its best.safetensors; or the weights of the "
+    "CycleGAN repository (latest_net_G_A.pth) or of CUT (latest_net_G.pth).",
 )
 @click.option(
     "--photos",
@@ -73,6 +74,13 @@ __all__ = ["generate"]
     type=click.IntRange(min=1),
     metavar="N",
     help="Paint only the first N photos by name.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16, 4096),
+    metavar="N",
+    help="Pixels per side at which another program's generator paints, since its file does not say "
+    "it. Photos of another size are stretched.  [default: 256]",
 )
 @click.option(
     "--seed",
@@ -124,6 +132,7 @@ def _as_dict(made: Generated) -> dict[str, Any]:
         "pictures": made.pictures,
         "resumed": made.resumed,
         "weights": made.which,
+        "origin": made.origin,
         "seconds": made.seconds,
         "network_seconds": made.network_seconds,
         "notes": made.notes,
@@ -142,6 +151,7 @@ def _print(made: Generated) -> None:
         f"{made.path}: {made.pictures:,} {noun} with the {weights} weights, "
         f"{painted:,} of them in {made.seconds:.1f} s ({painted / made.seconds:.1f} a second)"
     )
+    print_text(f"The weights are those of {made.origin}.")
     if made.resumed:
         print_text(f"The other {made.resumed:,} are from an earlier run.")
     print_findings(made.check)

@@ -9,6 +9,7 @@ from mifid.errors import InputError, setting
 __all__ = ["check", "idle"]
 
 _TWO_HEADED = ("d2gan", "hinge_bce")
+_BLURRED = ("resnet", "skip_resnet")
 
 
 def check(config: Config) -> None:
@@ -51,6 +52,7 @@ def idle(config: Config) -> frozenset[str]:
         "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
         "generator.first_norm": generator in ("resnet", "skip_resnet"),
         "generator.depth generator.down_activation generator.outer_dropout": unet,
+        "generator.skip_relu": generator == "unet",
         "generator.attention": generator == "attention_unet",
         "generator.norm_eps generator.norm_init": config.generator.norm != "none",
         "generator.slope": "leaky_relu" in activations,
@@ -139,6 +141,12 @@ def _check_networks(config: Config) -> None:
             raise InputError(
                 f"{name} is '{network}', which does not exist", hint=suggest(network, known)
             )
+    if config.generator.halving == "blur" and config.generator.network not in _BLURRED:
+        raise InputError(
+            f"generator.halving is blur, but generator.network is {config.generator.network}: "
+            f"only {' and '.join(_BLURRED)} can blur after an activation",
+            hint="Set generator.halving=stride, or another generator.network.",
+        )
 
 
 def _check_loss(config: Config) -> None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from generators import config, saved
 from mifid_cli.generate import generate
 from mifid_cli.main import cli
+from original_networks import ResNet
 from pictures import encode, noise, write_folder, write_zip
 
 from mifid.baseline.generation import generating as library
@@ -41,6 +43,7 @@ def test_it_writes_checks_and_says_what_next(run):
     assert list(read()) == [f"{i}.jpg" for i in range(5)]
     assert "images.zip: 5 pictures with the averaged (EMA) weights, 5 of them in " in result.stdout
     assert "images.zip would be accepted by 'I'm Something of a Painter Myself'." in result.stdout
+    assert "The weights are those of best.safetensors, trained by mifid" in result.stdout
     assert "Next: mifid score images.zip --ref monet_jpg/" in result.stdout
     assert result.stderr == ""
 
@@ -69,6 +72,7 @@ def test_json_says_the_same(run):
         "pictures": 3,
         "resumed": 0,
         "weights": "ema",
+        "origin": "best.safetensors, trained by mifid (averaged (EMA), step 7)",
         "notes": [],
         "accepted": True,
     }
@@ -121,6 +125,27 @@ def test_another_size_is_warned_of(run, folder):
     assert result.exit_code == 0
     assert "Warning: the generator makes pictures of 32 x 32 pixels" in result.stderr
     assert json.loads(run(*BASIC, "--json").stdout)["notes"][0].startswith("the generator makes")
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_weights_of_another_program_are_named(run, failure, folder):
+    torch.save(ResNet().state_dict(), folder / "latest_net_G_B.pth")
+    foreign = ["generate", "--checkpoint", "latest_net_G_B.pth", *BASIC[3:]]
+    result = run(*foreign, "--size", "32")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stderr.split())
+    assert "latest_net_G_B.pth, the ResNet generator of the CycleGAN repository (2 blocks" in told
+    assert "at 32 x 32 pixels" in told
+    assert "as --size is not given" not in told
+    assert "The weights are those of latest_net_G_B.pth, the ResNet" in result.stdout
+    assert "made with other weights" in failure(*foreign, "--size", "16")
+    write_folder(folder / "large", [(f"{i}.png", encode(noise(i, 64, 64))) for i in range(2)])
+    large = [*foreign[:3], "--photos", "large", "--device", "cpu", "-o", "two.zip"]
+    found = json.loads(run(*large, "--json").stdout)
+    assert "CycleGAN repository" in found["origin"]
+    assert "at 256 x 256 pixels, as --size is not given" in found["notes"][0]
+    message = failure(*BASIC, "--size", "32")
+    assert "--size is 32, but the generator of best.safetensors was trained at 16" in message
 
 
 def test_what_is_wrong_with_a_path_comes_without_warnings(failure, folder):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import struct
 import tempfile
 import warnings
@@ -14,9 +16,11 @@ from typing import Any
 import torch
 from hostile_statistics import rewritten
 from mutations import ODD_NAMES, ODD_NUMBERS, damaged
+from original_networks import ResNet, UNet
 
 __all__ = [
     "checkpoint_file",
+    "foreign_generator_file",
     "generator_file",
     "history_file",
     "metrics_file",
@@ -104,6 +108,34 @@ def generator_file(random: Random) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
+
+
+@cache
+def _foreign(network: type) -> dict[str, torch.Tensor]:
+    return dict(network(width=4, norm="batch").state_dict())
+
+
+def foreign_generator_file(random: Random) -> bytes:
+    """Change names, shapes and values of another program's state dict, or any bytes of its file."""
+    weights: dict[str, Any] = dict(_foreign(random.choice([ResNet, UNet])))
+    for _ in range(random.randint(0, 3)):
+        name = random.choice(list(weights))
+        weight = weights.pop(name)
+        match random.randrange(6):
+            case 0:
+                weights[random.choice([*ODD_NAMES, name + "x", name[:-3]])] = weight
+            case 1:
+                weights[name] = torch.zeros([random.randint(0, 5)] * random.randint(0, 6))
+            case 2:
+                weights[name] = weight.to(random.choice([torch.int8, torch.cfloat, torch.bool]))
+            case 3:
+                weights[name] = random.choice([*_ODD_VALUES, torch.zeros(1).expand(1 << 45)])
+            case 4:
+                weights[re.sub(r"\d+", str(random.randint(0, 40)), name, count=1)] = weight
+    file = io.BytesIO()
+    torch.save(weights, file, _use_new_zipfile_serialization=random.random() < 0.7)
+    whole = file.getvalue()
+    return damaged(whole, random) if random.random() < 0.3 else whole
 
 
 @cache

@@ -188,6 +188,9 @@ KINDS = {
     "pickle": Kind(hostile_statistics.pickle_file, _side, _called("a.pkl")),
     "torch": Kind(hostile_statistics.torch_file, _side, _called("a.pt", "a.pth")),
     "generator": Kind(hostile_training.generator_file, _generator, _called("best.safetensors")),
+    "foreign": Kind(
+        hostile_training.foreign_generator_file, _generator, _called("latest_net_G.pth")
+    ),
     "checkpoint": Kind(
         hostile_training.checkpoint_file, _checkpoint, _called("step-00000001.rank0.pt")
     ),

@@ -28,6 +28,7 @@ Value = TypeVar("Value")
 _SIDES = ("none", "paintings", "photos", "both")
 _NORMS = ("instance", "batch", "group", "layer", "none")
 _HALVINGS = ("stride", "average")
+_UPSAMPLES = ("transposed", "resize", "blur")
 _OPTIMISERS = ("adam", "radam", "sgd", "adam_sgd", "adabelief")
 _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
 
@@ -154,7 +155,11 @@ class Generator:
     slope: float = _setting(0.2, _SLOPE)
     init: float = _setting(0.02, _INIT)
     norm_init: float = _setting(0.0, _NORM_INIT)
-    halving: str = _setting("stride", _HALVING, choices=_HALVINGS)
+    halving: str = _setting(
+        "stride",
+        f"{_HALVING}; blur: a blur after the activation, as in CUT (resnet, skip_resnet)",
+        choices=(*_HALVINGS, "blur"),
+    )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
     depth: int = _setting(0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_most=8)
@@ -163,8 +168,8 @@ class Generator:
     )
     upsample: str = _setting(
         "transposed",
-        "transposed convolution, or resize and convolve",
-        choices=("transposed", "resize"),
+        "transposed convolution; resize, or blur (bilinear, as in CUT), and convolve",
+        choices=_UPSAMPLES,
     )
     dropout: float = _setting(
         0.0,
@@ -172,6 +177,9 @@ class Generator:
         at_most=0.9,
     )
     outer_dropout: float = _setting(0.0, "dropout of the U-Net's other decoder layers", at_most=0.9)
+    skip_relu: bool = _setting(
+        False, "a ReLU on what a U-Net's decoder gets from its encoder, as in pix2pix's code"
+    )
     attention: str = _setting(
         "trained",
         "self-attention of attention_unet; fixed keeps its first weights",

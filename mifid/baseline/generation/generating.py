@@ -135,6 +135,7 @@ class Generated:
         which: weights that painted, ``"raw"`` or ``"ema"``.
         check: of the archive.
         notes: what the user should know; each was also a warning.
+        origin: file and network of the weights, in words.
     """
 
     path: Path
@@ -145,6 +146,7 @@ class Generated:
     which: str
     check: Check
     notes: tuple[str, ...]
+    origin: str = ""
 
 
 @isolated()
@@ -160,6 +162,7 @@ def generate(
     quality: int = 95,
     rules: Rules = MONET,
     limit: int | None = None,
+    size: int | None = None,
     seed: int = 0,
     force: bool = False,
     progress: Progress | bool | None = None,
@@ -171,7 +174,9 @@ def generate(
     differently. After an interruption, even by kill -9, the next call with the same input goes on.
 
     Args:
-        checkpoint: a file of a training run, such as ``best.safetensors``, or the run's folder.
+        checkpoint: a file of a training run, such as ``best.safetensors``, or the run's folder; or
+            a state dict of a generator of the CycleGAN repository (``latest_net_G_A.pth``) or of
+            CUT (``latest_net_G.pth``).
         photos: anything that :func:`mifid.images.open_images` opens, except a stream. For a
             network that paints from noise they give only number and names.
         output: the archive to write.
@@ -182,6 +187,8 @@ def generate(
         quality: of JPEG, 1 to 100.
         rules: of the competition.
         limit: take only so many photos, the first by name.
+        size: pixels a side at which another program's generator paints, as its file does not say
+            it; None: 256. Photos of another size are stretched to it.
         seed: of the noise that a ``dcgan`` paints from.
         force: replace any archive that is there; False: only one of the same weights, photos and
             settings.
@@ -202,8 +209,8 @@ def generate(
     shown = choose(progress)
     path = Path(output)
     chosen = choose_device(device)
-    generator = _loaded(checkpoint, which, chosen)
-    size = batch_size or default_batch_size(generator.config, chosen)
+    generator = _loaded(checkpoint, which, chosen, size)
+    at_a_time = batch_size or default_batch_size(generator.config, chosen)
     threads = workers or default_workers()
     with closing(Photos(photos, data=generator.config.data, limit=limit)) as given:
         names = entry_names(given.names, rules=rules)
@@ -215,25 +222,27 @@ def generate(
             "photos": [names, *contents],
             "picture": [asdict(rules), quality, seed if generator.network.noise else None],
         }
+        if generator.foreign:
+            wanted["size"] = generator.config.data.size
         job = fingerprint_of(wanted)
         if not force:
             _refuse_others(path, job)
-        notes = _size_notes(generator, rules)
+        notes = _foreign_notes(generator, size) + _size_notes(generator, rules)
         line = AssemblyLine(
             Painter(generator.network, device=chosen, seed=seed),
             load=given.load if sees else _blank,
             encode=partial(_encode, rules=rules, quality=quality),
-            batch_size=size,
+            batch_size=at_a_time,
             workers=threads,
         )
-        fingerprint = fingerprint_of(wanted | _computation(chosen, size))
+        fingerprint = fingerprint_of(wanted | _computation(chosen, at_a_time))
         opening = resumable_archive(
-            path, names=names, fingerprint=fingerprint, group=size, comment=f"{_MADE}{job}"
+            path, names=names, fingerprint=fingerprint, group=at_a_time, comment=f"{_MADE}{job}"
         )
         with _deterministic(), opening as archive:
             resumed = archive.done
             _write(archive.add, line, resumed, len(names), progress=shown)
-    notes += _memory_notes(line, size)
+    notes += _memory_notes(line, at_a_time)
     found = check(path, rules=rules, workers=threads, progress=shown)
     return Generated(
         path=path,
@@ -244,6 +253,7 @@ def generate(
         which=generator.which,
         check=found,
         notes=notes,
+        origin=generator.origin,
     )
 
 
@@ -306,10 +316,13 @@ def _blank(_index: int) -> Pixels:
 
 
 def _loaded(
-    checkpoint: str | os.PathLike[str] | LoadedGenerator, which: str | None, device: torch.device
+    checkpoint: str | os.PathLike[str] | LoadedGenerator,
+    which: str | None,
+    device: torch.device,
+    size: int | None,
 ) -> LoadedGenerator:
     if not isinstance(checkpoint, LoadedGenerator):
-        return load_generator(checkpoint, which=which, device=device)
+        return load_generator(checkpoint, which=which, device=device, size=size)
     if which not in (None, checkpoint.which):
         raise InputError(
             f"which is '{which}'; expected '{checkpoint.which}', as the generator was loaded with "
@@ -318,6 +331,17 @@ def _loaded(
         )
     checkpoint.network.to(device)
     return checkpoint
+
+
+def _foreign_notes(generator: LoadedGenerator, asked: int | None) -> tuple[str, ...]:
+    if not generator.foreign:
+        return ()
+    size = generator.config.data.size
+    assumed = "" if asked else f", as {setting('size')} is not given"
+    return _noted(
+        f"the pictures are painted by {generator.origin}, at {size} x {size} pixels{assumed}: its "
+        "file does not say at which size it was trained; photos of another size are stretched"
+    ) + tuple(text for note in generator.notes for text in _noted(note))
 
 
 def _size_notes(generator: LoadedGenerator, rules: Rules) -> tuple[str, ...]:

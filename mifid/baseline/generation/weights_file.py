@@ -1,7 +1,8 @@
 """Files of generators: weights and configuration, which painting needs, and scores.
 
-The format is safetensors, which cannot contain code: a file from others is safe to open. Names of
-tensors are ``raw.<weight>`` and ``ema.<weight>``; the metadata, all of it text:
+Generators of other programs are read, too (:mod:`mifid.baseline.foreign`). Our own format is
+safetensors, which cannot contain code: a file from others is safe to open. Names of tensors are
+``raw.<weight>`` and ``ema.<weight>``; the metadata, all of it text:
 
 ========  =====================================================================
 format    ``mifid-generator``
@@ -18,8 +19,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -28,12 +30,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from mifid.baseline.config import Config, as_dict, from_dict
+from mifid.baseline.config import Config, Data, as_dict, changed, from_dict
+from mifid.baseline.foreign import Recognised, is_torch_file, read_torch_file, recognise
 from mifid.baseline.models import GeneratorNetwork, memory_format, outline_generator
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
 
-__all__ = ["LoadedGenerator", "load_generator", "save_generator"]
+__all__ = ["FOREIGN_SIZE", "LoadedGenerator", "load_generator", "save_generator"]
 
 _FORMAT = "mifid-generator"
 _VERSION = 1
@@ -41,11 +44,8 @@ _KINDS = {"raw": "raw", "ema": "averaged (EMA)"}
 _NAMED = 3  # number of tensors in a message
 _BEST = "best.safetensors"
 _HINT = f"Expected {_BEST} of a run of `mifid train-baseline`, or the run's folder."
-_FOREIGN = (
-    "mifid paints only with generators that it has trained. If you have another program's weights, "
-    "such as latest_net_G_A.pth of the CycleGAN repository, paint with that program, put its "
-    "pictures into images.zip, and score that: mifid score images.zip --ref monet_jpg/"
-)
+FOREIGN_SIZE = 256
+"""Side of the pictures that another program's generator paints, unless one is given."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class LoadedGenerator:
         which: ``"raw"`` or ``"ema"``.
         facts: origin of the weights: step and scores.
         sha256: of its file, or another text that identifies these weights.
+        origin: its file and network, in words.
+        foreign: whether another program trained it.
+        known: names of the settings that the file determines; the others are our defaults.
+        notes: what the file does not say, and what is assumed instead.
     """
 
     network: GeneratorNetwork
@@ -65,6 +69,10 @@ class LoadedGenerator:
     which: str
     facts: Mapping[str, Any]
     sha256: str
+    origin: str = ""
+    foreign: bool = False
+    known: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 def save_generator(
@@ -111,23 +119,45 @@ def load_generator(
     *,
     which: str | None = None,
     device: torch.device | str = "cpu",
+    size: int | None = None,
 ) -> LoadedGenerator:
-    """Read a generator that :func:`save_generator` wrote.
+    """Read a generator that :func:`save_generator` wrote, or another program's.
+
+    Of other programs, state dicts of the generators in :data:`mifid.baseline.foreign.LAYOUTS` are
+    read, from files of ``torch.save`` or safetensors.
 
     Args:
         path: of the file, or of a run's folder, for its ``best.safetensors``.
         which: ``"raw"`` or ``"ema"``; None: the one that was the best.
         device: for the network.
+        size: pixels a side of the pictures of another program's generator, whose file does not say
+            it; None: 256.
 
     Raises:
-        WeightsError: no such file, not a generator of this library or of a newer version, not
+        WeightsError: no such file, not a generator that is known or of a newer version, not
             these weights, or weights that do not fit their configuration.
-        InputError: its configuration has settings that this version does not know, or ``which`` is
-            another word.
+        InputError: its configuration has settings that this version does not know, ``which`` is
+            another word, or a generator of this library has another ``size``.
     """
     if which is not None and which not in _KINDS:
         raise InputError(f"which is '{which}'; expected 'raw' or 'ema'")
     file = _file_of(Path(path))
+    if _is_foreign(file):
+        read = _read_foreign(file, which, size or FOREIGN_SIZE)
+    else:
+        read = _read_own(file, which, size)
+    loaded, tensors = read
+    network = loaded.network.to_empty(device="cpu")
+    network.load_state_dict(tensors)
+    network = network.to(device).eval().requires_grad_(False)
+    layout = memory_format(loaded.config, device, training=False)
+    return replace(loaded, network=network.to(memory_format=layout))
+
+
+def _read_own(
+    file: Path, which: str | None, size: int | None
+) -> tuple[LoadedGenerator, dict[str, Tensor]]:
+    """Return a generator of this library, its network an outline, and its weights."""
     metadata, chosen, tensors = _read(file, which)
     config = from_dict(_parsed(metadata, "config", file), where=str(file))
     try:
@@ -136,17 +166,111 @@ def load_generator(
         raise WeightsError(
             f"{file}: its configuration makes no network: {first_line(error)}", hint=_HINT
         ) from error
-    _check_fit(network, tensors, file)  # before the network takes memory
-    network.to_empty(device="cpu").load_state_dict(tensors)
-    network = network.to(device).eval().requires_grad_(False)
-    network = network.to(memory_format=memory_format(config, device, training=False))
-    return LoadedGenerator(
+    _check_fit(
+        network,
+        tensors,
+        f"{file}: the weights do not fit their configuration",
+        hint="Was it written by another version of mifid, or changed by hand?",
+    )
+    if size is not None and size != config.data.size:
+        raise InputError(
+            f"{setting('size')} is {size}, but the generator of {file} was trained at "
+            f"{config.data.size}",
+            hint=f"Leave {setting('size')} out: it is for files of other programs, which do not "
+            "say their size.",
+        )
+    facts = _parsed(metadata, "facts", file)
+    step = f", step {facts['step']:,}" if type(facts.get("step")) is int else ""
+    names = {f"generator.{field.name}" for field in fields(config.generator)}
+    loaded = LoadedGenerator(
         network=network,
         config=config,
         which=chosen,
-        facts=_parsed(metadata, "facts", file),
+        facts=facts,
         sha256=sha256_of_file(file),
+        origin=f"{file}, trained by mifid ({_KINDS.get(chosen, chosen)}{step})",
+        known=frozenset(names),
     )
+    return loaded, tensors
+
+
+def _read_foreign(
+    file: Path, which: str | None, size: int
+) -> tuple[LoadedGenerator, dict[str, Tensor]]:
+    """Return another program's generator, its network an outline, and its weights."""
+    found = _recognised(file)
+    data = Data(size=size, fit="stretch")
+    config = changed(Config(data=data), found.settings, where=str(file))
+    try:
+        network = outline_generator(config.generator, size=size)
+    except InputError as error:
+        raise WeightsError(
+            f"{file} is {found.title}, which cannot paint pictures of {size} x {size}: "
+            f"{error.message}",
+            hint=f"Give {setting('size')}, or train at another data.size: for a U-Net of n "
+            "halvings a multiple of 2 to the power of n.",
+        ) from error
+    _check_fit(
+        network,
+        found.weights,
+        f"{file} looks like {found.title}, but its weights do not fit",
+        hint="Was the network changed? Paint with the program that trained it.",
+        sources=found.sources,
+    )
+    if which == "ema":
+        raise _without(which, {"raw"}, file)
+    loaded = LoadedGenerator(
+        network=network,
+        config=config,
+        which="raw",
+        facts={},
+        sha256=sha256_of_file(file),
+        origin=f"{file}, {found.title} ({_summary(config)})",
+        foreign=True,
+        known=frozenset(found.settings),
+        notes=tuple(f"{file}: {note}" for note in found.notes),
+    )
+    return loaded, dict(found.weights)
+
+
+def _summary(config: Config) -> str:
+    """Return the architecture of a recognised network in a few words."""
+    generator = config.generator
+    size = f"{generator.blocks} blocks"
+    if generator.network == "unet":
+        size = f"{generator.depth} halvings"
+    return f"{size}, width {generator.width}, norm {generator.norm}"
+
+
+def _recognised(file: Path) -> Recognised:
+    """Return what another program's file holds.
+
+    Raises:
+        WeightsError: it cannot be read safely, or holds no generator that is known.
+    """
+    try:
+        if is_torch_file(file):
+            return recognise(read_torch_file(file))
+        with safe_open(file, framework="pt") as opened:
+            names = opened.keys()
+            return recognise({name: opened.get_tensor(name) for name in names})
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(file, error) from error
+    except WeightsError as error:
+        raise WeightsError(f"{file}: {error.message}", hint=error.hint) from error
+
+
+def _is_foreign(file: Path) -> bool:
+    """Return whether a file is not one of :func:`save_generator`."""
+    if re.fullmatch(r"step-\d+\.rank\d+\.pt", file.name):
+        raise _of_a_run(file)
+    if is_torch_file(file):
+        return True
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return (opened.metadata() or {}).get("format") != _FORMAT
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(file, error) from error
 
 
 def _file_of(path: Path) -> Path:
@@ -203,7 +327,7 @@ def _read(file: Path, which: str | None) -> tuple[dict[str, str], str, dict[str,
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
-            _check_format(metadata, file)
+            _check_version(metadata, file)
             chosen = which or metadata.get("best", "")
             names = [name.partition(".") for name in opened.keys()]  # noqa: SIM118 - not a mapping
             own = [name for kind, _, name in names if kind == chosen]
@@ -214,12 +338,7 @@ def _read(file: Path, which: str | None) -> tuple[dict[str, str], str, dict[str,
         raise _unreadable(file, error) from error
 
 
-def _check_format(metadata: Mapping[str, str], file: Path) -> None:
-    if metadata.get("format") != _FORMAT:
-        raise WeightsError(
-            f"{file} is a safetensors file, but not a generator of mifid",
-            hint=f"{_HINT} {_FOREIGN}",
-        )
+def _check_version(metadata: Mapping[str, str], file: Path) -> None:
     version = metadata.get("version")
     if version != str(_VERSION):
         raise WeightsError(
@@ -240,29 +359,41 @@ def _parsed(metadata: Mapping[str, str], key: str, file: Path) -> dict[str, Any]
     return parsed
 
 
-def _check_fit(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Refuse tensors that are not exactly the weights of a network."""
+def _check_fit(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    problem: str,
+    *,
+    hint: str,
+    sources: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Refuse tensors that are not exactly the weights of a network.
+
+    Args:
+        network: its outline is enough.
+        tensors: by the network's names.
+        problem: beginning of the message.
+        hint: of the error.
+        sources: name of a weight -> its name in the file; one that is missing is the same.
+    """
     own = network.state_dict()
     problems = [f"{name} is missing" for name in own if name not in tensors]
     problems += [f"{name} is not expected" for name in tensors if name not in own]
     problems += [
-        f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
+        f"{sources.get(name, name)} has shape {tuple(tensors[name].shape)} instead of "
+        f"{tuple(tensor.shape)}"
         for name, tensor in own.items()
         if name in tensors and tensors[name].shape != tensor.shape
     ]
     problems += [
-        f"{name} is {str(tensors[name].dtype).removeprefix('torch.')} instead of "
-        f"{str(tensor.dtype).removeprefix('torch.')}"
+        f"{sources.get(name, name)} is {str(tensors[name].dtype).removeprefix('torch.')} instead "
+        f"of {str(tensor.dtype).removeprefix('torch.')}"
         for name, tensor in own.items()
         if name in tensors and tensors[name].dtype != tensor.dtype
     ]
     if problems:
         more = f" and {len(problems) - _NAMED:,} more" if len(problems) > _NAMED else ""
-        raise WeightsError(
-            f"{file}: the weights do not fit their configuration: "
-            f"{'; '.join(problems[:_NAMED])}{more}",
-            hint="Was it written by another version of mifid, or changed by hand?",
-        )
+        raise WeightsError(f"{problem}: {'; '.join(problems[:_NAMED])}{more}", hint=hint)
 
 
 def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
@@ -275,21 +406,16 @@ def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
 
 
 def _unreadable(file: Path, error: Exception) -> WeightsError:
-    with file.open("rb") as opened:
-        start = opened.read(2)
-    if start not in (b"PK", b"\x80\x02"):  # torch.save's zip, or its pickle of before 2020
-        return WeightsError(
-            f"{file} cannot be read as safetensors: {first_line(error)}",
-            hint=f"It is cut short or damaged. {_HINT}",
-        )
-    if re.fullmatch(r"step-\d+\.rank\d+\.pt", file.name):
-        best = file.resolve().parent.parent / _BEST
-        there = f": {best}" if best.is_file() else " of its run"
-        return WeightsError(
-            f"{file} is a checkpoint, from which a run goes on; it is not for painting",
-            hint=f"Paint with {_BEST}{there}.",
-        )
     return WeightsError(
-        f"{file} is a file of torch.save, which is not read, as it may contain code",
-        hint=f"{_HINT} {_FOREIGN}",
+        f"{file} cannot be read as safetensors: {first_line(error)}",
+        hint=f"It is cut short, damaged, or no file of weights. {_HINT}",
+    )
+
+
+def _of_a_run(file: Path) -> WeightsError:
+    best = file.resolve().parent.parent / _BEST
+    there = f": {best}" if best.is_file() else " of its run"
+    return WeightsError(
+        f"{file} is a checkpoint, from which a run goes on; it is not for painting",
+        hint=f"Paint with {_BEST}{there}.",
     )

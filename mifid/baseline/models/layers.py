@@ -12,6 +12,8 @@ from mifid.baseline.config import Config, Discriminator, Generator
 
 __all__ = [
     "NORMS",
+    "BlurConv",
+    "BlurPool",
     "PooledConv",
     "ResizeConv",
     "activation",
@@ -52,6 +54,37 @@ class ResizeConv(nn.Module):
         return doubled
 
 
+class BlurConv(nn.Module):
+    """Twice the size by the 4-tap blur [1, 3, 3, 1], then 3 x 3 with a border of zeros (CUT).
+
+    (B, inputs, H, W) -> (B, outputs, 2 H, 2 W). With the border repeated, that blur is bilinear
+    interpolation (Zhang 2019).
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Double both sides."""
+        doubled: Tensor = self.conv(
+            F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        )
+        return doubled
+
+
+class BlurPool(nn.Module):
+    """The 3-tap blur [1, 2, 1] with a mirrored border, then every second pixel (Zhang 2019; CUT).
+
+    (B, C, H, W) -> (B, C, H / 2, W / 2), both sides even. Two averages of 2 make that blur.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve both sides."""
+        padded = F.pad(x, (1, 0, 1, 0), mode="reflect")
+        return F.avg_pool2d(F.avg_pool2d(padded, 2, stride=1), 2)
+
+
 class PooledConv(nn.Module):
     """A convolution that keeps the size, then the average of each 2 x 2.
 
@@ -72,7 +105,7 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
     """Return a layer that doubles both sides, (B, inputs, H, W) -> (B, outputs, 2 H, 2 W).
 
     Args:
-        kind: ``"transposed"``, or ``"resize"``, which is 3 x 3 whatever ``kernel`` is.
+        kind: ``"transposed"``; or ``"resize"`` or ``"blur"``, which are 3 x 3 whatever ``kernel``.
         inputs: channels in.
         outputs: channels out.
         kernel: side of the transposed convolution's kernel, at least 2.
@@ -80,6 +113,8 @@ def upsample(kind: str, inputs: int, outputs: int, *, kernel: int, bias: bool) -
     """
     if kind == "resize":
         return ResizeConv(inputs, outputs, bias=bias)
+    if kind == "blur":
+        return BlurConv(inputs, outputs, bias=bias)
     return nn.ConvTranspose2d(
         inputs,
         outputs,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mifid.baseline.config import Generator
 from mifid.baseline.models.blocks import ResidualBlock, halving, reflected, stage
 from mifid.baseline.models.generator import GeneratorNetwork
-from mifid.baseline.models.layers import upsample
+from mifid.baseline.models.layers import BlurPool, upsample
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
 
@@ -79,6 +79,11 @@ class SkipResNet(ResNet):
 def _half(config: Generator, inputs: int, outputs: int) -> nn.Sequential:
     """Return d<outputs>."""
     bias = keeps_bias(config.norm)
+    if config.halving == "blur":
+        conv: nn.Module = nn.Conv2d(inputs, outputs, _KERNEL, padding=_KERNEL // 2, bias=bias)
+        blurred = _stage(config, conv, outputs)
+        blurred.add_module("blur", BlurPool())
+        return blurred
     conv = halving(inputs, outputs, kernel=_KERNEL, bias=bias, how=config.halving)
     return _stage(config, conv, outputs)
 

@@ -31,6 +31,9 @@ class UNet(GeneratorNetwork):
 
     The first layer and the innermost have no norm: of a map of one pixel instance norm returns its
     shift, whatever the picture (pix2pix's errata say this about batch norm).
+
+    With ``config.skip_relu`` the decoder gets maps of the encoder through a ReLU, as in pix2pix's
+    code: its ReLU comes after the join.
     """
 
     def __init__(self, config: Generator, *, size: int) -> None:
@@ -61,6 +64,7 @@ class UNet(GeneratorNetwork):
             )
             for index, (inputs, outputs) in enumerate(zip(inner, outward, strict=False))
         )
+        self.skip = nn.ReLU() if config.skip_relu else nn.Identity()
         conv = upsample(config.upsample, inner[-1], 3, kernel=kernel, bias=True)
         self.out = nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))
 
@@ -69,7 +73,8 @@ class UNet(GeneratorNetwork):
         skips: list[Tensor] = []
         for down in self.down:
             x = down(x)
-            skips.append(x)
+            skips.append(self.skip(x))
+        x = skips[-1]
         for up, skip in zip(self.up, skips[-2::-1], strict=True):
             x = torch.cat([up(x), skip], dim=1)
         picture: Tensor = self.out(x)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from generators import built, config, saved
+from original_networks import ResNet, shaken
 from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
 from surroundings import AROUND, draws, state
@@ -310,6 +311,21 @@ def test_a_dcgan_from_its_file(tmp_path):
     path = saved(tmp_path / "best.safetensors", settings)
     result = run(path, photos(4), tmp_path / "out")
     assert pixels_of(result.path).shape == (4, 16, 16, 3)
+
+
+def test_another_programs_generator_paints_its_own_pictures(tmp_path):
+    network = shaken(ResNet())
+    torch.save(network.state_dict(), tmp_path / "g.pth")
+    with pytest.warns(MifidWarning, match="does not say at which size"):
+        result = run(tmp_path / "g.pth", photos(4), tmp_path / "out", size=16)
+    difference = np.abs(pixels_of(result.path) - paint(network, photos(4)))
+    assert difference.max() <= 1  # rounding
+    assert (difference > 0).mean() < 0.01
+    assert "the ResNet generator of the CycleGAN repository" in result.origin
+    assert result.origin in result.notes[0]
+    with pytest.warns(MifidWarning, match="photos of another size are stretched"):
+        stretched = run(tmp_path / "g.pth", photos(2, 24), tmp_path / "other", size=16)
+    assert stretched.check.accepted
 
 
 def test_a_limit_takes_the_first_photos(tmp_path):

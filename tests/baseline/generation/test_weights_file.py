@@ -154,13 +154,13 @@ def bad(kind, path):
         return f"{path} is a folder", "best.safetensors"
     if kind == "text":
         path.write_text("hello, I am no network at all")
-        return f"{path} cannot be read as safetensors", "cut short or damaged"
+        return f"{path} cannot be read as safetensors", "cut short, damaged"
     if kind == "checkpoint":
         torch.save({"weight": torch.zeros(3)}, path)
-        return f"{path} is a file of torch.save", "latest_net_G_A.pth of the CycleGAN repository"
+        return f"{path}: it is no generator that is known", "latest_net_G_A.pth"
     if kind == "foreign":
         save_file({"weight": torch.zeros(3)}, path)
-        return f"{path} is a safetensors file, but not a generator", "best.safetensors"
+        return f"{path}: it is no generator that is known", "latest_net_G_A.pth"
     saved(path)
     if kind == "cut short":
         path.write_bytes(path.read_bytes()[:-100])
@@ -231,6 +231,14 @@ def test_a_configuration_of_the_future(path):
     resaved(saved(path), config=json.dumps(settings))
     with pytest.raises(InputError, match=f"{path}.*warp"):
         load_generator(path)
+
+
+def test_where_the_weights_come_from_is_said(path):
+    saved(path)
+    assert load_generator(path).origin == f"{path}, trained by mifid (averaged (EMA), step 7)"
+    assert load_generator(path, which="raw", size=16).origin.endswith("(raw, step 7)")
+    with pytest.raises(InputError, match=r"size is 32, but the generator .* was trained at 16"):
+        load_generator(path, size=32)
 
 
 def test_weights_that_are_not_there(path):

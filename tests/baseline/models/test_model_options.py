@@ -34,7 +34,7 @@ RESIDUAL = {
 READ = {
     "unet": {
         **{**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "halving": "average"},
-        **{"dropout": 0.5, "outer_dropout": 0.5, "down_activation": "relu"},
+        **{"dropout": 0.5, "outer_dropout": 0.5, "down_activation": "relu", "skip_relu": True},
     },
     "attention_unet": {
         **{**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "halving": "average"},
