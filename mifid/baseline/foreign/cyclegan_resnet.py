@@ -25,7 +25,7 @@ _NAME = re.compile(r"model\.(\d+)\.(?:conv_block\.(\d+)\.)?(\w+)")
 _OTHER = "Paint with the program that trained it."
 _DROPOUT = 0.5  # the authors' code has no other
 
-_BLOCKS = {(1, 5): 0.0, (1, 6): _DROPOUT}
+_BLOCKS: dict[tuple[int, ...], float] = {(1, 5): 0.0, (1, 6): _DROPOUT}
 """Numbers of a block's two convolutions -> its dropout."""
 
 

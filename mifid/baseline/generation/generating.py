@@ -223,7 +223,7 @@ def generate(
             "picture": [asdict(rules), quality, seed if generator.network.noise else None],
         }
         if generator.foreign:
-            wanted["size"] = generator.config.data.size
+            wanted["size"] = [generator.config.data.size]
         job = fingerprint_of(wanted)
         if not force:
             _refuse_others(path, job)
