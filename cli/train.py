@@ -14,6 +14,7 @@ from .options import common, make_progress, prepare_extractor, switch_off
 from .tables import print_text
 
 _NOT_IN_CONFIG = {
+    "anyway",
     "backend",
     "device",
     "workers",
@@ -101,6 +102,12 @@ _LISTED = 4  # largest entries of a run's folder that are printed
     "--resume",
     is_flag=True,
     help="Continue the run in --out; with a longer --steps, --epochs or --budget beyond its end.",
+)
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Train also if so few steps fit into the budget, or the learning rate is so low, that "
+    "nothing can be learnt.",
 )
 @switch_off("score", help="Do not score. The last snapshot then paints the submission.")
 @click.option(

@@ -36,11 +36,13 @@ def choose_config(
     extractor: str | None = None,
     weights: str | Path | None = None,
     epsilon: float | None = None,
+    anyway: bool = False,
 ) -> tuple[Inputs, Config]:
     """Return the run's inputs, and all its settings, which do not contradict each other.
 
     They come from a preset, a file, or, if the run goes on, its own file. ``settings`` change
-    them, and an input that is given replaces the file's.
+    them, and an input that is given replaces the file's. ``anyway`` allows settings with which
+    nothing is learnt.
 
     Raises:
         InputError: pictures that are not a path; no pictures at all; both a preset and a file; a
@@ -50,7 +52,7 @@ def choose_config(
     _check_paths(photos=photos, monets=monets, held_out=held_out)
     inputs, chosen = _begin(out, preset_name, config, resume=resume)
     chosen = _overridden(chosen, settings)
-    check(chosen)
+    check(chosen, anyway=anyway)
     given = Inputs(
         photos=str(photos or inputs.photos),
         monets=str(monets or inputs.monets),

@@ -12,10 +12,12 @@ _TWO_HEADED = ("d2gan", "hinge_bce")
 _BLURRED = ("resnet", "skip_resnet")
 
 
-def check(config: Config) -> None:
+def check(config: Config, *, anyway: bool = False) -> None:
     """Refuse values out of their limits, and settings that contradict each other.
 
-    The networks themselves check whether they can be built at a size.
+    The networks themselves check whether they can be built at a size. ``anyway`` allows settings
+    with which nothing is learnt: learning rates of 0, and a run that is over before it has learnt
+    to copy.
 
     Raises:
         InputError: the first fault, and how to mend it.
@@ -24,7 +26,8 @@ def check(config: Config) -> None:
         each.checked(each.value, where="config")
     _check_length(config)
     check_schedule(config.schedule)
-    _check_rates(config)
+    if not anyway:
+        _check_learning(config)
     _check_method(config)
     _check_networks(config)
     _check_loss(config)
@@ -98,7 +101,7 @@ def _check_length(config: Config) -> None:
         )
 
 
-def _check_rates(config: Config) -> None:
+def _check_learning(config: Config) -> None:
     optimiser = config.optimiser
     rates = {"rate": True, "sgd_rate": "adam_sgd" in (optimiser.name, optimiser.discriminator_name)}
     rates["discriminator_rate"] = config.loss.weight > 0
@@ -106,8 +109,17 @@ def _check_rates(config: Config) -> None:
         if used and not getattr(optimiser, key) > 0:
             raise InputError(
                 f"optimiser.{key} is 0: a learning rate of 0 trains nothing",
-                hint=f"Give one such as {setting(f'optimiser.{key}', 0.0002)}.",
+                hint=f"Give one such as {setting(f'optimiser.{key}', 0.0002)}; or, to train all "
+                f"the same, {setting('anyway', True)}.",
             )
+    steps, pretrain = config.training.steps, config.training.pretrain
+    if config.training.method != "gan" and 0 < steps <= pretrain:
+        raise InputError(
+            f"training.pretrain is {pretrain:,}, and the run has {steps:,} steps: it would be over "
+            "when the generator has learnt to copy paintings",
+            hint=f"Give more {setting('training.steps')} or a smaller training.pretrain; or, to "
+            f"train all the same, {setting('anyway', True)}.",
+        )
 
 
 def _check_method(config: Config) -> None:

@@ -68,6 +68,7 @@ def train_baseline(
     config: Config | str | Path | None = None,
     settings: Iterable[str] = (),
     resume: bool = False,
+    anyway: bool = False,
     score: bool = True,
     epsilon: float | None = None,
     extractor: str | Callable[..., Any] | Extractor | None = None,
@@ -93,6 +94,8 @@ def train_baseline(
         settings: changes to it, such as ``"loss.cycle=5"``.
         resume: go on with the run in ``out``, to its end or to another length if one is given. The
             pictures must be the same; their paths may have changed.
+        anyway: train also if the budget leaves too few steps to learn anything, or if a learning
+            rate of 0 or ``training.pretrain`` leaves nothing to learn.
         score: False: no scores; the last snapshot paints the submission.
         epsilon, extractor, weights: as for :func:`mifid.score`; None: as in ``config.toml``, else
             0.1 and ``"inception"``. An extractor of your own is never loaded because a file names
@@ -114,6 +117,8 @@ def train_baseline(
     started = time.monotonic()
     # Imported here, like torch everywhere: importing this module takes no time.
     from mifid.baseline.distributed import start_processes
+    from mifid.baseline.presets import PRESETS
+    from mifid.baseline.presets import preset as preset_named
     from mifid.baseline.run import Run, check_prepared
     from mifid.extractors import choose_device
 
@@ -137,6 +142,7 @@ def train_baseline(
                 extractor=named if score else NO_SCORES,
                 weights=weights,
                 epsilon=epsilon,
+                anyway=anyway,
             )
             place = processes.place(choose_device(device))
         opening = Run.open(
@@ -144,6 +150,8 @@ def train_baseline(
             inputs,
             chosen,
             resume=resume,
+            usual=preset_named(inputs.preset).config if inputs.preset in PRESETS else None,
+            anyway=anyway,
             device=place,
             processes=processes,
             workers=workers,

@@ -75,6 +75,7 @@ def test_what_fits_passes(assignments):
         (("optimiser.rate=0",), "optimiser.rate is 0", "0.0002"),
         (("discriminator_rate=0",), "optimiser.discriminator_rate is 0", "0.0002"),
         (("optimiser.name=adam_sgd", "sgd_rate=0"), "optimiser.sgd_rate is 0", "0.0002"),
+        (("steps=5", "pretrain=5"), "training.pretrain is 5, and the run has 5 steps", "anyway"),
         (
             ("method=gan",),
             "training.method is gan, but generator.network is unet",
@@ -124,6 +125,14 @@ def test_a_contradiction_is_refused(assignments, message, hint):
         check(config(*assignments))
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("assignment", ["optimiser.rate=0", "pretrain=10"])
+def test_what_trains_nothing_passes_if_it_is_wanted_all_the_same(assignment):
+    check(config(assignment), anyway=True)
+    with pytest.raises(InputError) as caught:
+        check(config(assignment))
+    assert "anyway=True" in caught.value.hint
 
 
 @pytest.mark.parametrize(

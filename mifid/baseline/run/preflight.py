@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,14 @@ __all__ = [
     "SMALLEST",
     "Costs",
     "Scorings",
+    "Trial",
     "check_budget",
     "check_prepared",
     "check_space",
     "checkpoint_bytes",
     "handing_in",
+    "length_note",
+    "memory_note",
     "plan_scorings",
     "score_photos",
     "scoring_share",
@@ -42,7 +45,7 @@ __all__ = [
     "try_training",
 ]
 
-LEAST_STEPS = 100
+LEAST_STEPS = 200
 """Fewer steps show nothing: not even the colours of the pictures have changed then."""
 
 SMALLEST = "tiny"
@@ -56,6 +59,9 @@ _SLACK = 1.15
 
 _LARGE = 1e9
 """Bytes of a run folder from which a warning is given."""
+
+_FULL = 0.9
+"""Part of the free memory of a GPU that a step may take: painting and scoring need some, too."""
 
 _MANY = 20
 """Half of fewer pictures saves little, and a score of so few means nothing."""
@@ -129,12 +135,38 @@ def try_painting(
     return (time.perf_counter() - start) / len(photos)
 
 
-def try_training(parts: Parts) -> float:
-    """Train two steps; return the seconds of the second. The parts cannot be used afterwards.
+@dataclass(frozen=True)
+class Trial:
+    """What a step of training takes.
+
+    Attributes:
+        seconds: of a step.
+        memory: bytes of a GPU at the peak, with networks, optimisers and what torch keeps for
+            itself; None: not on CUDA, where nothing measures it.
+        free: bytes of the GPU that were free before.
+    """
+
+    seconds: float
+    memory: int | None = None
+    free: int = 0
+
+
+def try_training(build: Callable[[], Parts], device: torch.device) -> Trial:
+    """Build a run, train it two steps and throw it away; return what the second step takes.
 
     Raises:
         MifidError: what training would have failed with.
     """
+    if device.type != "cuda":
+        return Trial(_second_step(build()))
+    torch.cuda.reset_peak_memory_stats(device)
+    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    seconds = _second_step(build())
+    return Trial(seconds, torch.cuda.max_memory_reserved(device), free)
+
+
+def _second_step(parts: Parts) -> float:
+    """Train two steps; return the seconds of the second."""
     seconds = 0.0
     for _ in range(2):  # the first also loads kernels, and compiles
         start = time.perf_counter()
@@ -145,6 +177,22 @@ def try_training(parts: Parts) -> float:
         losses.tolist()  # waits for the device
         seconds = time.perf_counter() - start
     return seconds
+
+
+def memory_note(trial: Trial) -> str:
+    """Return the GPU memory that training needs and what is free; empty: it was not measured.
+
+    Warn if it is so much that painting or scoring may fail.
+    """
+    if trial.memory is None:
+        return ""
+    needs = f"{size_text(trial.memory)} of the {size_text(trial.free)} of GPU memory that are free"
+    if trial.memory > _FULL * trial.free:
+        warn(
+            f"training needs {needs}: little is left for painting and scoring. If they fail, lower "
+            "training.batch, data.size or generator.width"
+        )
+    return f"training needs {needs}"
 
 
 def try_scoring(
@@ -297,8 +345,10 @@ def check_budget(
     submission: int,
     steps: int | None,
     kinds: int,
-) -> None:
-    """Refuse a time budget, if there is one, that leaves too little time for training.
+    wanted: int = 0,
+    anyway: bool = False,
+) -> float | None:
+    """Refuse a time budget that leaves too little time for training; return the seconds left.
 
     Args:
         config: of the run.
@@ -309,12 +359,17 @@ def check_budget(
         submission: number of pictures of images.zip.
         steps: length of the run if it has one beside the budget.
         kinds: number of sets of weights, each of which is scored.
+        wanted: pairs that the preset trains on; 0: not known.
+        anyway: refuse nothing.
+
+    Returns:
+        float | None: seconds for training; None: there is no budget.
 
     Raises:
         InputError: too few steps would fit; the message has the arithmetic.
     """
     if not config.training.budget:
-        return
+        return None
     budget = parse_duration(config.training.budget)
     least = LEAST_STEPS + config.training.pretrain
     least = least if steps is None else min(steps, least)
@@ -322,20 +377,63 @@ def check_budget(
     scoring = costs.scored(scorings.photos)
     scoring += scorings.points * costs.snapshot(scorings.photos, kinds=kinds)
     left = budget - elapsed - ending - scoring
-    if left >= least * costs.step:
-        return
-    fit = max(0, int(left / max(costs.step, 1e-9)))
+    if left >= least * costs.step or anyway:
+        return left
+    fit, batch = max(0, int(left / max(costs.step, 1e-9))), config.training.batch
     enough = (elapsed + ending + least * costs.step) / (1 - _SCORING_SHARE)
     raise InputError(
         f"a budget of {format_duration(budget)} is too short here: the preparation took "
         f"{format_duration(elapsed)}, painting and scoring at the end take about "
         f"{format_duration(ending)}, scoring of snapshots {format_duration(scoring)}; a step takes "
-        f"{format_duration(costs.step)}, so {fit:,} steps fit into the rest, and with fewer than "
-        f"{least:,} nothing is learnt",
+        f"{format_duration(costs.step)} ({_speed(config, costs.step)}), so {fit:,} steps, "
+        f"{_of_wanted(fit * batch, wanted, preset)}, fit into the rest, and with fewer than "
+        f"{least:,} steps nothing is learnt",
         hint=f"Give at least {setting('training.budget', _rounded_up(enough))}"
         + _less_to_do(config, submission=submission, held_back=scorings.photos)
-        + f". {_quickest_run(preset)}",
+        + f". {_quickest_run(preset)} To train all the same: {setting('anyway', True)}.",
     )
+
+
+def length_note(
+    config: Config,
+    *,
+    preset: str,
+    step: float,
+    steps: int | None,
+    left: float | None,
+    wanted: int,
+) -> str:
+    """Return how far a run will come: its pairs, their speed, and those that the preset wants.
+
+    Args:
+        config: of the run.
+        preset: its name; empty: none.
+        step: seconds of a step, as measured.
+        steps: length of the run; None: only time limits it.
+        left: seconds of the budget that are left for training; None: there is no budget.
+        wanted: pairs that the preset trains on; 0: not known.
+    """
+    fit = math.inf if left is None else max(0.0, left) / max(step, 1e-9)
+    number = int(min(fit, math.inf if steps is None else steps))
+    pairs = _of_wanted(number * config.training.batch, wanted, preset)
+    speed = _speed(config, step)
+    if left is not None and (steps is None or fit < steps):
+        return (
+            f"{config.training.budget} leave {format_duration(max(0.0, left))} for training: at "
+            f"{speed} these are {number:,} steps, {pairs}"
+        )
+    return (
+        f"{number:,} steps, {pairs}, take about {format_duration(number * step)} at {speed}, "
+        "without scoring and painting"
+    )
+
+
+def _speed(config: Config, step: float) -> str:
+    return f"{config.training.batch / max(step, 1e-9):.3g} pairs/s"
+
+
+def _of_wanted(pairs: int, wanted: int, preset: str) -> str:
+    return f"{pairs:,} of the {wanted:,} pairs of {preset}" if wanted else f"{pairs:,} pairs"
 
 
 def _quickest_run(preset: str) -> str:

@@ -38,11 +38,15 @@ from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
 from mifid.baseline.run.loop import Trainer
 from mifid.baseline.run.preflight import (
+    LEAST_STEPS,
     Costs,
     Scorings,
+    Trial,
     check_budget,
     check_space,
     handing_in,
+    length_note,
+    memory_note,
     plan_scorings,
     score_photos,
     scoring_share,
@@ -62,7 +66,7 @@ from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
 from mifid.errors import InputError, MifidError, warn
 from mifid.images import Source, default_workers
 from mifid.machine import __version__
-from mifid.progress import Progress
+from mifid.progress import Progress, note
 from mifid.submission import Rules
 
 __all__ = [
@@ -123,6 +127,8 @@ class Run:
     processes: Processes
     progress: Progress
     resume: bool
+    usual: Config | None
+    anyway: bool
     step: int = 0
     trained_steps: int = 0
     best: Best | None = None
@@ -136,6 +142,8 @@ class Run:
         config: Config,
         *,
         resume: bool,
+        usual: Config | None,
+        anyway: bool,
         device: torch.device,
         processes: Processes,
         workers: int | None,
@@ -144,6 +152,13 @@ class Run:
         progress: Progress,
     ) -> Iterator[Run]:
         """Lock the folder and decode the pictures; write nothing into the folder yet.
+
+        Args:
+            folder, inputs, config: of the run.
+            resume: go on with the run that is there.
+            usual: the preset that the run began with, as it is; None: none.
+            anyway: do not refuse a time budget that is too short.
+            device, processes, workers, skip_bad, rules, progress: as for train_baseline().
 
         Raises:
             MifidError: the folder has other contents, or the pictures cannot be trained with.
@@ -193,6 +208,8 @@ class Run:
                 processes=processes,
                 progress=progress,
                 resume=resume,
+                usual=usual,
+                anyway=anyway,
             )
 
     def train(self, *, scorer: Scorer | None, started: float, tensorboard: bool) -> Signals | None:
@@ -211,10 +228,10 @@ class Run:
                 summary_writer_class()
             stack.enter_context(memory_advice(self.config))
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
-            clock, step_seconds = Clock(started=started), self._measure_step()
+            clock, trial = Clock(started=started), self._try_training()
             with self.processes.together():
                 trainer, state = self._trainer(
-                    stack, scorer, clock, earlier, step=step_seconds, tensorboard=tensorboard
+                    stack, scorer, clock, earlier, trial=trial, tensorboard=tensorboard
                 )
             trainer.scorings = self._shared(trainer.scorings)
             stop = stack.enter_context(stop_requests())
@@ -237,7 +254,7 @@ class Run:
         clock: Clock,
         earlier: Config,
         *,
-        step: float,
+        trial: Trial | None,
         tensorboard: bool,
     ) -> tuple[Trainer, dict[str, Any] | None]:
         """Return a trainer, and the state that it goes on from; None: the run begins.
@@ -249,7 +266,7 @@ class Run:
             scorer: None: nothing is scored.
             clock: gets the run's limits.
             earlier: configuration with which the run was last trained.
-            step: seconds of a step.
+            trial: what a step takes; None: it was not measured.
             tensorboard: whether its event files are written too.
         """
         checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
@@ -261,7 +278,7 @@ class Run:
         recorder = snapshots = None
         scorings = Scorings(**state["scorings"]) if state else None
         if self.processes.is_first:
-            scorings = self._prepare(parts, scorer, clock, step=step, scorings=scorings)
+            scorings = self._prepare(parts, scorer, clock, trial=trial, scorings=scorings)
             if state is not None:
                 self._check_longer(clock, state, earlier)
             recorder, snapshots = self._open_records(
@@ -372,12 +389,14 @@ class Run:
         points, photos = self.processes.from_first(own)
         return replace(scorings, points=int(points), photos=int(photos))
 
-    def _measure_step(self) -> float:
-        """Return the seconds of a step, with networks of its own; 0: there is no time budget."""
-        if self.resume or not self.config.training.budget:
-            return 0.0
+    def _try_training(self) -> Trial | None:
+        """Return what a step takes, with networks of its own; None: too few steps to measure."""
+        training = self.config.training
+        short = not training.budget and 0 < training.steps < LEAST_STEPS
+        if self.resume or short:
+            return None
         with self.progress.task("measure a step", None, ""), self.processes.together():
-            return try_training(self._build())
+            return try_training(self._build, self.device)
 
     def _prepare(
         self,
@@ -385,21 +404,26 @@ class Run:
         scorer: Scorer | None,
         clock: Clock,
         *,
-        step: float,
+        trial: Trial | None,
         scorings: Scorings | None,
     ) -> Scorings:
         """Try painting and scoring, check the time budget, and return the plan of scorings.
+
+        How far the run will come, and the memory that it needs, are shown.
 
         Args:
             parts: of the run.
             scorer: None: nothing is scored.
             clock: gets the budget, and the part of it that is reserved for the end.
-            step: seconds of a step.
+            trial: what a step takes; None: it was not measured.
             scorings: of the run that goes on; None: they are planned.
         """
         kinds, held_back = parts.kinds, 0 if scorer is None else len(parts.held_back)
         budget = self.config.training.budget
         clock.budget = parse_duration(budget) if budget else None
+        wanted = 0
+        if self.usual is not None:
+            wanted = self.usual.training.batch * (steps_of(self.usual, parts.feed)[1] or 0)
         check = partial(
             check_budget,
             self.config,
@@ -407,8 +431,10 @@ class Run:
             submission=len(self.source),
             steps=clock.steps,
             kinds=kinds,
+            wanted=wanted,
+            anyway=self.anyway,
         )
-        costs, tried = self._try_painting(parts, step), 0.0
+        costs, tried = self._try_painting(parts, trial.seconds if trial else 0.0), 0.0
         if scorer is not None:
             if budget and not self.resume:  # scoring takes long: refuse first what is too short
                 check(elapsed=clock.elapsed(), costs=costs, scorings=Scorings(0, 0))
@@ -427,15 +453,30 @@ class Run:
                 kinds=kinds,
                 tried=tried,
             )
-            check(elapsed=clock.elapsed(), costs=costs, scorings=scorings)
+            left = check(elapsed=clock.elapsed(), costs=costs, scorings=scorings)
             if scorer is not None:
                 _warn_of_fewer(scorings, self.config, held_back)
+            if trial is not None:
+                self._note(trial, steps=clock.steps, left=left, wanted=wanted)
         elif clock.budget is not None:
             left = scoring_share(clock.budget) - tried - costs.scored(scorings.photos)
             scorings = replace(scorings, seconds=left)
         clock.reserve = handing_in(costs, submission=len(self.source))
         clock.reserve += costs.snapshot(scorings.photos, kinds=kinds)
         return scorings
+
+    def _note(self, trial: Trial, *, steps: int | None, left: float | None, wanted: int) -> None:
+        """Show how far the run will come, and the GPU memory that it needs."""
+        length = length_note(
+            self.config,
+            preset=self.inputs.preset,
+            step=trial.seconds,
+            steps=steps,
+            left=left,
+            wanted=wanted,
+        )
+        for text in filter(None, (length, memory_note(trial))):
+            note(self.progress, f"{text[0].upper()}{text[1:]}.")
 
     def _try_painting(self, parts: Parts, step: float) -> Costs:
         """Check the disk and paint a few photos; return the seconds that a step and these take."""
