@@ -19,6 +19,7 @@ from PIL import Image
 from mifid.baseline.choosing import CODE, NO_SCORES
 from mifid.baseline.config import Inputs, describe, format_duration, read_run_file, shown
 from mifid.baseline.figures import NAMES, WEIGHTS, draw_losses, draw_scores
+from mifid.baseline.gan import METHODS
 from mifid.baseline.generation import Generated
 from mifid.baseline.presets import DEFAULT, PRESETS
 from mifid.baseline.presets import preset as preset_named
@@ -233,7 +234,9 @@ def _curves(run: Run, rows: list[dict[str, Any]]) -> Iterator[Plot | tuple[str, 
     else:
         yield "scores over the run", "nothing was scored"
     if "train" in kinds:
-        yield _plot(draw_losses(rows, most=_POINTS), "losses", "All numbers are in metrics.csv")
+        terms = METHODS[run.config.training.method].terms
+        figure = draw_losses(rows, terms=terms, most=_POINTS)
+        yield _plot(figure, "losses", "All numbers are in metrics.csv")
     else:
         yield "losses over the run", "none were logged"
 

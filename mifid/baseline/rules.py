@@ -26,10 +26,10 @@ def check(config: Config, *, anyway: bool = False) -> None:
         each.checked(each.value, where="config")
     _check_length(config)
     check_schedule(config.schedule)
+    _check_names(config)
+    _check_method(config)
     if not anyway:
         _check_learning(config)
-    _check_method(config)
-    _check_networks(config)
     _check_loss(config)
     _check_labels(config)
     _check_diffaugment(config)
@@ -40,6 +40,8 @@ def idle(config: Config) -> frozenset[str]:
 
     An example is ``optimiser.momentum`` if the optimiser is Adam.
     """
+    from mifid.baseline.gan import METHODS
+
     generator, of = config.generator.network, config.optimiser
     optimisers = {of.name, of.discriminator_name or of.name}
     activations = {config.generator.activation}
@@ -65,9 +67,6 @@ def idle(config: Config) -> frozenset[str]:
         "generator.latent": generator == "dcgan",
         "generator.kernel generator.dropout": generator != "dcgan",
         "discriminator.layers discriminator.pooling": patches,
-        "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain": (
-            training.method != "gan"
-        ),
         "loss.lecam_decay loss.lecam_start": config.loss.lecam > 0,
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
         "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
@@ -80,7 +79,10 @@ def idle(config: Config) -> frozenset[str]:
         "training.steps_per_epoch": by_epochs,
         "training.epoch": by_epochs and training.steps_per_epoch == 0,
     }
-    return frozenset(name for names, use in used.items() if not use for name in names.split())
+    unused = METHODS[training.method].unused if training.method in METHODS else ()
+    return frozenset(name for names, use in used.items() if not use for name in names.split()) | {
+        *unused
+    }
 
 
 def _check_length(config: Config) -> None:
@@ -113,7 +115,7 @@ def _check_learning(config: Config) -> None:
                 f"the same, {setting('anyway', True)}.",
             )
     steps, pretrain = config.training.steps, config.training.pretrain
-    if config.training.method != "gan" and 0 < steps <= pretrain:
+    if 0 < steps <= pretrain:
         raise InputError(
             f"training.pretrain is {pretrain:,}, and the run has {steps:,} steps: it would be over "
             "when the generator has learnt to copy paintings",
@@ -122,36 +124,20 @@ def _check_learning(config: Config) -> None:
         )
 
 
-def _check_method(config: Config) -> None:
-    method, network = config.training.method, config.generator.network
-    if (method == "gan") != (network == "dcgan"):
-        raise InputError(
-            f"training.method is {method}, but generator.network is {network}: a gan makes "
-            "pictures from random numbers, which only a dcgan does; a cyclegan makes them from "
-            "photos",
-            hint="Set training.method=gan together with generator.network=dcgan, or "
-            "training.method=cyclegan with another network, such as unet.",
-        )
-    if method == "gan" and config.training.pretrain:
-        raise InputError(
-            f"training.pretrain is {config.training.pretrain}, but training.method is gan: its "
-            "generator takes no pictures, so it cannot learn to copy them",
-            hint="Set training.pretrain=0.",
-        )
-
-
-def _check_networks(config: Config) -> None:
+def _check_names(config: Config) -> None:
     # Imported here: networks need torch, and the names of presets are asked for without it.
+    from mifid.baseline.gan import METHODS
     from mifid.baseline.models import DISCRIMINATORS, GENERATORS
     from mifid.registry import suggest
 
-    for name, network, known in (
+    for name, chosen, known in (
+        ("training.method", config.training.method, METHODS),
         ("generator.network", config.generator.network, GENERATORS),
         ("discriminator.network", config.discriminator.network, DISCRIMINATORS),
     ):
-        if network not in known:
+        if chosen not in known:
             raise InputError(
-                f"{name} is '{network}', which does not exist", hint=suggest(network, known)
+                f"{name} is '{chosen}', which does not exist", hint=suggest(chosen, known)
             )
     if config.generator.halving == "blur" and config.generator.network not in _BLURRED:
         raise InputError(
@@ -159,6 +145,39 @@ def _check_networks(config: Config) -> None:
             f"only {' and '.join(_BLURRED)} can blur after an activation",
             hint="Set generator.halving=stride, or another generator.network.",
         )
+
+
+def _check_method(config: Config) -> None:
+    """Refuse networks that do not fit the method, and what the method itself refuses."""
+    from mifid.baseline.gan import METHODS
+    from mifid.baseline.models import DISCRIMINATORS, GENERATORS
+
+    method, name = METHODS[config.training.method], config.training.method
+    for setting_name, network, known, wanted in (
+        ("generator.network", config.generator.network, GENERATORS, method.generators),
+        (
+            "discriminator.network",
+            config.discriminator.network,
+            DISCRIMINATORS,
+            method.discriminators,
+        ),
+    ):
+        found = known[network].signature
+        if found != wanted:
+            fitting = [each for each in known if known[each].signature == wanted]
+            raise InputError(
+                f"training.method is {name}, but {setting_name} is {network}: the method needs "
+                f"{wanted}, and this network is {found}",
+                hint=f"Set training.method={name} together with {setting_name}="
+                f"{' or '.join(fitting)}, or another training.method.",
+            )
+    if config.training.pretrain and not method.pretrains:
+        raise InputError(
+            f"training.pretrain is {config.training.pretrain}, but training.method is {name}, "
+            "whose generator cannot learn to copy pictures",
+            hint="Set training.pretrain=0.",
+        )
+    method.check(config)
 
 
 def _check_loss(config: Config) -> None:
@@ -175,11 +194,6 @@ def _check_loss(config: Config) -> None:
             f"discriminator.heads is {config.discriminator.heads}, but loss.adversarial "
             f"{loss.adversarial} needs {heads}",
             hint=f"Set discriminator.heads={heads}, or another loss.adversarial.",
-        )
-    if not loss.weight and (config.training.method == "gan" or not loss.cycle + loss.identity):
-        raise InputError(
-            "loss.weight is 0 and there is no other loss: nothing would be learnt",
-            hint="Set loss.weight=1.",
         )
 
 
@@ -205,13 +219,16 @@ def _check_labels(config: Config) -> None:
 
 
 def _check_diffaugment(config: Config) -> None:
-    seen_by = config.diffaugment.discriminators
-    unseen = seen_by == "none" or (seen_by == "photos" and config.training.method == "gan")
+    from mifid.baseline.gan import METHODS
+
+    seen_by, sides = config.diffaugment.discriminators, METHODS[config.training.method].sides
+    unseen = seen_by not in ("both", *sides)
     if unseen and _diffaugments(config):
         raise InputError(
             f"diffaugment has probabilities above 0, but diffaugment.discriminators is {seen_by}: "
             "no discriminator would see it",
-            hint="Set diffaugment.discriminators=paintings, or color, translation and cutout to 0.",
+            hint=f"Set diffaugment.discriminators={sides[0]}, or color, translation and cutout to "
+            "0.",
         )
 
 

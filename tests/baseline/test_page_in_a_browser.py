@@ -119,13 +119,14 @@ def test_a_run_without_scores_shows_none(trained, tmp_path):
 
 def test_many_lines_of_losses_make_no_large_page():
     from mifid.baseline.figures.curves import draw_losses
-    from mifid.baseline.run.records import LOSSES
+    from mifid.baseline.gan.cyclegan import CycleGan
     from mifid.rendering.canvas import inline_svg
 
     rows = [
-        {"kind": "train", "step": i, **dict.fromkeys(LOSSES, i % 7 + 1.0)} for i in range(1, 20_001)
+        {"kind": "train", "step": i, **dict.fromkeys(CycleGan.losses, i % 7 + 1.0)}
+        for i in range(1, 20_001)
     ]
-    figure = draw_losses(rows, most=300)
+    figure = draw_losses(rows, terms=CycleGan.terms, most=300)
     assert "every 67. as logged" in figure.get_suptitle()
     for line in figure.axes[0].lines:
         assert len(line.get_xdata()) <= 300

@@ -295,7 +295,7 @@ class Training:
     """Length, batch size and arithmetic. Of several lengths the first one reached ends the run."""
 
     method: str = _setting(
-        "cyclegan", "cyclegan, or gan: paintings from noise", choices=("cyclegan", "gan")
+        "cyclegan", "a name from mifid.baseline.gan.METHODS; gan makes paintings from noise"
     )
     batch: int = _setting(4, "pictures a side in a step, over all processes", at_least=1)
     epochs: float = _setting(0.0, "length in epochs; 0: not limited by epochs")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mifid.baseline.figures.curves import draw_scores as draw_scores
     from mifid.baseline.figures.curves import plot_losses as plot_losses
     from mifid.baseline.figures.curves import plot_scores as plot_scores
+    from mifid.baseline.figures.sheets import heat_map as heat_map
     from mifid.baseline.figures.sheets import sample_grid as sample_grid
     from mifid.baseline.figures.sheets import save_picture as save_picture
     from mifid.baseline.figures.sheets import sheet as sheet
@@ -22,6 +23,6 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "curves": ["NAMES", "WEIGHTS", "draw_losses", "draw_scores", "plot_losses", "plot_scores"],
-        "sheets": ["sample_grid", "save_picture", "sheet", "write_augmented"],
+        "sheets": ["heat_map", "sample_grid", "save_picture", "sheet", "write_augmented"],
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,33 +36,15 @@ __all__ = [
     "running_mean",
 ]
 
+if TYPE_CHECKING:
+    from mifid.baseline.gan import Term
+
+    Terms = Sequence[Term]
+
 Row = Mapping[str, Any]
 Floats = npt.NDArray[np.float64]
 
-# A panel: title, the range from which its axis is logarithmic, and its lines: column, label,
-# colour, style.
-_PANELS: tuple[tuple[str, float, tuple[tuple[str, str, str, str], ...]], ...] = (
-    (
-        "Adversarial losses: generators solid, discriminators dashed",
-        30.0,  # generator and discriminator differ by a small factor: a linear axis shows it best
-        (
-            ("generator_adversarial_painting", "painting generator", BLUE, "-"),
-            ("discriminator_painting", "painting discriminator", BLUE, "--"),
-            ("generator_adversarial_photo", "photo generator", VERMILION, "-"),
-            ("discriminator_photo", "photo discriminator", VERMILION, "--"),
-        ),
-    ),
-    (
-        "Reconstruction losses: cycle solid, identity dashed",
-        4.0,  # they fall steeply at first, but their later values are of interest
-        (
-            ("cycle_painting", "cycle, paintings", BLUE, "-"),
-            ("identity_painting", "identity, paintings", BLUE, "--"),
-            ("cycle_photo", "cycle, photos", VERMILION, "-"),
-            ("identity_photo", "identity, photos", VERMILION, "--"),
-        ),
-    ),
-)
+_COLOURS = {"painting": BLUE, "photo": VERMILION}
 
 _AVERAGED = 5  # scores in the moving average
 _LONE = 7  # size of a marker without a line
@@ -72,30 +54,27 @@ WEIGHTS = {"raw": "weights as trained", "ema": "moving average of the weights"}
 """Names of the weights that are scored, for people."""
 
 
-def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
+def plot_losses(rows: Sequence[Row], path: str | os.PathLike[str], *, terms: Terms) -> None:
     """Write what :func:`draw_losses` draws as PNG.
 
     Raises:
         OutputError: it cannot be written there.
     """
-    save_figure(draw_losses(rows), path)
+    save_figure(draw_losses(rows, terms=terms), path)
 
 
 @in_own_style
-def draw_losses(rows: Sequence[Row], *, most: int | None = None) -> Figure:
+def draw_losses(rows: Sequence[Row], *, terms: Terms, most: int | None = None) -> Figure:
     """Draw the losses over the steps: as logged, faint, and their running mean.
 
     Args:
         rows: lines of metrics.jsonl; those of other kinds than ``"train"`` are ignored.
+        terms: of the method that was trained; those that no row has are left out.
         most: approximate number of points of a line, after means over all rows; None: all.
     """
     train = [row for row in rows if row["kind"] == "train"]
     width = max(1, len(train) // 25 // 2 * 2 + 1) if len(train) >= 50 else 1
-    panels = [
-        (title, ratio, [line for line in lines if any(line[0] in row for row in train)])
-        for title, ratio, lines in _PANELS
-    ]
-    panels = [panel for panel in panels if panel[2]] or [("", 0.0, [])]
+    panels = _panels([term for term in terms if any(term.name in row for row in train)])
     every = 1 if most is None else max(1, math.ceil(len(train) / most))
     logged = "as logged" if every == 1 else f"every {every}. as logged"
     smoothing = (
@@ -104,7 +83,7 @@ def draw_losses(rows: Sequence[Row], *, most: int | None = None) -> Figure:
     figure = new_figure(f"Losses{smoothing}", height=1.2 + 3.1 * len(panels))
     for i, (title, ratio, lines) in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, i + 1)
-        drawn = [_draw_loss(axes, train, line, width=width, every=every) for line in lines]
+        drawn = [_draw_loss(axes, train, term, width=width, every=every) for term in lines]
         finish(axes, title=title, y="loss; generators' unweighted")
         _mark_whole_steps(axes)
         log_if_wide(axes, np.concatenate(drawn) if drawn else np.empty(0), ratio=ratio)
@@ -202,16 +181,29 @@ def running_mean(values: Floats, width: int) -> Floats:
     return np.where(finite, totals[middle] / np.maximum(counts[middle], 1), np.nan)
 
 
-def _draw_loss(
-    axes: Axes, rows: Sequence[Row], line: tuple[str, str, str, str], *, width: int, every: int
-) -> Floats:
+def _panels(terms: Terms) -> list[tuple[str, float, list[Term]]]:
+    """Return title, ratio and terms of each panel, side by side; one without terms if none has."""
+    panels = dict.fromkeys(term.panel for term in terms)
+    sides = list(_COLOURS)
+    found = [
+        (
+            panel.title,
+            panel.ratio,
+            sorted((t for t in terms if t.panel == panel), key=lambda t: sides.index(t.side)),
+        )
+        for panel in panels
+    ]
+    return found or [("", 0.0, [])]
+
+
+def _draw_loss(axes: Axes, rows: Sequence[Row], term: Term, *, width: int, every: int) -> Floats:
     """Draw a loss, and more strongly its running mean, which is returned.
 
     Only every ``every``-th point is drawn, and the last.
     """
-    name, label, colour, style = line
+    colour = _COLOURS[term.side]
     steps = np.array([row["step"] for row in rows], np.float64)
-    values = np.array([row.get(name, math.nan) for row in rows], np.float64)
+    values = np.array([row.get(term.name, math.nan) for row in rows], np.float64)
     values[~np.isfinite(values)] = np.nan
     means = running_mean(values, width)
     steps, values, means = (each[::-every][::-1] for each in (steps, values, means))
@@ -224,12 +216,12 @@ def _draw_loss(
         steps,
         means,
         color=colour,
-        ls=style,
+        ls=term.style,
         lw=1.7,
         marker=marker,
         ms=size,
-        mfc=colour if style == "-" else "white",
-        label=label,
+        mfc=colour if term.style == "-" else "white",
+        label=term.label,
     )
     return means
 

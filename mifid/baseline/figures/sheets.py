@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
 from mifid.baseline.data import Feed, to_pixels
@@ -18,6 +21,7 @@ from mifid.submission import encode_picture
 
 __all__ = [
     "augmented_sheet",
+    "heat_map",
     "sample_grid",
     "save_picture",
     "sheet",
@@ -29,7 +33,9 @@ _PAPER = (255, 255, 255)
 _INK = (60, 60, 60)
 _MIN_CELL = 96  # px; smaller pictures are enlarged, so that they can be seen and labels fit
 _MAX_FONT = 20  # px
+_SMOOTH = Image.Resampling.BILINEAR
 
+Floats = npt.NDArray[np.floating[Any]]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
@@ -91,23 +97,19 @@ def sheet(
     return np.array(canvas)
 
 
-def sample_grid(photos: Pixels | None, paintings: Pixels, restored: Pixels | None = None) -> Pixels:
-    """Return a sheet of photo, painting and photo again, one row for each photo.
+def sample_grid(columns: Mapping[str, Pixels]) -> Pixels:
+    """Return a sheet of samples, one row for each photo; a single column is arranged in a square.
 
     Args:
-        photos: (N, H, W, 3) uint8; None for a GAN that paints from noise, whose paintings are
-            arranged in a square.
-        paintings: (N, H, W, 3) uint8, made from the photos.
-        restored: (N, H, W, 3) uint8, made from the paintings; None leaves that column out.
+        columns: label -> (N, H, W, 3) uint8, from left to right.
 
     Raises:
         InputError: no pictures, or different numbers of them.
     """
-    if photos is None:
-        side = max(1, math.ceil(math.sqrt(len(paintings))))
-        return sheet([list(paintings[i : i + side]) for i in range(0, len(paintings), side)])
-    parts = {"photo": photos, "painting": paintings, "photo again": restored}
-    columns = {label: pictures for label, pictures in parts.items() if pictures is not None}
+    if len(columns) == 1:
+        (pictures,) = columns.values()
+        side = max(1, math.ceil(math.sqrt(len(pictures))))
+        return sheet([list(pictures[i : i + side]) for i in range(0, len(pictures), side)])
     if len({len(pictures) for pictures in columns.values()}) > 1:
         counts = ", ".join(f"{len(pictures)} x {label}" for label, pictures in columns.items())
         raise InputError(
@@ -115,6 +117,27 @@ def sample_grid(photos: Pixels | None, paintings: Pixels, restored: Pixels | Non
             hint="Give equal numbers of each kind, in the same order.",
         )
     return sheet(list(zip(*columns.values(), strict=True)), labels=list(columns))
+
+
+def heat_map(values: Floats, *, side: int) -> Pixels:
+    """Return maps as pictures, each from its lowest value (blue) to its highest (red).
+
+    A map whose values are all equal is blue.
+
+    Args:
+        values: (N, h, w) finite numbers.
+        side: pixels a side of the pictures.
+
+    Returns:
+        (N, side, side, 3) uint8, in matplotlib's colours ``jet``.
+    """
+    low, high = (edge(axis=(1, 2), keepdims=True) for edge in (values.min, values.max))
+    levels = (values - low) / np.where(high > low, high - low, 1.0)
+    pictures = []
+    for level in levels:
+        grey = Image.fromarray(level.astype(np.float32)).resize((side, side), _SMOOTH)
+        pictures.append(colormaps["jet"](np.asarray(grey).clip(0, 1), bytes=True)[..., :3])
+    return np.stack(pictures)
 
 
 def augmented_sheet(originals: Iterable[Pixels], variants: Iterable[Iterable[Pixels]]) -> Pixels:

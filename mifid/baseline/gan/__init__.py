@@ -9,21 +9,23 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.baseline.gan.cyclegan import CycleGan as CycleGan
     from mifid.baseline.gan.ema import MovingAverage as MovingAverage
-    from mifid.baseline.gan.method import LOSSES as LOSSES
     from mifid.baseline.gan.method import METHODS as METHODS
     from mifid.baseline.gan.method import Method as Method
+    from mifid.baseline.gan.method import Shown as Shown
     from mifid.baseline.gan.method import parameters as parameters
     from mifid.baseline.gan.schedule import check_schedule as check_schedule
     from mifid.baseline.gan.schedule import factor as factor
     from mifid.baseline.gan.states import check_state as check_state
+    from mifid.baseline.gan.terms import Term as Term
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "cyclegan": ["CycleGan"],
         "ema": ["MovingAverage"],
-        "method": ["LOSSES", "METHODS", "Method", "parameters"],
+        "method": ["METHODS", "Method", "Shown", "parameters"],
         "schedule": ["check_schedule", "factor"],
         "states": ["check_state"],
+        "terms": ["Term"],
     },
 )

@@ -6,7 +6,7 @@ would go through them twice.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -15,11 +15,10 @@ from torch.nn import functional as F
 from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.lecam import LeCam
-from mifid.baseline.gan.method import LOSSES, Method, frozen
-from mifid.baseline.gan.optimisers import Stepper
-from mifid.baseline.models import norm_is_per_sample
+from mifid.baseline.gan.method import Method, Show, Stateful, frozen, nothing_learnt
+from mifid.baseline.gan.terms import ADVERSARIAL, RECONSTRUCTION, Term
+from mifid.baseline.models import GeneratorNetwork, norm_is_per_sample
+from mifid.images import Pixels
 
 __all__ = ["CycleGan"]
 
@@ -27,7 +26,19 @@ __all__ = ["CycleGan"]
 class CycleGan(Method):
     """Two generators: ``painter`` paints photos, ``photographer`` makes photos of paintings."""
 
-    losses: ClassVar[tuple[str, ...]] = LOSSES
+    terms = (
+        Term("generator_adversarial_painting", "painting generator", ADVERSARIAL, total="G"),
+        Term("generator_adversarial_photo", "photo generator", ADVERSARIAL, "photo", total="G"),
+        Term("cycle_painting", "cycle, paintings", RECONSTRUCTION, total="cycle"),
+        Term("cycle_photo", "cycle, photos", RECONSTRUCTION, "photo", total="cycle"),
+        Term("identity_painting", "identity, paintings", RECONSTRUCTION, style="--"),
+        Term("identity_photo", "identity, photos", RECONSTRUCTION, "photo", "--"),
+        Term(
+            "discriminator_painting", "painting discriminator", ADVERSARIAL, style="--", total="D"
+        ),
+        Term("discriminator_photo", "photo discriminator", ADVERSARIAL, "photo", "--", "D"),
+    )
+    pretrains = True
 
     def __init__(
         self, config: Config, *, device: torch.device, draws: Draws, processes: Processes
@@ -41,8 +52,8 @@ class CycleGan(Method):
         }
         self._painting_critic, self._photo_critic = self._critic("painting"), self._critic("photo")
         networks = list(self.networks.values())
-        self._generators = self._generator_stepper(networks[:2])
-        self._discriminators = self._discriminator_stepper(networks[2:])
+        self._generators = self._group("generators", networks[:2])
+        self._discriminators = self._group("discriminators", networks[2:], judges=True)
         self._together = norm_is_per_sample(config.generator.norm)
 
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
@@ -59,7 +70,14 @@ class CycleGan(Method):
         self._update(self._discriminators, of_paintings + of_photos, fraction, factor)
         return torch.stack([part.detach() for part in (*parts, of_paintings, of_photos)])
 
-    def copy_paintings(self, paintings: Tensor) -> Tensor:
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse settings with which nothing would be learnt."""
+        loss = config.loss
+        if not loss.weight + loss.cycle + loss.identity:
+            raise nothing_learnt()
+
+    def pretrain(self, photos: Tensor, paintings: Tensor) -> Tensor:  # noqa: ARG002
         """Update the painter once to copy paintings, by the identity loss alone."""
         with self.autocast():
             error = _l1(self.painter(paintings), paintings)
@@ -105,14 +123,19 @@ class CycleGan(Method):
         weights = [kind * side for kind in kinds for side in sides]
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum()
 
-    def parts(self) -> dict[str, Stepper | ImagePool | LeCam]:
+    def columns(
+        self, painter: GeneratorNetwork, photos: Pixels, show: Show
+    ) -> Mapping[str, Pixels]:
+        """Return photos, paintings, and photos made of these again."""
+        columns = super().columns(painter, photos, show)
+        again = show(self.networks["photographer"], columns["painting"])
+        return {**columns, "photo again": again.picture}
+
+    def parts(self) -> Mapping[str, Stateful]:
         """Return optimisers, and the pools and averages of both discriminators."""
         critics = {"painting": self._painting_critic, "photo": self._photo_critic}
-        return {
-            "generators": self._generators,
-            "discriminators": self._discriminators,
-            **{f"{side}_{n}": p for side, c in critics.items() for n, p in c.parts().items()},
-        }
+        own = {f"{side}_{n}": p for side, c in critics.items() for n, p in c.parts().items()}
+        return {**super().parts(), **own}
 
 
 def _l1(made: Tensor, wanted: Tensor) -> Tensor:

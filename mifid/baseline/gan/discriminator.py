@@ -45,7 +45,8 @@ class Critic:
         self._draws = draws
         self._augmented = config.diffaugment.discriminators in ("both", side)
         self._together = norm_is_per_sample(config.discriminator.norm)
-        self._pool = ImagePool(math.ceil(config.training.pool / processes.world))
+        size = math.ceil(config.training.pool / processes.world)
+        self._pool = ImagePool(size, side=config.data.size)
         self._lecam = LeCam(config.loss, processes) if config.loss.lecam else None
 
     def parts(self) -> dict[str, ImagePool | LeCam]:

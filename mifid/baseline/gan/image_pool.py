@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.data import Draws
+from mifid.baseline.gan.states import check_state
 from mifid.errors import InputError
 
 __all__ = ["ImagePool"]
@@ -21,14 +22,16 @@ class ImagePool:
 
     Args:
         size: number of pictures that it stores; with 0, pictures are returned as they are.
+        side: of the pictures, in pixels, which a state must have; None: any.
 
     Source: Shrivastava et al. 2017, section 2.3, as Zhu et al. 2017, section 4, use it (50
     pictures). As there, the pictures of a batch come one after the other: a later one may be
     exchanged for an earlier one.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, side: int | None = None) -> None:
         self._size = size
+        self._side = side
         self._held = 0
         self._stored: Tensor | None = None
 
@@ -91,5 +94,9 @@ class ImagePool:
                 hint=f"Set training.pool to its value when the run began, at least "
                 f"{len(pictures)}.",
             )
+        if self._side is not None:
+            shape = (len(pictures), 3, self._side, self._side)
+            like = torch.empty(shape, dtype=pictures.dtype, device="meta")
+            check_state(pictures, like, name="pool")
         self._held = len(pictures)
         self._room_for(pictures)[: self._held].copy_(pictures)

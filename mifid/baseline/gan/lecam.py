@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -54,7 +53,7 @@ class LeCam:
         """Return the state that :meth:`load_state_dict` restores."""
         return {"averages": self._averages.clone(), "steps": self._steps}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of :meth:`state_dict`.
 
         Raises:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,31 +15,21 @@ from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.discriminator import Critic
-from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.optimisers import Stepper
 from mifid.baseline.gan.states import check_state
+from mifid.baseline.gan.terms import Term
 from mifid.baseline.models import (
     GeneratorNetwork,
     build_discriminator,
     build_generator,
+    initialise,
     memory_format,
 )
+from mifid.errors import InputError
+from mifid.images import Pixels
 from mifid.registry import Registry
 
-__all__ = ["LOSSES", "METHODS", "Method", "frozen"]
-
-LOSSES = (
-    "generator_adversarial_painting",
-    "generator_adversarial_photo",
-    "cycle_painting",
-    "cycle_photo",
-    "identity_painting",
-    "identity_photo",
-    "discriminator_painting",
-    "discriminator_photo",
-)
-"""Losses of a CycleGAN, in the order of the records' columns."""
+__all__ = ["METHODS", "Method", "Show", "Shown", "Stateful", "frozen", "nothing_learnt"]
 
 METHODS = Registry(
     "method",
@@ -50,15 +40,66 @@ METHODS = Registry(
 )
 
 
+class Stateful(Protocol):
+    """A part of a method with a state of its own, which checkpoints hold."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state that :meth:`load_state_dict` restores."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Restore a state of :meth:`state_dict`; refuse another with a MifidError."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a network makes of N pictures, to be looked at.
+
+    Attributes:
+        picture: (N, S, S, 3) uint8.
+        maps: label -> (N, S, S, 3) uint8, in the colours of a heat map.
+    """
+
+    picture: Pixels
+    maps: Mapping[str, Pixels]
+
+
+Show = Callable[[nn.Module, Pixels], Shown]
+"""(generator, pictures (N, S, S, 3) uint8) -> what it makes of them, in evaluation mode."""
+
+
 class Method(ABC):
     """Networks, optimisers and one step over a batch.
 
+    A method owns its networks, and all else that it trains or remembers. Checkpoints hold, and
+    check, the weights and buffers of ``networks`` (a bare parameter goes into an
+    ``nn.ParameterDict`` there) and the states of :meth:`parts`. Gradients are averaged over the
+    processes by :meth:`_update`; a method averages other numbers with ``processes.average``.
+
     Attributes:
-        losses: names of the numbers that :meth:`step` returns.
-        networks: by name; ``"painter"`` is the generator of paintings.
+        terms: the numbers that :meth:`step` returns, in its order.
+        losses: their names.
+        generators, discriminators: ``signature`` of the networks that it trains.
+        sides: whose discriminators it has.
+        sees_photos: whether it learns from photos.
+        pretrains: whether it has :meth:`pretrain`.
+        unused: names of settings that have no effect on it.
+        networks: by name; ``"painter"`` is the generator of paintings. Files of weights and
+            checkpoints have these names.
     """
 
+    terms: ClassVar[tuple[Term, ...]]
     losses: ClassVar[tuple[str, ...]]
+    generators: ClassVar[str] = "picture -> picture"
+    discriminators: ClassVar[str] = "picture -> scores"
+    sides: ClassVar[tuple[str, ...]] = ("paintings", "photos")
+    sees_photos: ClassVar[bool] = True
+    pretrains: ClassVar[bool] = False
+    unused: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if "terms" in cls.__dict__:
+            cls.losses = tuple(term.name for term in cls.terms)
 
     def __init__(
         self,
@@ -73,6 +114,7 @@ class Method(ABC):
         self.draws = draws
         self.processes = processes
         self.networks: dict[str, nn.Module] = {}
+        self._groups: dict[str, Stepper] = {}
 
     @property
     def painter(self) -> GeneratorNetwork:
@@ -94,9 +136,35 @@ class Method(ABC):
             Tensor: (len(losses),) float32 on the device, not waited for.
         """
 
-    @abstractmethod
-    def parts(self) -> dict[str, Stepper | ImagePool | LeCam]:
-        """Return what has a state of its own beside the networks, by name."""
+    @classmethod  # noqa: B027 - a method may have nothing to refuse
+    def check(cls, config: Config) -> None:
+        """Refuse settings that contradict each other in this method alone.
+
+        Raises:
+            InputError: they do.
+        """
+
+    def pretrain(self, photos: Tensor, paintings: Tensor) -> Tensor:
+        """Make one of the first ``training.pretrain`` steps, in place of :meth:`step`."""
+        raise NotImplementedError
+
+    def columns(
+        self, painter: GeneratorNetwork, photos: Pixels, show: Show
+    ) -> Mapping[str, Pixels]:
+        """Return the columns of a sheet of samples: label -> (N, S, S, 3) uint8.
+
+        Args:
+            painter: the generator of paintings whose weights are shown: the averaged one, if any.
+            photos: (N, S, S, 3) uint8.
+            show: runs a generator.
+        """
+        painted = show(painter, photos)
+        photo = {"photo": photos} if painter.sees_pictures else {}
+        return {**photo, "painting": painted.picture, **painted.maps}
+
+    def parts(self) -> Mapping[str, Stateful]:
+        """Return what has a state of its own beside the networks, by name: here the optimisers."""
+        return dict(self._groups)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that :meth:`load_state_dict` restores."""
@@ -107,19 +175,20 @@ class Method(ABC):
         """Restore a state of :meth:`state_dict`.
 
         Raises:
-            MifidError: it is not of these networks.
+            MifidError: it is not of these networks and parts.
         """
+        parts = self.parts()
+        if missing := [name for name in ("networks", *parts) if name not in state]:
+            raise InputError(
+                f"the checkpoint has no state of {', '.join(missing)}; it has {', '.join(state)}",
+                hint="Was it written by another method, or by another version of mifid?",
+            )
         own = {name: network.state_dict() for name, network in self.networks.items()}
         check_state(state["networks"], own, name="networks")
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
-        size = self.config.data.size
-        for name, part in self.parts().items():
+        for name, part in parts.items():
             part.load_state_dict(state[name])
-            if isinstance(part, ImagePool) and len(part):
-                pictures = state[name]["pictures"]
-                like = torch.empty((len(part), 3, size, size), dtype=pictures.dtype, device="meta")
-                check_state(pictures, like, name=name)
 
     def autocast(self) -> torch.autocast:
         """Return the context in which networks run; losses leave it as float32."""
@@ -139,6 +208,12 @@ class Method(ABC):
         config = self.config.discriminator
         return self._placed(build_discriminator(config, size=self.config.data.size, seed=seed))
 
+    def _drawn(self, network: nn.Module, number: int) -> nn.Module:
+        """Return a network that is in no table, with first weights like the discriminators'."""
+        seed = self.config.training.seed * 100 + number
+        initialise(network, self.config.discriminator, seed=seed)
+        return self._placed(network)
+
     def _placed(self, network: nn.Module) -> nn.Module:
         network = network.to(self.device).train()
         network = network.to(memory_format=memory_format(self.config, self.device))
@@ -150,14 +225,19 @@ class Method(ABC):
         network = self.networks[f"{side}_discriminator"]
         return Critic(self.config, f"{side}s", network, self.draws, processes=self.processes)
 
-    def _generator_stepper(self, networks: Iterable[nn.Module]) -> Stepper:
-        config = self.config.optimiser
-        return Stepper(config, parameters(networks), rate=config.rate)
+    def _group(self, name: str, modules: Iterable[nn.Module], *, judges: bool = False) -> Stepper:
+        """Return one optimiser over the weights of some networks, whose state is part ``name``.
 
-    def _discriminator_stepper(self, networks: Iterable[nn.Module]) -> Stepper:
+        ``judges``: they are discriminators, which may have a learning rate and an optimiser of
+        their own.
+        """
         config = self.config.optimiser
-        own = replace(config, name=config.discriminator_name or config.name)
-        return Stepper(own, parameters(networks), rate=config.discriminator_rate)
+        rate = config.rate
+        if judges:
+            config = replace(config, name=config.discriminator_name or config.name)
+            rate = config.discriminator_rate
+        self._groups[name] = Stepper(config, parameters(modules), rate=rate)
+        return self._groups[name]
 
     def _update(self, stepper: Stepper, loss: Tensor, fraction: float, factor: float) -> None:
         """Do one backward pass, average the gradients over the processes, and do one step."""
@@ -182,3 +262,11 @@ def frozen(weights: list[nn.Parameter]) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_(True)
+
+
+def nothing_learnt() -> InputError:
+    """Return the error of settings whose losses all have a weight of 0."""
+    return InputError(
+        "loss.weight is 0 and there is no other loss: nothing would be learnt",
+        hint="Set loss.weight=1.",
+    )

@@ -66,7 +66,7 @@ class Stepper:
         """Return the state that :meth:`load_state_dict` restores, by name of optimiser."""
         return {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of :meth:`state_dict`.
 
         Raises:

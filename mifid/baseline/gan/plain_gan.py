@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -10,10 +10,8 @@ from torch import Tensor
 from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.lecam import LeCam
-from mifid.baseline.gan.method import Method, frozen
-from mifid.baseline.gan.optimisers import Stepper
+from mifid.baseline.gan.method import Method, Stateful, frozen, nothing_learnt
+from mifid.baseline.gan.terms import ADVERSARIAL, Term
 
 __all__ = ["PlainGan"]
 
@@ -21,9 +19,18 @@ __all__ = ["PlainGan"]
 class PlainGan(Method):
     """One generator: ``painter`` makes paintings of latents (B, L)."""
 
-    losses: ClassVar[tuple[str, ...]] = (
-        "generator_adversarial_painting",
-        "discriminator_painting",
+    terms = (
+        Term("generator_adversarial_painting", "painting generator", ADVERSARIAL, total="G"),
+        Term(
+            "discriminator_painting", "painting discriminator", ADVERSARIAL, style="--", total="D"
+        ),
+    )
+    generators = "noise -> picture"
+    sides = ("paintings",)
+    sees_photos = False
+    unused = (
+        *("loss.cycle", "loss.identity", "loss.painting_weight", "loss.photo_weight"),
+        "training.pretrain",
     )
 
     def __init__(
@@ -35,9 +42,9 @@ class PlainGan(Method):
             "painting_discriminator": self._discriminator(2),
         }
         self._painting_critic = self._critic("painting")
-        networks = list(self.networks.values())
-        self._generators = self._generator_stepper(networks[:1])
-        self._discriminators = self._discriminator_stepper(networks[1:])
+        painter, discriminator = self.networks.values()
+        self._generators = self._group("generators", [painter])
+        self._discriminators = self._group("discriminators", [discriminator], judges=True)
 
     def step(
         self,
@@ -63,10 +70,12 @@ class PlainGan(Method):
         self._update(self._discriminators, of_paintings, fraction, factor)
         return torch.stack([of_generator.detach(), of_paintings.detach()])
 
-    def parts(self) -> dict[str, Stepper | ImagePool | LeCam]:
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse settings with which nothing would be learnt."""
+        if not config.loss.weight:
+            raise nothing_learnt()
+
+    def parts(self) -> Mapping[str, Stateful]:
         """Return optimisers, and the discriminator's pool and averages."""
-        return {
-            "generators": self._generators,
-            "discriminators": self._discriminators,
-            **self._painting_critic.parts(),
-        }
+        return {**super().parts(), **self._painting_critic.parts()}

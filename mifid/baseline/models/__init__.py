@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.models.first_weights import initialise as initialise
     from mifid.baseline.models.generator import GeneratorNetwork as GeneratorNetwork
     from mifid.baseline.models.generator import Painted as Painted
     from mifid.baseline.models.layers import memory_format as memory_format
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "first_weights": ["initialise"],
         "generator": ["GeneratorNetwork", "Painted"],
         "layers": ["memory_format"],
         "networks": [

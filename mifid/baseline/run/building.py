@@ -57,7 +57,7 @@ class Parts:
             self.method.config,
             folder,
             networks=networks,
-            photographer=self.method.networks.get("photographer"),
+            method=self.method,
             held_back=self.held_back.spread(photos),
             shown=self.shown,
             scorer=scorer,

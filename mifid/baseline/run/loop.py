@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan import CycleGan, check_state, factor
+from mifid.baseline.gan import check_state, factor
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import (
     Checkpoints,
@@ -194,8 +194,8 @@ class Trainer:
     def _step(self) -> torch.Tensor:
         photos, paintings = self.parts.feed.next()
         self.step += 1
-        if self.step <= self.config.training.pretrain and isinstance(self.method, CycleGan):
-            losses = self.method.copy_paintings(paintings)
+        if self.step <= self.config.training.pretrain:
+            losses = self.method.pretrain(photos, paintings)
         else:
             self._factor = factor(self.config.schedule, self.fraction)
             losses = self.method.step(
@@ -242,12 +242,11 @@ class Trainer:
         if now - self._shown_at < _STATUS_SECONDS:
             return
         self._shown_at = now
-        means = self._tally.peek()
-        sides: Mapping[str, float] = {
-            side: sum(value for name, value in means.items() if name.startswith(prefix))
-            for side, prefix in (("G", "generator"), ("cycle", "cycle"), ("D", "discriminator"))
-        }
-        losses = " ".join(f"{side} {value:.3f}" for side, value in sides.items() if value)
+        means, totals = self._tally.peek(), dict[str, float]()
+        for term in self.method.terms:
+            if term.total:
+                totals[term.total] = totals.get(term.total, 0.0) + means[term.name]
+        losses = " ".join(f"{name} {value:.3f}" for name, value in totals.items() if value)
         steps, seconds = self.step - self._logged_step, now - self._logged_at
         pairs = self.config.training.batch * steps / max(seconds, 1e-9)
         speed = f"{pairs:.3g} pairs/s" if steps else ""

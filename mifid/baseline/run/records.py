@@ -11,13 +11,12 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from mifid.baseline.gan import LOSSES
 from mifid.errors import InputError, UnavailableError, setting
 from mifid.files import atomic_write, cannot_write
 from mifid.images import Pixels
@@ -28,6 +27,7 @@ __all__ = [
     "JSON_NAME",
     "Recorder",
     "Value",
+    "columns_of",
     "csv_lines",
     "json_line",
     "metric_row",
@@ -41,7 +41,7 @@ Value = float | int | str
 JSON_NAME = "metrics.jsonl"
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "train": ("step", "epoch", "fraction", "seconds", "images_per_second", "rate", *LOSSES),
+    "train": ("step", "epoch", "fraction", "seconds", "images_per_second", "rate"),
     "score": (
         "step",
         "fraction",
@@ -54,10 +54,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "photos",
     ),
 }
-"""Columns of a line of each kind, beside ``kind``. All but ``step`` may be absent."""
+"""Columns of a line of each kind, beside ``kind``. All but ``step`` may be absent.
 
-# Each name once, in the order of first mention: one header for both kinds.
-_CSV_COLUMNS = ("kind", *dict.fromkeys(name for names in COLUMNS.values() for name in names))
+A line of training also has the losses of its method.
+"""
 
 _STEPS = 2**53  # whole numbers below it are exact as floats too
 
@@ -109,27 +109,39 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         for name, value in row.items()
     }
     whole = type(read.get("step")) is int and 0 <= read["step"] < _STEPS
-    return read if whole and all(_fits(name, value) for name, value in read.items()) else None
+    fits = all(_fits(read["kind"], name, value) for name, value in read.items())
+    return read if whole and fits else None
 
 
-def _fits(name: str, value: object) -> bool:
-    """Return whether a column may have this value; columns of later versions may have any."""
+def _fits(kind: str, name: str, value: object) -> bool:
+    """Return whether a column may have this value.
+
+    Losses may have any name, and all else of a line of training is a number too. Other lines of
+    later versions may have columns with any value.
+    """
     if name in ("kind", "weights"):
         return isinstance(value, str)
-    if not any(name in names for names in COLUMNS.values()):
+    if kind != "train" and not any(name in names for names in COLUMNS.values()):
         return isinstance(value, Value)
     return isinstance(value, float) or (isinstance(value, int) and abs(value) < _STEPS)
 
 
-def metric_row(kind: str, values: Mapping[str, Value | None]) -> dict[str, Value]:
-    """Return the kind, and the values in the columns' order; None is left out.
+def columns_of(losses: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the columns of each kind of line, with the losses of a method."""
+    return {**COLUMNS, "train": (*COLUMNS["train"], *losses)}
+
+
+def metric_row(
+    kind: str, values: Mapping[str, Value | None], columns: Mapping[str, Sequence[str]]
+) -> dict[str, Value]:
+    """Return the kind, and the values in the order of ``columns``; None is left out.
 
     Raises:
         InputError: an unknown kind or column, no ``step``, or a value that is no plain one.
     """
-    if kind not in COLUMNS:
-        raise InputError(f"unknown kind of line '{kind}'", hint=suggest(kind, COLUMNS))
-    names = COLUMNS[kind]
+    if kind not in columns:
+        raise InputError(f"unknown kind of line '{kind}'", hint=suggest(kind, columns))
+    names = columns[kind]
     for name in values:
         if name not in names:
             raise InputError(
@@ -174,10 +186,17 @@ def _json_value(value: Value) -> Value:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def csv_lines(rows: Iterable[Mapping[str, Any]], *, header: bool = False) -> bytes:
+def csv_lines(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, Sequence[str]],
+    *,
+    header: bool = False,
+) -> bytes:
     """Return rows as lines of metrics.csv; columns that a row does not have are empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    # Each name once, in the order of first mention: one header for all kinds.
+    names = ("kind", *dict.fromkeys(name for each in columns.values() for name in each))
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     if header:
         writer.writeheader()
     writer.writerows(rows)
@@ -196,20 +215,30 @@ class Recorder(AbstractContextManager["Recorder"]):
     Open one with :meth:`open`; it is a context manager.
     """
 
-    def __init__(self, folder: Path, *, tensorboard: Any = None) -> None:
+    def __init__(
+        self, folder: Path, *, losses: Sequence[str] = (), tensorboard: Any = None
+    ) -> None:
         self._paths = (folder / JSON_NAME, folder / _CSV_NAME)
+        self._losses = losses
+        self._columns = columns_of(losses)
         self._tensorboard = tensorboard
         # Unbuffered: lines survive a kill -9.
         self._files = tuple(_open_to_append(path) for path in self._paths)
 
     @classmethod
     def open(
-        cls, folder: Path, *, tensorboard: bool = False, resume_from: int | None = None
+        cls,
+        folder: Path,
+        *,
+        losses: Sequence[str] = (),
+        tensorboard: bool = False,
+        resume_from: int | None = None,
     ) -> Recorder:
         """Open a run folder; repair its files after an interruption.
 
         Args:
             folder: exists already.
+            losses: names of the method's losses.
             tensorboard: also write event files, below ``tensorboard/``.
             resume_from: the step at which the run goes on. Later lines are removed, as they will be
                 written again. None keeps all lines.
@@ -227,33 +256,32 @@ class Recorder(AbstractContextManager["Recorder"]):
         with atomic_write(folder / JSON_NAME) as file:
             file.writelines(json_line(row) for row in rows)
         with atomic_write(folder / _CSV_NAME) as file:
-            file.write(csv_lines(rows, header=True))
+            file.write(csv_lines(rows, columns_of(losses), header=True))
         if summary_writer is None:
-            return cls(folder)
+            return cls(folder, losses=losses)
         # Events cannot be removed; TensorBoard hides those from this step on.
         purge = None if resume_from is None else resume_from + 1
-        return cls(
-            folder, tensorboard=summary_writer(str(folder / "tensorboard"), purge_step=purge)
-        )
+        events = summary_writer(str(folder / "tensorboard"), purge_step=purge)
+        return cls(folder, losses=losses, tensorboard=events)
 
     def write(self, kind: str, values: Mapping[str, Value | None]) -> None:
         """Append a line.
 
         Args:
             kind: a key of :data:`COLUMNS`.
-            values: ``step`` and any of that kind's other columns; numbers, not tensors. None is
-                left out.
+            values: ``step`` and any of that kind's other columns, in ``"train"`` also losses;
+                numbers, not tensors. None is left out.
 
         Raises:
             InputError: an unknown kind or column, no ``step``, or a value that is not plain.
             OutputError: the line cannot be written; one of the files may have it then.
         """
-        row = metric_row(kind, values)
-        lines = (json_line(row), csv_lines([row]))
+        row = metric_row(kind, values, self._columns)
+        lines = (json_line(row), csv_lines([row], self._columns))
         for file, path, line in zip(self._files, self._paths, lines, strict=True):
             _append(file, line, path)
         if self._tensorboard is not None:
-            for tag, value in _curves(row):
+            for tag, value in _curves(row, self._losses):
                 self._tensorboard.add_scalar(tag, value, row["step"])
             self._tensorboard.flush()
 
@@ -279,7 +307,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self.close()
 
 
-def _curves(row: Mapping[str, Value]) -> list[tuple[str, float]]:
+def _curves(row: Mapping[str, Value], losses: Sequence[str]) -> list[tuple[str, float]]:
     """Return TensorBoard's (tag, value) of a row: raw and EMA side by side under one heading."""
     curves: list[tuple[str, float]] = []
     for name, value in row.items():
@@ -288,7 +316,7 @@ def _curves(row: Mapping[str, Value]) -> list[tuple[str, float]]:
         if row["kind"] == "score":
             curves.append((f"score/{name}/{row.get('weights', 'raw')}", value))
         else:
-            curves.append((f"loss/{name}" if name in LOSSES else f"train/{name}", value))
+            curves.append((f"loss/{name}" if name in losses else f"train/{name}", value))
     return curves
 
 

@@ -32,7 +32,7 @@ from mifid.baseline.data import (
 )
 from mifid.baseline.distributed import Processes
 from mifid.baseline.figures import write_augmented
-from mifid.baseline.gan import check_state, factor
+from mifid.baseline.gan import METHODS, check_state, factor
 from mifid.baseline.run.building import Parts, build, steps_of
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
@@ -185,7 +185,7 @@ class Run:
             )
             with processes.together():
                 if processes.is_first:
-                    if config.training.method != "gan":  # which does not see the photos
+                    if METHODS[config.training.method].sees_photos:
                         refuse_shared(photo_store, painting_store)
                     photos = paintable(
                         photos,
@@ -352,7 +352,12 @@ class Run:
         self._write_run_file()
         begun = state["step"] if state is not None else 0
         recorder = stack.enter_context(
-            Recorder.open(self.folder, tensorboard=tensorboard, resume_from=begun)
+            Recorder.open(
+                self.folder,
+                losses=parts.method.losses,
+                tensorboard=tensorboard,
+                resume_from=begun,
+            )
         )
         if not self.resume:
             write_augmented(self.folder, parts.feed)

@@ -13,9 +13,15 @@ import torch
 from torch import nn
 
 from mifid.baseline.config import Config
-from mifid.baseline.data import PictureSet
-from mifid.baseline.figures import plot_losses, plot_scores, sample_grid, save_picture
-from mifid.baseline.gan import check_state
+from mifid.baseline.data import PictureSet, to_pixels
+from mifid.baseline.figures import (
+    heat_map,
+    plot_losses,
+    plot_scores,
+    sample_grid,
+    save_picture,
+)
+from mifid.baseline.gan import Method, Shown, check_state
 from mifid.baseline.generation import Painter, as_submitted, save_generator
 from mifid.baseline.models import GeneratorNetwork
 from mifid.baseline.run.clock import StopRequest
@@ -58,7 +64,7 @@ class Snapshots:
         config: all settings.
         folder: of the run; ``best.safetensors`` and ``samples/`` are written there.
         networks: ``"raw"``, and ``"ema"`` if there is an average.
-        photographer: makes photos of paintings, for the sample grids; None without cycles.
+        method: gives the columns of the sample grids, and the terms of the plot of losses.
         held_back: photos to score on; empty: nothing is scored, the last snapshot is the best.
         shown: photos of the sample grids.
         scorer: scores the painted photos; None: nothing is scored.
@@ -73,7 +79,7 @@ class Snapshots:
         folder: Path,
         *,
         networks: Mapping[str, GeneratorNetwork],
-        photographer: nn.Module | None,
+        method: Method,
         held_back: PictureSet,
         shown: PictureSet,
         scorer: Scorer | None,
@@ -84,7 +90,7 @@ class Snapshots:
         self._config = config
         self._folder = folder
         self._networks = networks
-        self._photographer = photographer
+        self._method = method
         self._held_back, self._shown = held_back, shown
         self._scorer = scorer if len(held_back) else None
         self._recorder = recorder
@@ -133,7 +139,7 @@ class Snapshots:
             if scores:
                 self._record(scores, step=step, fraction=fraction, seconds=seconds, weights=name)
         rows = read_metrics(self._folder)
-        plot_losses(rows, self._folder / "losses.png")
+        plot_losses(rows, self._folder / "losses.png", terms=self._method.terms)
         plot_scores(rows, self._folder / "score.png", metric=self._config.score.metric)
         return True
 
@@ -205,21 +211,21 @@ class Snapshots:
     def _write_samples(self, step: int) -> None:
         photos = self._shown.take(np.arange(len(self._shown)))
         network = self._networks.get("ema", self._networks["raw"])
-        painted = Painter(network, device=self._device, seed=self._config.training.seed).paint(
-            photos, first=0
-        )
-        restored = None
-        if self._photographer is not None:
-            assert isinstance(self._photographer, GeneratorNetwork)
-            back = Painter(self._photographer, device=self._device, seed=0)
-            restored = back.paint(torch.from_numpy(painted).to(self._device), first=0)
+        grid = sample_grid(self._method.columns(network, photos.cpu().numpy(), self._show))
         path = self._folder / "samples" / f"step-{step:08}.jpg"
         path.parent.mkdir(exist_ok=True)
-        # A generator from noise does not see the photos.
-        seen = None if self._config.training.method == "gan" else photos.cpu().numpy()
-        grid = sample_grid(seen, painted, restored)
         save_picture(path, grid)
         self._recorder.show(grid, step=step)
+
+    def _show(self, network: nn.Module, pictures: Pixels) -> Shown:
+        assert isinstance(network, GeneratorNetwork)
+        painter = Painter(network, device=self._device, seed=self._config.training.seed)
+        painted = painter.run(torch.from_numpy(pictures), first=0)
+        maps = {
+            label: heat_map(values.float().cpu().numpy(), side=pictures.shape[1])
+            for label, values in painted.maps.items()
+        }
+        return Shown(to_pixels(painted.picture), maps)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that :meth:`load_state_dict` restores."""

@@ -14,10 +14,12 @@ from mifid.baseline.figures.curves import (
     plot_scores,
     running_mean,
 )
-from mifid.baseline.run.records import LOSSES
+from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.errors import InputError, OutputError
 from mifid.rendering import draw_rgb_histograms
 from mifid.rendering.histograms import rgb_shares
+
+TERMS, LOSSES = CycleGan.terms, CycleGan.losses
 
 
 def train(n, **changes):
@@ -56,7 +58,7 @@ def legend(axes):
 
 
 def test_losses_are_drawn_by_name(drawn):
-    plot_losses(train(3) + scores([9.0]), "x.png")
+    plot_losses(train(3) + scores([9.0]), "x.png", terms=TERMS)
     adversarial, reconstruction = drawn[0].axes
     assert legend(adversarial) == [
         "painting generator",
@@ -80,28 +82,28 @@ def test_losses_are_drawn_by_name(drawn):
 def test_losses_that_a_method_does_not_have_are_left_out(drawn):
     names = ("generator_adversarial_painting", "discriminator_painting")
     rows = [{key: row[key] for key in ("kind", "step", *names)} for row in train(3)]
-    plot_losses(rows, "x.png")
+    plot_losses(rows, "x.png", terms=TERMS)
     (axes,) = drawn[0].axes
     assert legend(axes) == ["painting generator", "painting discriminator"]
 
 
 def test_many_losses_are_smoothed_and_it_is_said(drawn):
     rows = train(200)
-    plot_losses(rows, "x.png")
+    plot_losses(rows, "x.png", terms=TERMS)
     title = drawn[0].get_suptitle()
     assert "mean of 9 neighbouring lines" in title
     line = lines(drawn[0].axes[1])["cycle, photos"]
     values = np.array([row["cycle_photo"] for row in rows], float)
     assert line.get_ydata()[100] == pytest.approx(values[96:105].mean())
-    plot_losses(rows[:49], "x.png")
+    plot_losses(rows[:49], "x.png", terms=TERMS)
     assert "mean" not in drawn[1].get_suptitle()
 
 
 def test_reconstruction_is_logarithmic_where_it_falls_far_and_hinge_never_is(drawn):
     rows = [{"kind": "train", "step": i, "cycle_photo": 1 / i} for i in range(1, 20)]
-    plot_losses(rows, "x.png")
+    plot_losses(rows, "x.png", terms=TERMS)
     rows = [{"kind": "train", "step": i, "discriminator_photo": -(10.0**i)} for i in range(5)]
-    plot_losses(rows, "x.png")
+    plot_losses(rows, "x.png", terms=TERMS)
     assert [figure.axes[0].get_yscale() for figure in drawn] == ["log", "linear"]
 
 
@@ -192,14 +194,18 @@ def test_a_single_snapshot_is_one_mark_below_the_axis(drawn):
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 10_000])
 def test_no_step_is_written_twice(steps, drawn):
-    plot_losses([row | {"step": i + 1} for i, row in enumerate(train(min(steps, 200)))], "x.png")
+    plot_losses(
+        [row | {"step": i + 1} for i, row in enumerate(train(min(steps, 200)))],
+        "x.png",
+        terms=TERMS,
+    )
     labels = x_labels(drawn[0])
     assert labels
     assert len(set(labels)) == len(labels)
 
 
 def test_a_single_line_of_losses_is_marks_that_differ(drawn):
-    plot_losses(train(1), "x.png")
+    plot_losses(train(1), "x.png", terms=TERMS)
     found = lines(drawn[0].axes[0])
     marks = {(line.get_color(), line.get_markerfacecolor()) for line in found.values()}
     assert len(marks) == 4  # solid is filled, dashed is hollow
@@ -259,7 +265,7 @@ def png_size(path):
 
 def test_the_files(tmp_path):
     before = dict(mpl.rcParams)
-    plot_losses(train(1), tmp_path / "losses.png")
+    plot_losses(train(1), tmp_path / "losses.png", terms=TERMS)
     plot_scores(scores([50.0]), tmp_path / "score.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["losses.png", "score.png"]
     assert {png_size(path)[0] for path in tmp_path.iterdir()} == {1350}
@@ -268,14 +274,14 @@ def test_the_files(tmp_path):
 
 
 def test_nothing_recorded_is_said(drawn):
-    plot_losses([], "x.png")
+    plot_losses([], "x.png", terms=TERMS)
     plot_scores([], "x.png")
     texts = [[text.get_text() for text in figure.axes[0].texts] for figure in drawn]
     assert texts == [["no losses were logged"], ["nothing was scored"]]
 
 
 def test_ten_thousand_rows(tmp_path):
-    plot_losses(train(10_000), tmp_path / "losses.png")
+    plot_losses(train(10_000), tmp_path / "losses.png", terms=TERMS)
     assert (tmp_path / "losses.png").stat().st_size < 400_000
 
 

@@ -5,7 +5,13 @@ import pytest
 from pictures import noise
 from PIL import Image
 
-from mifid.baseline.figures.sheets import augmented_sheet, sample_grid, save_picture, sheet
+from mifid.baseline.figures.sheets import (
+    augmented_sheet,
+    heat_map,
+    sample_grid,
+    save_picture,
+    sheet,
+)
 from mifid.errors import InputError, OutputError
 
 
@@ -83,24 +89,38 @@ def test_only_pixels(picture):
 
 def test_sample_grid_has_a_row_a_photo():
     photos, paintings, restored = batch(2), batch(2, first=10), batch(2, first=20)
-    made = sample_grid(photos, paintings, restored)
+    made = sample_grid({"photo": photos, "painting": paintings, "photo again": restored})
     head = len(made) - 204
     for column, pictures in enumerate((photos, paintings, restored)):
         left = 4 + 100 * column
         assert np.array_equal(made[head + 104 : head + 200, left : left + 96], pictures[1])
-    assert np.array_equal(made[head:, :204], sample_grid(photos, paintings)[head:])
+    assert np.array_equal(
+        made[head:, :204], sample_grid({"photo": photos, "painting": paintings})[head:]
+    )
 
 
 def test_sample_grid_without_photos_is_square():
     paintings = batch(5)
-    made = sample_grid(None, paintings)
+    made = sample_grid({"painting": paintings})
     assert made.shape == (204, 304, 3)
     assert np.array_equal(made[104:200, 4:100], paintings[3])
 
 
 def test_sample_grid_counts():
     with pytest.raises(InputError, match="got 2 x photo, 3 x painting"):
-        sample_grid(batch(2), batch(3))
+        sample_grid({"photo": batch(2), "painting": batch(3)})
+
+
+def test_heat_maps_go_from_blue_to_red_each_by_its_own_range_and_a_flat_one_is_blue():
+    ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    made = heat_map(np.stack([ramp, 1e6 * ramp - 5, np.full((8, 8), 3.0)]), side=32)
+    assert made.shape == (3, 32, 32, 3)
+    assert made.dtype == np.uint8
+    blue, red = (0, 0, 127), (127, 0, 0)
+    assert tuple(made[0, 0, 0]) == blue
+    assert tuple(made[0, -1, -1]) == red
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 8  # rounding of 1e6 in float32
+    assert (made[2] == blue).all()
 
 
 def test_augmented_sheet():

@@ -166,8 +166,8 @@ def test_input_noise_falls_to_nothing():
 def test_pretraining_copies_paintings_and_leaves_the_others_alone():
     method = build(changed())
     others = copy.deepcopy(method.networks["photographer"].state_dict())
-    _, paintings = batch()
-    losses = [method.copy_paintings(paintings) for _ in range(30)]
+    photos, paintings = batch()
+    losses = [method.pretrain(photos, paintings) for _ in range(30)]
     place = method.losses.index("identity_painting")
     assert losses[-1][place] < losses[0][place]
     assert losses[0].count_nonzero() == 1

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from mifid.baseline.figures.curves import plot_losses, plot_scores
-from mifid.baseline.run.records import COLUMNS, LOSSES, Recorder, read_metrics
+from mifid.baseline.gan.cyclegan import CycleGan
+from mifid.baseline.run.records import Recorder, columns_of, read_metrics
 from mifid.errors import InputError, OutputError, UnavailableError
 
 NAMES = ("metrics.jsonl", "metrics.csv")
+LOSSES = CycleGan.losses
+COLUMNS = columns_of(LOSSES)
 
 
 def train(step, **changes):
@@ -26,7 +29,7 @@ def score(step, weights="ema", **changes):
 
 
 def write(folder, steps, **options):
-    with Recorder.open(folder, **options) as recorder:
+    with Recorder.open(folder, losses=LOSSES, **options) as recorder:
         for step in steps:
             recorder.write("train", train(step))
             if step % 2 == 0:
@@ -62,7 +65,7 @@ def test_csv_has_one_header_for_both_kinds(tmp_path):
 
 
 def test_each_line_is_out_at_once(tmp_path):
-    recorder = Recorder.open(tmp_path)
+    recorder = Recorder.open(tmp_path, losses=LOSSES)
     recorder.write("train", train(1))
     assert len(read_metrics(tmp_path)) == 1
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 2
@@ -93,7 +96,7 @@ def test_a_torn_last_line_is_healed(torn, tmp_path):
     with open(tmp_path / "metrics.jsonl", "ab") as file:
         file.write(torn)
     assert len(read_metrics(tmp_path)) == 3
-    Recorder.open(tmp_path).close()
+    Recorder.open(tmp_path, losses=LOSSES).close()
     assert contents(tmp_path) == before
 
 
@@ -119,14 +122,14 @@ def test_a_damaged_line_within_is_told(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join([lines[0], '{"oops\n', lines[1]]))
     before = contents(tmp_path)
     with pytest.raises(InputError, match=r"line 2 of .*metrics\.jsonl is damaged.*oops") as caught:
-        Recorder.open(tmp_path)
+        Recorder.open(tmp_path, losses=LOSSES)
     assert "Remove that line" in caught.value.hint
     assert contents(tmp_path) == before
 
 
 def test_not_finite_numbers_are_valid_json(tmp_path):
     values = {"cycle_photo": math.nan, "cycle_painting": math.inf, "rate": -math.inf}
-    with Recorder.open(tmp_path) as recorder:
+    with Recorder.open(tmp_path, losses=LOSSES) as recorder:
         recorder.write("train", {"step": 1, **values})
 
     def refuse(constant):
@@ -143,7 +146,7 @@ def test_not_finite_numbers_are_valid_json(tmp_path):
 
 
 def test_numpy_numbers_are_numbers_and_none_is_left_out(tmp_path):
-    with Recorder.open(tmp_path) as recorder:
+    with Recorder.open(tmp_path, losses=LOSSES) as recorder:
         recorder.write("score", {"step": 1, "mifid": None, "fid": np.float64(1.5)})
         recorder.write("score", {"step": 2, "photos": np.int64(3), "fid": np.float32(0.5)})
     assert read_metrics(tmp_path) == [
@@ -174,7 +177,7 @@ def test_numpy_numbers_are_numbers_and_none_is_left_out(tmp_path):
     ],
 )
 def test_lines_that_are_refused(kind, values, text, tmp_path):
-    with Recorder.open(tmp_path) as recorder, pytest.raises(InputError, match=text):
+    with Recorder.open(tmp_path, losses=LOSSES) as recorder, pytest.raises(InputError, match=text):
         recorder.write(kind, values)
     assert read_metrics(tmp_path) == []
 
@@ -205,7 +208,7 @@ class Full:
 def test_a_full_disk_leaves_no_half_line(tmp_path):
     write(tmp_path, [1])
     before = contents(tmp_path)
-    recorder = Recorder.open(tmp_path)
+    recorder = Recorder.open(tmp_path, losses=LOSSES)
     recorder._files = tuple(Full(file) for file in recorder._files)
     with pytest.raises(OutputError, match=r"metrics\.jsonl: No space left") as caught:
         recorder.write("train", train(2))
@@ -235,7 +238,7 @@ def test_tensorboard_is_optional(tmp_path, monkeypatch):
     before = contents(tmp_path)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UnavailableError) as caught:
-        Recorder.open(tmp_path, tensorboard=True, resume_from=0)
+        Recorder.open(tmp_path, losses=LOSSES, tensorboard=True, resume_from=0)
     assert "pip install 'mifid[tensorboard]'" in caught.value.hint
     assert contents(tmp_path) == before
 
@@ -259,13 +262,13 @@ def test_tensorboard_is_optional(tmp_path, monkeypatch):
 def test_a_line_that_nobody_wrote_is_told(line, tmp_path):
     (tmp_path / "metrics.jsonl").write_text(line + '\n{"kind": "train", "step": 2}\n')
     with pytest.raises(InputError, match=r"line 1 of .*metrics\.jsonl is damaged"):
-        Recorder.open(tmp_path)
+        Recorder.open(tmp_path, losses=LOSSES)
 
 
 def test_half_a_surrogate_is_kept(tmp_path):
     line = b'{"kind": "score", "step": 1, "weights": "\\ud800"}\n'
     (tmp_path / "metrics.jsonl").write_bytes(line)
-    Recorder.open(tmp_path).close()
+    Recorder.open(tmp_path, losses=LOSSES).close()
     assert (tmp_path / "metrics.jsonl").read_bytes() == line
     assert b"\\ud800" in (tmp_path / "metrics.csv").read_bytes()
 
@@ -274,5 +277,5 @@ def test_lines_that_lack_all_but_their_step_are_drawn(tmp_path):
     text = "".join(f'{{"kind": "{kind}", "step": 1}}\n' for kind in ("train", "score"))
     (tmp_path / "metrics.jsonl").write_text(text + '{"kind": "score", "step": 2, "mifid": 1}\n')
     rows = read_metrics(tmp_path)
-    plot_losses(rows, tmp_path / "losses.png")
+    plot_losses(rows, tmp_path / "losses.png", terms=CycleGan.terms)
     plot_scores(rows, tmp_path / "score.png")
