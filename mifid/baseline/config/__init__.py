@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mifid.baseline.config.file import read_run_file as read_run_file
     from mifid.baseline.config.file import write_run_file as write_run_file
     from mifid.baseline.config.schema import Augment as Augment
+    from mifid.baseline.config.schema import Checkpoint as Checkpoint
     from mifid.baseline.config.schema import Config as Config
     from mifid.baseline.config.schema import Data as Data
     from mifid.baseline.config.schema import DiffAugment as DiffAugment
@@ -40,6 +41,7 @@ __getattr__, __dir__ = lazy_names(
         "file": ["absolute", "read_run_file", "write_run_file"],
         "schema": [
             "Augment",
+            "Checkpoint",
             "Config",
             "Data",
             "DiffAugment",

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 __all__ = [
     "Augment",
+    "Checkpoint",
     "Config",
     "Data",
     "DiffAugment",
@@ -346,8 +347,29 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """What is kept of a run's weights on the disk."""
+
+    exact: bool = _setting(
+        True,
+        "a run goes on as if never stopped, to the last bit; false: checkpoints take half "
+        "the space: without the optimisers' first moments, and with second moments, average and "
+        "pools in bfloat16",
+    )
+    kept: int = _setting(
+        2, "number of checkpoints; while one is written, there are two", at_least=1, at_most=2
+    )
+    keep_raw: bool = _setting(
+        False, "best.safetensors holds weights as trained and averaged; false: only the better ones"
+    )
+
+
+@dataclass(frozen=True)
 class Config:
-    """All settings. ``Config()`` is ``kaggle-5h`` without its length and its label of 0.9."""
+    """All settings.
+
+    ``Config()`` is ``kaggle-5h`` without its length, its label of 0.9 and its small checkpoints.
+    """
 
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
@@ -359,3 +381,4 @@ class Config:
     schedule: Schedule = field(default_factory=Schedule)
     training: Training = field(default_factory=Training)
     score: Score = field(default_factory=Score)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)

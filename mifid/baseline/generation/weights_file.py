@@ -401,7 +401,8 @@ def _without(which: str, kinds: set[str], file: Path) -> WeightsError:
     held = [text for kind, text in _KINDS.items() if kind in kinds]
     return WeightsError(
         f"{file} has no {wanted} weights; it has: {', '.join(held) or 'none'}",
-        hint=f"Leave out {setting('which')} to paint with its best weights.",
+        hint=f"Leave out {setting('which')} to paint with its best weights. A run with "
+        f"{setting('checkpoint.keep_raw', 'true')} keeps both.",
     )
 
 

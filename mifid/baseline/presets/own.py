@@ -19,6 +19,7 @@ PRESETS = (
             optimiser.beta1=0.5 optimiser.beta2=0.999 schedule.name=linear schedule.start=0.5
             training.batch=4 training.steps=55_000 training.budget=5h training.pool=50
             training.ema=0.999
+            checkpoint.exact=false checkpoint.kept=1
         """,
         note="Ends after 55,000 steps of four pairs or when the five hours are over, whichever "
         "comes first; the rate follows whichever is nearer. People report 37.4 to 42 after 220,000 "

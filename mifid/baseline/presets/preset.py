@@ -18,6 +18,7 @@ _NO_RECIPE = frozenset(
         *("training.seed", "training.log_steps", "training.checkpoint_minutes"),
         *("training.submission", "score.points", "score.metric"),
         *("score.samples", "score.extractor"),
+        *("checkpoint.exact", "checkpoint.kept", "checkpoint.keep_raw"),
     }
 )
 

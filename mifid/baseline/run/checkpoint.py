@@ -1,7 +1,8 @@
-"""Checkpoints: all that a run needs to go on with equal results, in one file for each process.
+"""Checkpoints: all that a run needs to go on, in one file for each process.
 
 A file is torch.save's zip, whose comment is the SHA-256 of all bytes before it, so that a damaged
-file is noticed before it is trained with.
+file is noticed before it is trained with. A compact one holds the weights as they are, and what a
+run recovers from in about half the space.
 """
 
 from __future__ import annotations
@@ -11,47 +12,71 @@ import os
 import re
 import struct
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch import Tensor
 
 from mifid.baseline.distributed import Processes
 from mifid.errors import InputError, OutputError, first_line
 from mifid.files import atomic_write
 
-__all__ = ["KEPT", "Checkpoints", "random_state", "restore_random_state"]
+__all__ = ["Checkpoints", "compact_share", "random_state", "restore_random_state"]
 
-KEPT = 2
 _VERSION = 2
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
 
 
 class Checkpoints:
-    """The last :data:`KEPT` checkpoints of one run.
+    """The last checkpoints of one run.
 
     Each process writes a file of its own: image pools and dropout differ.
+
+    Args:
+        folder: of the files.
+        processes: of the run.
+        kept: number of checkpoints that are kept, 1 or 2.
+        exact: False: compact ones are written; both are read.
     """
 
-    def __init__(self, folder: Path, processes: Processes) -> None:
+    def __init__(
+        self, folder: Path, processes: Processes, *, kept: int = 2, exact: bool = True
+    ) -> None:
         self._folder = folder
         self._processes = processes
+        self._kept = kept
+        self._exact = exact
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Write a checkpoint, whole or not at all, then remove older ones.
+        """Write a checkpoint, whole or not at all. There are never more than two on the disk.
+
+        All but the last one are removed before, and with ``kept=1`` the last one afterwards.
 
         Raises:
             OutputError: the disk is full, or the folder cannot be written.
         """
         rank, world = self._processes.rank, self._processes.world
         path = self._path(step, rank)
+        whole = self._whole()
+        self._keep(whole[-1:])
         with self._processes.together():  # a step counts if every process has written it
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write(path, {"version": _VERSION, "world": world, "step": step, **state})
-        for old in self._steps(rank)[:-KEPT]:
-            self._path(old, rank).unlink(missing_ok=True)
+            held = state if self._exact else _compact(state)
+            _write(path, {"version": _VERSION, "world": world, "step": step, **held})
+        self._keep([*whole[-1:], step][-self._kept :])
         return path
+
+    def _keep(self, steps: Iterable[int]) -> None:
+        for old in set(self._steps(self._processes.rank)) - set(steps):
+            self._path(old, self._processes.rank).unlink(missing_ok=True)
+
+    def _whole(self) -> list[int]:
+        """Return the steps that every process has written."""
+        ranks = range(self._processes.world)
+        return [s for s in self._steps(0) if all(self._path(s, rank).is_file() for rank in ranks)]
 
     def last(self) -> int | None:
         """Return the last step that every process has written; None: there is none.
@@ -59,10 +84,7 @@ class Checkpoints:
         Raises:
             InputError: the checkpoints were written by another number of processes.
         """
-        world, steps = self._processes.world, self._steps(0)
-        whole = [
-            step for step in steps if all(self._path(step, rank).is_file() for rank in range(world))
-        ]
+        steps, whole = self._steps(0), self._whole()
         if steps and not whole:
             self._read(self._path(steps[-1], 0))  # raises, if fewer processes wrote fewer files
         return whole[-1] if whole else None
@@ -77,7 +99,10 @@ class Checkpoints:
         state = self._read(path)
         if type(state.get("step")) is not int or state["step"] != step:
             raise self._unreadable(path, f"it is of step {state.get('step')!r}")
-        return state
+        try:
+            return _expanded(state)
+        except (AttributeError, KeyError, TypeError, RuntimeError) as error:
+            raise self._unreadable(path, first_line(error)) from error
 
     def _read(self, path: Path) -> dict[str, Any]:
         try:
@@ -172,6 +197,77 @@ def _check_whole(file: IO[bytes]) -> None:
             if (bad := archive.testzip()) is not None:
                 raise ValueError(f"its part {bad} is damaged: the CRC-32 is wrong")
     file.seek(0)
+
+
+_FIRST_MOMENTS = ("exp_avg", "momentum_buffer")
+"""Moments of Adam and its relatives and of SGD, which a few steps replace, as after a start."""
+
+_SMALL = 1024  # values; smaller tensors are not worth rounding
+_ROUNDED = "rounded"
+"""Key of a compact checkpoint: the paths of the tensors that were rounded to bfloat16."""
+
+
+def compact_share() -> dict[str, float]:
+    """Return the bytes that a compact checkpoint has of each part, relative to an exact one."""
+    return {"weights": 1.0, "moments": 0.25, "average": 0.5, "pools": 0.5}
+
+
+def _compact(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state in which only the weights are as they were.
+
+    First moments are zeros, which take no space. The average is written as its difference to the
+    weights, so that rounding changes it by 1/500 of that small difference. bfloat16 has float32's
+    range: no second moment becomes 0, which would divide by nothing.
+    """
+    rounded: list[str] = []
+
+    def change(path: tuple[Any, ...], tensor: Tensor) -> Tensor:
+        large = tensor.dtype == torch.float32 and tensor.numel() > _SMALL
+        if not large or path[:2] == ("method", "networks"):
+            return tensor
+        if path[-1] in _FIRST_MOMENTS:
+            return tensor.new_zeros(()).expand(tensor.shape)
+        if path[0] == "average":
+            own = _averaged(state, path)
+            if own is None:
+                return tensor
+            tensor = tensor - own
+        rounded.append(".".join(map(str, path)))
+        return tensor.bfloat16()
+
+    return {**_mapped(state, change), _ROUNDED: rounded}
+
+
+def _expanded(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of :func:`_compact` in float32 again; an exact one as it is."""
+    rounded = frozenset(state.pop(_ROUNDED, ()))
+
+    def change(path: tuple[Any, ...], tensor: Tensor) -> Tensor:
+        if ".".join(map(str, path)) not in rounded:
+            return tensor
+        own = _averaged(state, path) if path[0] == "average" else None
+        return tensor.float() if own is None else own + tensor.float()
+
+    return _mapped(state, change) if rounded else state
+
+
+def _averaged(state: dict[str, Any], path: tuple[Any, ...]) -> Tensor | None:
+    """Return the painter's weight whose average is at a path; None: there is none."""
+    name = str(path[-1]).removeprefix("module.")
+    found = state["method"]["networks"].get("painter", {}).get(name)
+    return found if isinstance(found, Tensor) else None
+
+
+def _mapped(
+    value: Any, change: Callable[[tuple[Any, ...], Tensor], Tensor], path: tuple[Any, ...] = ()
+) -> Any:
+    """Return nested dicts and lists with other tensors."""
+    if isinstance(value, dict):
+        return {key: _mapped(each, change, (*path, key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        changed = [_mapped(each, change, (*path, i)) for i, each in enumerate(value)]
+        return type(value)(changed)
+    return change(path, value) if isinstance(value, Tensor) else value
 
 
 def random_state() -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from mifid import files
 from mifid.baseline.config import Config, format_duration, parse_duration
@@ -18,7 +19,7 @@ from mifid.baseline.gan import Method, parameters
 from mifid.baseline.generation import Painter, as_submitted
 from mifid.baseline.models import GeneratorNetwork
 from mifid.baseline.run.building import Parts
-from mifid.baseline.run.checkpoint import KEPT
+from mifid.baseline.run.checkpoint import compact_share
 from mifid.baseline.run.snapshots import Scorer
 from mifid.errors import InputError, setting, warn
 from mifid.formatting import size_text
@@ -29,11 +30,13 @@ __all__ = [
     "SMALLEST",
     "Costs",
     "Scorings",
+    "Space",
     "Trial",
     "check_budget",
     "check_prepared",
     "check_space",
     "checkpoint_bytes",
+    "folder_space",
     "handing_in",
     "length_note",
     "memory_note",
@@ -57,7 +60,10 @@ _DISK = 150e6
 _SLACK = 1.15
 """Factor for errors of the measurements, on a few pictures and a machine with other work."""
 
-_LARGE = 1e9
+_PICTURE = 60_000
+"""Bytes of a picture of images.zip, amply: of 256 x 256 pixels, photos have 27,000."""
+
+_LARGE = 1.5e9
 """Bytes of a run folder from which a warning is given."""
 
 _FULL = 0.9
@@ -229,11 +235,54 @@ def score_photos(scorer: Scorer, photos: PictureSet, *, rules: Rules) -> Mapping
 
 def checkpoint_bytes(method: Method, *, averaged: bool) -> int:
     """Return the approximate size of a checkpoint: weights, two moments, average and pools."""
-    weights = sum(4 * weight.numel() for weight in parameters(method.networks.values()))
-    average = sum(4 * weight.numel() for weight in method.painter.parameters())
-    config = method.config
-    pools = 2 * config.training.pool * 3 * 4 * config.data.size**2
-    return 3 * weights + averaged * average + pools
+    config, weights = method.config, 4 * _numbers(method.networks.values())
+    parts = {
+        "weights": weights,
+        "moments": 2 * weights,
+        "average": averaged * 4 * _numbers([method.painter]),
+        "pools": 2 * config.training.pool * 3 * 4 * config.data.size**2,
+    }
+    share = dict.fromkeys(parts, 1.0) if config.checkpoint.exact else compact_share()
+    return int(sum(size * share[part] for part, size in parts.items()))
+
+
+def best_bytes(method: Method, *, averaged: bool) -> int:
+    """Return the approximate size of best.safetensors."""
+    both = averaged and method.config.checkpoint.keep_raw
+    return (1 + both) * 4 * _numbers([method.painter])
+
+
+def _numbers(networks: Iterable[nn.Module]) -> int:
+    return sum(weight.numel() for weight in parameters(networks))
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes of a run's folder, approximately.
+
+    Attributes:
+        resting: with the checkpoints that are kept, the best generator and images.zip.
+        writing: at most, while a checkpoint or the best generator is written.
+    """
+
+    resting: int
+    writing: int
+
+
+def folder_space(method: Method, *, averaged: bool, world: int, submission: int) -> Space:
+    """Return the space that a run takes.
+
+    Args:
+        method: with the networks and settings.
+        averaged: whether there is an average of the painting generator.
+        world: number of processes, each of which writes checkpoints.
+        submission: number of pictures of images.zip.
+    """
+    checkpoint = world * checkpoint_bytes(method, averaged=averaged)
+    best, pictures = best_bytes(method, averaged=averaged), _PICTURE * submission
+    kept = method.config.checkpoint.kept * checkpoint
+    writing = max(2 * checkpoint + best, kept + 2 * best, kept + best + 2 * pictures)
+    return Space(resting=kept + best + pictures, writing=writing)
 
 
 def check_space(
@@ -245,21 +294,23 @@ def check_space(
         OutputError: too little space.
     """
     checkpoint = checkpoint_bytes(method, averaged=averaged)
-    # Two old and one new checkpoint; an old and a new best generator; the submission.
-    need = (3 * world + 1) * checkpoint + 60_000 * submission
+    space = folder_space(method, averaged=averaged, world=world, submission=submission)
     files.check_space(
         folder,
-        need,
+        max(space.writing, space.resting),
         "the run",
-        hint=f"Make space, give {setting('out')} on another disk, or a smaller generator: "
-        f"{setting('generator.width', 'N')}.",
+        hint=f"Make space, give {setting('out')} on another disk, set checkpoint.exact=false, or "
+        f"take a smaller generator: {setting('generator.width', 'N')}.",
     )
-    kept = KEPT * world * checkpoint
-    if kept > _LARGE:
+    if space.resting > _LARGE:
+        config = method.config.checkpoint
+        smaller = setting("checkpoint.exact", "false") if config.exact else ""
+        smaller = smaller or (setting("checkpoint.kept", 1) if config.kept > 1 else "")
         warn(
-            f"{folder} will hold about {size_text(kept + checkpoint // 3)}: {KEPT} checkpoints of "
-            f"{size_text(world * checkpoint)}, from which {setting('resume', True)} goes on, are "
-            "most of it; once the run is complete, its checkpoints folder may be deleted"
+            f"{folder} will hold about {size_text(space.resting)}, and {size_text(space.writing)} "
+            f"while a checkpoint is written: checkpoints of {size_text(world * checkpoint)}, from "
+            f"which {setting('resume', True)} goes on, are most of it; once the run is complete, "
+            "its checkpoints folder may be deleted" + (f". {smaller} takes less" if smaller else "")
         )
     return checkpoint / _DISK
 

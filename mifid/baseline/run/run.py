@@ -269,7 +269,12 @@ class Run:
             trial: what a step takes; None: it was not measured.
             tensorboard: whether its event files are written too.
         """
-        checkpoints = Checkpoints(self.folder / "checkpoints", self.processes)
+        checkpoints = Checkpoints(
+            self.folder / "checkpoints",
+            self.processes,
+            kept=self.config.checkpoint.kept,
+            exact=self.config.checkpoint.exact,
+        )
         identity = self._identity(scorer)
         parts = self._build()
         state = self._state(checkpoints, identity)

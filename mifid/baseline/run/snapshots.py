@@ -180,9 +180,10 @@ class Snapshots:
 
     def _keep(self, step: int, weights: str, scores: Mapping[str, float | None]) -> None:
         self.best = Best(step, weights, dict(scores))
+        both = self._config.checkpoint.keep_raw
         save_generator(
             self.best_file,
-            networks=self._networks,
+            networks=self._networks if both else {weights: self._networks[weights]},
             config=self._config,
             best=weights,
             facts={"step": step, "scores": dict(scores)},

@@ -7,6 +7,7 @@ import torch
 
 from mifid.baseline.distributed import ALONE, Processes
 from mifid.baseline.gan.states import check_state
+from mifid.baseline.run import checkpoint as module
 from mifid.baseline.run.checkpoint import (
     Checkpoints,
     random_state,
@@ -37,6 +38,110 @@ def test_the_last_two_are_kept(tmp_path):
         "step-00020000.rank0.pt",
     ]
     assert kept.last() == 20_000
+
+
+def test_one_can_be_kept_and_there_are_never_more_than_two(tmp_path, monkeypatch):
+    found = []
+    write = module._write
+    monkeypatch.setattr(
+        module, "_write", lambda path, state: (write(path, state), found.append(names(tmp_path)))
+    )
+
+    def names(folder):
+        return [int(path.name[5:13]) for path in sorted(folder.iterdir())]
+
+    for kept, left in ((1, [9]), (2, [7, 9])):
+        found.clear()
+        for path in tmp_path.iterdir():
+            path.unlink()
+        checkpoints = Checkpoints(tmp_path, ALONE, kept=kept)
+        for step in (0, 5, 7, 9):
+            checkpoints.save(step, state(step))
+        assert found == [[0], [0, 5], [5, 7], [7, 9]]
+        assert names(tmp_path) == left
+
+
+def test_what_one_process_alone_has_written_is_not_kept_instead_of_a_whole_one(tmp_path):
+    for step, ranks in ((1, (0, 1)), (2, (0,))):
+        for rank in ranks:
+            whole = {"version": 2, "world": 2, "step": step}
+            torch.save(whole, tmp_path / f"step-{step:08}.rank{rank}.pt")
+    kept = Checkpoints(tmp_path, Processes(0, 2), kept=1)
+    kept._keep(kept._whole()[-1:])  # as before the next one is written
+    assert sorted(path.name[5:19] for path in tmp_path.iterdir()) == [
+        "00000001.rank0",
+        "00000001.rank1",
+    ]
+
+
+def whole_state(seed):
+    """The parts of a run's state, with values of very different sizes."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape):
+        return torch.randn(shape, generator=draw) * 10 ** torch.randn(shape, generator=draw)
+
+    painter = {"weight": drawn(60, 60), "bias": drawn(60)}
+    averaged = {f"module.{k}": v + 1e-3 * drawn(*v.shape) for k, v in painter.items()}
+    moments = {"step": torch.tensor(7.0), "exp_avg": drawn(60, 60)}
+    moments["exp_avg_sq"] = (1e-15 * drawn(60, 60)).square()
+    return {
+        "method": {
+            "networks": {"painter": painter},
+            "generators": {"adam": {"state": {0: moments}, "param_groups": [{"params": [0]}]}},
+            "painting_pool": {"pictures": drawn(2, 3, 20, 20).clamp(-1, 1)},
+        },
+        "average": {"n_averaged": torch.tensor(7), **averaged},
+        "random": torch.randint(0, 256, (5000,), dtype=torch.uint8, generator=draw),
+        "best": {"step": 3},
+    }
+
+
+def test_a_compact_one_keeps_the_weights_and_rounds_what_a_run_recovers_from(tmp_path):
+    before = whole_state(1)
+    exact = Checkpoints(tmp_path / "exact", ALONE).save(1, before).stat().st_size
+    kept = Checkpoints(tmp_path, ALONE, exact=False)
+    assert kept.save(1, before).stat().st_size < 0.6 * exact
+    after = kept.load(1)
+    assert {*after} == {*before, "version", "world", "step"}
+    assert torch.equal(after["random"], before["random"])
+    assert after["best"] == before["best"]
+    own, averaged = before["method"]["networks"]["painter"], before["average"]
+    assert all(torch.equal(after["method"]["networks"]["painter"][k], own[k]) for k in own)
+    unit = 2.0**-8  # of bfloat16's eight bits
+    for key in own:
+        difference = averaged[f"module.{key}"] - own[key]
+        error = (after["average"][f"module.{key}"] - averaged[f"module.{key}"]).abs()
+        rounding = 2.0**-23 * own[key].abs()  # of adding it to the weight again
+        assert (error <= unit * difference.abs() + rounding).all()
+    was, now = (each["method"]["generators"]["adam"] for each in (before, after))
+    assert now["param_groups"] == was["param_groups"]
+    was, now = was["state"][0], now["state"][0]
+    assert now["step"] == 7
+    assert now["exp_avg"].dtype == torch.float32
+    assert torch.equal(now["exp_avg"], torch.zeros(60, 60))
+    normal = was["exp_avg_sq"] >= torch.finfo(torch.float32).tiny
+    assert normal.float().mean() > 0.9
+    wrong = (now["exp_avg_sq"] - was["exp_avg_sq"]).abs()[normal]
+    assert (wrong <= unit * was["exp_avg_sq"][normal]).all()
+    pictures = [each["method"]["painting_pool"]["pictures"] for each in (before, after)]
+    assert (pictures[0] - pictures[1]).abs().max() <= unit
+    assert before["average"]["module.weight"].dtype == torch.float32  # the run's own is untouched
+
+
+@pytest.mark.parametrize("rounded", [5, ["average.module.weight"], ["method.networks"]])
+def test_a_compact_one_that_does_not_fit_is_refused(rounded, tmp_path):
+    kept = Checkpoints(tmp_path, ALONE, exact=False)
+    path = kept.save(1, whole_state(1))
+    changed = torch.load(path, weights_only=True)
+    changed["rounded"] = rounded
+    changed["method"] = {"networks": {"painter": {"weight": torch.zeros(7, 7)}}}
+    torch.save(changed, path)
+    if rounded == ["method.networks"]:
+        assert kept.load(1)["step"] == 1  # names nothing
+    else:
+        with pytest.raises(InputError, match="not a readable checkpoint"):
+            kept.load(1)
 
 
 def test_a_damaged_one_is_told_and_the_one_before_named(tmp_path):

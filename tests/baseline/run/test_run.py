@@ -279,6 +279,50 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(
     assert one == two
 
 
+def test_a_compact_run_goes_on_from_its_weights(pictures, tmp_path, monkeypatch):
+    compact = {"exact": False, "kept": 1}
+    config = changed(training={"steps": 10}, generator={"width": 32}, checkpoint=compact)
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        interrupt_at(5, patch)
+        train(pictures, run, config)
+    before = weights_at(run, 5)
+    with monkeypatch.context() as patch:
+        interrupt_at(6, patch)
+        train(pictures, run, config, resume=True)
+    after = weights_at(run, 6)
+    rate = config.optimiser.rate
+    for name, network in before["method"]["networks"].items():
+        for key, weight in network.items():
+            moved = (after["method"]["networks"][name][key] - weight).abs().max()
+            assert 0 < moved <= 4 * rate, (name, key)  # a step of Adam, and not of unknown size
+    assert train(pictures, run, config, resume=True).step == 10
+    assert len(list((run / "checkpoints").iterdir())) == 1
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_the_best_generator_alone_is_kept_or_both(both, pictures, tmp_path):
+    from safetensors import safe_open
+
+    from mifid.baseline.generation.weights_file import load_generator
+    from mifid.errors import WeightsError
+
+    config = changed(BRIEF, checkpoint={"keep_raw": both})
+    trained = train(pictures, tmp_path / "run", config)
+    file = tmp_path / "run" / "best.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        kinds = {name.partition(".")[0] for name in opened.keys()}  # noqa: SIM118
+    assert kinds == ({"raw", "ema"} if both else {trained.best.weights})
+    assert load_generator(file).which == trained.best.weights
+    other = ({"raw", "ema"} - {trained.best.weights}).pop()
+    if both:
+        assert load_generator(file, which=other).which == other
+    else:
+        with pytest.raises(WeightsError, match="it has: ") as caught:
+            load_generator(file, which=other)
+        assert "checkpoint.keep_raw" in caught.value.hint
+
+
 def test_a_finished_run_is_not_trained_again(trained, copied, pictures):
     (copied / "images.zip").unlink()
     again = train(pictures, copied, resume=True)
