@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mifid.comparison import Comparison
     from mifid.diagnosis import Diagnosis
     from mifid.report import Report
+    from mifid.selection import Selection
 
 __all__ = [
     "ELSEWHERE",
@@ -27,7 +28,7 @@ __all__ = [
     "writable_streams",
 ]
 
-Result = TypeVar("Result", "Report", "Comparison", "Diagnosis")
+Result = TypeVar("Result", "Report", "Comparison", "Diagnosis", "Selection")
 
 _DEBUG = "mifid.debug"
 

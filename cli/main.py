@@ -16,6 +16,7 @@ from .metrics import metrics
 from .presets import presets
 from .reference import reference
 from .score import score
+from .select import select
 from .train import train_baseline
 from .weights import weights
 
@@ -58,6 +59,7 @@ for command in (
     diagnose,
     metrics,
     check,
+    select,
     train_baseline,
     presets,
     generate,

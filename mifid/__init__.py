@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mifid.pipeline import build_reference, features
     from mifid.report import Report
     from mifid.scoring import score
+    from mifid.selection import Selection, select
     from mifid.statistics import Features, Statistics
     from mifid.submission import check
 
@@ -37,6 +38,7 @@ __all__ = [
     "MifidError",
     "MifidWarning",
     "Report",
+    "Selection",
     "Statistics",
     "__version__",
     "build_reference",
@@ -48,6 +50,7 @@ __all__ = [
     "generate",
     "penalized",
     "score",
+    "select",
     "train_baseline",
 ]
 
@@ -65,6 +68,7 @@ __getattr__, __dir__ = lazy_names(
         "pipeline": ["build_reference", "features"],
         "report": ["Report"],
         "scoring": ["score"],
+        "selection": ["Selection", "select"],
         "statistics": ["Features", "Statistics"],
         "submission": ["check"],
     },

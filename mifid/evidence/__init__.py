@@ -12,6 +12,7 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.evidence.evidence import Album as Album
     from mifid.evidence.evidence import Evidence as Evidence
+    from mifid.evidence.galleries import Card as Card
     from mifid.evidence.galleries import Gallery as Gallery
     from mifid.evidence.galleries import best_influence as best_influence
     from mifid.evidence.galleries import most_copied as most_copied
@@ -37,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "evidence": ["Album", "Evidence"],
         "galleries": [
+            "Card",
             "Gallery",
             "best_influence",
             "most_copied",

@@ -125,10 +125,12 @@ def open_beside(sides: Iterable[GivenSide], options: Options) -> Iterator[list[G
         yield found
 
 
-def choose_network(options: Options, sides: Iterable[GivenSide]) -> Options:
+def choose_network(
+    options: Options, sides: Iterable[GivenSide], *, otherwise: str = "inception"
+) -> Options:
     """Return the options with an extractor: the one given, or the one that a file was made with.
 
-    Only networks of mifid's own are taken from a file.
+    Only networks of mifid's own are taken from a file. If no file names one: ``otherwise``.
     """
     if options.extractor is not None:
         return options
@@ -137,7 +139,7 @@ def choose_network(options: Options, sides: Iterable[GivenSide]) -> Options:
             maker = side.input.provenance
             if maker.fingerprint is not None and entry(maker.extractor):
                 return replace(options, extractor=maker.extractor)
-    return replace(options, extractor="inception")
+    return replace(options, extractor=otherwise)
 
 
 def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | None:

@@ -1,4 +1,4 @@
-"""Which pictures to train on: lists of them."""
+"""Which pictures to train on: choosing them, and lists of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.selection.page import check_sheet_output as check_sheet_output
     from mifid.selection.picture_lists import check_list_output as check_list_output
     from mifid.selection.picture_lists import indices_listed as indices_listed
-    from mifid.selection.picture_lists import write_list as write_list
+    from mifid.selection.selecting import select as select
+    from mifid.selection.selection import Selection as Selection
 
 __getattr__, __dir__ = lazy_names(
     __name__,
-    {"picture_lists": ["check_list_output", "indices_listed", "write_list"]},
+    {
+        "page": ["check_sheet_output"],
+        "picture_lists": ["check_list_output", "indices_listed"],
+        "selecting": ["select"],
+        "selection": ["Selection"],
+    },
 )
