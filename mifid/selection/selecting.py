@@ -28,7 +28,7 @@ from mifid.pipeline import (
     with_options,
 )
 from mifid.registry import did_you_mean, meant
-from mifid.selection.choosing import (
+from mifid.selection.choices import (
     Choice,
     Comparison,
     by_search,

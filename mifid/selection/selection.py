@@ -14,7 +14,7 @@ from mifid.evidence import Column
 from mifid.formatting import aligned, json_text, spelled_out, terminal_safe
 from mifid.inputs import Side
 from mifid.rendering import html_table
-from mifid.selection.choosing import Choice, Comparison
+from mifid.selection.choices import Choice, Comparison
 from mifid.selection.dropping import CRITERIA, Dropped, Thresholds
 from mifid.selection.measures import Measures
 from mifid.selection.page import write_sheet
