@@ -109,6 +109,15 @@ _LISTED = 4  # largest entries of a run's folder that are printed
     help="Train also if so few steps fit into the budget, or the learning rate is so low, that "
     "nothing can be learnt.",
 )
+@click.option(
+    "--init",
+    multiple=True,
+    metavar="[NET=]FILE",
+    help="Begin with these weights: of one generator (best.safetensors, latest_net_G_A.pth of the "
+    "CycleGAN repository, latest_net_G.pth of CUT), for the painter, or of a whole run (its folder "
+    "or a checkpoint). painter=FILE and photographer=FILE name the network; may be given several "
+    "times.",
+)
 @switch_off("score", help="Do not score. The last snapshot then paints the submission.")
 @click.option(
     "--extractor",

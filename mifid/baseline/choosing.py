@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mifid.baseline.config import Config, Inputs, assigned, override, read_run_file
+from mifid.baseline.config import (
+    Config,
+    Inputs,
+    assigned,
+    changed,
+    describe,
+    differences,
+    override,
+    read_run_file,
+    shown,
+)
 from mifid.baseline.presets import DEFAULT, preset
-from mifid.baseline.rules import check
+from mifid.baseline.rules import check, idle
 from mifid.baseline.run import CONFIG
-from mifid.errors import InputError, setting
+from mifid.errors import InputError, setting, warn
 from mifid.inputs import of_side
 
-__all__ = ["CODE", "NO_SCORES", "choose_config"]
+if TYPE_CHECKING:
+    from mifid.baseline.run import InitialWeights
+
+__all__ = ["CODE", "NO_SCORES", "Init", "choose_config", "choose_initial_weights"]
+
+Init = str | Path | Mapping[str, str | Path] | Iterable[str | Path]
+"""Files of initial weights: of all, by the network's name, or as ``"painter=FILE"``."""
 
 CODE = "code"
 """The extractor's name in config.toml if a Python function was given."""
@@ -33,6 +50,7 @@ def choose_config(
     config: Config | str | Path | None,
     settings: Iterable[str],
     resume: bool,
+    init: Init | None = None,
     extractor: str | None = None,
     weights: str | Path | None = None,
     epsilon: float | None = None,
@@ -47,9 +65,11 @@ def choose_config(
     Raises:
         InputError: pictures that are not a path; no pictures at all; both a preset and a file; a
             setting that cannot have its value, or is given twice; no run to go on with; an
-            extractor that only a file names.
+            extractor that only a file names; initial weights for a run that goes on, or none for
+            a preset that needs them.
     """
     _check_paths(photos=photos, monets=monets, held_out=held_out)
+    started = _initial(init, resume=resume)
     inputs, chosen = _begin(out, preset_name, config, resume=resume)
     chosen = _overridden(chosen, settings)
     check(chosen, anyway=anyway)
@@ -60,8 +80,15 @@ def choose_config(
         extractor=extractor or inputs.extractor,
         weights=str(weights or inputs.weights),
         epsilon=inputs.epsilon if epsilon is None else epsilon,
+        init=inputs.init,
+        init_painter=inputs.init_painter,
+        init_photographer=inputs.init_photographer,
         preset=inputs.preset,
     )
+    if started is not None:
+        given = replace(given, **started)
+    if not resume and config is None:
+        _refuse_random(given)
     if extractor is None:
         _refuse_code(given.extractor, named_in=out / CONFIG if config is None else config)
     for option, place in (("photos", given.photos), ("monets", given.monets)):
@@ -81,6 +108,135 @@ def _check_paths(**given: object) -> None:
                 hint="A run reads its pictures from files, so that it can go on another day: save "
                 "them in a folder, or as an .npy file (N, H, W, 3).",
             )
+
+
+def _initial(init: Init | None, *, resume: bool) -> dict[str, Any] | None:
+    """Return the inputs that name initial weights; None: none are given.
+
+    Raises:
+        InputError: the run goes on; one network is given twice; no name of a network.
+    """
+    from mifid.baseline.run import SIDES
+
+    if init is None:
+        return None
+    if isinstance(init, Mapping):
+        pairs = [(str(side), str(path)) for side, path in init.items()]
+    else:
+        listed = [init] if isinstance(init, str | Path) else list(init)
+        pairs = [_by_side(str(each), SIDES) for each in listed]
+    if not pairs:
+        return None
+    if resume:
+        raise InputError(
+            f"{setting('init')} is given, but the run goes on with its own weights",
+            hint=f"Leave out {setting('init')}; or leave out {setting('resume')} and give another "
+            f"{setting('out')}, to begin a run with these weights.",
+        )
+    found = {"init": "", **{f"init_{side}": "" for side in SIDES}}
+    for side, path in pairs:
+        key = f"init_{side}" if side else "init"
+        if key not in found:
+            raise InputError(
+                f"{setting('init')} names the network '{side}'; expected "
+                f"{' or '.join(SIDES)}, or none for a file of the painter or a whole run",
+            )
+        if found[key]:
+            raise InputError(
+                f"{setting('init')} gives the {side or 'same networks'} twice: {found[key]} and "
+                f"{path}",
+                hint="Give each once; name the network of a file: "
+                f"{setting('init', 'photographer=FILE')}.",
+            )
+        found[key] = path
+    return found
+
+
+def _by_side(text: str, sides: Collection[str]) -> tuple[str, str]:
+    """Split ``side=path``; a path may have an equals sign, too."""
+    side, equals, path = text.partition("=")
+    return (side, path) if equals and side in sides else ("", text)
+
+
+def _refuse_random(inputs: Inputs) -> None:
+    """Refuse a preset that begins with trained weights without them."""
+    needs = preset(inputs.preset).init if inputs.preset else ""
+    if needs and not (inputs.init or inputs.init_painter or inputs.init_photographer):
+        raise InputError(
+            f"the preset {inputs.preset} begins with {needs}: {setting('init')} is not given",
+            hint=f"Give {setting('init', 'painter=FILE')}: the folder of another run, its "
+            "best.safetensors, or latest_net_G_B.pth of the CycleGAN repository.",
+        )
+
+
+def choose_initial_weights(
+    inputs: Inputs, config: Config, *, fixed: Iterable[str], all_fixed: bool
+) -> tuple[InitialWeights | None, Config]:
+    """Return initial weights, and the settings with the architecture that they have.
+
+    Settings that the user has given himself stay. The weights must then fit.
+
+    Args:
+        inputs: of the run.
+        config: all settings.
+        fixed: changes that the user has given, as for :func:`choose_config`.
+        all_fixed: whether he has given all settings, in a file.
+
+    Raises:
+        WeightsError: a file cannot be used, or does not fit.
+        InputError: files for the same network, or of different architectures.
+    """
+    from mifid.baseline.run import read_initial_weights
+
+    found = read_initial_weights(inputs, config)
+    if found is None:
+        return None, config
+    settings = _united(found, config)
+    own = {s.name for s in describe(config)} if all_fixed else set(map(assigned, fixed))
+    where = setting("init")
+    adopted = changed(config, {k: v for k, v in settings.items() if k not in own}, where=where)
+    taken = _differences(config, adopted)
+    left = _differences(adopted, fitting := changed(adopted, settings, where=where))
+    advice = [f"{s.name}={shown(s.value)}" for s in describe(fitting) if s.name in settings]
+    kept = [change.partition(":")[0] for change in left]
+    wanted = [each for each in advice if each.partition("=")[0] in kept]
+    found.check(adopted, hint=f"Settings that would fit: {' '.join(wanted or advice)}.")
+    if taken:
+        warn(f"settings follow the weights of {where}: {'; '.join(taken)}")
+    if left:
+        warn(f"settings differ from those of the weights of {where}, and stay: {'; '.join(left)}")
+    check(adopted)
+    return found, adopted
+
+
+def _united(found: InitialWeights, config: Config) -> dict[str, Any]:
+    """Return the settings of all files, without those that have no effect.
+
+    Raises:
+        InputError: two files say different things of one setting.
+    """
+    united: dict[str, Any] = {}
+    said_by: dict[str, str] = {}
+    for name, settings in found.settings.items():
+        without_effect = idle(changed(config, settings, where=setting("init")))
+        for key in settings.keys() - without_effect:
+            if united.setdefault(key, settings[key]) != settings[key]:
+                raise InputError(
+                    f"{setting('init')}: {key} is {shown(united[key])} for the {said_by[key]}, but "
+                    f"{shown(settings[key])} for the {name}",
+                    hint="Both generators have one architecture: give files of the same, or only "
+                    "one file; the other network then begins with random weights.",
+                )
+            said_by.setdefault(key, name)
+    return united
+
+
+def _differences(before: Config, after: Config) -> list[str]:
+    """Return what differs of the settings that have an effect."""
+    without_effect = idle(after)
+    return [
+        each for each in differences(before, after) if each.partition(":")[0] not in without_effect
+    ]
 
 
 def _overridden(config: Config, settings: Iterable[str]) -> Config:

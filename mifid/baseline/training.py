@@ -12,7 +12,13 @@ from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, Any
 
-from mifid.baseline.choosing import CODE, NO_SCORES, choose_config
+from mifid.baseline.choosing import (
+    CODE,
+    NO_SCORES,
+    Init,
+    choose_config,
+    choose_initial_weights,
+)
 from mifid.errors import MifidWarning, recorded_warnings, setting, warn
 from mifid.extractors import Extractor
 from mifid.progress import Progress, choose
@@ -69,6 +75,7 @@ def train_baseline(
     settings: Iterable[str] = (),
     resume: bool = False,
     anyway: bool = False,
+    init: Init | None = None,
     score: bool = True,
     epsilon: float | None = None,
     extractor: str | Callable[..., Any] | Extractor | None = None,
@@ -96,6 +103,11 @@ def train_baseline(
             pictures must be the same; their paths may have changed.
         anyway: train also if the budget leaves too few steps to learn anything, or if a learning
             rate of 0 or ``training.pretrain`` leaves nothing to learn.
+        init: weights to begin with, instead of random ones: a generator's file, for the painter
+            (``best.safetensors``, or a state dict of the CycleGAN repository or of CUT), or a
+            run's folder or checkpoint, for all networks that it holds; or ``{"painter": file,
+            "photographer": file}``. Settings of the generator that are not given follow the
+            weights, with a warning.
         score: False: no scores; the last snapshot paints the submission.
         epsilon, extractor, weights: as for :func:`mifid.score`; None: as in ``config.toml``, else
             0.1 and ``"inception"``. An extractor of your own is never loaded because a file names
@@ -122,6 +134,7 @@ def train_baseline(
     from mifid.baseline.run import Run, check_prepared
     from mifid.extractors import choose_device
 
+    settings = list(settings)
     # Each snapshot's score would give the same warnings again.
     with recorded_warnings(), start_processes() as processes, ExitStack() as stack:
         shown = choose(progress if processes.is_first else False)
@@ -139,11 +152,17 @@ def train_baseline(
                 config=config,
                 settings=settings,
                 resume=resume,
+                init=init,
                 extractor=named if score else NO_SCORES,
                 weights=weights,
                 epsilon=epsilon,
                 anyway=anyway,
             )
+            initial = None
+            if not resume:
+                initial, chosen = choose_initial_weights(
+                    inputs, chosen, fixed=settings, all_fixed=config is not None
+                )
             place = processes.place(choose_device(device))
         opening = Run.open(
             Path(out),
@@ -158,6 +177,7 @@ def train_baseline(
             skip_bad=skip_bad,
             rules=rules,
             progress=shown,
+            initial=initial,
         )
         run, scorer, last, note = stack.enter_context(opening), None, None, ""
         with processes.together():

@@ -134,6 +134,7 @@ SAID = {
     "raviv-unet": f"{RAVIV} {DROPPED}",
     "raviv-dropout": f"{RAVIV} {DROPPED}",
     "raviv-soft-labels": f"{RAVIV} real_label=1 fake_label=0 label_noise=0.1",
+    "raviv-pretrained": f"{RAVIV} pretrain=0",
     "raviv-kernel-5": f"{RAVIV} generator.kernel=5",
     "raviv-kernel-7": f"{RAVIV} generator.kernel=7",
 }
@@ -175,7 +176,6 @@ def test_what_its_report_says_is_not_marked_as_ours(name):
         ("raviv-final", "generator.norm_eps=1e-3"),
         ("sabathier-adabelief", "optimiser.rectify=true"),
         ("sabathier-adabelief", "optimiser.eps=1e-14"),
-        ("raviv-pretrained", "training.pretrain=1500"),
         ("raviv-dropout", "generator.outer_dropout=0.5"),
         ("raviv-painting-weight", "loss.painting_weight=2"),
         ("raviv-fewer-layers", "generator.blocks=3"),

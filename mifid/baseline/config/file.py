@@ -29,7 +29,10 @@ _WIDTH = 100
 _BYTES = 1 << 20  # ours have 10 kB; /dev/zero never ends
 
 
-_PATHS = ("photos", "monets", "held_out", "weights")
+_PATHS = (
+    *("photos", "monets", "held_out", "weights"),
+    *("init", "init_painter", "init_photographer"),
+)
 _LISTS = ("select_photos", "select_paintings")
 
 

@@ -83,6 +83,11 @@ class Inputs:
         at_least=-1,
         at_most=1,
     )
+    init: str = _setting(
+        "", "weights to begin with, of the painter or of all networks of a run; empty: random ones"
+    )
+    init_painter: str = _setting("", "weights that the painter begins with")
+    init_photographer: str = _setting("", "weights that the photographer begins with")
     preset: str = _setting(
         "", "the preset that the settings below began with, for the report alone; empty: none"
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mifid.baseline.generation.generating import generate as generate
     from mifid.baseline.generation.painter import Painter as Painter
     from mifid.baseline.generation.weights_file import LoadedGenerator as LoadedGenerator
+    from mifid.baseline.generation.weights_file import check_fit as check_fit
     from mifid.baseline.generation.weights_file import load_generator as load_generator
     from mifid.baseline.generation.weights_file import save_generator as save_generator
 
@@ -20,6 +21,6 @@ __getattr__, __dir__ = lazy_names(
     {
         "generating": ["Generated", "as_submitted", "generate"],
         "painter": ["Painter"],
-        "weights_file": ["LoadedGenerator", "load_generator", "save_generator"],
+        "weights_file": ["LoadedGenerator", "check_fit", "load_generator", "save_generator"],
     },
 )

@@ -322,7 +322,15 @@ def _loaded(
     size: int | None,
 ) -> LoadedGenerator:
     if not isinstance(checkpoint, LoadedGenerator):
-        return load_generator(checkpoint, which=which, device=device, size=size)
+        loaded = load_generator(checkpoint, which=which, device=device, size=size)
+        if size is not None and size != (trained := loaded.config.data.size):
+            raise InputError(
+                f"{setting('size')} is {size}, but the generator of {checkpoint} was trained at "
+                f"{trained}",
+                hint=f"Leave {setting('size')} out: it is for files of other programs, which do "
+                "not say their size.",
+            )
+        return loaded
     if which not in (None, checkpoint.which):
         raise InputError(
             f"which is '{which}'; expected '{checkpoint.which}', as the generator was loaded with "

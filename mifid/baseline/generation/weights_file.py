@@ -36,7 +36,7 @@ from mifid.baseline.models import GeneratorNetwork, memory_format, outline_gener
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
 
-__all__ = ["FOREIGN_SIZE", "LoadedGenerator", "load_generator", "save_generator"]
+__all__ = ["FOREIGN_SIZE", "LoadedGenerator", "check_fit", "load_generator", "save_generator"]
 
 _FORMAT = "mifid-generator"
 _VERSION = 1
@@ -131,13 +131,13 @@ def load_generator(
         which: ``"raw"`` or ``"ema"``; None: the one that was the best.
         device: for the network.
         size: pixels a side of the pictures of another program's generator, whose file does not say
-            it; None: 256.
+            it; None: 256. Our own files say theirs.
 
     Raises:
         WeightsError: no such file, not a generator that is known or of a newer version, not
             these weights, or weights that do not fit their configuration.
-        InputError: its configuration has settings that this version does not know, ``which`` is
-            another word, or a generator of this library has another ``size``.
+        InputError: its configuration has settings that this version does not know, or ``which`` is
+            another word.
     """
     if which is not None and which not in _KINDS:
         raise InputError(f"which is '{which}'; expected 'raw' or 'ema'")
@@ -145,7 +145,7 @@ def load_generator(
     if _is_foreign(file):
         read = _read_foreign(file, which, size or FOREIGN_SIZE)
     else:
-        read = _read_own(file, which, size)
+        read = _read_own(file, which)
     loaded, tensors = read
     network = loaded.network.to_empty(device="cpu")
     network.load_state_dict(tensors)
@@ -154,9 +154,7 @@ def load_generator(
     return replace(loaded, network=network.to(memory_format=layout))
 
 
-def _read_own(
-    file: Path, which: str | None, size: int | None
-) -> tuple[LoadedGenerator, dict[str, Tensor]]:
+def _read_own(file: Path, which: str | None) -> tuple[LoadedGenerator, dict[str, Tensor]]:
     """Return a generator of this library, its network an outline, and its weights."""
     metadata, chosen, tensors = _read(file, which)
     config = from_dict(_parsed(metadata, "config", file), where=str(file))
@@ -166,19 +164,12 @@ def _read_own(
         raise WeightsError(
             f"{file}: its configuration makes no network: {first_line(error)}", hint=_HINT
         ) from error
-    _check_fit(
+    check_fit(
         network,
         tensors,
         f"{file}: the weights do not fit their configuration",
         hint="Was it written by another version of mifid, or changed by hand?",
     )
-    if size is not None and size != config.data.size:
-        raise InputError(
-            f"{setting('size')} is {size}, but the generator of {file} was trained at "
-            f"{config.data.size}",
-            hint=f"Leave {setting('size')} out: it is for files of other programs, which do not "
-            "say their size.",
-        )
     facts = _parsed(metadata, "facts", file)
     step = f", step {facts['step']:,}" if type(facts.get("step")) is int else ""
     names = {f"generator.{field.name}" for field in fields(config.generator)}
@@ -207,10 +198,10 @@ def _read_foreign(
         raise WeightsError(
             f"{file} is {found.title}, which cannot paint pictures of {size} x {size}: "
             f"{error.message}",
-            hint=f"Give {setting('size')}, or train at another data.size: for a U-Net of n "
-            "halvings a multiple of 2 to the power of n.",
+            hint="A U-Net of n halvings needs pictures whose side is a multiple of 2 to the power "
+            f"of n: give it as {setting('size')}, in training as data.size.",
         ) from error
-    _check_fit(
+    check_fit(
         network,
         found.weights,
         f"{file} looks like {found.title}, but its weights do not fit",
@@ -359,7 +350,7 @@ def _parsed(metadata: Mapping[str, str], key: str, file: Path) -> dict[str, Any]
     return parsed
 
 
-def _check_fit(
+def check_fit(
     network: nn.Module,
     tensors: Mapping[str, Tensor],
     problem: str,

@@ -39,6 +39,7 @@ class Preset:
         reported: Kaggle's MiFID; None: not given.
         result: what else the source reports of its result.
         note: what one should know to read its result, or to repeat it.
+        init: what its networks begin with, which the user must give; empty: random weights.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Preset:
     reported: float | None = None
     result: str = ""
     note: str = ""
+    init: str = ""
 
     @cached_property
     def config(self) -> Config:

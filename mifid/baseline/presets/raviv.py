@@ -37,6 +37,7 @@ def _variant(
     *,
     result: str = "not given",
     note: str = "Where the report names a change without its number, the number is ours.",
+    init: str = "",
 ) -> Preset:
     """Return the final recipe with changes; only these count as given by the report."""
     return Preset(
@@ -47,6 +48,7 @@ def _variant(
         given=f"{_SETTING} {given}",
         added=f"{SILENT} {KERAS} {_FINAL} {added}",
         note=note,
+        init=init,
     )
 
 
@@ -118,10 +120,11 @@ PRESETS = (
     ),
     _variant(
         "pretrained",
-        "painting generator that first learnt to copy paintings",
-        added="training.pretrain=1500",
-        note="The report starts from a partly trained generator of paintings; here the generator "
-        "first learns to copy paintings, which is not the same.",
+        "starts from a partly trained generator of paintings",
+        note="Give the generator as --init painter=FILE, for example the folder of a run of "
+        "raviv-final with --epochs 100, or latest_net_G_B.pth of the CycleGAN repository's "
+        "monet2photo. The report does not say how far its own was trained.",
+        init="a partly trained generator of paintings",
     ),
     _variant(
         "painting-weight",

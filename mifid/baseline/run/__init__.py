@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.run.initial_weights import SIDES as SIDES
+    from mifid.baseline.run.initial_weights import InitialWeights as InitialWeights
+    from mifid.baseline.run.initial_weights import read_initial_weights as read_initial_weights
     from mifid.baseline.run.preflight import check_prepared as check_prepared
     from mifid.baseline.run.records import read_metrics as read_metrics
     from mifid.baseline.run.run import Run as Run
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "initial_weights": ["SIDES", "InitialWeights", "read_initial_weights"],
         "preflight": ["check_prepared"],
         "records": ["read_metrics"],
         "run": ["Run"],

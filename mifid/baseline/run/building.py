@@ -13,6 +13,7 @@ from mifid.baseline.config import Config
 from mifid.baseline.data import Draws, Feed, PictureSet, PixelStore, hold_back
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan import METHODS, Method, MovingAverage
+from mifid.baseline.run.initial_weights import InitialWeights
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.snapshots import Scorer, Snapshots
 from mifid.errors import InputError, warn
@@ -74,8 +75,16 @@ def build(
     paintings: PixelStore,
     device: torch.device,
     processes: Processes,
+    initial: InitialWeights | None = None,
 ) -> Parts:
     """Build networks and data, the same on every process.
+
+    Args:
+        config: all settings.
+        photos, paintings: the pictures.
+        device: of the networks.
+        processes: of the run.
+        initial: weights that networks begin with; the others begin with random ones.
 
     Raises:
         InputError: a setting that these networks or pictures do not allow.
@@ -92,6 +101,8 @@ def build(
     method: Method = METHODS[config.training.method](
         config, device=device, draws=draws, processes=processes
     )
+    if initial is not None:
+        initial.load(method.networks)
     number = _held_back(config, len(photos.names))
     kept, held_back = hold_back(len(photos.names), number, seed=seed)
     shown = (held_back if number else kept)[: config.score.samples]

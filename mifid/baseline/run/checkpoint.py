@@ -20,10 +20,18 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.distributed import Processes
-from mifid.errors import InputError, OutputError, first_line
+from mifid.errors import InputError, OutputError, WeightsError, first_line
 from mifid.files import atomic_write
 
-__all__ = ["Checkpoints", "compact_share", "random_state", "restore_random_state"]
+__all__ = [
+    "Checkpoints",
+    "compact_share",
+    "is_checkpoint",
+    "last_checkpoint",
+    "networks_of",
+    "random_state",
+    "restore_random_state",
+]
 
 _VERSION = 2
 _SEAL = b"sha256:"
@@ -142,6 +150,40 @@ class Checkpoints:
 
     def _path(self, step: int, rank: int) -> Path:
         return self._folder / f"step-{step:08}.rank{rank}.pt"
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a file is called as a checkpoint of a run."""
+    return re.fullmatch(r"step-\d+\.rank\d+\.pt", path.name) is not None and path.is_file()
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the first process's last checkpoint in a run's folder; None: there is none."""
+    found = [
+        path for path in (folder / "checkpoints").glob("step-*.rank0.pt") if is_checkpoint(path)
+    ]
+    return max(found, key=lambda path: int(path.name[5:].partition(".")[0]), default=None)
+
+
+def networks_of(path: Path) -> dict[str, dict[str, Tensor]]:
+    """Read the weights of all networks from a checkpoint, of any number of processes.
+
+    Raises:
+        WeightsError: it is damaged, or has no networks.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_whole(file)
+            networks = torch.load(file, map_location="cpu", weights_only=True)["method"]["networks"]
+        named = {str(name): dict(weights) for name, weights in networks.items()}
+        if not all(isinstance(w, Tensor) for part in named.values() for w in part.values()):
+            raise TypeError("its networks hold other things than tensors")
+    except Exception as error:  # damage can make torch and zipfile raise nearly anything
+        raise WeightsError(
+            f"{path} is not a readable checkpoint: {first_line(error)}",
+            hint="Give another one of its run, or the run's best.safetensors.",
+        ) from error
+    return named
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ from mifid.baseline.gan import METHODS, check_state, factor
 from mifid.baseline.run.building import Parts, build, steps_of
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
+from mifid.baseline.run.initial_weights import InitialWeights
 from mifid.baseline.run.loop import Trainer
 from mifid.baseline.run.preflight import (
     LEAST_STEPS,
@@ -108,12 +109,16 @@ _HEAD = {
 """Parts of a checkpoint that are read before the run that goes on is built, as examples."""
 
 
+_BEGUN_WITH = "initial weights"
+"""Name of their origin among the identity of a run, in its checkpoints."""
+
+
 @dataclass
 class Run:
     """A run whose pictures are ready. Make one with :meth:`open`.
 
-    After :meth:`train`, ``step`` is the last step and ``trained_steps`` the number of steps that
-    this call trained.
+    After :meth:`train`, ``step`` is the last step, ``trained_steps`` the number of steps that this
+    call trained, and ``begun_with`` says which weights the run began with; empty: random ones.
     """
 
     folder: Path
@@ -129,9 +134,11 @@ class Run:
     resume: bool
     usual: Config | None
     anyway: bool
+    initial: InitialWeights | None = None
     step: int = 0
     trained_steps: int = 0
     best: Best | None = None
+    begun_with: str = ""
 
     @classmethod
     @contextmanager
@@ -150,6 +157,7 @@ class Run:
         skip_bad: bool,
         rules: Rules,
         progress: Progress,
+        initial: InitialWeights | None = None,
     ) -> Iterator[Run]:
         """Lock the folder and decode the pictures; write nothing into the folder yet.
 
@@ -210,6 +218,7 @@ class Run:
                 resume=resume,
                 usual=usual,
                 anyway=anyway,
+                initial=initial,
             )
 
     def train(self, *, scorer: Scorer | None, started: float, tensorboard: bool) -> Signals | None:
@@ -278,6 +287,7 @@ class Run:
         identity = self._identity(scorer)
         parts = self._build()
         state = self._state(checkpoints, identity)
+        self.begun_with = identity[_BEGUN_WITH] = self._begun_with(state)
         clock.before = state["elapsed"] if state else 0.0
         steps_per_epoch, clock.steps = steps_of(self.config, parts.feed)
         recorder = snapshots = None
@@ -311,6 +321,7 @@ class Run:
             paintings=self.paintings,
             device=self.device,
             processes=self.processes,
+            initial=self.initial,
         )
 
     def _state(
@@ -328,6 +339,12 @@ class Run:
         check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")
         check_identity(self.folder, then=state["identity"], now=identity)
         return state
+
+    def _begun_with(self, state: Mapping[str, Any] | None) -> str:
+        """Return the origin of the first weights; a run that goes on has noted it."""
+        if state is not None:
+            return str(state["identity"].get(_BEGUN_WITH, ""))
+        return self.initial.description if self.initial is not None else ""
 
     def _open_records(
         self,

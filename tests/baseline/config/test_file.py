@@ -62,6 +62,9 @@ def test_every_setting_stands_below_its_meaning(file):
         "extractor": "",
         "weights": "",
         "epsilon": -1.0,
+        "init": "",
+        "init_painter": "",
+        "init_photographer": "",
         "preset": "",
     }
 
