@@ -134,7 +134,7 @@ SAID = {
     "raviv-unet": f"{RAVIV} {DROPPED}",
     "raviv-dropout": f"{RAVIV} {DROPPED}",
     "raviv-soft-labels": f"{RAVIV} real_label=1 fake_label=0 label_noise=0.1",
-    "raviv-pretrained": f"{RAVIV} pretrain=0",
+    "raviv-pretrained": RAVIV,
     "raviv-kernel-5": f"{RAVIV} generator.kernel=5",
     "raviv-kernel-7": f"{RAVIV} generator.kernel=7",
 }
