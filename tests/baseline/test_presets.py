@@ -253,7 +253,8 @@ def test_stated_and_ours_are_the_whole_recipe(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_two_presets_are_the_same(name):
-    assert [n for n in NAMES if PRESETS[n].config == PRESETS[name].config] == [name]
+    recipes = {n: (PRESETS[n].config, PRESETS[n].init) for n in NAMES}
+    assert [n for n in NAMES if recipes[n] == recipes[name]] == [name]
 
 
 @pytest.mark.parametrize("name", NAMES)
