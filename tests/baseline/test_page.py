@@ -118,6 +118,7 @@ def shown_by(folder, *, rows=LOGGED, inputs=None, findings=CHECK, notes=(), **ch
         best=Best(55000, "ema", {"mifid": 41.23}),
         device="a GPU",
         processes=SimpleNamespace(world=1),
+        begun_with="",
         photos=SimpleNamespace(names=["a"] * 7038, pixels=pixels),
         paintings=SimpleNamespace(names=["b"] * 300, pixels=pixels),
     )
@@ -177,6 +178,7 @@ def test_all_of_a_run_is_on_the_page(tmp_path):
     assert "Left out" not in page.text
     assert "Not comparable" not in page.text
     assert [path.name for path in tmp_path.glob("*.html")] == ["report.html"]
+    assert "first weights painter: G_B.pth" in write(tmp_path, begun_with="painter: G_B.pth").text
     assert "a GPU, 4 processes" in write(tmp_path, processes=SimpleNamespace(world=4)).text
 
 
