@@ -17,6 +17,7 @@ _NOT_IN_CONFIG = {
     "anyway",
     "backend",
     "device",
+    "gpus",
     "workers",
     "skip_bad",
     "tensorboard",
@@ -136,6 +137,15 @@ _LISTED = 4  # largest entries of a run's folder that are printed
     "--backend", default="auto", show_default=True, metavar="NAME", help="As in `mifid score`."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option(
+    "--gpus",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Train on N GPUs, each with a process of its own that torchrun starts. With --device cpu "
+    "the processes share the processor.",
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoding threads.")
 @click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded.")
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard's event files.")
@@ -166,7 +176,7 @@ def train_baseline(
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --out run/
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --preset agarwal-static
     mifid train-baseline --out run/ --resume
-    torchrun --nproc-per-node 2 -m mifid_cli train-baseline --photos ... --monets ...
+    mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --gpus 2
     """
     from mifid.baseline import PeerError
     from mifid.baseline import train_baseline as train

@@ -21,7 +21,7 @@ from mifid.baseline.choosing import (
 )
 from mifid.errors import MifidWarning, recorded_warnings, setting, warn
 from mifid.extractors import Extractor
-from mifid.progress import Progress, choose
+from mifid.progress import Progress, Silent, choose
 from mifid.submission import MONET, Rules
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def train_baseline(
     weights: str | Path | None = None,
     backend: str = "auto",
     device: str = "auto",
+    gpus: int = 1,
     workers: int | None = None,
     skip_bad: bool = False,
     tensorboard: bool = False,
@@ -113,6 +114,8 @@ def train_baseline(
             0.1 and ``"inception"``. An extractor of your own is never loaded because a file names
             it.
         backend, device, workers: as for :func:`mifid.score`; the device also trains.
+        gpus: number of GPUs to train on, each with a process of its own that torchrun starts. With
+            ``device="cpu"`` these processes share the processor. A run goes on with as many.
         skip_bad: go on without pictures that cannot be decoded.
         tensorboard: also write TensorBoard's event files.
         rules: of the competition that the submission is for.
@@ -126,6 +129,8 @@ def train_baseline(
             a diverged run. Of several processes one raises it, the others
             :class:`~mifid.baseline.distributed.PeerError`.
     """
+    settings = list(settings)
+    given = dict(locals())  # all arguments
     started = time.monotonic()
     # Imported here, like torch everywhere: importing this module takes no time.
     from mifid.baseline.distributed import start_processes
@@ -134,7 +139,8 @@ def train_baseline(
     from mifid.baseline.run import Run, check_prepared
     from mifid.extractors import choose_device
 
-    settings = list(settings)
+    if gpus != 1:
+        return _in_processes(given)
     # Each snapshot's score would give the same warnings again.
     with recorded_warnings(), start_processes() as processes, ExitStack() as stack:
         shown = choose(progress if processes.is_first else False)
@@ -195,6 +201,18 @@ def train_baseline(
         if interrupted is not None or not first:
             return trained
         return _submit(run, trained, last, workers=workers, note=note)
+
+
+def _in_processes(given: dict[str, Any]) -> Trained:
+    """Call :func:`train_baseline` with these arguments in a process for each GPU."""
+    from mifid.baseline.torchrun import call_in_processes, check_processes
+
+    gpus = given["gpus"]
+    check_processes(gpus, given["device"])
+    shown = not isinstance(choose(given["progress"]), Silent)
+    own = {"gpus": 1, "progress": shown}
+    trained: Trained = call_in_processes(train_baseline, given | own, number=gpus)
+    return trained
 
 
 def _warn_of_number(run: Run) -> None:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.distributed import Processes
-from mifid.errors import InputError, OutputError, WeightsError, first_line
+from mifid.errors import InputError, OutputError, WeightsError, first_line, setting
 from mifid.files import atomic_write
 
 __all__ = [
@@ -127,7 +127,11 @@ class Checkpoints:
             )
         if world != self._processes.world:
             written_by = "1 process" if world == 1 else f"{world} processes"
-            started = "one process" if world == 1 else f"torchrun --nproc-per-node {world}"
+            started = (
+                "one process"
+                if world == 1
+                else f"{setting('gpus', world)}, or torchrun --nproc-per-node {world}"
+            )
             raise InputError(
                 f"{path} was written by {written_by}; there are {self._processes.world}",
                 hint=f"Go on with {started}.",
