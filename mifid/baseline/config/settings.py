@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -114,6 +115,12 @@ def describe(config: Config) -> Iterator[Setting]:
         yield from describe_section(section.name, getattr(config, section.name))
 
 
+@cache
+def _known() -> Mapping[str, Setting]:
+    """Return all settings by their names, at their defaults."""
+    return {setting.name: setting for setting in describe(Config())}
+
+
 def describe_section(name: str, section: Any) -> Iterator[Setting]:
     """Yield the settings of one section, such as ``config.loss``."""
     for field in fields(section):
@@ -166,7 +173,7 @@ def changed(config: Config, values: Mapping[str, object], *, where: str) -> Conf
     Raises:
         InputError: there is no such setting, or it cannot have that value.
     """
-    settings = {setting.name: setting for setting in describe(config)}
+    settings = _known()
     parts: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         if name not in settings:
@@ -195,7 +202,7 @@ def assigned(assignment: str) -> str:
             f"'{assignment}' changes no setting",
             hint="Expected section.key=value, such as loss.cycle=5.",
         )
-    found = [setting.name for setting in describe(Config()) if name in (setting.name, setting.key)]
+    found = [known.name for known in _known().values() if name in (known.name, known.key)]
     if len(found) > 1:
         raise InputError(
             f"'{assignment}': several settings are called '{name}'",
@@ -219,8 +226,8 @@ def override(config: Config, assignment: str) -> Config:
             cannot have that value.
     """
     name, text = assigned(assignment), assignment.partition("=")[2].strip()
-    found = [setting for setting in describe(config) if setting.name == name]
-    value = _parsed(text, type(found[0].default)) if found else text
+    known = _known().get(name)
+    value = text if known is None else _parsed(text, type(known.default))
     return changed(config, {name: value}, where=f"'{assignment}'")
 
 

@@ -1,0 +1,58 @@
+"""Every preset: three steps at 64 pixels with narrow networks, through to an accepted archive."""
+
+import zipfile
+from collections import defaultdict
+from dataclasses import replace
+
+import pytest
+from toys import drawn, write_pictures
+
+from mifid.baseline import train_baseline
+from mifid.baseline.presets import PRESETS
+from mifid.submission import MONET
+
+NARROW = "data.size=64 data.held_back=0 generator.width=8 discriminator.width=8"
+THREE = "training.steps=3 training.epochs=0 training.budget= training.batch=2"
+LITTLE = "score.samples=1 score.points=1"
+RULES = replace(MONET, at_least=1)
+
+
+SHORTER = {"raviv-pretrained": ["training.pretrain=1"]}  # it has 1,500 such steps
+
+
+def recipes():
+    """Presets that differ in more than their length and their set of pictures, by one of them."""
+    groups = defaultdict(list)
+    for name, preset in PRESETS.items():
+        training = replace(preset.config.training, epochs=0.0, steps=0, budget="")
+        groups[repr(replace(preset.config, training=training))].append(name)
+    return [names[0] for names in groups.values()]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    photos = write_pictures(folder / "photos", drawn("photo", 3, size=64))
+    return photos, write_pictures(folder / "monets", drawn("painting", 30, size=64))
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.filterwarnings("ignore::mifid.errors.MifidWarning")  # of the few pictures
+@pytest.mark.parametrize("name", recipes())
+def test_a_preset_trains_through_to_its_archive(name, pictures, tmp_path):
+    photos, monets = pictures
+    trained = train_baseline(
+        photos,
+        monets,
+        tmp_path / "run",
+        preset=name,
+        settings=[*f"{NARROW} {THREE} {LITTLE}".split(), *SHORTER.get(name, [])],
+        score=False,
+        device="cpu",
+        rules=RULES,
+        progress=False,
+    )
+    assert trained.step == trained.trained_steps == 3
+    assert trained.check.accepted
+    with zipfile.ZipFile(trained.archive) as archive:
+        assert len(archive.namelist()) == 3
