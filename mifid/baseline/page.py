@@ -163,6 +163,7 @@ def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str 
         commands=list(commands(run.folder, step=run.step)),
         **_settings(run),
         last=trained[-1] if trained else {"seconds": 0.0, "epoch": 0.0},
+        arithmetic=_arithmetic(rows),
         pairs_per_second=np.median([row["images_per_second"] / 2 for row in trained] or [0.0]),
         duration=format_duration,
         shown=shown,
@@ -297,6 +298,19 @@ def _warnings(run: Run, report: Report | None, worse: str) -> Iterator[str]:
             "The reference is the paintings of the training: a model that copies them scores well "
             "here."
         )
+
+
+def _arithmetic(rows: list[dict[str, Any]]) -> str:
+    """Return what the networks computed in, and why, with each device that the run went on on."""
+    chosen = [row for row in rows if row["kind"] == "precision"]
+    names = "; ".join(
+        f"{row['precision']} on {row['device']}: {row['reason']}"
+        for row in chosen
+        if {"precision", "device", "reason"} <= row.keys()
+    )
+    skipped = sum(int(row.get("skipped_steps", 0)) for row in rows if row["kind"] == "train")
+    left_out = f"; {skipped:,} steps were left out, as gradients overflowed" if skipped else ""
+    return f"{names or 'not recorded'}{left_out}"
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -319,7 +319,11 @@ class Training:
         0, "steps in which the painting generator first learns to copy paintings"
     )
     submission: int = _setting(0, "pictures of images.zip; 0: one for every photo that was given")
-    precision: str = _setting("float32", "arithmetic of the networks", choices=("float32", "bf16"))
+    precision: str = _setting(
+        "auto",
+        "arithmetic of the networks; auto: bf16 or float16 on GPUs that have it, else float32",
+        choices=("auto", "float32", "bf16", "float16"),
+    )
     layout: str = _setting(
         "auto",
         "order of a picture's values in memory; auto: the faster one for network and device",

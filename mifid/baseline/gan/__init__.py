@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mifid.baseline.gan.method import Method as Method
     from mifid.baseline.gan.method import Shown as Shown
     from mifid.baseline.gan.method import parameters as parameters
+    from mifid.baseline.gan.precision import DTYPES as DTYPES
+    from mifid.baseline.gan.precision import Precision as Precision
+    from mifid.baseline.gan.precision import choose_precision as choose_precision
     from mifid.baseline.gan.schedule import check_schedule as check_schedule
     from mifid.baseline.gan.schedule import factor as factor
     from mifid.baseline.gan.states import check_state as check_state
@@ -24,6 +27,7 @@ __getattr__, __dir__ = lazy_names(
         "cyclegan": ["CycleGan"],
         "ema": ["MovingAverage"],
         "method": ["METHODS", "Method", "Shown", "parameters"],
+        "precision": ["DTYPES", "Precision", "choose_precision"],
         "schedule": ["check_schedule", "factor"],
         "states": ["check_state"],
         "terms": ["Term"],

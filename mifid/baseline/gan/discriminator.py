@@ -46,7 +46,8 @@ class Critic:
         self._augmented = config.diffaugment.discriminators in ("both", side)
         self._together = norm_is_per_sample(config.discriminator.norm)
         size = math.ceil(config.training.pool / processes.world)
-        self._pool = ImagePool(size, side=config.data.size)
+        half = config.training.precision == "float16"
+        self._pool = ImagePool(size, side=config.data.size, may_overflow=half)
         self._lecam = LeCam(config.loss, processes) if config.loss.lecam else None
 
     def parts(self) -> dict[str, ImagePool | LeCam]:

@@ -23,15 +23,18 @@ class ImagePool:
     Args:
         size: number of pictures that it stores; with 0, pictures are returned as they are.
         side: of the pictures, in pixels, which a state must have; None: any.
+        may_overflow: pictures may be not finite, as of a generator in float16: they are not stored.
+            Without it they are not looked at, as the host would wait for the device.
 
     Source: Shrivastava et al. 2017, section 2.3, as Zhu et al. 2017, section 4, use it (50
     pictures). As there, the pictures of a batch come one after the other: a later one may be
     exchanged for an earlier one.
     """
 
-    def __init__(self, size: int, *, side: int | None = None) -> None:
+    def __init__(self, size: int, *, side: int | None = None, may_overflow: bool = False) -> None:
         self._size = size
         self._side = side
+        self._may_overflow = may_overflow
         self._held = 0
         self._stored: Tensor | None = None
 
@@ -48,7 +51,12 @@ class ImagePool:
         if self._size == 0:
             return given
         shown, stored = given.clone(), self._room_for(given)
+        kept = [True] * len(shown)
+        if self._may_overflow:
+            kept = torch.isfinite(given).flatten(1).all(dim=1).tolist()
         for i, (chance, place) in enumerate(draws.uniform(torch.empty(len(shown)), 2).tolist()):
+            if not kept[i]:
+                continue
             if self._held < self._size:
                 stored[self._held].copy_(given[i])
                 self._held += 1

@@ -42,7 +42,9 @@ class LeCam:
         means = torch.stack([of_real.detach().mean(), of_fake.detach().mean()])
         decay = self._loss.lecam_decay if self._steps >= self._loss.lecam_start else 0.0
         averages = self._averages.to(means.device)
-        self._averages = torch.lerp(self._processes.average(means), averages, decay)
+        updated = torch.lerp(self._processes.average(means), averages, decay)
+        # Scores may be not finite for a step in float16, whose update is left out then.
+        self._averages = torch.where(torch.isfinite(updated), updated, averages)
         self._steps += 1
         if self._steps <= self._loss.lecam_start:
             return means.new_zeros(())

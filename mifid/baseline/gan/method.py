@@ -15,7 +15,9 @@ from mifid.baseline.config import Config
 from mifid.baseline.data import Draws
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.discriminator import Critic
+from mifid.baseline.gan.loss_scale import LossScale
 from mifid.baseline.gan.optimisers import Stepper
+from mifid.baseline.gan.precision import DTYPES, choose_precision
 from mifid.baseline.gan.states import check_state
 from mifid.baseline.gan.terms import Term
 from mifid.baseline.models import (
@@ -83,8 +85,10 @@ class Method(ABC):
         sees_photos: whether it learns from photos.
         pretrains: whether it has :meth:`pretrain`.
         unused: names of settings that have no effect on it.
+        config: all settings, with the precision that was chosen in the place of ``auto``.
         networks: by name; ``"painter"`` is the generator of paintings. Files of weights and
             checkpoints have these names.
+        loss_scale: None: not in float16.
     """
 
     terms: ClassVar[tuple[Term, ...]]
@@ -109,11 +113,15 @@ class Method(ABC):
         draws: Draws,
         processes: Processes,
     ) -> None:
-        self.config = config
+        asked = config.training.precision
+        if asked == "auto":
+            asked = choose_precision(asked, device).name
+        self.config = replace(config, training=replace(config.training, precision=asked))
         self.device = device
         self.draws = draws
         self.processes = processes
         self.networks: dict[str, nn.Module] = {}
+        self.loss_scale = LossScale(device) if asked == "float16" else None
         self._groups: dict[str, Stepper] = {}
 
     @property
@@ -122,6 +130,34 @@ class Method(ABC):
         painter = self.networks["painter"]
         assert isinstance(painter, GeneratorNetwork)
         return painter
+
+    def advance(
+        self,
+        photos: Tensor,
+        paintings: Tensor,
+        *,
+        fraction: float,
+        factor: float,
+        pretrain: bool = False,
+    ) -> Tensor | None:
+        """Make a step, :meth:`step` or :meth:`pretrain`; return its losses.
+
+        None: in float16 a gradient overflowed, so that an optimiser left its weights as they were.
+        Buffers, such as batch norm's statistics, are then what they were before.
+        """
+        before = [] if self.loss_scale is None else [each.clone() for each in self._buffers()]
+        if pretrain:
+            losses = self.pretrain(photos, paintings)
+        else:
+            losses = self.step(photos, paintings, fraction=fraction, factor=factor)
+        if self.loss_scale is None or not self.loss_scale.end_step():
+            return losses
+        for buffer, was in zip(self._buffers(), before, strict=True):
+            buffer.copy_(was)
+        return None
+
+    def _buffers(self) -> list[Tensor]:
+        return [each.detach() for net in self.networks.values() for each in net.buffers()]
 
     @abstractmethod
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
@@ -163,8 +199,13 @@ class Method(ABC):
         return {**photo, "painting": painted.picture, **painted.maps}
 
     def parts(self) -> Mapping[str, Stateful]:
-        """Return what has a state of its own beside the networks, by name: here the optimisers."""
-        return dict(self._groups)
+        """Return what has a state of its own beside the networks, by name.
+
+        Here these are the optimisers, and in float16 the scale of the losses. In float16 a part may
+        be given numbers that are not finite, which it must not keep.
+        """
+        scale = {} if self.loss_scale is None else {"loss_scale": self.loss_scale}
+        return {**self._groups, **scale}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that :meth:`load_state_dict` restores."""
@@ -192,11 +233,9 @@ class Method(ABC):
 
     def autocast(self) -> torch.autocast:
         """Return the context in which networks run; losses leave it as float32."""
-        return torch.autocast(
-            self.device.type,
-            dtype=torch.bfloat16,
-            enabled=self.config.training.precision == "bf16",
-        )
+        name = self.config.training.precision
+        dtype = torch.bfloat16 if name == "float32" else DTYPES[name]
+        return torch.autocast(self.device.type, dtype=dtype, enabled=name != "float32")
 
     def _generator(self, number: int) -> nn.Module:
         seed = self.config.training.seed * 100 + number
@@ -240,11 +279,19 @@ class Method(ABC):
         return self._groups[name]
 
     def _update(self, stepper: Stepper, loss: Tensor, fraction: float, factor: float) -> None:
-        """Do one backward pass, average the gradients over the processes, and do one step."""
+        """Do one backward pass, average the gradients over the processes, and do one step.
+
+        In float16 the step is left out if a gradient is not finite.
+        """
         stepper.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        scale = self.loss_scale
+        scaled = loss if scale is None else scale.scaled(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
         self.processes.average_gradients(stepper.weights)
-        stepper.step(fraction=fraction, factor=factor)
+        if scale is None:
+            stepper.step(fraction=fraction, factor=factor)
+        else:
+            scale.step(stepper, fraction=fraction, factor=factor)
 
 
 def parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:

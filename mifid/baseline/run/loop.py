@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.distributed import Processes
-from mifid.baseline.gan import check_state, factor
+from mifid.baseline.gan import Precision, check_state, factor
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import (
     Checkpoints,
@@ -89,11 +89,13 @@ class Tally:
     def read(self) -> dict[str, float]:
         """Return the mean of each loss since it was last read, and begin a new mean.
 
+        Nothing is returned if nothing was added.
+
         Raises:
             DivergedError: see :meth:`check`.
         """
         self.check()
-        means = self.peek()
+        means = self.peek() if self._steps else {}
         self._sums.zero_()
         self._steps = 0
         return means
@@ -107,6 +109,9 @@ class Tally:
         self._sums.copy_(state["sums"])
         self._steps = state["steps"]
 
+
+_MOST_SKIPPED = 30
+"""Steps in a row that float16 may leave out: as many halvings bring 65,536 down to 6e-5."""
 
 _PARTS = 1000  # units of the bar: a run ends by steps or by time, so neither can be its unit
 _STATUS_SECONDS = 1.0
@@ -122,6 +127,7 @@ class Trainer:
         steps_per_epoch: for the records.
         recorder, snapshots: None on all processes but the first.
         identity: what must be the same when the run goes on: the pictures, the scorer.
+        precision: that was chosen; a run that goes on keeps it.
     """
 
     parts: Parts
@@ -134,6 +140,7 @@ class Trainer:
     snapshots: Snapshots | None
     progress: Progress
     identity: Mapping[str, str]
+    precision: Precision
 
     def __post_init__(self) -> None:
         self.method, self.average = self.parts.method, self.parts.average
@@ -148,6 +155,7 @@ class Trainer:
         self._log_steps = log_interval(self.config.training.log_steps, self.clock.steps)
         self._owed = False  # whether a signal came before a snapshot was scored
         self._factor = 1.0  # of the learning rate, at the last step
+        self._skipped = 0  # steps left out since the last line
         self._scored_seconds = self._longest_scoring = 0.0  # of all snapshots, and of one
 
     def run(self, stop: StopRequest) -> Signals | None:
@@ -175,7 +183,8 @@ class Trainer:
                 return Signals(stopped)
         while self.fraction < 1:
             before = self.fraction
-            self._tally.add(self._step(), self.step)
+            if (losses := self._step()) is not None:
+                self._tally.add(losses, self.step)
             self.fraction, late, stopped = self._decide()
             task.advance(int(self.fraction * _PARTS) - int(before * _PARTS))
             self._show_status(task)
@@ -191,19 +200,38 @@ class Trainer:
         stopped = self.processes.highest(self._stop.signal or 0)  # after the last scoring
         return Signals(stopped) if stopped else None
 
-    def _step(self) -> torch.Tensor:
+    def _step(self) -> torch.Tensor | None:
+        """Make a step; return its losses, or None: it was left out, since float16 overflowed."""
         photos, paintings = self.parts.feed.next()
         self.step += 1
-        if self.step <= self.config.training.pretrain:
-            losses = self.method.pretrain(photos, paintings)
-        else:
+        pretrain = self.step <= self.config.training.pretrain
+        if not pretrain:
             self._factor = factor(self.config.schedule, self.fraction)
-            losses = self.method.step(
-                photos, paintings, fraction=self.fraction, factor=self._factor
-            )
+        losses = self.method.advance(
+            photos, paintings, fraction=self.fraction, factor=self._factor, pretrain=pretrain
+        )
+        if losses is None:
+            self._skip()
         if self.average is not None:
             self.average.update_parameters(self.method.painter)
         return losses
+
+    def _skip(self) -> None:
+        """Count a step that was left out.
+
+        Raises:
+            DivergedError: there were too many in a row.
+        """
+        self._skipped += 1
+        scale = self.method.loss_scale
+        if scale is None or scale.in_a_row < _MOST_SKIPPED:
+            return
+        with self.processes.together():  # it is so on all
+            raise DivergedError(
+                f"training diverged at step {self.step:,}: in {scale.in_a_row} steps in a row "
+                f"gradients were not finite in float16, down to a loss scale of {scale.value:g}",
+                hint=HINT,
+            )
 
     def _decide(self) -> tuple[float, bool, int]:
         """Return, equal on all processes: the part that is over, whether to save, a signal or 0."""
@@ -218,8 +246,9 @@ class Trainer:
     def _log(self) -> None:
         with self.processes.together():
             losses = self._tally.read()
-        shares = self.processes.average(torch.tensor(list(losses.values())))
-        losses = dict(zip(losses, shares.tolist(), strict=True))
+        if losses:  # as on all processes: none, if every step was left out
+            shares = self.processes.average(torch.tensor(list(losses.values())))
+            losses = dict(zip(losses, shares.tolist(), strict=True))
         now = time.monotonic()
         seconds, steps = now - self._logged_at, self.step - self._logged_step
         self._logged_at, self._logged_step = now, self.step
@@ -234,6 +263,9 @@ class Trainer:
             "images_per_second": images / max(seconds, 1e-9),
             "rate": self.config.optimiser.rate * self._factor,
         }
+        if (scale := self.method.loss_scale) is not None:
+            row |= {"loss_scale": scale.value, "skipped_steps": self._skipped}
+        self._skipped = 0
         self.recorder.write("train", row | losses)
 
     def _show_status(self, task: Task) -> None:
@@ -325,6 +357,8 @@ class Trainer:
         """Return the state that :meth:`load_state_dict` restores."""
         return {
             "identity": dict(self.identity),
+            "precision": {"name": self.precision.name, "device": self.precision.device},
+            "skipped": self._skipped,
             "fraction": self.fraction,
             "owed": self._owed,
             "elapsed": self.clock.elapsed(),
@@ -347,7 +381,8 @@ class Trainer:
             MifidError: the state is of another run, or not a run's.
         """
         own = self.state_dict()
-        themselves = ("identity", "method", "best", "random")  # are checked when they are loaded
+        # Some are checked when they are loaded; the last two are younger than some checkpoints.
+        themselves = ("identity", "method", "best", "random", "precision", "skipped")
         like = {name: part for name, part in own.items() if name not in themselves}
         check_state({name: state.get(name) for name in like}, like, name="run")
         try:
@@ -373,6 +408,8 @@ class Trainer:
         self.parts.feed.load_state_dict(state["feed"])
         self.parts.draws.load_state_dict(state["draws"])
         self._tally.load_state_dict(state["tally"])
+        check_state(state.get("skipped", 0), 0, name="run.skipped")
+        self._skipped = state.get("skipped", 0)
         if self.snapshots is not None:
             self.snapshots.load_state_dict(state["best"])
         self._logged_step = self.step

@@ -53,10 +53,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "best",
         "photos",
     ),
+    "precision": ("step", "precision", "device", "reason"),
 }
 """Columns of a line of each kind, beside ``kind``. All but ``step`` may be absent.
 
-A line of training also has the losses of its method.
+A line of training also has the losses of its method, and in float16 the scale of the losses and the
+number of steps since the last line that were left out. A line of precision says what was chosen.
 """
 
 _STEPS = 2**53  # whole numbers below it are exact as floats too
@@ -119,7 +121,7 @@ def _fits(kind: str, name: str, value: object) -> bool:
     Losses may have any name, and all else of a line of training is a number too. Other lines of
     later versions may have columns with any value.
     """
-    if name in ("kind", "weights"):
+    if name in ("kind", "weights") or (kind == "precision" and name != "step"):
         return isinstance(value, str)
     if kind != "train" and not any(name in names for names in COLUMNS.values()):
         return isinstance(value, Value)
@@ -128,7 +130,7 @@ def _fits(kind: str, name: str, value: object) -> bool:
 
 def columns_of(losses: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
     """Return the columns of each kind of line, with the losses of a method."""
-    return {**COLUMNS, "train": (*COLUMNS["train"], *losses)}
+    return {**COLUMNS, "train": (*COLUMNS["train"], *losses, "loss_scale", "skipped_steps")}
 
 
 def metric_row(
@@ -205,7 +207,7 @@ def csv_lines(
 
 _CSV_NAME = "metrics.csv"
 
-# Columns that are not drawn in TensorBoard.
+# Columns that are not drawn in TensorBoard, beside texts.
 _NO_CURVE = frozenset({"step", "fraction", "seconds", "weights", "best", "photos"})
 
 

@@ -32,7 +32,7 @@ from mifid.baseline.data import (
 )
 from mifid.baseline.distributed import Processes
 from mifid.baseline.figures import write_augmented
-from mifid.baseline.gan import METHODS, check_state, factor
+from mifid.baseline.gan import DTYPES, METHODS, Precision, check_state, choose_precision, factor
 from mifid.baseline.run.building import Parts, build, steps_of
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
@@ -237,10 +237,17 @@ class Run:
                 summary_writer_class()
             stack.enter_context(memory_advice(self.config))
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
-            clock, trial = Clock(started=started), self._try_training()
+            clock, precision = Clock(started=started), self._chosen_precision()
+            trial = self._try_training(precision)
             with self.processes.together():
                 trainer, state = self._trainer(
-                    stack, scorer, clock, earlier, trial=trial, tensorboard=tensorboard
+                    stack,
+                    scorer,
+                    clock,
+                    earlier,
+                    trial=trial,
+                    precision=precision,
+                    tensorboard=tensorboard,
                 )
             trainer.scorings = self._shared(trainer.scorings)
             stop = stack.enter_context(stop_requests())
@@ -264,6 +271,7 @@ class Run:
         earlier: Config,
         *,
         trial: Trial | None,
+        precision: Precision,
         tensorboard: bool,
     ) -> tuple[Trainer, dict[str, Any] | None]:
         """Return a trainer, and the state that it goes on from; None: the run begins.
@@ -276,6 +284,7 @@ class Run:
             clock: gets the run's limits.
             earlier: configuration with which the run was last trained.
             trial: what a step takes; None: it was not measured.
+            precision: that was chosen for this device.
             tensorboard: whether its event files are written too.
         """
         checkpoints = Checkpoints(
@@ -285,9 +294,11 @@ class Run:
             exact=self.config.checkpoint.exact,
         )
         identity = self._identity(scorer)
-        parts = self._build()
         state = self._state(checkpoints, identity)
         self.begun_with = identity[_BEGUN_WITH] = self._begun_with(state)
+        then = state.get("precision") if state is not None else None
+        precision = self._kept_precision(precision, then)
+        parts = self._build(precision)
         clock.before = state["elapsed"] if state else 0.0
         steps_per_epoch, clock.steps = steps_of(self.config, parts.feed)
         recorder = snapshots = None
@@ -296,9 +307,12 @@ class Run:
             scorings = self._prepare(parts, scorer, clock, trial=trial, scorings=scorings)
             if state is not None:
                 self._check_longer(clock, state, earlier)
+            note(self.progress, f"Arithmetic: {precision}.")
             recorder, snapshots = self._open_records(
                 stack, parts, scorer, scorings, state=state, tensorboard=tensorboard
             )
+            if then is None or precision.device != then["device"]:
+                recorder.write("precision", _precision_row(precision, state))
             clock.prepared = clock.elapsed()
         trainer = Trainer(
             parts=parts,
@@ -311,12 +325,56 @@ class Run:
             snapshots=snapshots,
             progress=self.progress,
             identity=identity,
+            precision=precision,
         )
         return trainer, state
 
-    def _build(self) -> Parts:
+    def _chosen_precision(self) -> Precision:
+        """Return the arithmetic for this device; the name of it is the first process's on all.
+
+        Raises:
+            InputError: the device cannot compute what is asked for.
+        """
+        with self.processes.together():
+            chosen = choose_precision(self.config.training.precision, self.device)
+        (first,) = self.processes.from_first([float([*DTYPES].index(chosen.name))])
+        return replace(chosen, name=[*DTYPES][int(first)])
+
+    def _kept_precision(self, chosen: Precision, then: object) -> Precision:
+        """Return the arithmetic that the run began with, where it goes on.
+
+        Warn if ``chosen``, for this device, is another.
+
+        Args:
+            chosen: for this device.
+            then: the part of the checkpoint; None: of an earlier version.
+
+        Raises:
+            InputError: it is no such part, or the device cannot compute it.
+        """
+        if then is None:
+            return chosen
+        check_state(then, {"name": "", "device": ""}, name="run.precision")
+        assert isinstance(then, Mapping)
+        name, device = then["name"], then["device"]
+        if name == chosen.name:
+            return chosen
+        if name not in DTYPES:
+            raise InputError(
+                f"the checkpoint's precision is {name!r}; expected {' or '.join(DTYPES)}",
+                hint="Was it changed by hand? Remove it to go on from the one before.",
+            )
+        kept = choose_precision(name, self.device)
+        warn(
+            f"the run began in {name} on {device} and goes on in {name} on {kept.device}; for that "
+            f"device training.precision=auto would choose {chosen.name}: {chosen.reason}"
+        )
+        return replace(kept, reason=f"the run began so on {device}")
+
+    def _build(self, precision: Precision) -> Parts:
+        training = replace(self.config.training, precision=precision.name)
         return build(
-            self.config,
+            replace(self.config, training=training),
             photos=self.photos,
             paintings=self.paintings,
             device=self.device,
@@ -416,14 +474,14 @@ class Run:
         points, photos = self.processes.from_first(own)
         return replace(scorings, points=int(points), photos=int(photos))
 
-    def _try_training(self) -> Trial | None:
+    def _try_training(self, precision: Precision) -> Trial | None:
         """Return what a step takes, with networks of its own; None: too few steps to measure."""
         training = self.config.training
         short = not training.budget and 0 < training.steps < LEAST_STEPS
         if self.resume or short:
             return None
         with self.progress.task("measure a step", None, ""), self.processes.together():
-            return try_training(self._build, self.device)
+            return try_training(partial(self._build, precision), self.device)
 
     def _prepare(
         self,
@@ -552,6 +610,15 @@ class Run:
             f"over; the schedule ({self.config.schedule.name}) now follows the new length: the "
             f"learning rate changes from {rate * was:.2g} to {rate * now:.2g}"
         )
+
+
+def _precision_row(precision: Precision, state: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "step": 0 if state is None else state["step"],
+        "precision": precision.name,
+        "device": precision.device,
+        "reason": precision.reason,
+    }
 
 
 def _warn_of_fewer(scorings: Scorings, config: Config, held_back: int) -> None:

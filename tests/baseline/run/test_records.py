@@ -57,7 +57,9 @@ def test_csv_has_one_header_for_both_kinds(tmp_path):
     write(tmp_path, [2])
     first, second = csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines())
     names = list(first)
-    assert names == list(dict.fromkeys(["kind", *COLUMNS["train"], *COLUMNS["score"]]))
+    assert names == list(
+        dict.fromkeys(["kind", *(name for names in COLUMNS.values() for name in names)])
+    )
     assert first["cycle_photo"] == "3.25"
     assert first["mifid"] == ""
     assert float(second["mifid"]) == 40 + 1 / 3

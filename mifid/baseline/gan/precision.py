@@ -1,0 +1,97 @@
+"""Arithmetic of the networks in training: which of three a device computes well, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from mifid.errors import InputError, setting
+
+__all__ = ["DTYPES", "Precision", "choose_precision"]
+
+DTYPES = {"bf16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+"""Name of an arithmetic -> the type of its products."""
+
+# They have compute capability 7.5, but no tensor cores, and cuDNN's float16 convolutions return NaN
+# on many of them (pytorch/pytorch#58123).
+_WITHOUT_TENSOR_CORES = ("GTX 16", "T400", "T500", "T550", "T600", "T1000", "T1200", "T2000", "MX4")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The arithmetic of a run.
+
+    Attributes:
+        name: a key of :data:`DTYPES`.
+        device: on which it was chosen, in words.
+        reason: why, as a clause.
+    """
+
+    name: str
+    device: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.device}: {self.reason}"
+
+
+def choose_precision(asked: str, device: torch.device) -> Precision:
+    """Return the arithmetic for a device.
+
+    ``auto`` is bf16 where the GPU computes it natively (compute capability 8.0 and above), float16
+    with a scaled loss on tensor cores without bfloat16 (7.x: V100, T4), and else float32.
+
+    Args:
+        asked: ``training.precision``.
+        device: that trains.
+
+    Raises:
+        InputError: the device cannot compute what is asked for.
+    """
+    name = device_name(device)
+    if asked == "auto":
+        return Precision(*_automatic(device, name))
+    if asked == "float16" and device.type != "cuda":
+        raise InputError(
+            f"training.precision is float16, which needs a GPU with CUDA; the device is {name}",
+            hint=f"Leave it at {setting('training.precision', 'auto')}, which is float32 here.",
+        )
+    if asked == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise InputError(
+            f"training.precision is bf16, which {name} cannot compute",
+            hint=f"Set {setting('training.precision', 'auto')}.",
+        )
+    reason = "training.precision asks for it"
+    if asked == "bf16" and device.type == "cuda" and not _computes_bf16(device):
+        reason += "; the GPU has no bfloat16, and imitates it slowly"
+    return Precision(asked, name, reason)
+
+
+def device_name(device: torch.device) -> str:
+    """Return a device in words: ``"Tesla T4 (compute capability 7.5)"``, ``"the CPU"``."""
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        return f"{torch.cuda.get_device_name(device)} (compute capability {major}.{minor})"
+    return "the CPU" if device.type == "cpu" else f"the device {device.type}"
+
+
+def _automatic(device: torch.device, name: str) -> tuple[str, str, str]:
+    if device.type != "cuda":
+        return "float32", name, "auto chooses another arithmetic on CUDA alone"
+    if torch.version.hip is not None:
+        return "float32", name, "auto chooses another arithmetic on NVIDIA's GPUs alone"
+    if _computes_bf16(device):
+        return "bf16", name, "the GPU computes bfloat16, whose range is that of float32"
+    if torch.cuda.get_device_capability(device)[0] < 7 or _is_without_tensor_cores(device):
+        return "float32", name, "the GPU has no tensor cores, so nothing else is faster or as exact"
+    return "float16", name, "the GPU has tensor cores for float16, but not for bfloat16"
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def _is_without_tensor_cores(device: torch.device) -> bool:
+    words = torch.cuda.get_device_name(device)
+    return any(part in words for part in _WITHOUT_TENSOR_CORES)
