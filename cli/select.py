@@ -110,7 +110,8 @@ def select(
     mifid select photo_jpg/ --drop dark,blurred,duplicates -o photos.txt --sheet photos.html
     mifid select monet_jpg/ --style 30 --like monet_jpg/9db9843ed1.jpg -o monets.txt
     mifid select monet_jpg/ --search 30 --held-out monet_held_out/ -o monets.txt
-    mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --select monets.txt
+    mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --select monets.txt \\
+        --set data.select_photos=photos.txt
     """
     from mifid.evidence import check_table_output, write_table
     from mifid.selection import check_list_output, check_sheet_output

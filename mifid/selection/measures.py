@@ -67,7 +67,7 @@ def _hash(grey: Image.Image) -> Bits:
     return np.asarray(found > np.median(found))
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single truth value
 class Measures:
     """Measures of N pictures, in the order of their names.
 
@@ -99,6 +99,9 @@ class Measures:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"Measures({len(self):,} pictures; columns: {', '.join(self.columns())})"
 
     def columns(self) -> Mapping[str, Column]:
         """Return the columns of a table, by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ LIMITS = (
 )
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+@dataclass(frozen=True, eq=False, repr=False)  # arrays have no single truth value
 class Selection:
     """The result of :func:`mifid.selection.selecting.select`.
 
@@ -57,8 +57,11 @@ class Selection:
     source: Side
     extractor: str
     warnings: tuple[str, ...] = ()
-    given: Any = field(default=None, repr=False)
-    value_range: Any = field(default=None, repr=False)
+    given: Any = None
+    value_range: Any = None
+
+    def __repr__(self) -> str:
+        return f"Selection({len(self.rows):,} of {len(self.measures):,} pictures)"
 
     @property
     def rows(self) -> list[int]:
