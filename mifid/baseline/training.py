@@ -242,8 +242,10 @@ def _held_out_note(run: Run, workers: int | None) -> str:
         )
         return ""
     with (
-        closing(open_side(run.inputs.held_out, "held-out paintings")) as held_out,
-        closing(open_side(run.inputs.monets, "paintings")) as paintings,
+        closing(
+            open_side(run.inputs.held_out, "held-out paintings", noted_in=run.noted_in)
+        ) as held_out,
+        closing(open_side(run.inputs.monets, "paintings", noted_in=run.noted_in)) as paintings,
     ):
         note = overlap(held_out, paintings, trained_on=run.paintings.names, workers=workers)
     if note:

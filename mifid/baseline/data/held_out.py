@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 
+from mifid.baseline.data.picture_fingerprints import fingerprint
 from mifid.errors import InputError, setting
 from mifid.images import BatchReader, Decoded, Source, Subset, digest, digests
 
-__all__ = ["overlap", "sha256_of"]
+__all__ = ["held_out_fingerprints", "overlap", "sha256_of"]
 
 _BATCH = 64
 
@@ -51,6 +52,12 @@ def sha256_of(source: Source) -> str:
     """Return a hash of the encoded pictures that does not depend on names, order and place."""
     known = sorted(content for content in digests(source) if content is not None)
     return hashlib.sha256(b"".join(known)).hexdigest()
+
+
+def held_out_fingerprints(source: Source) -> str:
+    """Return the fingerprints of all pictures that can be decoded, sorted."""
+    reader = BatchReader(source, batch_size=_BATCH, workers=None, skip_bad=True)
+    return " ".join(sorted(fingerprint(pixels) for batch in reader for pixels in batch.pixels))
 
 
 def _contents(source: Source, workers: int | None) -> set[bytes]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock
 
 from mifid.baseline.config import Data, titled
@@ -63,12 +64,19 @@ class PixelStore:
         pixels: (N, S, S, 3) uint8, memory-mapped, read-only.
         sha256: of the pixels and names, whatever their source.
         description: number and source, for reports.
+        indices: of the pixels, in the order in which a run has them; None: as they are.
     """
 
     names: tuple[str, ...]
     pixels: Pixels
     sha256: str
     description: str = ""
+    indices: npt.NDArray[np.int64] | None = None
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """Indices (N,) of the pixels in the run's order."""
+        return np.arange(len(self.names)) if self.indices is None else self.indices
 
 
 class Writer:

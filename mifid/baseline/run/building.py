@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from mifid.baseline.config import Config
@@ -108,8 +107,8 @@ def build(
     shown = (held_back if number else kept)[: config.score.samples]
     feed = Feed(
         config,
-        photos=PictureSet(photos.pixels, kept, device),
-        paintings=PictureSet(paintings.pixels, np.arange(len(paintings.names)), device),
+        photos=PictureSet(photos.pixels, photos.order[kept], device),
+        paintings=PictureSet(paintings.pixels, paintings.order, device),
         draws=draws,
         processes=processes,
     )
@@ -118,8 +117,8 @@ def build(
         average=MovingAverage(method.painter, ema) if (ema := config.training.ema) else None,
         feed=feed,
         draws=draws,
-        held_back=PictureSet(photos.pixels, held_back, device),
-        shown=PictureSet(photos.pixels, shown, device),
+        held_back=PictureSet(photos.pixels, photos.order[held_back], device),
+        shown=PictureSet(photos.pixels, photos.order[shown], device),
     )
 
 

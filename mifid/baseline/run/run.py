@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +24,9 @@ from mifid.baseline.config import (
 )
 from mifid.baseline.data import (
     PixelStore,
+    fingerprints,
+    held_out_fingerprints,
+    in_order,
     open_side,
     paintable,
     refuse_shared,
@@ -36,6 +39,7 @@ from mifid.baseline.gan import DTYPES, METHODS, Precision, check_state, choose_p
 from mifid.baseline.run.building import Parts, build, steps_of
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
+from mifid.baseline.run.identity import Side, check_identity, compare_sides, contents_key
 from mifid.baseline.run.initial_weights import InitialWeights
 from mifid.baseline.run.loop import Trainer
 from mifid.baseline.run.preflight import (
@@ -59,7 +63,6 @@ from mifid.baseline.run.records import Recorder, summary_writer_class
 from mifid.baseline.run.run_folder import (
     CONFIG,
     check_folder,
-    check_identity,
     has_other_length,
     locked,
 )
@@ -177,7 +180,7 @@ class Run:
                 if processes.is_first:
                     stack.enter_context(locked(folder))
                     check_folder(folder, inputs, config, resume=resume)
-                noted = str(folder / CONFIG) if resume else ""
+                noted = _noted_in(folder, resume=resume)
                 photos, paintings = (
                     stack.enter_context(closing(open_side(given, label, noted_in=noted)))
                     for given, label in ((inputs.photos, "photos"), (inputs.monets, "paintings"))
@@ -293,8 +296,7 @@ class Run:
             kept=self.config.checkpoint.kept,
             exact=self.config.checkpoint.exact,
         )
-        identity = self._identity(scorer)
-        state = self._state(checkpoints, identity)
+        state, identity = self._state(checkpoints, scorer)
         self.begun_with = identity[_BEGUN_WITH] = self._begun_with(state)
         then = state.get("precision") if state is not None else None
         precision = self._kept_precision(precision, then)
@@ -382,21 +384,40 @@ class Run:
             initial=self.initial,
         )
 
+    @property
+    def noted_in(self) -> str:
+        """The file that names the pictures of a run that goes on; empty: the user names them."""
+        return _noted_in(self.folder, resume=self.resume)
+
     def _state(
-        self, checkpoints: Checkpoints, identity: Mapping[str, str]
-    ) -> dict[str, Any] | None:
-        """Return the last checkpoint, which must be of this run; None: the run begins.
+        self, checkpoints: Checkpoints, scorer: Scorer | None
+    ) -> tuple[dict[str, Any] | None, dict[str, str]]:
+        """Return the last checkpoint (None: the run begins), and the identity of the run.
+
+        Pictures that are the same with other names, or in another order, get the order that they
+        had.
 
         Raises:
             InputError: the checkpoint is damaged, or of other pictures.
         """
         last = checkpoints.last() if self.resume else None
-        if last is None:
-            return None
-        state = checkpoints.load(last)
-        check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")
-        check_identity(self.folder, then=state["identity"], now=identity)
-        return state
+        state = then = None
+        if last is not None:
+            state = checkpoints.load(last)
+            check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")
+            noted = state["identity"] if isinstance(state["identity"], Mapping) else {}
+            then = {str(what): str(value) for what, value in noted.items()}
+        pictures, moved = compare_sides(self._sides(scorer), then=then)
+        identity = {**self._surroundings(scorer), **pictures}
+        if then is not None:
+            check_identity(self.folder, then=then, now=identity)
+        for what, now in moved.items():
+            known = identity[contents_key(what)]
+            if what == "photos":
+                self.photos = in_order(self.photos, now=now, then=known)
+            elif what == "paintings":
+                self.paintings = in_order(self.paintings, now=now, then=known)
+        return state, identity
 
     def _begun_with(self, state: Mapping[str, Any] | None) -> str:
         """Return the origin of the first weights; a run that goes on has noted it."""
@@ -448,25 +469,35 @@ class Run:
             snapshots.record_photos(photos_score)
         return recorder, snapshots
 
-    def _identity(self, scorer: Scorer | None) -> dict[str, str]:
-        """Return what must be the same when the run goes on; paths may change."""
-        held_out = ""
-        if scorer is not None and self.inputs.held_out:
-            noted = str(self.folder / CONFIG) if self.resume else ""
-            with closing(
-                open_side(self.inputs.held_out, "held-out paintings", noted_in=noted)
-            ) as s:
-                held_out = sha256_of(s)
+    def _surroundings(self, scorer: Scorer | None) -> dict[str, str]:
+        """Return what must be the same beside the pictures when the run goes on."""
         return {
             "number of photos": str(len(self.photos.names)),
-            "photos": self.photos.sha256,
             "number of paintings": str(len(self.paintings.names)),
-            "paintings": self.paintings.sha256,
-            "held-out paintings": held_out,
             "kind of device": self.device.type,
             # Earlier versions wrote "scorer", which did not distinguish weights.
             "scoring network": scorer.name if scorer is not None else "none",
         }
+
+    def _sides(self, scorer: Scorer | None) -> list[Side]:
+        """Return the pictures that must be the same when the run goes on."""
+        return [
+            Side("photos", self.photos.sha256, partial(fingerprints, self.photos)),
+            Side("paintings", self.paintings.sha256, partial(fingerprints, self.paintings)),
+            Side(
+                "held-out paintings",
+                self._of_held_out(sha256_of, scorer),
+                partial(self._of_held_out, held_out_fingerprints, scorer),
+            ),
+        ]
+
+    def _of_held_out(self, compute: Callable[[Source], str], scorer: Scorer | None) -> str:
+        """Return a hash of the held-out paintings; empty: they are not used."""
+        if scorer is None or not self.inputs.held_out:
+            return ""
+        given = open_side(self.inputs.held_out, "held-out paintings", noted_in=self.noted_in)
+        with closing(given):
+            return compute(given)
 
     def _shared(self, scorings: Scorings) -> Scorings:
         """Return the first process's plan, on all processes."""
@@ -619,6 +650,10 @@ def _precision_row(precision: Precision, state: Mapping[str, Any] | None) -> dic
         "device": precision.device,
         "reason": precision.reason,
     }
+
+
+def _noted_in(folder: Path, *, resume: bool) -> str:
+    return str(folder / CONFIG) if resume else ""
 
 
 def _warn_of_fewer(scorings: Scorings, config: Config, held_back: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,6 @@ from mifid.files import cannot_write, make_folder, not_empty
 __all__ = [
     "CONFIG",
     "check_folder",
-    "check_identity",
     "contents",
     "has_other_length",
     "locked",
@@ -70,8 +69,8 @@ def locked(folder: Path) -> Iterator[None]:
 def check_folder(folder: Path, inputs: Inputs, config: Config, *, resume: bool) -> None:
     """Refuse a folder that is not empty for a new run, or of another run for one that goes on.
 
-    Paths of the pictures and the length of the run may have changed: :func:`check_identity`
-    compares the contents of the pictures.
+    Paths of the pictures and the length of the run may have changed: the contents of the
+    pictures are compared by :mod:`mifid.baseline.run.identity`.
 
     Raises:
         OutputError: a new run, but the folder is not empty.
@@ -112,42 +111,6 @@ def _sweep(folder: Path) -> None:
     for path in left:
         with suppress(OSError):
             path.unlink()
-
-
-def check_identity(folder: Path, *, then: object, now: Mapping[str, str]) -> None:
-    """Refuse to go on with other pictures, another kind of device, or another scorer.
-
-    What an earlier version did not write down is not compared.
-
-    Raises:
-        InputError: one of them differs.
-    """
-    then = then if isinstance(then, Mapping) else {}  # damaged; other parts will be refused
-    for what, value in now.items():
-        if then.get(what, value) == value:
-            continue
-        plural = what in _SIDES
-        problem = f"{what} are not those" if plural else f"{what} is not the one"
-        shown = "" if plural else f": {then[what]}, now {value}"
-        given = " and ".join(setting(name) for name in _GIVEN_AS[what])
-        raise InputError(
-            f"{folder}: the {problem} that the run began with{shown}",
-            hint=f"Give the same {given} as then, or begin another run in another "
-            f"{setting('out')}."
-            + (" Pixels, names and number must be the same; the path may be another." * plural),
-        )
-
-
-_SIDES = ("photos", "paintings", "held-out paintings")
-_GIVEN_AS = {
-    "photos": ("photos",),
-    "paintings": ("monets",),
-    "held-out paintings": ("held_out",),
-    "number of photos": ("photos",),
-    "number of paintings": ("monets",),
-    "kind of device": ("device",),
-    "scoring network": ("extractor", "weights"),
-}
 
 
 def contents(folder: Path) -> list[tuple[str, int]]:
