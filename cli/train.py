@@ -244,9 +244,12 @@ def print_trained(trained: Any, *, again: str = "") -> None:
 
     if trained.worse:
         print_text(f"{trained.worse[0].upper()}{trained.worse[1:]}.\n", bold=True)
+    for symptom in trained.symptoms:
+        print_text(f"{symptom[0].upper()}{symptom[1:]}.\n", bold=True)
     print_findings(trained.check)
     if (report := trained.report) is not None:
-        said = tuple(warning for warning in report.warnings if warning != trained.worse)
+        first = (trained.worse, *trained.symptoms)
+        said = tuple(warning for warning in report.warnings if warning not in first)
         print_text(unshown(replace(report, warnings=said)).text())
     print_text(f"\nThe submission: {trained.archive}")
     print_text(f"The report of the run: {trained.folder / 'report.html'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -115,7 +115,14 @@ _INCHES = 5.2  # width of a plot on the page: its letters are read on a phone, t
 _POINTS = 300  # of a curve on the page: more cannot be distinguished, and cost bytes
 
 
-def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str = "") -> Path:
+def show_run(
+    run: Run,
+    painted: Generated,
+    report: Report | None,
+    *,
+    worse: str = "",
+    symptoms: Iterable[str] = (),
+) -> Path:
     """Write rgb_histograms.png and report.html into the run's folder; return the page's path.
 
     Of the folder's own pictures the page shows augmented.png, and the first and the last of
@@ -126,6 +133,7 @@ def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str 
         painted: the submission.
         report: its score; None: nothing scores.
         worse: what the page says first if unpainted photos score better; empty: they do not.
+        symptoms: the first of the warnings.
 
     Raises:
         OutputError: they cannot be written.
@@ -149,7 +157,7 @@ def show_run(run: Run, painted: Generated, report: Report | None, *, worse: str 
         worse=f"{worse[:1].upper()}{worse[1:]}." if worse else "",
         verdict=_verdict(run, rows, report),
         score_of=_score_of(run, report),
-        warnings=dict.fromkeys((*painted.notes, *_warnings(run, report, worse))),
+        warnings=dict.fromkeys((*symptoms, *painted.notes, *_warnings(run, report, worse))),
         curves=[curve for curve in curves if isinstance(curve, Plot)],
         samples=[picture for picture in samples if picture.uri],
         augmented=augmented,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +26,7 @@ from mifid.submission import MONET, Rules
 
 if TYPE_CHECKING:
     from mifid.baseline.config import Config
-    from mifid.baseline.run import Best, Run
+    from mifid.baseline.run import Best, Run, Symptom
     from mifid.baseline.scorer import ReferenceScorer
     from mifid.report import Report
     from mifid.submission import Check
@@ -50,6 +50,7 @@ class Trained:
         report: its score; None: nothing was scored.
         worse: a warning that unpainted photos score better than painted ones; empty: they do not,
             or nothing was scored.
+        symptoms: warnings of known ways in which the training went wrong.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Trained:
     check: Check | None = None
     report: Report | None = None
     worse: str = ""
+    symptoms: tuple[str, ...] = ()
 
 
 def train_baseline(
@@ -303,6 +305,7 @@ def _submit(
     """Paint the photos with the best snapshot; check, score and describe the archive."""
     from mifid.baseline.generation import generate
     from mifid.baseline.page import show_run
+    from mifid.baseline.run import lasting, read_metrics
 
     archive = run.folder / run.rules.file_name
     painted = generate(
@@ -318,24 +321,32 @@ def _submit(
     if note:
         painted = replace(painted, notes=(*painted.notes, note))
     report = scorer.report(archive) if scorer is not None else None
-    worse = _made_worse(run)
+    rows = read_metrics(run.folder)
+    found = lasting(rows, step=None if run.best is None else run.best.step)
+    symptoms = tuple(symptom.text for symptom in found)
+    worse = _made_worse(run, rows, found)
     if report is not None:
-        if worse:
-            report = replace(report, warnings=(worse, *report.warnings))
+        report = replace(report, warnings=(*filter(None, (worse,)), *symptoms, *report.warnings))
         report.save(run.folder / "score.json")
-    show_run(run, painted, report, worse=worse)
-    return replace(trained, archive=archive, check=painted.check, report=report, worse=worse)
+    show_run(run, painted, report, worse=worse, symptoms=symptoms)
+    return replace(
+        trained,
+        archive=archive,
+        check=painted.check,
+        report=report,
+        worse=worse,
+        symptoms=symptoms,
+    )
 
 
-def _made_worse(run: Run) -> str:
+def _made_worse(run: Run, rows: Iterable[Mapping[str, Any]], symptoms: Iterable[Symptom]) -> str:
     """Return a warning if the photos score better unpainted than painted; empty: they do not."""
     from mifid.baseline.figures import WEIGHTS
-    from mifid.baseline.run import read_metrics
 
     metric = run.config.score.metric
     unpainted = [
         row[metric]
-        for row in read_metrics(run.folder)
+        for row in rows
         if row["kind"] == "score" and row["weights"] == "photos" and metric in row
     ]
     painted = run.best.scores.get(metric) if run.best is not None else None
@@ -344,6 +355,23 @@ def _made_worse(run: Run) -> str:
     return (
         f"training made things worse: the best snapshot ({WEIGHTS[run.best.weights]}, step "
         f"{run.best.step:,}) has {metric} {painted:.4g}, the same photos unpainted have "
-        f"{unpainted[0]:.4g}; lower is better. Train longer, or with another preset, before you "
-        "submit"
+        f"{unpainted[0]:.4g}; lower is better. {_to_try(run, symptoms)}"
+    )
+
+
+def _to_try(run: Run, symptoms: Iterable[Symptom]) -> str:
+    """Return what may help a run whose pictures score worse than photos."""
+    if any(True for _ in symptoms):
+        return "Mend first what the following warnings say; then train again before you submit"
+    seen, wanted = run.step * run.config.training.batch, 0
+    if run.usual is not None:
+        wanted = run.usual.training.steps * run.usual.training.batch
+    if seen < wanted / 2:
+        return (
+            f"Train longer before you submit: this run saw {seen:,} pairs, {run.inputs.preset} "
+            f"wants {wanted:,}"
+        )
+    return (
+        f"Train longer than these {seen:,} pairs, with another preset, or from weights that are "
+        f"trained already ({setting('init')}), before you submit"
     )

@@ -22,6 +22,7 @@ from mifid.baseline.config.file import read_run_file
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.records import read_metrics
+from mifid.baseline.run.symptoms import Symptom
 from mifid.errors import name_options, setting, warn
 
 _SMALL = (
@@ -181,10 +182,14 @@ def test_what_is_printed_at_the_end_works_as_printed(train, run, name, folder):
 
 def test_what_got_worse_is_said_once_and_first(train, monkeypatch):
     told = "training made things worse: 9"
-    monkeypatch.setattr("mifid.baseline.training._made_worse", lambda run: told)
+    monkeypatch.setattr("mifid.baseline.training._made_worse", lambda *_: told)
+    symptom = Symptom("copies", 1, "the generator copies its photos")
+    monkeypatch.setattr("mifid.baseline.run.lasting", lambda *_, **__: (symptom,))
     said = train("--steps", "1").stdout
-    assert said.startswith("Training made things worse: 9.\n")
-    assert said.count("made things worse") == 1
+    first, symptom, *_ = [line for line in said.splitlines() if line]
+    assert first == "Training made things worse: 9."
+    assert symptom == "The generator copies its photos."
+    assert said.count("made things worse") == said.count("copies its photos") == 1
 
 
 def test_a_submission_broken_otherwise_is_1(train, monkeypatch):

@@ -41,6 +41,7 @@ class Term:
         side: ``"painting"`` or ``"photo"``, each with a colour.
         style: matplotlib's, ``"-"``, ``"--"``, ``":"`` or ``"-."``: lines of a side differ by it.
         total: the sum in the progress bar that it is a part of, such as ``"G"``; empty: none.
+            Those of ``"D"`` are watched: a discriminator that has won teaches nothing.
     """
 
     name: str

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mifid.baseline.run.run_folder import CONFIG as CONFIG
     from mifid.baseline.run.run_folder import contents as contents
     from mifid.baseline.run.snapshots import Best as Best
+    from mifid.baseline.run.symptoms import Symptom as Symptom
+    from mifid.baseline.run.symptoms import lasting as lasting
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -26,5 +28,6 @@ __getattr__, __dir__ = lazy_names(
         "run": ["Run"],
         "run_folder": ["CONFIG", "contents"],
         "snapshots": ["Best"],
+        "symptoms": ["Symptom", "lasting"],
     },
 )

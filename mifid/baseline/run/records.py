@@ -17,7 +17,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from mifid.errors import InputError, UnavailableError, setting
+from mifid.baseline.run.symptoms import Watch
+from mifid.errors import InputError, UnavailableError, setting, warn
 from mifid.files import atomic_write, cannot_write
 from mifid.images import Pixels
 from mifid.registry import suggest
@@ -54,12 +55,16 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "photos",
     ),
     "precision": ("step", "precision", "device", "reason"),
+    "sample": ("step", "fraction", "seconds", "weights", "difference"),
+    "warning": ("step", "symptom", "text"),
 }
 """Columns of a line of each kind, beside ``kind``. All but ``step`` may be absent.
 
 A line of training also has the losses of its method, and in float16 the scale of the losses and the
 number of steps since the last line that were left out. A line of precision says what was chosen.
 """
+
+_TEXTS = ("kind", "weights", "precision", "device", "reason", "symptom", "text")
 
 _STEPS = 2**53  # whole numbers below it are exact as floats too
 
@@ -121,7 +126,7 @@ def _fits(kind: str, name: str, value: object) -> bool:
     Losses may have any name, and all else of a line of training is a number too. Other lines of
     later versions may have columns with any value.
     """
-    if name in ("kind", "weights") or (kind == "precision" and name != "step"):
+    if name in _TEXTS:
         return isinstance(value, str)
     if kind != "train" and not any(name in names for names in COLUMNS.values()):
         return isinstance(value, Value)
@@ -218,12 +223,18 @@ class Recorder(AbstractContextManager["Recorder"]):
     """
 
     def __init__(
-        self, folder: Path, *, losses: Sequence[str] = (), tensorboard: Any = None
+        self,
+        folder: Path,
+        *,
+        losses: Sequence[str] = (),
+        tensorboard: Any = None,
+        watch: Watch | None = None,
     ) -> None:
         self._paths = (folder / JSON_NAME, folder / _CSV_NAME)
         self._losses = losses
         self._columns = columns_of(losses)
         self._tensorboard = tensorboard
+        self._watch = watch or Watch()
         # Unbuffered: lines survive a kill -9.
         self._files = tuple(_open_to_append(path) for path in self._paths)
 
@@ -233,6 +244,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         folder: Path,
         *,
         losses: Sequence[str] = (),
+        discriminators: Sequence[str] = (),
         tensorboard: bool = False,
         resume_from: int | None = None,
     ) -> Recorder:
@@ -241,6 +253,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         Args:
             folder: exists already.
             losses: names of the method's losses.
+            discriminators: names of those that discriminators minimise.
             tensorboard: also write event files, below ``tensorboard/``.
             resume_from: the step at which the run goes on. Later lines are removed, as they will be
                 written again. None keeps all lines.
@@ -259,15 +272,16 @@ class Recorder(AbstractContextManager["Recorder"]):
             file.writelines(json_line(row) for row in rows)
         with atomic_write(folder / _CSV_NAME) as file:
             file.write(csv_lines(rows, columns_of(losses), header=True))
+        watch = Watch(losses, discriminators, rows)
         if summary_writer is None:
-            return cls(folder, losses=losses)
+            return cls(folder, losses=losses, watch=watch)
         # Events cannot be removed; TensorBoard hides those from this step on.
         purge = None if resume_from is None else resume_from + 1
         events = summary_writer(str(folder / "tensorboard"), purge_step=purge)
-        return cls(folder, losses=losses, tensorboard=events)
+        return cls(folder, losses=losses, tensorboard=events, watch=watch)
 
     def write(self, kind: str, values: Mapping[str, Value | None]) -> None:
-        """Append a line.
+        """Append a line; warn, with a line of its own, if it shows that the training goes wrong.
 
         Args:
             kind: a key of :data:`COLUMNS`.
@@ -286,6 +300,9 @@ class Recorder(AbstractContextManager["Recorder"]):
             for tag, value in _curves(row, self._losses):
                 self._tensorboard.add_scalar(tag, value, row["step"])
             self._tensorboard.flush()
+        for found in self._watch.see(row):
+            self.write("warning", {"step": found.step, "symptom": found.name, "text": found.text})
+            warn(found.text)
 
     def show(self, pixels: Pixels, *, step: int) -> None:
         """Show the sample pictures of a step in TensorBoard, if its files are written.

@@ -456,6 +456,7 @@ class Run:
             Recorder.open(
                 self.folder,
                 losses=parts.method.losses,
+                discriminators=[term.name for term in parts.method.terms if term.total == "D"],
                 tensorboard=tensorboard,
                 resume_from=begun,
             )

@@ -26,6 +26,7 @@ from mifid.baseline.generation import Painter, as_submitted, save_generator
 from mifid.baseline.models import GeneratorNetwork
 from mifid.baseline.run.clock import StopRequest
 from mifid.baseline.run.records import Recorder, read_metrics
+from mifid.baseline.run.symptoms import difference
 from mifid.errors import MifidError, warn
 from mifid.images import Pixels
 from mifid.submission import Rules
@@ -123,7 +124,7 @@ class Snapshots:
         Returns:
             bool: False if a signal came before all was scored; nothing is kept or recorded then.
         """
-        self._write_samples(step)
+        copied = self._write_samples(step)
         try:
             scored = {name: self._score(net, stop) for name, net in self._networks.items()}
         except _StoppedError:
@@ -132,12 +133,14 @@ class Snapshots:
         if best is not None and (self.best is None or self._value(scored[best]) < self._value()):
             self._keep(step, best, scored[best])
         elif self._scorer is None or (fraction >= 1 and self.best is None):
-            self._keep(step, "ema" if "ema" in self._networks else "raw", {})
+            self._keep(step, self._sampled, {})
         if best is not None:
             self._last = self._value(scored[best])
         for name, scores in scored.items():
             if scores:
                 self._record(scores, step=step, fraction=fraction, seconds=seconds, weights=name)
+        sample = {"step": step, "fraction": fraction, "seconds": seconds, "difference": copied}
+        self._recorder.write("sample", {**sample, "weights": self._sampled})
         rows = read_metrics(self._folder)
         plot_losses(rows, self._folder / "losses.png", terms=self._method.terms)
         plot_scores(rows, self._folder / "score.png", metric=self._config.score.metric)
@@ -209,14 +212,24 @@ class Snapshots:
             yield painter.paint(photos, first=first)
             first += len(photos)
 
-    def _write_samples(self, step: int) -> None:
+    @property
+    def _sampled(self) -> str:
+        """The weights that paint the samples: the averaged ones, if there are any."""
+        return "ema" if "ema" in self._networks else "raw"
+
+    def _write_samples(self, step: int) -> float | None:
+        """Write the sheet of samples; return the difference of photos and paintings on it."""
         photos = self._shown.take(np.arange(len(self._shown)))
-        network = self._networks.get("ema", self._networks["raw"])
-        grid = sample_grid(self._method.columns(network, photos.cpu().numpy(), self._show))
+        network = self._networks[self._sampled]
+        columns = self._method.columns(network, photos.cpu().numpy(), self._show)
+        grid = sample_grid(columns)
         path = self._folder / "samples" / f"step-{step:08}.jpg"
         path.parent.mkdir(exist_ok=True)
         save_picture(path, grid)
         self._recorder.show(grid, step=step)
+        if "photo" not in columns or "painting" not in columns:  # it sees no photos
+            return None
+        return difference(columns["photo"], columns["painting"])
 
     def _show(self, network: nn.Module, pictures: Pixels) -> Shown:
         assert isinstance(network, GeneratorNetwork)
