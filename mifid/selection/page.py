@@ -46,29 +46,25 @@ def write_sheet(selection: Selection, path: str | os.PathLike[str]) -> None:
 
 def _groups(selection: Selection, album: Album) -> Iterator[tuple[str, Gallery]]:
     """Yield title and pictures of those that stay, and of those that go, by criterion."""
-    stay = selection.rows
-    values = None if selection.choice is None else selection.choice.values
-    if values is not None and len(values):
-        stay = sorted(stay, key=lambda row: values[row])
+    choice = selection.choice
+    values = None if choice is None or not choice.quantity else choice.values
+    stay = selection.rows if values is None else sorted(selection.rows, key=values.__getitem__)
     cards = tuple(
-        Card((album.show(row),), headline=f"{values[row]:.3f}" if len(values) else "")
-        if values is not None
-        else Card((album.show(row),))
+        Card((album.show(row),), headline="" if values is None else f"{values[row]:.3f}")
         for row in stay[:_MOST]
     )
-    quantity = selection.choice.quantity if selection.choice is not None else ""
-    shown = f"by {quantity}" if quantity else ""
-    yield f"Stays: {len(stay):,}", Gallery(cards, _first(len(stay), shown))
+    by = f"by {choice.quantity}" if choice is not None and choice.quantity else ""
+    yield f"Stays: {len(stay):,}", Gallery(cards, _note(len(stay), by))
     for criterion in dict.fromkeys(each.criterion for each in selection.dropped.values()):
         rows = [row for row, each in selection.dropped.items() if each.criterion == criterion]
         rows.sort(key=lambda row: (selection.dropped[row].value, row))
         cards = tuple(_card(selection, album, row) for row in rows[:_MOST])
-        yield f"Goes, {criterion}: {len(rows):,}", Gallery(cards, _first(len(rows), ""))
+        yield f"Goes, {criterion}: {len(rows):,}", Gallery(cards, _note(len(rows), ""))
 
 
-def _first(count: int, shown: str) -> str:
+def _note(count: int, order: str) -> str:
     first = f"the first {_MOST:,} of {count:,}" if count > _MOST else ""
-    return ", ".join(filter(None, [first, shown])).capitalize()
+    return ", ".join(filter(None, [first, order])).capitalize()
 
 
 def _card(selection: Selection, album: Album, row: int) -> Card:

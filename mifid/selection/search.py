@@ -160,7 +160,7 @@ def _child(
     drawn = random.permutation(len(either))[: size - len(one & other)]
     child = sorted(one & other) + [either[i] for i in drawn]
     leaving = np.flatnonzero(random.random_sample(size) < settings.mutation)
-    outside = np.setdiff1d(np.arange(n), child)
+    outside = np.delete(np.arange(n), child)
     entering = outside[random.permutation(len(outside))[: len(leaving)]]
     for place, row in zip(leaving, entering, strict=False):  # there may be fewer outside
         child[place] = int(row)

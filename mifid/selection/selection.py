@@ -131,7 +131,11 @@ class Selection:
             "names": list(self.names),
             "n": len(self.rows),
             "dropped": [
-                {"name": self.measures.names[row], **asdict(each)}
+                {
+                    "name": self.measures.names[row],
+                    **asdict(each),
+                    "beside": None if each.beside is None else self.measures.names[each.beside],
+                }
                 for row, each in sorted(self.dropped.items())
             ],
             "thresholds": dict(self.thresholds),

@@ -112,6 +112,7 @@ def test_drops_come_before_the_choice_and_all_have_a_reason(tmp_path):
     found = select(pictures, drop="dark,duplicates", style=5, like="[00]", **OWN)
     assert found.dropped[12].criterion == "duplicates"
     assert found.dropped[13].criterion == "dark"
+    assert found.to_dict()["dropped"][-2]["beside"] == "[00]"
     assert len(found.names) == 5
     assert len(found.dropped) == 9
     assert all(found.reasons.values())
