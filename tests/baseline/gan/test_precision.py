@@ -79,4 +79,11 @@ def test_bf16_on_a_gpu_that_cannot_even_imitate_it(gpu):
     gpu("Tesla K80", 3, 7, imitates=False)
     with pytest.raises(InputError, match=r"bf16, which Tesla K80 .* cannot compute"):
         choose_precision("bf16", CUDA)
-    assert choose_precision("bf16", torch.device("cpu")).name == "bf16"
+
+
+@pytest.mark.parametrize("computes", [False, True])
+def test_bf16_on_a_cpu_that_may_have_to_imitate_it(monkeypatch, computes):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: computes)
+    found = choose_precision("bf16", torch.device("cpu"))
+    assert found.name == "bf16"
+    assert ("imitates it slowly" in found.reason) is not computes
