@@ -106,7 +106,7 @@ class Selection:
         fitted = (
             [
                 "The search fits its own half of the held-out pictures: judge it by the other one. "
-                "A low distance needs varied pictures; it does not make them one style."
+                "A low distance does not make pictures one style."
             ]
             if self.choice is not None and self.choice.name == "search"
             else []
