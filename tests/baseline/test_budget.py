@@ -383,6 +383,27 @@ def test_a_run_that_goes_on_keeps_to_its_budget(train, monkeypatch):
 CONFIG = changed(score={"points": 20})
 
 
+def test_a_finished_run_gets_a_longer_budget(train):
+    costs = {"step": 1.0, "paint": 0.01, "score": 0.01}
+    first, _ = train("300s", **costs)
+    before = lines(train.folder, "train")
+    with pytest.warns(MifidWarning, match="goes on .* with another length, of which") as told:
+        longer, seconds = train("600s", resume=True, **costs)
+    said = next(str(w.message) for w in told if "another length" in str(w.message))
+    after = lines(train.folder, "train")[len(before) :]
+    assert longer.trained_steps == len(after)
+    assert 530 <= longer.step <= 600
+    assert seconds <= 600 - first.step
+    over = float(re.search(r"of which (\d+)%", said)[1]) / 100
+    assert abs(after[0]["fraction"] - over) < 0.02  # what is said is what is done
+    assert abs(after[0]["fraction"] - first.step / longer.step) < 0.05
+    assert [row["fraction"] for row in after] == sorted(row["fraction"] for row in after)
+    # The schedule follows: constant up to a half, then down, as in a run of this length.
+    for row in after:
+        wanted = min(1.0, 2 * (1 - row["fraction"]))
+        assert abs(row["rate"] / 2e-4 - wanted) < 0.02
+
+
 @pytest.mark.parametrize(
     ("budget", "costs", "times", "photos"),
     [

@@ -63,7 +63,7 @@ from mifid.baseline.run.records import Recorder, summary_writer_class
 from mifid.baseline.run.run_folder import (
     CONFIG,
     check_folder,
-    has_other_length,
+    length_of,
     locked,
 )
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
@@ -106,6 +106,7 @@ _HEAD = {
     "step": 0,
     "fraction": 0.0,
     "elapsed": 0.0,
+    "prepared": 0.0,
     "owed": False,
     "scorings": {"points": 0, "photos": 0},
 }
@@ -114,6 +115,9 @@ _HEAD = {
 
 _BEGUN_WITH = "initial weights"
 """Name of their origin among the identity of a run, in its checkpoints."""
+
+_LENGTH = "length"
+"""Name of the length that the fraction of a checkpoint is of, likewise."""
 
 
 @dataclass
@@ -258,7 +262,7 @@ class Run:
                 trainer.save()  # shows that there is space, before anything could be lost
             else:
                 trainer.load_state_dict(state)
-                if has_other_length(earlier, self.config):
+                if self._has_other_length(state, earlier):
                     trainer.fraction = 0.0  # it is counted again, of the new length
             begun_at = trainer.step
             interrupted = trainer.run(stop)
@@ -298,10 +302,12 @@ class Run:
         )
         state, identity = self._state(checkpoints, scorer)
         self.begun_with = identity[_BEGUN_WITH] = self._begun_with(state)
+        identity[_LENGTH] = length_of(self.config)
         then = state.get("precision") if state is not None else None
         precision = self._kept_precision(precision, then)
         parts = self._build(precision)
-        clock.before = state["elapsed"] if state else 0.0
+        if state is not None:
+            clock.before, clock.prepared = state["elapsed"], state["prepared"]
         steps_per_epoch, clock.steps = steps_of(self.config, parts.feed)
         recorder = snapshots = None
         scorings = Scorings(**state["scorings"]) if state else None
@@ -315,7 +321,8 @@ class Run:
             )
             if then is None or precision.device != then["device"]:
                 recorder.write("precision", _precision_row(precision, state))
-            clock.prepared = clock.elapsed()
+            if state is None:
+                clock.prepared = clock.elapsed()
         trainer = Trainer(
             parts=parts,
             clock=clock,
@@ -618,13 +625,21 @@ class Run:
         if not self.resume or read_run_file(path) != (inputs, config):
             write_run_file(path, inputs, config, version=__version__)
 
+    def _has_other_length(self, state: Mapping[str, Any], earlier: Config) -> bool:
+        """Return whether a checkpoint is of a run of another length.
+
+        config.toml may have the new length already: a run can be killed before it saves again.
+        """
+        then = state["identity"].get(_LENGTH, length_of(earlier))
+        return bool(then != length_of(self.config))
+
     def _check_longer(self, clock: Clock, state: Mapping[str, Any], earlier: Config) -> None:
         """Refuse another length that is over already; of a longer one report the learning rate.
 
         Raises:
             InputError: nothing of the new length is left.
         """
-        if not has_other_length(earlier, self.config):
+        if not self._has_other_length(state, earlier):
             return
         step, fraction = state["step"], clock.fraction(state["step"])
         if fraction >= 1:

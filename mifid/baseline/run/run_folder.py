@@ -18,7 +18,7 @@ __all__ = [
     "CONFIG",
     "check_folder",
     "contents",
-    "has_other_length",
+    "length_of",
     "locked",
 ]
 
@@ -123,14 +123,17 @@ def contents(folder: Path) -> list[tuple[str, int]]:
     return sorted(found, key=lambda entry: (-entry[1], entry[0]))
 
 
-def has_other_length(then: Config, now: Config) -> bool:
-    """Return whether a run has another length: in steps, epochs or time."""
-    return now != _as_long(now, then)
+_LENGTHS = ("steps", "epochs", "budget")
+
+
+def length_of(config: Config) -> str:
+    """Return a run's length in steps, epochs and time, as checkpoints hold it."""
+    return ", ".join(f"{key} {getattr(config.training, key) or 'unset'}" for key in _LENGTHS)
 
 
 def _as_long(config: Config, other: Config) -> Config:
     """Return ``config`` with the length of ``other``."""
-    length = {key: getattr(other.training, key) for key in ("steps", "epochs", "budget")}
+    length = {key: getattr(other.training, key) for key in _LENGTHS}
     return replace(config, training=replace(config.training, **length))
 
 

@@ -606,6 +606,43 @@ def test_a_finished_run_is_trained_on(name, pictures, tmp_path):
         assert factors == [1, 1, 1, 0.5, 1, 0.75, 0.5, 0.25]
 
 
+def test_a_run_that_was_killed_after_it_got_another_length_goes_on_to_it(
+    pictures, tmp_path, monkeypatch
+):
+    config = changed(training={"steps": 3}, score={"points": 1}, schedule={"name": "constant"})
+    run = tmp_path / "run"
+    train(pictures, run, config)
+
+    def killed(self):
+        raise RuntimeError("killed")
+
+    longer = changed(config, training={"steps": 5})
+    with monkeypatch.context() as patch:
+        patch.setattr(loop_module.Trainer, "_step", killed)
+        patch.setattr("mifid.baseline.run.run.warn", lambda _: None)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(pictures, run, longer, resume=True)
+    inputs = {"extractor": colours, "rules": RULES}
+    with pytest.warns(MifidWarning, match="from step 3 with another length, of which 60%"):
+        trained = train_baseline(out=run, resume=True, **inputs)
+    assert (trained.step, trained.trained_steps) == (5, 2)
+
+
+def test_a_run_of_epochs_is_trained_on(pictures, tmp_path):
+    epochs = {"steps": 0, "epochs": 1.0, "log_steps": 1}
+    config = changed(training=epochs, score={"points": 1}, schedule={"start": 0.0})
+    run = tmp_path / "run"
+    assert train(pictures, run, config).step == 3  # of 2 of the 6 paintings
+    with pytest.warns(MifidWarning, match="from step 3 with another length, of which 50%"):
+        train(pictures, run, changed(config, training={"epochs": 2.0}), resume=True)
+    rows = [row for row in read_metrics(run) if row["kind"] == "train"]
+    assert [row["step"] for row in rows] == list(range(1, 7))
+    assert [round(row["fraction"] * 6, 6) for row in rows] == [2, 4, 6, 4, 5, 6]
+    steps = changed(config, training={"epochs": 0.0, "steps": 8})
+    with pytest.warns(MifidWarning, match="of which 75%"):
+        assert train(pictures, run, steps, resume=True).step == 8
+
+
 def test_training_on_to_less_than_there_is_is_refused(pictures, tmp_path):
     run = tmp_path / "run"
     train(pictures, run, changed(BRIEF, training={"steps": 4}))
