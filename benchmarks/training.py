@@ -39,12 +39,13 @@ PLAIN = (REFERENCE, "plain, one backward")
 MIFID = "mifid"
 OTHER_LAYOUT = "mifid, other layout"
 OURS: dict[str, dict[str, Any]] = {
-    MIFID: {"layout": "auto"},
+    MIFID: {"layout": "auto", "precision": "float32"},
     OTHER_LAYOUT: {},
     "mifid, bf16": {"precision": "bf16"},
 }
 OURS_ON_CUDA: dict[str, dict[str, Any]] = {
-    "mifid, bf16, compiled": {"precision": "bf16", "compile": True}
+    "mifid, float16": {"precision": "float16"},
+    "mifid, bf16, compiled": {"precision": "bf16", "compile": True},
 }
 
 
@@ -78,10 +79,12 @@ def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
         generator=Generator(**NETWORKS[job.network], width=job.width),
     )
     config = replace(config, discriminator=replace(config.discriminator, width=job.width))
-    settings = (OURS | OURS_ON_CUDA).get(job.way, {"layout": "channels_first"})
+    settings = {"precision": "float32", **(OURS | OURS_ON_CUDA).get(job.way, {})}
+    if job.way in PLAIN:
+        settings["layout"] = "channels_first"
     if job.way == OTHER_LAYOUT:
         last = memory_format(config, device) == channels_last
-        settings = {"layout": "channels_first" if last else "channels_last"}
+        settings["layout"] = "channels_first" if last else "channels_last"
     config = replace(config, training=replace(config.training, batch=job.batch, **settings))
     method = CycleGan(config, device=device, draws=Draws(0, device=device), processes=ALONE)
     if job.way in PLAIN:
@@ -89,7 +92,7 @@ def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
 
         two = job.way == REFERENCE
         return PlainLoop(method.networks, config, two_backwards=two).step
-    return lambda photos, paintings: method.step(photos, paintings, fraction=0.0, factor=1.0)
+    return lambda photos, paintings: method.advance(photos, paintings, fraction=0.0, factor=1.0)
 
 
 class Bench:

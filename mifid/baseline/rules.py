@@ -11,6 +11,11 @@ __all__ = ["check", "idle"]
 _TWO_HEADED = ("d2gan", "hinge_bce")
 _BLURRED = ("resnet", "skip_resnet")
 
+_UNUSED = {
+    "gan": "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain",
+}
+"""Method -> settings that have no effect on it. Its class, which needs torch, is not asked."""
+
 
 def check(config: Config, *, anyway: bool = False) -> None:
     """Refuse values out of their limits, and settings that contradict each other.
@@ -40,8 +45,6 @@ def idle(config: Config) -> frozenset[str]:
 
     An example is ``optimiser.momentum`` if the optimiser is Adam.
     """
-    from mifid.baseline.gan import METHODS
-
     generator, of = config.generator.network, config.optimiser
     optimisers = {of.name, of.discriminator_name or of.name}
     activations = {config.generator.activation}
@@ -79,10 +82,8 @@ def idle(config: Config) -> frozenset[str]:
         "training.steps_per_epoch": by_epochs,
         "training.epoch": by_epochs and training.steps_per_epoch == 0,
     }
-    unused = METHODS[training.method].unused if training.method in METHODS else ()
-    return frozenset(name for names, use in used.items() if not use for name in names.split()) | {
-        *unused
-    }
+    without = [names for names, use in used.items() if not use]
+    return frozenset(" ".join([*without, _UNUSED.get(training.method, "")]).split())
 
 
 def _check_length(config: Config) -> None:

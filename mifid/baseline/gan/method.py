@@ -84,7 +84,6 @@ class Method(ABC):
         sides: whose discriminators it has.
         sees_photos: whether it learns from photos.
         pretrains: whether it has :meth:`pretrain`.
-        unused: names of settings that have no effect on it.
         config: all settings, with the precision that was chosen in the place of ``auto``.
         networks: by name; ``"painter"`` is the generator of paintings. Files of weights and
             checkpoints have these names.
@@ -98,7 +97,6 @@ class Method(ABC):
     sides: ClassVar[tuple[str, ...]] = ("paintings", "photos")
     sees_photos: ClassVar[bool] = True
     pretrains: ClassVar[bool] = False
-    unused: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)

@@ -28,10 +28,6 @@ class PlainGan(Method):
     generators = "noise -> picture"
     sides = ("paintings",)
     sees_photos = False
-    unused = (
-        *("loss.cycle", "loss.identity", "loss.painting_weight", "loss.photo_weight"),
-        "training.pretrain",
-    )
 
     def __init__(
         self, config: Config, *, device: torch.device, draws: Draws, processes: Processes
