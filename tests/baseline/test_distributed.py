@@ -21,7 +21,7 @@ from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
 
 HERE = Path(__file__).parent
-TRAININGS = 7
+TRAININGS = 8
 LOSSES = ("generator_adversarial_painting", "cycle_photo", "identity_photo", "discriminator_photo")
 
 
@@ -149,6 +149,17 @@ def test_both_end_with_the_same_weights(folder):
     assert all(torch.equal(first[name], second[name]) for name in first)
     moved = weights(state(folder / "two", 0, 2, step=0))
     assert not all(torch.equal(first[name], moved[name]) for name in first)
+
+
+def test_float16_has_one_scale_and_leaves_out_the_same_steps_on_both(folder, told):
+    assert [each["half"] for each in told] == ["complete at 6", "complete at 6"]
+    first, second = (state(folder / "half", rank, 2) for rank in (0, 1))
+    one, two = weights(first), weights(second)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert first["method"]["loss_scale"] == second["method"]["loss_scale"]
+    assert first["method"]["loss_scale"]["scaler"]["scale"] < 2.0**20
+    rows = [row for row in read_metrics(folder / "half") if row["kind"] == "train"]
+    assert sum(row["skipped_steps"] for row in rows) > 0
 
 
 def test_a_signal_to_one_stops_all_and_they_go_on_as_if_nothing_had_happened(folder, told):

@@ -15,9 +15,11 @@ from small import changed
 from toys import colours
 
 import mifid.baseline.run.loop as loop_module
+import mifid.baseline.run.run as run_module
 import mifid.baseline.run.snapshots as snapshots_module
 import mifid.baseline.training as training_module
 from mifid.baseline.distributed import start_processes
+from mifid.baseline.gan.precision import Precision, choose_precision
 from mifid.errors import MifidError, MifidWarning
 
 CONFIG = changed(
@@ -87,6 +89,18 @@ def stop_at(step, rank):
     return lambda: setattr(loop_module.Trainer, "_step", original)
 
 
+def train_in_float16(pictures, out):
+    """Train as on a T4, in the CPU's float16, with a scale that the first steps overflow."""
+    t4 = Precision("float16", "Tesla T4 (compute capability 7.5)", "tensor cores")
+    scaler = torch.amp.GradScaler
+    run_module.choose_precision = lambda *_: t4
+    torch.amp.GradScaler = lambda kind: scaler(kind, 2.0**20)
+    try:
+        return train(pictures, out)
+    finally:
+        run_module.choose_precision, torch.amp.GradScaler = choose_precision, scaler
+
+
 def outcome(run):
     """Return what a training run came to, in words."""
     try:
@@ -127,6 +141,7 @@ def main():
     step("other", lambda: outcome(lambda: train(pictures, out / "one", resume=True)))
     typo = ["loss.cicle=5"]
     step("typo", lambda: outcome(lambda: train(pictures, out / "typo", settings=typo)))
+    step("half", lambda: outcome(lambda: train_in_float16(pictures, out / "half")))
     told["warned"] = warned
     told["threads"] = threads()
     (out / f"told{os.environ['RANK']}.json").write_text(json.dumps(told))

@@ -19,6 +19,14 @@ def test_the_mean_since_the_last_reading():
     assert kept.read() == {"one": 5.0, "two": 50.0}
 
 
+def test_steps_that_were_all_left_out_have_no_mean():
+    kept = tally()
+    assert kept.read() == {}
+    kept.add(torch.tensor([1.0, 2.0]), 1)
+    assert kept.read() == {"one": 1.0, "two": 2.0}
+    assert kept.read() == {}
+
+
 def test_looking_changes_nothing():
     kept = tally()
     kept.add(torch.tensor([1.0, 2.0]), 1)
