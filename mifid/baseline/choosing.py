@@ -205,7 +205,7 @@ def choose_initial_weights(
         warn(f"settings follow the weights of {where}: {'; '.join(taken)}")
     if left:
         warn(f"settings differ from those of the weights of {where}, and stay: {'; '.join(left)}")
-    check(adopted)
+    check(adopted, anyway=True)  # lengths and rates are checked, and stay
     return found, adopted
 
 

@@ -37,6 +37,7 @@ GAN = ("training.method=gan", "generator.network=dcgan")
         ("loss.weight=0", "discriminator_rate=0"),  # nobody listens to it
         ("sgd_rate=0",),  # of no adam_sgd
         ("color=0.5", "discriminators=paintings"),
+        ("generator.network=skip_resnet", "generator.halving=blur"),
     ],
 )
 def test_what_fits_passes(assignments):
@@ -87,6 +88,11 @@ def test_what_fits_passes(assignments):
             ("generator.network=resnest",),
             "generator.network is 'resnest'",
             "Did you mean 'resnet'?",
+        ),
+        (
+            ("generator.network=unet", "generator.halving=blur"),
+            "generator.halving is blur, but generator.network is unet",
+            "generator.halving=stride",
         ),
         (("discriminator.network=patch",), "discriminator.network is 'patch'", "'patchgan'?"),
         (
@@ -183,6 +189,7 @@ def test_a_setting_does_nothing_without_what_it_needs(name, needs):
         ("optimiser.beta1", ("optimiser.name=sgd",)),
         ("loss.cycle", GAN),
         ("generator.depth", ("generator.network=resnet",)),
+        ("generator.skip_relu", ("generator.network=attention_unet",)),
         ("discriminator.layers", ("discriminator.network=dcgan",)),
         ("loss.generator_label", ("adversarial=log",)),
     ],

@@ -295,6 +295,13 @@ def test_paintings_can_be_selected(train, folder):
         (["--out", "monet"], "monet is not empty: it holds 000.png, 001.png, 002.png and 2 more"),
         (["--set", "data.fit=exact"], "16 x 16"),
         (["--set", "generator.network=unett"], "Did you mean 'unet'?"),
+        (["--init", "nowhere.pth"], "--init: no such file: nowhere.pth"),
+        (["--init", "stats.npz"], "stats.npz: it cannot be read"),
+        (
+            ["--init", "painter=a.pth", "--init", "painter=b.pth"],
+            "--init gives the painter twice: a.pth and b.pth",
+        ),
+        (["--preset", "raviv-pretrained"], "begins with a partly trained generator"),
     ],
 )
 def test_a_mistake_is_one_message(arguments, said, refused):

@@ -43,7 +43,10 @@ _VERSION = 1
 _KINDS = {"raw": "raw", "ema": "averaged (EMA)"}
 _NAMED = 3  # number of tensors in a message
 _BEST = "best.safetensors"
-_HINT = f"Expected {_BEST} of a run of `mifid train-baseline`, or the run's folder."
+_HINT = (
+    f"Expected {_BEST} of a run of `mifid train-baseline`, the run's folder, or a generator of the "
+    "CycleGAN repository (latest_net_G_A.pth) or of CUT (latest_net_G.pth)."
+)
 FOREIGN_SIZE = 256
 """Side of the pictures that another program's generator paints, unless one is given."""
 
@@ -120,6 +123,7 @@ def load_generator(
     which: str | None = None,
     device: torch.device | str = "cpu",
     size: int | None = None,
+    given_as: str = "checkpoint",
 ) -> LoadedGenerator:
     """Read a generator that :func:`save_generator` wrote, or another program's.
 
@@ -132,6 +136,7 @@ def load_generator(
         device: for the network.
         size: pixels a side of the pictures of another program's generator, whose file does not say
             it; None: 256. Our own files say theirs.
+        given_as: argument that the path was given as, for messages.
 
     Raises:
         WeightsError: no such file, not a generator that is known or of a newer version, not
@@ -141,7 +146,7 @@ def load_generator(
     """
     if which is not None and which not in _KINDS:
         raise InputError(f"which is '{which}'; expected 'raw' or 'ema'")
-    file = _file_of(Path(path))
+    file = _file_of(Path(path), given_as)
     if _is_foreign(file):
         read = _read_foreign(file, which, size or FOREIGN_SIZE)
     else:
@@ -264,12 +269,12 @@ def _is_foreign(file: Path) -> bool:
         raise _unreadable(file, error) from error
 
 
-def _file_of(path: Path) -> Path:
+def _file_of(path: Path, given_as: str) -> Path:
     """Return the file of a generator, which may be given by its run's folder."""
     if path.is_file():
         return path
     if not path.is_dir():
-        raise WeightsError(f"{setting('checkpoint')}: no such file: {path}", hint=_HINT)
+        raise WeightsError(f"{setting(given_as)}: no such file: {path}", hint=_HINT)
     if (path / _BEST).is_file():
         return path / _BEST
     if (path / "config.toml").is_file():

@@ -49,6 +49,24 @@ def test_pictures_of_the_same_size_within_minus_one_and_one_and_all_weights_lear
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {"network": "resnet", "halving": "blur", "upsample": "blur"},
+        {"network": "skip_resnet", "halving": "blur", "upsample": "blur"},
+        {"network": "unet", "skip_relu": True, "upsample": "blur"},
+    ],
+)
+def test_networks_of_other_programs_keep_the_size_and_learn(options):
+    network = build_generator(small(**options), size=SIZE, seed=0)
+    shake(network)
+    picture = network(inputs(network))
+    assert picture.shape == (2, 3, SIZE, SIZE)
+    picture.square().sum().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad.abs().sum() > 0, key
+
+
+@pytest.mark.parametrize(
     ("options", "millions"),
     [
         ({"network": "unet"}, 54.4),

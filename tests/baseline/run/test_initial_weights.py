@@ -182,7 +182,7 @@ BOTH = [
     (["a.pth", "b.pth"], r"gives the same networks twice: a\.pth and b\.pth"),
     ({"critic": "a.pth"}, r"names the network 'critic'; expected painter or photographer"),
     (["paintr=a.pth"], r"no such file: paintr=a\.pth"),
-    ("nowhere.pth", r"no such file: nowhere\.pth"),
+    ("nowhere.pth", r"init: no such file: nowhere\.pth"),
 ]
 
 
