@@ -83,12 +83,18 @@ __all__ = ["generate"]
     "it. Photos of another size are stretched.  [default: 256]",
 )
 @click.option(
+    "--dropout/--no-dropout",
+    default=None,
+    help="Let the generator's dropout drop while it paints, as in training. Default: as its "
+    "setting generator.paint_dropout says.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
     metavar="N",
-    help="Seed of the noise, for a dcgan.",
+    help="Seed of the noise of a dcgan, and of --dropout.",
 )
 @force
 @json_option

@@ -107,7 +107,7 @@ def select(
     of them without these. The extractor is lite0 unless --extractor names another one.
 
     \b
-    mifid select photo_jpg/ --drop dark,blurred,duplicates -o photos.txt --sheet photos.html
+    mifid select photo_jpg/ --drop dark,duplicates,outliers -o photos.txt --sheet photos.html
     mifid select monet_jpg/ --style 30 --like monet_jpg/9db9843ed1.jpg -o monets.txt
     mifid select monet_jpg/ --search 30 --held-out monet_held_out/ -o monets.txt
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --select monets.txt \\

@@ -51,6 +51,7 @@ def idle(config: Config) -> frozenset[str]:
     unet, patches = generator in ("unet", "attention_unet"), config.discriminator.network != "dcgan"
     if unet:
         activations.add(config.generator.down_activation)
+    drops = config.generator.dropout > 0 or (unet and config.generator.outer_dropout > 0)
     schedule, training = config.schedule.name, config.training
     by_epochs = training.epochs > 0
     used = {
@@ -60,6 +61,7 @@ def idle(config: Config) -> frozenset[str]:
         "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
         "generator.first_norm": generator in ("resnet", "skip_resnet"),
         "generator.depth generator.down_activation generator.outer_dropout": unet,
+        "generator.paint_dropout": drops and generator != "dcgan",
         "generator.skip_relu": generator == "unet",
         "generator.attention": generator == "attention_unet",
         "generator.norm_eps generator.norm_init": config.generator.norm != "none",

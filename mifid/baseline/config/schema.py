@@ -183,6 +183,9 @@ class Generator:
         at_most=0.9,
     )
     outer_dropout: float = _setting(0.0, "dropout of the U-Net's other decoder layers", at_most=0.9)
+    paint_dropout: bool = _setting(
+        False, "dropout stays on while painting: samples, scores and submission"
+    )
     skip_relu: bool = _setting(
         False, "a ReLU on what a U-Net's decoder gets from its encoder, as in pix2pix's code"
     )

@@ -163,6 +163,7 @@ def generate(
     rules: Rules = MONET,
     limit: int | None = None,
     size: int | None = None,
+    dropout: bool | None = None,
     seed: int = 0,
     force: bool = False,
     progress: Progress | bool | None = None,
@@ -189,7 +190,9 @@ def generate(
         limit: take only so many photos, the first by name.
         size: pixels a side at which another program's generator paints, as its file does not say
             it; None: 256. Photos of another size are stretched to it.
-        seed: of the noise that a ``dcgan`` paints from.
+        dropout: whether the generator's dropout stays on while it paints, as some reports do; None:
+            as its setting ``generator.paint_dropout`` says. Each picture has its own draws.
+        seed: of the noise that a ``dcgan`` paints from, and of dropout.
         force: replace any archive that is there; False: only one of the same weights, photos and
             settings.
         progress: where progress is reported.
@@ -210,6 +213,7 @@ def generate(
     path = Path(output)
     chosen = choose_device(device)
     generator = _loaded(checkpoint, which, chosen, size)
+    drops = _drops(generator, dropout)
     at_a_time = batch_size or default_batch_size(generator.config, chosen)
     threads = workers or default_workers()
     with closing(Photos(photos, data=generator.config.data, limit=limit)) as given:
@@ -222,6 +226,8 @@ def generate(
             "photos": [names, *contents],
             "picture": [asdict(rules), quality, seed if generator.network.noise else None],
         }
+        if drops:
+            wanted["dropout"] = [seed]
         if generator.foreign:
             wanted["size"] = [generator.config.data.size]
         job = fingerprint_of(wanted)
@@ -229,7 +235,7 @@ def generate(
             _refuse_others(path, job)
         notes = _foreign_notes(generator, size) + _size_notes(generator, rules)
         line = AssemblyLine(
-            Painter(generator.network, device=chosen, seed=seed),
+            Painter(generator.network, device=chosen, seed=seed, dropout=drops),
             load=given.load if sees else _blank,
             encode=partial(_encode, rules=rules, quality=quality),
             batch_size=at_a_time,
@@ -255,6 +261,22 @@ def generate(
         notes=notes,
         origin=generator.origin,
     )
+
+
+def _drops(generator: LoadedGenerator, asked: bool | None) -> bool:
+    """Return whether dropout is on while painting.
+
+    Raises:
+        InputError: it is asked for, and the generator has none.
+    """
+    network = generator.network
+    if asked and not network.dropouts:
+        raise InputError(
+            f"{setting('dropout', True)}: the generator has no dropout",
+            hint=f"Leave {setting('dropout')} out; generators trained with generator.dropout have "
+            "it.",
+        )
+    return bool(network.dropouts) and (network.paint_dropout if asked is None else asked)
 
 
 def _computation(device: torch.device, batch_size: int) -> dict[str, Any]:

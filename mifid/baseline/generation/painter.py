@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mifid.baseline.data import to_pixels, to_tensor
 from mifid.baseline.models import GeneratorNetwork, Painted
@@ -29,11 +31,21 @@ class Painter:
     Args:
         network: is given photos, noise, or both, as it asks for.
         device: of the network.
-        seed: of the noise; that of picture i does not depend on the batches.
+        seed: of the noise and of dropout; those of picture i do not depend on the batches.
+        dropout: whether it stays on; None: as ``network.paint_dropout`` says.
     """
 
-    def __init__(self, network: GeneratorNetwork, *, device: torch.device, seed: int) -> None:
+    def __init__(
+        self,
+        network: GeneratorNetwork,
+        *,
+        device: torch.device,
+        seed: int,
+        dropout: bool | None = None,
+    ) -> None:
         self._network = network
+        drops = network.paint_dropout if dropout is None else dropout
+        self._layers = network.dropouts if drops else []
         self._device = device
         self._seed = seed
 
@@ -55,8 +67,9 @@ class Painter:
         """
         was_training = self._network.training
         self._network.eval()
+        numbers = range(first, first + len(photos))
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), _dropping(self._layers, self._seed, numbers):
                 painted = self._network.paint(*self._given(photos, first))
         finally:
             self._network.train(was_training)
@@ -79,6 +92,33 @@ class Painter:
         # NumPy mixes both into one seed; torch's CPU generator sees only the lower 32 bits of one.
         random = np.random.default_rng([self._seed, number])
         return random.standard_normal(self._network.noise, dtype=np.float32)
+
+
+@contextmanager
+def _dropping(layers: Sequence[nn.Dropout], seed: int, numbers: Sequence[int]) -> Iterator[None]:
+    """Let layers of dropout drop in evaluation mode.
+
+    torch would draw for a whole batch, from its global state. Here each picture has its own draws,
+    so that it is the same in any batch, and after an interruption.
+    """
+    hooks = [
+        layer.register_forward_hook(partial(_drop, seed, numbers, place))
+        for place, layer in enumerate(layers, start=1)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _drop(
+    seed: int, numbers: Sequence[int], place: int, layer: nn.Dropout, _given: object, made: Tensor
+) -> Tensor:
+    """Return what a layer of dropout makes in training mode: a part is 0, the rest is enlarged."""
+    draws = (np.random.default_rng([seed, number, place]) for number in numbers)
+    kept = np.stack([each.random(made.shape[1:], dtype=np.float32) >= layer.p for each in draws])
+    return made * torch.from_numpy(kept).to(made.device) / (1.0 - layer.p)
 
 
 class AssemblyLine:

@@ -34,11 +34,18 @@ class GeneratorNetwork(nn.Module):
         signature: what ``forward`` takes and returns; a method takes the networks of its own.
         sees_pictures: whether it is given pictures.
         noise: shape of the N(0, 1) numbers that it is given for each picture; ``()``: none.
+        paint_dropout: whether its dropout stays on while it paints.
     """
 
     signature: ClassVar[str] = "picture -> picture"
     sees_pictures: ClassVar[bool] = True
     noise: tuple[int, ...] = ()
+    paint_dropout: bool = False
+
+    @property
+    def dropouts(self) -> list[nn.Dropout]:
+        """Its layers that drop anything, in order."""
+        return [each for each in self.modules() if isinstance(each, nn.Dropout) and each.p > 0]
 
     def paint(self, pictures: Tensor | None, noise: Tensor | None) -> Painted:
         """Return what the network makes of a batch, in the network's mode.

@@ -65,6 +65,7 @@ def build_generator(config: Generator, *, size: int, seed: int) -> GeneratorNetw
     """
     network = _built(GENERATORS[config.network], config, size=size, seed=seed)
     assert isinstance(network, GeneratorNetwork)
+    network.paint_dropout = config.paint_dropout
     return network
 
 
@@ -76,6 +77,7 @@ def outline_generator(config: Generator, *, size: int) -> GeneratorNetwork:
     """
     network = _outlined(GENERATORS[config.network], config, size=size)
     assert isinstance(network, GeneratorNetwork)
+    network.paint_dropout = config.paint_dropout
     return network
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from generators import built, config, saved
+from generators import TINY, built, config, saved
 from original_networks import ResNet, shaken
 from pictures import encode, noise, noises, write_folder, write_zip
 from PIL import Image
@@ -311,6 +311,73 @@ def test_a_dcgan_from_its_file(tmp_path):
     path = saved(tmp_path / "best.safetensors", settings)
     result = run(path, photos(4), tmp_path / "out")
     assert pixels_of(result.path).shape == (4, 16, 16, 3)
+
+
+class Dropping(Identity):
+    """Paints the photo with parts dropped twice."""
+
+    def __init__(self, p=0.5):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Dropout(p), torch.nn.Dropout(p))
+
+    def forward(self, x):
+        return self.layers((super().forward(x) + 1) / 2) * 2 - 1
+
+
+WHITE = np.full((8, 16, 16, 3), 255, np.uint8)
+
+
+def test_dropout_drops_while_painting_if_asked_for(tmp_path):
+    network = Dropping()
+    plain = pixels_of(run(loaded(network), WHITE, tmp_path / "plain").path)
+    assert (plain == 255).all()
+    dropped = pixels_of(run(loaded(network), WHITE, tmp_path / "dropped", dropout=True).path)
+    assert set(np.unique(dropped)) == {0, 255}  # 4 times the value, in a quarter of the places
+    assert (dropped > 0).mean() == pytest.approx(0.25, abs=0.03)
+    assert len({picture.tobytes() for picture in dropped}) == 8
+    network.paint_dropout = True  # as its setting says
+    own = pixels_of(run(loaded(network), WHITE, tmp_path / "own").path)
+    assert (own == dropped).all()
+    assert (
+        pixels_of(run(loaded(network), WHITE, tmp_path / "off", dropout=False).path) == 255
+    ).all()
+    assert not any(layer._forward_hooks for layer in network.layers)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_dropout_does_not_depend_on_batches_or_torchs_state(batch_size, tmp_path):
+    drawn = []
+    for seed, size in ((0, BATCH), (1, batch_size)):
+        torch.manual_seed(seed)
+        folder = tmp_path / str(size)
+        made = run(loaded(Dropping()), WHITE, folder, dropout=True, batch_size=size)
+        drawn.append(entries(made.path))
+    assert drawn[0] == drawn[1]
+
+
+def test_dropout_and_its_seed_are_part_of_the_job(tmp_path):
+    run(loaded(Dropping()), WHITE, tmp_path, dropout=True)
+    for other in ({}, {"dropout": True, "seed": 1}):
+        with pytest.raises(OutputError, match="other settings"):
+            run(loaded(Dropping()), WHITE, tmp_path, **other)
+    assert run(loaded(Dropping()), WHITE, tmp_path, dropout=True).path.exists()
+
+
+def test_dropout_of_a_generator_without_it_is_refused(tmp_path):
+    for network in (Identity(), Dropping(0.0)):
+        with pytest.raises(InputError, match="dropout=True: the generator has no dropout"):
+            run(loaded(network), WHITE, tmp_path, dropout=True)
+    network = Dropping(0.0)
+    network.paint_dropout = True
+    assert (pixels_of(run(loaded(network), WHITE, tmp_path).path) == 255).all()
+
+
+def test_the_setting_is_in_the_generators_file(tmp_path):
+    for paints in (True, False):
+        generator = replace(TINY, dropout=0.5, paint_dropout=paints)
+        file = saved(tmp_path / "best.safetensors", config(generator=generator))
+        found = load_generator(file, device=torch.device("cpu")).network
+        assert (found.paint_dropout, bool(found.dropouts)) == (paints, True)
 
 
 def test_another_programs_generator_paints_its_own_pictures(tmp_path):
