@@ -35,7 +35,7 @@ FID, DISTANCE = "fid", "memorization_distance"
 
 def train(
     *, preset: str, seed: int, photos: str, monets: str, held_out: str, seconds: float, size: int,
-    held_back: int, out: str,
+    width: int, held_back: int, out: str,
 ) -> dict[str, Any]:  # fmt: skip
     """Train a preset for so many CPU seconds; return its length, and the scores at its end."""
     import mifid
@@ -44,6 +44,7 @@ def train(
     settings = [
         *(f"data.size={size}", "data.fit=stretch", f"data.held_back={held_back}"),
         *(f"training.seed={seed}", "training.budget=", "training.epochs=0"),
+        *(f"generator.width={width}", f"discriminator.width={width}"),
         *("training.precision=float32", f"training.submission={SHOWN}"),
         *("score.points=1", "score.samples=8"),
     ]
@@ -180,11 +181,12 @@ def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, photos: Path, ta
 
 EXPLANATION = """\
 Each preset trained for {seconds:,.0f} CPU seconds on one thread, on pictures of {size} x {size}, \
-with its own batch; the schedule of its rate is laid over that length. The FID is lite0's between \
-{held_back:,} photos that were not trained on, painted and enlarged to 256 x 256, and the held-out \
-paintings, with the better of raw and averaged weights. On the same scale: the photos \
-unpainted {photos:.1f}, the training paintings at this size {floor:.1f}. The distance is the mean \
-memorization distance to the training paintings. None of this is comparable with Kaggle."""
+with its own batch and networks, but {width} channels in their first layers. The schedule of its \
+rate is laid over the steps that take so long. The FID is lite0's between {held_back:,} photos \
+that were not trained on, painted and enlarged to 256 x 256, and the held-out paintings, with the \
+better of raw and averaged weights. On the same scale: the photos unpainted {photos:.1f}, the \
+training paintings at this size {floor:.1f}. The distance is the mean memorization distance to the \
+training paintings. None of this is comparable with Kaggle."""
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -195,7 +197,8 @@ memorization distance to the training paintings. None of this is comparable with
 @click.option("--seeds", default="0", show_default=True, help="One run a preset for each.")
 @click.option("--seconds", default=480.0, show_default=True, help="CPU time of a training.")
 @click.option("--size", default=64, show_default=True, help="Side of the pictures in pixels.")
-@click.option("--held-back", default=1000, show_default=True, help="Photos that are scored on.")
+@click.option("--width", default=16, show_default=True, help="Channels of the first layers.")
+@click.option("--held-back", default=500, show_default=True, help="Photos that are scored on.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("tournament"))
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
 def main(
@@ -206,13 +209,15 @@ def main(
     seeds: str,
     seconds: float,
     size: int,
+    width: int,
     held_back: int,
     work: Path,
     docs: Path | None,
 ) -> None:
     """Train presets for equal CPU time, score them, and write the table and a sheet."""
     sides = {"monets": str(monets), "held_out": str(held_out), "size": size}
-    given = {**sides, "photos": str(photos), "seconds": seconds, "held_back": held_back}
+    given = {**sides, "photos": str(photos), "seconds": seconds}
+    given |= {"width": width, "held_back": held_back}
     work.mkdir(parents=True, exist_ok=True)
     for seed in map(int, seeds.split(",")):
         for preset in presets.split(","):
@@ -222,7 +227,7 @@ def main(
     lowest, _ = processes.call("tournament:floor", **sides)
     unpainted = mean(one["scores"]["photos"][FID] for one in found)
     explained = EXPLANATION.format(
-        seconds=seconds, size=size, held_back=held_back, photos=unpainted, floor=lowest
+        seconds=seconds, size=size, width=width, held_back=held_back, photos=unpainted, floor=lowest
     )
     header = ["preset", "runs", "steps x batch", "pairs", "FID of lite0 (range)", "distance"]
     text = f"""\

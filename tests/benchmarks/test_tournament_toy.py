@@ -45,7 +45,7 @@ def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
 
     monkeypatch.setattr(processes, "call", call)
     docs = tmp_path / "training.md"
-    given = [*sides, "--presets", "tiny", "--seconds", "0.01", "--held-back", "4"]
+    given = [*sides, "--presets", "tiny", "--seconds", "0.01", "--held-back", "4", "--width", "8"]
     given += ["--work", str(tmp_path / "work"), "--docs", str(docs)]
     done = CliRunner().invoke(tournament.main, given, catch_exceptions=False)
     assert done.exit_code == 0, done.output
