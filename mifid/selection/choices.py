@@ -14,14 +14,21 @@ from mifid.progress import Progress
 from mifid.selection.measures import Floats, Measures, Rows, cosine_distance
 from mifid.selection.search import Genetic, SubsetDistance, random_subsets, search
 
-__all__ = ["Choice", "Comparison", "by_search", "by_style", "compare_with_random", "most_typical"]
+__all__ = [
+    "AgainstRandom",
+    "Choice",
+    "by_search",
+    "by_style",
+    "compare_with_random",
+    "most_typical",
+]
 
 _DRAWS = 200
 """Random subsets that a choice is compared with."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AgainstRandom:
     """Fréchet distance to some held-out pictures, of a choice and of random choices of its size.
 
     Attributes:
@@ -158,7 +165,7 @@ def compare_with_random(
     *,
     held_out: Mapping[str, npt.NDArray[np.floating]],
     random: np.random.RandomState,
-) -> tuple[Comparison, ...]:
+) -> tuple[AgainstRandom, ...]:
     """Compare chosen rows with random ones, as many of all, at the same held-out pictures.
 
     Args:
@@ -173,7 +180,7 @@ def compare_with_random(
         *drawn, same = SubsetDistance(features, reference)(np.concatenate([subsets, chosen[None]]))
         own = frechet_distance(generated=features[chosen], reference=reference)
         found.append(
-            Comparison(
+            AgainstRandom(
                 title,
                 len(reference),
                 chosen=own,

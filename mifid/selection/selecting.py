@@ -14,7 +14,15 @@ import numpy as np
 from mifid.errors import InputError, recorded_warnings, setting, warn
 from mifid.files import given_path
 from mifid.formatting import listed
-from mifid.images import Source, check_ranges, is_picture, open_images, range_of
+from mifid.images import (
+    Source,
+    Stream,
+    Subset,
+    check_ranges,
+    is_picture,
+    open_images,
+    range_of,
+)
 from mifid.inputs import GivenSide, of_side
 from mifid.pipeline import (
     ComputedSide,
@@ -29,15 +37,15 @@ from mifid.pipeline import (
 )
 from mifid.registry import did_you_mean, meant
 from mifid.selection.choices import (
+    AgainstRandom,
     Choice,
-    Comparison,
     by_search,
     by_style,
     compare_with_random,
     most_typical,
 )
 from mifid.selection.dropping import Dropped, drop_by, thresholds_of
-from mifid.selection.measures import Floats, Measures, PixelMeasures, Rows, directions, measure
+from mifid.selection.measures import Floats, PixelMeasures, Rows, directions, measure
 from mifid.selection.search import Genetic
 from mifid.selection.selection import Selection
 from mifid.statistics import FeatureMatrix, Features
@@ -119,10 +127,14 @@ def select(
         options = choose_network(options, sides, otherwise=_NETWORK)
         pipeline = pipeline_for(sides, options)
         assert pipeline is not None  # the source has pictures
-        computed = {side.label: compute_side(side, pipeline) for side in sides}
-        features = _features(computed["source"])
-        references = _references(computed.get("held_out"), random, halved=method == "search")
-        _warn_of_shared(*computed.values())
+        # What may be refused comes first, the many pictures last.
+        _left({}, len(pictures), count, asked=method)
+        held = [compute_side(side, pipeline) for side in sides[1:]]
+        references = _references(held, random, halved=method == "search")
+        shown, called = _shown(like, pictures, pipeline, options)
+        computed = compute_side(sides[0], pipeline)
+        features = _features(computed)
+        _warn_of_shared(computed, held)
         pixels = Pipeline(PixelMeasures(), options).features(pictures, "pixels")
         measures = measure(features, pixels)
         dropped = drop_by(measures, thresholds)
@@ -131,7 +143,6 @@ def select(
         if method == "keep":
             choice = most_typical(measures, left, count)
         elif method == "style":
-            shown, called = _shown(like, measures, pipeline, options)
             choice = by_style(measures, left, count, like=shown, called=called)
         elif method == "search":
             choice = by_search(
@@ -151,7 +162,7 @@ def select(
         thresholds=thresholds,
         choice=choice,
         comparisons=comparisons,
-        source=computed["source"].description,
+        source=computed.description,
         extractor=pipeline.extractor.identity.name,
         warnings=tuple(warned),
         given=source,
@@ -210,29 +221,27 @@ def _features(side: ComputedSide) -> Features:
 
 
 def _references(
-    held_out: ComputedSide | None, random: np.random.RandomState, *, halved: bool
+    held_out: Sequence[ComputedSide], random: np.random.RandomState, *, halved: bool
 ) -> dict[str, FeatureMatrix]:
     """Return title -> held-out features; for a search, one half for it and one to judge it."""
-    if held_out is None:
-        return {}
-    values = _features(held_out).values
-    if not halved:
-        return {"held-out pictures": values}
-    if len(values) < 4:
-        raise InputError(
-            f"{setting('held_out')} has {len(values)} pictures; {setting('search')} needs at least "
-            "4: a half of two for the search, and another one to judge its result"
-        )
-    order, half = random.permutation(len(values)), len(values) // 2
-    return {_SEARCHED: values[order[:half]], _KEPT: values[order[half:]]}
+    for side in held_out:
+        values = _features(side).values
+        if not halved:
+            return {"held-out pictures": values}
+        if len(values) < 4:
+            raise InputError(
+                f"{setting('held_out')} has {len(values)} pictures; {setting('search')} needs at "
+                "least 4: a half of two for the search, and another one to judge its result"
+            )
+        order, half = random.permutation(len(values)), len(values) // 2
+        return {_SEARCHED: values[order[:half]], _KEPT: values[order[half:]]}
+    return {}
 
 
-def _warn_of_shared(source: ComputedSide, held_out: ComputedSide | None = None) -> None:
+def _warn_of_shared(source: ComputedSide, held_out: Sequence[ComputedSide]) -> None:
     """Warn of held-out pictures that are also among those to choose from, byte for byte."""
-    if held_out is None:
-        return
-    own = set(source.outcome.digests or ())
-    if shared := sum(each in own for each in held_out.outcome.digests or () if each is not None):
+    own = set(source.outcome.digests or ()) - {None}
+    if shared := sum(each in own for side in held_out for each in side.outcome.digests or ()):
         warn(
             f"{shared:,} held-out pictures are also among those to choose from: the distance "
             "rewards choosing them"
@@ -262,7 +271,7 @@ def _left(dropped: Mapping[int, Dropped], n: int, count: int, *, asked: str) -> 
 
 
 def _shown(
-    like: Any, measures: Measures, pipeline: Pipeline, options: Options
+    like: Any, pictures: Source, pipeline: Pipeline, options: Options
 ) -> tuple[Floats | None, str]:
     """Return the directions of the pictures that show the style, and what they are called."""
     if like is None:
@@ -270,17 +279,18 @@ def _shown(
     is_path = isinstance(like, str | os.PathLike)
     with of_side(setting("like") if is_path else "like"):
         path = given_path(like) if is_path else ""
-        if is_path and not os.path.exists(path):
-            if path in measures.names:
-                return measures.directions[[measures.names.index(path)]], f"'{path}'"
-            if not glob.has_magic(path):
-                raise _no_picture(path, measures.names)
-        single = os.path.isfile(path) and is_picture(os.path.basename(path)) is None
-        own_range = range_of(options.value_range, "like")
-        with closing(open_images([path] if single else like, value_range=own_range)) as opened:
-            found = pipeline.features(opened, "like")
-        called = f"'{os.path.basename(path)}'" if single else f"those of {opened.description}"
-        return directions(found.values), called
+        opened: Source | Stream
+        if is_path and path in pictures.names and not os.path.exists(path):
+            opened, called = Subset(pictures, [pictures.names.index(path)]), f"'{path}'"
+        elif is_path and not os.path.exists(path) and not glob.has_magic(path):
+            raise _no_picture(path, pictures.names)
+        else:
+            single = os.path.isfile(path) and is_picture(os.path.basename(path)) is None
+            own_range = range_of(options.value_range, "like")
+            opened = open_images([path] if single else like, value_range=own_range)
+            called = f"'{os.path.basename(path)}'" if single else f"those of {opened.description}"
+        with closing(opened):
+            return directions(pipeline.features(opened, "like").values), called
 
 
 def _no_picture(name: str, names: Sequence[str]) -> InputError:
@@ -296,7 +306,7 @@ def _compared(
     chosen: Rows,
     references: Mapping[str, FeatureMatrix],
     random: np.random.RandomState,
-) -> tuple[Comparison, ...]:
+) -> tuple[AgainstRandom, ...]:
     if references and not 2 <= len(chosen) < len(features):
         warn(
             f"{len(chosen):,} of {len(features):,} pictures stay: there are no other choices of "

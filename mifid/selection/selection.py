@@ -14,7 +14,7 @@ from mifid.evidence import Column
 from mifid.formatting import aligned, json_text, spelled_out, terminal_safe
 from mifid.inputs import Side
 from mifid.rendering import html_table
-from mifid.selection.choices import Choice, Comparison
+from mifid.selection.choices import AgainstRandom, Choice
 from mifid.selection.dropping import CRITERIA, Dropped, Thresholds
 from mifid.selection.measures import Measures
 from mifid.selection.page import write_sheet
@@ -53,7 +53,7 @@ class Selection:
     dropped: Mapping[int, Dropped]
     thresholds: Thresholds
     choice: Choice | None
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[AgainstRandom, ...]
     source: Side
     extractor: str
     warnings: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Selection:
         columns["reason"] = tuple(None if each is None else each.reason for each in reasons)
         return columns
 
-    def table(self) -> list[tuple[str, str, str]]:
+    def summary(self) -> list[tuple[str, str, str]]:
         """Return rows of (what, how many pictures, how), for text and page."""
         counts = Counter(each.criterion for each in self.dropped.values())
         rows = [("given", f"{self.source.n:,}", self.source.source)]
@@ -115,7 +115,7 @@ class Selection:
 
     def text(self) -> str:
         """Return counts, comparisons, and what the selection cannot know."""
-        table = aligned([tuple(map(spelled_out, row)) for row in self.table()], "<><")
+        table = aligned([tuple(map(spelled_out, row)) for row in self.summary()], "<><")
         warned = [f"Warning: {terminal_safe(warning)}" for warning in self.warnings]
         return "\n".join([*table, "", *self.notes(), *warned])
 
@@ -123,7 +123,7 @@ class Selection:
 
     def _repr_html_(self) -> str:
         notes = [("", "", note) for note in self.notes()]
-        return html_table([*self.table(), *notes], ("", "pictures", "how"))
+        return html_table([*self.summary(), *notes], ("", "pictures", "how"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the measures as plain values. Keys are stable; later versions may add."""
@@ -161,7 +161,7 @@ class Selection:
         Raises:
             OutputError: it cannot be written, is another file, or a name cannot be in a list.
         """
-        remarks = [f"{what}: {count}, {how}" for what, count, how in self.table()]
+        remarks = [f"{what}: {count}, {how}" for what, count, how in self.summary()]
         write_list(path, self.names, among=self.measures.names, remarks=remarks, force=force)
 
     def sheet(self, path: str | os.PathLike[str]) -> None:

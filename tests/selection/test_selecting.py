@@ -210,6 +210,22 @@ def test_too_few_are_refused(monet, refused):
         assert f"{setting} is 1" in refused(monet, **{setting: 1})
 
 
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"style": 13}, 0),
+        ({"style": 2, "like": "gone.png"}, 0),
+        ({"search": 2, "held_out": HELD_OUT[:3]}, 3),
+        ({"drop": "outlier"}, 0),
+    ],
+)
+def test_what_can_be_refused_early_is(monet, settings, most):
+    counting = Counting(None)
+    with pytest.raises(InputError):
+        select(monet, extractor=counting, progress=False, **settings)
+    assert counting.pictures <= most
+
+
 def test_what_does_not_go_together_is_refused(monet, refused):
     assert "keep and style are given together" in refused(monet, keep=2, style=2)
     assert "like is given without style" in refused(monet, keep=2, like="000.png")
