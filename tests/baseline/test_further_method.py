@@ -114,7 +114,7 @@ class Toy(Method):
             "painter": self._generator(0),
             "painting_discriminator": self._discriminator(2),
             "projection": self._drawn(projection, 4),
-            "weights": nn.ParameterDict({"balance": nn.Parameter(torch.ones(()))}),
+            "weights": self._placed(nn.ParameterDict({"balance": nn.Parameter(torch.ones(()))})),
         }
         painter, judge, *others = self.networks.values()
         self._painters = self._group("painters", [painter])
