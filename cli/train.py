@@ -21,6 +21,7 @@ _NOT_IN_CONFIG = {
     "workers",
     "skip_bad",
     "tensorboard",
+    "wandb",
 }
 """Options whose values config.toml does not hold."""
 
@@ -148,7 +149,17 @@ _LISTED = 4  # largest entries of a run's folder that are printed
 )
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoding threads.")
 @click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded.")
-@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard's event files.")
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Also write TensorBoard's event files: numbers, samples, the final text.",
+)
+@click.option(
+    "--wandb",
+    is_flag=True,
+    help="Also show numbers, samples and the final page in Weights & Biases (pip install "
+    "'mifid[wandb]'). WANDB_MODE=offline writes files alone.",
+)
 @common
 @click.pass_context
 def train_baseline(

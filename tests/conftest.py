@@ -52,6 +52,7 @@ AMBIENT = (
     *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"),
     *("PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONDONTWRITEBYTECODE", "TQDM_DISABLE"),
     "KAGGLE_KERNEL_RUN_TYPE",
+    *(name for name in os.environ if name.startswith("WANDB_")),
 )
 
 for _name in AMBIENT:

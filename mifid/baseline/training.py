@@ -88,6 +88,7 @@ def train_baseline(
     workers: int | None = None,
     skip_bad: bool = False,
     tensorboard: bool = False,
+    wandb: bool = False,
     rules: Rules = MONET,
     progress: Progress | bool | None = None,
 ) -> Trained:
@@ -119,7 +120,9 @@ def train_baseline(
         gpus: number of GPUs to train on, each with a process of its own that torchrun starts. With
             ``device="cpu"`` these processes share the processor. A run goes on with as many.
         skip_bad: go on without pictures that cannot be decoded.
-        tensorboard: also write TensorBoard's event files.
+        tensorboard: also write TensorBoard's event files: numbers, samples, the final text.
+        wandb: also show numbers, samples and the final page in Weights & Biases, which must be
+            installed. Its environment counts: ``WANDB_MODE=offline`` writes files alone.
         rules: of the competition that the submission is for.
         progress: True or False; None shows bars in notebooks.
 
@@ -135,10 +138,11 @@ def train_baseline(
     given = dict(locals())  # all arguments
     started = time.monotonic()
     # Imported here, like torch everywhere: importing this module takes no time.
+    from mifid.baseline.config import as_dict
     from mifid.baseline.distributed import start_processes
     from mifid.baseline.presets import PRESETS
     from mifid.baseline.presets import preset as preset_named
-    from mifid.baseline.run import Run, check_prepared
+    from mifid.baseline.run import Run, Trackers, check_prepared
     from mifid.extractors import choose_device
 
     if gpus != 1:
@@ -172,6 +176,9 @@ def train_baseline(
                     inputs, chosen, fixed=settings, all_fixed=config is not None
                 )
             place = processes.place(choose_device(device))
+            asked = [name for name in ("tensorboard", "wandb") if given[name]]
+            trackers = Trackers(asked if processes.is_first else (), settings=as_dict(chosen))
+        stack.enter_context(trackers)
         opening = Run.open(
             Path(out),
             inputs,
@@ -197,12 +204,14 @@ def train_baseline(
                 scorer, last = _scorers(
                     run, extractor, backend=backend, workers=workers, skip=skip_bad
                 )
-        interrupted = run.train(scorer=scorer, started=started, tensorboard=tensorboard)
+        interrupted = run.train(scorer=scorer, started=started, trackers=trackers)
         first, steps = processes.is_first, run.trained_steps
         trained = Trained(run.folder, run.step, first, interrupted, steps, run.best)
         if interrupted is not None or not first:
             return trained
-        return _submit(run, trained, last, workers=workers, note=note)
+        done = _submit(run, trained, last, workers=workers, note=note)
+        trackers.page(run.folder / "report.html", _summary(done), step=run.step)
+        return done
 
 
 def _in_processes(given: dict[str, Any]) -> Trained:
@@ -337,6 +346,12 @@ def _submit(
         worse=worse,
         symptoms=symptoms,
     )
+
+
+def _summary(trained: Trained) -> str:
+    """Return the warnings and the score of a run, as Markdown."""
+    score = "" if trained.report is None else f"```\n{trained.report.text()}\n```"
+    return "\n\n".join(filter(None, (trained.worse, *trained.symptoms, score)))
 
 
 def _made_worse(run: Run, rows: Iterable[Mapping[str, Any]], symptoms: Iterable[Symptom]) -> str:

@@ -325,10 +325,11 @@ _ARGUMENTS = {
         fold(name): name
         for name in (
             *("photos", "monets", "held_out", "out", "preset", "resume", "epsilon"),
-            *("backend", "device", "workers", "skip_bad", "tensorboard"),
+            *("backend", "device", "gpus", "workers", "skip_bad", "tensorboard", "wandb"),
         )
     },
-    **dict.fromkeys(("gpu", "gpus", "gpuids", "cuda"), "device"),
+    **dict.fromkeys(("gpu", "gpuids", "cuda"), "device"),
+    **dict.fromkeys(("ngpu", "ngpus", "numgpus"), "gpus"),
     **dict.fromkeys(("numworkers", "nworkers"), "workers"),
     "outputdir": "out",
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mifid.baseline.run.snapshots import Best as Best
     from mifid.baseline.run.symptoms import Symptom as Symptom
     from mifid.baseline.run.symptoms import lasting as lasting
+    from mifid.baseline.run.trackers import Trackers as Trackers
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -29,5 +30,6 @@ __getattr__, __dir__ = lazy_names(
         "run_folder": ["CONFIG", "contents"],
         "snapshots": ["Best"],
         "symptoms": ["Symptom", "lasting"],
+        "trackers": ["Trackers"],
     },
 )

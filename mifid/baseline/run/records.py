@@ -1,4 +1,4 @@
-"""Records of a run: metrics.jsonl, metrics.csv and TensorBoard's event files.
+"""Records of a run: metrics.jsonl, metrics.csv, and what trackers are given.
 
 metrics.jsonl is the one that is read again; metrics.csv has the same lines for spreadsheets, and is
 written again from it when a run goes on.
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mifid.baseline.run.symptoms import Watch
-from mifid.errors import InputError, UnavailableError, setting, warn
+from mifid.baseline.run.trackers import Trackers
+from mifid.errors import InputError, warn
 from mifid.files import atomic_write, cannot_write
 from mifid.images import Pixels
 from mifid.registry import suggest
@@ -33,7 +34,6 @@ __all__ = [
     "json_line",
     "metric_row",
     "read_metrics",
-    "summary_writer_class",
 ]
 
 Value = float | int | str
@@ -227,13 +227,13 @@ class Recorder(AbstractContextManager["Recorder"]):
         folder: Path,
         *,
         losses: Sequence[str] = (),
-        tensorboard: Any = None,
+        trackers: Trackers | None = None,
         watch: Watch | None = None,
     ) -> None:
         self._paths = (folder / JSON_NAME, folder / _CSV_NAME)
         self._losses = losses
         self._columns = columns_of(losses)
-        self._tensorboard = tensorboard
+        self._trackers = trackers or Trackers()
         self._watch = watch or Watch()
         # Unbuffered: lines survive a kill -9.
         self._files = tuple(_open_to_append(path) for path in self._paths)
@@ -245,7 +245,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         *,
         losses: Sequence[str] = (),
         discriminators: Sequence[str] = (),
-        tensorboard: bool = False,
+        trackers: Trackers | None = None,
         resume_from: int | None = None,
     ) -> Recorder:
         """Open a run folder; repair its files after an interruption.
@@ -254,17 +254,14 @@ class Recorder(AbstractContextManager["Recorder"]):
             folder: exists already.
             losses: names of the method's losses.
             discriminators: names of those that discriminators minimise.
-            tensorboard: also write event files, below ``tensorboard/``.
+            trackers: are given numbers and samples, too; they are open, and stay so.
             resume_from: the step at which the run goes on. Later lines are removed, as they will be
                 written again. None keeps all lines.
 
         Raises:
             InputError: a line of metrics.jsonl before the last one is damaged.
             OutputError: the folder is missing, or cannot be written.
-            UnavailableError: TensorBoard is not installed.
         """
-        # All that can fail comes before the first change.
-        summary_writer = summary_writer_class() if tensorboard else None
         rows = [
             row for row in read_metrics(folder) if resume_from is None or row["step"] <= resume_from
         ]
@@ -273,12 +270,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         with atomic_write(folder / _CSV_NAME) as file:
             file.write(csv_lines(rows, columns_of(losses), header=True))
         watch = Watch(losses, discriminators, rows)
-        if summary_writer is None:
-            return cls(folder, losses=losses, watch=watch)
-        # Events cannot be removed; TensorBoard hides those from this step on.
-        purge = None if resume_from is None else resume_from + 1
-        events = summary_writer(str(folder / "tensorboard"), purge_step=purge)
-        return cls(folder, losses=losses, tensorboard=events, watch=watch)
+        return cls(folder, losses=losses, trackers=trackers, watch=watch)
 
     def write(self, kind: str, values: Mapping[str, Value | None]) -> None:
         """Append a line; warn, with a line of its own, if it shows that the training goes wrong.
@@ -296,46 +288,42 @@ class Recorder(AbstractContextManager["Recorder"]):
         lines = (json_line(row), csv_lines([row], self._columns))
         for file, path, line in zip(self._files, self._paths, lines, strict=True):
             _append(file, line, path)
-        if self._tensorboard is not None:
-            for tag, value in _curves(row, self._losses):
-                self._tensorboard.add_scalar(tag, value, row["step"])
-            self._tensorboard.flush()
+        if curves := _curves(row, self._losses):
+            self._trackers.scalars(curves, step=int(row["step"]))
         for found in self._watch.see(row):
             self.write("warning", {"step": found.step, "symptom": found.name, "text": found.text})
             warn(found.text)
 
     def show(self, pixels: Pixels, *, step: int) -> None:
-        """Show the sample pictures of a step in TensorBoard, if its files are written.
+        """Show the sample pictures of a step in the trackers.
 
         Args:
             pixels: (H, W, 3) uint8, as in ``samples/``.
             step: of the snapshot.
         """
-        if self._tensorboard is not None:
-            self._tensorboard.add_image("samples", pixels, step, dataformats="HWC")
-            self._tensorboard.flush()
+        self._trackers.picture(pixels, step=step)
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files:
             file.close()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _curves(row: Mapping[str, Value], losses: Sequence[str]) -> list[tuple[str, float]]:
-    """Return TensorBoard's (tag, value) of a row: raw and EMA side by side under one heading."""
-    curves: list[tuple[str, float]] = []
+def _curves(row: Mapping[str, Value], losses: Sequence[str]) -> dict[str, float]:
+    """Return the numbers of a row by the names of their curves: raw and EMA below one heading."""
+    curves: dict[str, float] = {}
     for name, value in row.items():
         if name in _NO_CURVE or isinstance(value, str):
             continue
         if row["kind"] == "score":
-            curves.append((f"score/{name}/{row.get('weights', 'raw')}", value))
+            curves[f"score/{name}/{row.get('weights', 'raw')}"] = value
+        elif row["kind"] == "sample":
+            curves[f"sample/{name}"] = value
         else:
-            curves.append((f"loss/{name}" if name in losses else f"train/{name}", value))
+            curves[f"loss/{name}" if name in losses else f"train/{name}"] = value
     return curves
 
 
@@ -360,19 +348,3 @@ def _append(file: io.FileIO, line: bytes, path: Path) -> None:
         with suppress(OSError):
             file.truncate(start)
         raise cannot_write(path, error) from error
-
-
-def summary_writer_class() -> Any:
-    """Return TensorBoard's class that writes event files.
-
-    Raises:
-        UnavailableError: TensorBoard is not installed.
-    """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UnavailableError(
-            f"{setting('tensorboard')}: TensorBoard's files cannot be written: {error}",
-            hint=f"pip install 'mifid[tensorboard]', or leave out {setting('tensorboard')}.",
-        ) from error
-    return SummaryWriter

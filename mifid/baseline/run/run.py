@@ -59,7 +59,7 @@ from mifid.baseline.run.preflight import (
     try_scoring,
     try_training,
 )
-from mifid.baseline.run.records import Recorder, summary_writer_class
+from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.run_folder import (
     CONFIG,
     check_folder,
@@ -67,6 +67,7 @@ from mifid.baseline.run.run_folder import (
     locked,
 )
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
+from mifid.baseline.run.trackers import Trackers
 from mifid.errors import InputError, MifidError, warn
 from mifid.images import Source, default_workers
 from mifid.machine import __version__
@@ -228,20 +229,18 @@ class Run:
                 initial=initial,
             )
 
-    def train(self, *, scorer: Scorer | None, started: float, tensorboard: bool) -> Signals | None:
+    def train(self, *, scorer: Scorer | None, started: float, trackers: Trackers) -> Signals | None:
         """Try everything that could fail, then train; return the signal that ended it early.
 
         Args:
             scorer: of snapshots; None: nothing is scored.
             started: value of ``time.monotonic()`` when the time budget began.
-            tensorboard: whether its event files are written too.
+            trackers: that show the run, not opened yet.
 
         Raises:
             MifidError: what would have failed later; a diverged run.
         """
         with ExitStack() as stack:
-            if tensorboard:
-                summary_writer_class()
             stack.enter_context(memory_advice(self.config))
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
             clock, precision = Clock(started=started), self._chosen_precision()
@@ -254,7 +253,7 @@ class Run:
                     earlier,
                     trial=trial,
                     precision=precision,
-                    tensorboard=tensorboard,
+                    trackers=trackers,
                 )
             trainer.scorings = self._shared(trainer.scorings)
             stop = stack.enter_context(stop_requests())
@@ -279,7 +278,7 @@ class Run:
         *,
         trial: Trial | None,
         precision: Precision,
-        tensorboard: bool,
+        trackers: Trackers,
     ) -> tuple[Trainer, dict[str, Any] | None]:
         """Return a trainer, and the state that it goes on from; None: the run begins.
 
@@ -292,7 +291,7 @@ class Run:
             earlier: configuration with which the run was last trained.
             trial: what a step takes; None: it was not measured.
             precision: that was chosen for this device.
-            tensorboard: whether its event files are written too.
+            trackers: that show the run, not opened yet.
         """
         checkpoints = Checkpoints(
             self.folder / "checkpoints",
@@ -317,7 +316,7 @@ class Run:
                 self._check_longer(clock, state, earlier)
             note(self.progress, f"Arithmetic: {precision}.")
             recorder, snapshots = self._open_records(
-                stack, parts, scorer, scorings, state=state, tensorboard=tensorboard
+                stack, parts, scorer, scorings, state=state, trackers=trackers
             )
             if then is None or precision.device != then["device"]:
                 recorder.write("precision", _precision_row(precision, state))
@@ -440,7 +439,7 @@ class Run:
         scorings: Scorings,
         *,
         state: Mapping[str, Any] | None,
-        tensorboard: bool,
+        trackers: Trackers,
     ) -> tuple[Recorder, Snapshots]:
         """Write config.toml, score the unpainted photos, and open the run's records.
 
@@ -450,21 +449,22 @@ class Run:
             scorer: of snapshots and of the unpainted photos; None: nothing is scored.
             scorings: the plan, which says on how many photos.
             state: that the run goes on from; None: it begins.
-            tensorboard: whether its event files are written too.
+            trackers: that show the run, not opened yet.
         """
         photos_score = None
         if scorer is not None and state is None and scorings.photos:
             with self.progress.task("score the photos unpainted", None, ""):
                 photos = parts.held_back.spread(scorings.photos)
                 photos_score = score_photos(scorer, photos, rules=self.rules)
-        self._write_run_file()
         begun = state["step"] if state is not None else 0
+        trackers.open(self.folder, resume_from=begun)  # which may fail: nothing is written yet
+        self._write_run_file()
         recorder = stack.enter_context(
             Recorder.open(
                 self.folder,
                 losses=parts.method.losses,
                 discriminators=[term.name for term in parts.method.terms if term.total == "D"],
-                tensorboard=tensorboard,
+                trackers=trackers,
                 resume_from=begun,
             )
         )

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,8 @@ import torch
 from mifid.baseline.figures.curves import plot_losses, plot_scores
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.run.records import Recorder, columns_of, read_metrics
-from mifid.errors import InputError, OutputError, UnavailableError
+from mifid.baseline.run.trackers import Trackers
+from mifid.errors import InputError, OutputError
 
 NAMES = ("metrics.jsonl", "metrics.csv")
 LOSSES = CycleGan.losses
@@ -219,30 +219,25 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_tensorboard(tmp_path):
-    pytest.importorskip("tensorboard")
-    write(tmp_path, [1, 2], tensorboard=True)
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+class Shown(Trackers):
+    """A tracker that remembers."""
 
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    tags = events.Tags()["scalars"]
-    assert {"loss/cycle_photo", "train/rate", "score/mifid/ema"} <= set(tags)
-    assert [(e.step, e.value) for e in events.Scalars("loss/cycle_photo")] == [
-        (1, 3.125),
-        (2, 3.25),
-    ]
-    assert not any("weights" in tag or "best" in tag for tag in tags)
+    def __init__(self):
+        super().__init__()
+        self.curves = []
+
+    def scalars(self, values, *, step):
+        self.curves += [(step, name, value) for name, value in values.items()]
 
 
-def test_tensorboard_is_optional(tmp_path, monkeypatch):
-    write(tmp_path, [1])
-    before = contents(tmp_path)
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UnavailableError) as caught:
-        Recorder.open(tmp_path, losses=LOSSES, tensorboard=True, resume_from=0)
-    assert "pip install 'mifid[tensorboard]'" in caught.value.hint
-    assert contents(tmp_path) == before
+def test_what_trackers_are_given(tmp_path):
+    shown = Shown()
+    write(tmp_path, [1, 2], trackers=shown)
+    names = {name for _, name, _ in shown.curves}
+    assert {"loss/cycle_photo", "train/rate", "score/mifid/ema"} <= names
+    cycles = [(step, value) for step, name, value in shown.curves if name == "loss/cycle_photo"]
+    assert cycles == [(1, 3.125), (2, 3.25)]
+    assert not any("weights" in name or "best" in name for name in names)
 
 
 @pytest.mark.parametrize(

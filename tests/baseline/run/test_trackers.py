@@ -1,0 +1,139 @@
+"""TensorBoard and Weights & Biases are given numbers, samples and page; local files show it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mifid.baseline.run import trackers as module
+from mifid.baseline.run.trackers import TRACKERS, Trackers
+from mifid.errors import MifidWarning, UnavailableError
+
+SHEET = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+def show(folder, name, *, resume_from=None, step=5):
+    page = folder / "report.html"
+    page.write_text("<p>The best score was 41.</p>", encoding="utf-8")
+    with Trackers([name], settings={"loss": {"cycle": 10.0}}) as opened:
+        opened.open(folder, resume_from=resume_from)
+        opened.scalars({"loss/cycle_photo": 1.25, "train/rate": 2e-4}, step=step)
+        opened.picture(SHEET, step=step)
+        opened.page(page, "It copies its photos.", step=step)
+
+
+def test_tensorboard_has_numbers_samples_and_text(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    show(tmp_path, "tensorboard")
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("loss/cycle_photo")] == [(5, 1.25)]
+    (picture,) = events.Images("samples")
+    assert (picture.step, picture.width, picture.height) == (5, 4, 4)
+    (text,) = events.Tensors("report/text_summary")
+    said = text.tensor_proto.string_val[0].decode()
+    assert said.startswith("It copies its photos.")
+    assert "report.html" in said
+
+
+WANDB = """
+import sys
+from pathlib import Path
+sys.path[:0] = {paths!r}
+from test_trackers import show
+show(Path({folder!r}), "wandb")
+"""
+
+
+def test_wandb_has_numbers_samples_and_the_page(tmp_path):
+    """Offline, in a process of its own: its service lives until Python ends."""
+    pytest.importorskip("wandb")
+    script = WANDB.format(paths=[str(Path(__file__).parent), *sys.path], folder=str(tmp_path))
+    for name in ("config", "cache", "data"):
+        (tmp_path / name).mkdir()
+    own = {
+        f"WANDB_{name.upper()}_DIR": str(tmp_path / name) for name in ("config", "cache", "data")
+    }
+    environment = os.environ | own | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    (log,) = folder.glob("*.wandb")
+    content = log.read_bytes()
+    assert b"loss/cycle_photo" in content
+    assert b"1.25" in content
+    (page,) = (folder / "files" / "media" / "html").iterdir()
+    assert "The best score was 41." in page.read_text(encoding="utf-8")
+    (sheet,) = (folder / "files" / "media" / "images").iterdir()
+    with Image.open(sheet) as picture:
+        assert np.array_equal(np.asarray(picture.convert("RGB")), SHEET)
+
+
+def test_a_run_that_goes_on_is_the_same_run_of_wandb(tmp_path, monkeypatch):
+    begun = []
+
+    def init(**given):
+        begun.append(given)
+        return SimpleNamespace(define_metric=lambda *_, **__: None, finish=lambda: None)
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, Settings=lambda **_: None))
+    monkeypatch.setenv("WANDB_PROJECT", "monets")
+    for resume_from in (None, 5, 0):
+        with Trackers(["wandb"], settings={"loss": {"cycle": 10.0}}) as opened:
+            opened.open(tmp_path / "run", resume_from=resume_from)
+    first, second, third = (given["id"] for given in begun)
+    assert first == second != third
+    assert begun[0]["project"] is None  # wandb reads it itself
+    assert begun[0]["name"] == "run"
+    assert begun[0]["config"] == {"loss": {"cycle": 10.0}}
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"), [("tensorboard", "torch.utils.tensorboard"), ("wandb", "wandb")]
+)
+def test_one_that_is_not_installed_is_told_before_anything_is_opened(name, missing, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(UnavailableError, match=f"{name}: {name} cannot be used") as caught:
+        Trackers([name])
+    assert f"pip install 'mifid[{name}]'" in caught.value.hint
+
+
+def test_wandb_that_cannot_be_started_is_told(tmp_path, monkeypatch):
+    def init(**given):
+        assert given["project"] == "mifid"
+        raise RuntimeError("api_key not configured (no-tty)")
+
+    fake = SimpleNamespace(init=init, Settings=lambda **_: None)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    with Trackers(["wandb"]) as opened, pytest.raises(UnavailableError, match="no-tty") as caught:
+        opened.open(tmp_path, resume_from=None)
+    assert "WANDB_MODE=offline" in caught.value.hint
+
+
+class Broken:
+    """A tracker whose network is gone after the first numbers."""
+
+    def __init__(self, folder, settings, resume_from):
+        self.calls = []
+
+    def scalars(self, values, *, step):
+        self.calls.append(step)
+        if len(self.calls) > 1:
+            raise ConnectionError("gone")
+
+
+def test_one_that_fails_while_training_is_warned_of_and_left(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    monkeypatch.setattr(module, "TRACKERS", {**TRACKERS, "tensorboard": Broken})
+    with Trackers(["tensorboard"]) as opened:
+        opened.open(tmp_path, resume_from=None)
+        opened.scalars({"a": 1.0}, step=1)
+        with pytest.warns(MifidWarning, match="tensorboard failed .*ConnectionError: gone"):
+            opened.scalars({"a": 1.0}, step=2)
+        opened.scalars({"a": 1.0}, step=3)
