@@ -269,7 +269,7 @@ def test_how_far_a_run_will_come_is_shown_before_the_first_step(train):
         return log.getvalue().splitlines()[0]
 
     of_budget = shown("200s")
-    said = r"200s leave (\d) min (\d+) s .*: at 4 pairs/s these are (\d+) steps, (\d+) pairs\."
+    said = r"A budget of 200s leaves (\d) min (\d+) s .*at 4 pairs/s .* (\d+) steps, (\d+) pairs\."
     found = re.fullmatch(said, of_budget)
     minutes, seconds, steps, pairs = map(int, found.groups())
     assert abs(steps - 2 * (60 * minutes + seconds)) <= 2  # seconds are rounded

@@ -1,6 +1,8 @@
 """compare(): places, differences and verdicts; what is shared, what is refused."""
 
 import csv
+import io
+import itertools
 import json
 import shutil
 from dataclasses import asdict
@@ -19,6 +21,7 @@ from mifid.errors import (
     OutputError,
     PictureError,
 )
+from mifid.progress import Lines
 from mifid.statistics.features import Features
 from mifid.statistics.provenance import Provenance
 from mifid.statistics.statistics import Statistics
@@ -609,3 +612,18 @@ def test_a_pattern_instead_of_submissions_says_what_it_matches(tmp_path, monkeyp
         with pytest.raises(InputError) as caught:
             mifid.compare([pattern], GOOD)
         assert told in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_log_says_which_of_the_submissions_is_worked_on():
+    log, time = io.StringIO(), itertools.count(step=7)
+    lines = Lines(log, first=0, every=0, now=lambda: next(time))  # a line whenever it is asked
+
+    def slow(batch):
+        lines.tick()
+        return colours(batch)
+
+    given = {"good": GOOD, "near": NEAR, "worse": WORSE}
+    found(given, extractor=slow, progress=lines, ci=0)
+    told = log.getvalue()
+    assert all(f"({done} of 3 submissions" in told for done in (0, 1, 2))
+    assert " left)" in told

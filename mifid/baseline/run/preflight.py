@@ -471,8 +471,8 @@ def length_note(
     speed = _speed(config, step)
     if left is not None and (steps is None or fit < steps):
         return (
-            f"{config.training.budget} leave {format_duration(max(0.0, left))} for training: at "
-            f"{speed} these are {number:,} steps, {pairs}"
+            f"a budget of {config.training.budget} leaves {format_duration(max(0.0, left))} for "
+            f"training: at {speed} these are {number:,} steps, {pairs}"
         )
     return (
         f"{number:,} steps, {pairs}, take about {format_duration(number * step)} at {speed}, "
@@ -485,7 +485,11 @@ def _speed(config: Config, step: float) -> str:
 
 
 def _of_wanted(pairs: int, wanted: int, preset: str) -> str:
-    return f"{pairs:,} of the {wanted:,} pairs of {preset}" if wanted else f"{pairs:,} pairs"
+    if not wanted:
+        return f"{pairs:,} pairs"
+    if pairs > wanted:
+        return f"{pairs:,} pairs ({preset} has {wanted:,})"
+    return f"{pairs:,} of the {wanted:,} pairs of {preset}"
 
 
 def _quickest_run(preset: str) -> str:

@@ -69,6 +69,7 @@ from mifid.baseline.run.run_folder import (
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
 from mifid.baseline.run.trackers import Trackers
 from mifid.errors import InputError, MifidError, warn
+from mifid.formatting import size_text
 from mifid.images import Source, default_workers
 from mifid.machine import __version__
 from mifid.progress import Progress, note
@@ -95,9 +96,13 @@ def memory_advice(config: Config) -> Iterator[None]:
             if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
                 raise
             where = "memory"
+            at_most = ""
+        else:
+            _, total = torch.cuda.mem_get_info() if torch.cuda.is_available() else (0, 0)
+            at_most = f" ({size_text(total)} in all)" if total else ""
         batch, size = config.training.batch, config.data.size
         raise MifidError(
-            f"out of {where} with batches of {batch} at {size} x {size}",
+            f"out of {where}{at_most} with batches of {batch} at {size} x {size}",
             hint="Lower training.batch, data.size or generator.width, or set training.precision "
             "bf16. The last checkpoint, if there is one, is kept.",
         ) from error

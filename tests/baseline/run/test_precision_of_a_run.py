@@ -105,7 +105,7 @@ def test_what_is_chosen_is_said_once_recorded_and_shown(train, tmp_path):
     (row,) = rows(tmp_path / "run", "precision")
     assert (row["step"], row["precision"], row["device"]) == (0, "float32", "the CPU")
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert header[-3:] == ["precision", "device", "reason"]
+    assert {"precision", "device", "reason"} <= set(header)
     assert "float32 on the CPU: auto" in (tmp_path / "run" / "report.html").read_text()
     assert "loss_scale" not in rows(tmp_path / "run", "train")[0]
 
