@@ -5,6 +5,8 @@ from collections import defaultdict
 from dataclasses import replace
 
 import pytest
+import torch
+from original_networks import ResNet
 from toys import drawn, write_pictures
 
 from mifid.baseline import train_baseline
@@ -17,15 +19,12 @@ LITTLE = "score.samples=1 score.points=1"
 RULES = replace(MONET, at_least=1)
 
 
-SHORTER = {"raviv-pretrained": ["training.pretrain=1"]}  # it has 1,500 such steps
-
-
 def recipes():
     """Presets that differ in more than their length and their set of pictures, by one of them."""
     groups = defaultdict(list)
     for name, preset in PRESETS.items():
         training = replace(preset.config.training, epochs=0.0, steps=0, budget="")
-        groups[repr(replace(preset.config, training=training))].append(name)
+        groups[repr(replace(preset.config, training=training)), preset.init].append(name)
     return [names[0] for names in groups.values()]
 
 
@@ -42,12 +41,15 @@ def pictures(tmp_path_factory):
 def test_a_preset_trains_through_to_its_archive(name, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr("mifid.baseline.page.show_run", lambda *_, **__: None)  # half of the time
     photos, monets = pictures
+    trained_before = tmp_path / "latest_net_G_B.pth"
+    torch.save(ResNet(width=8, blocks=6).state_dict(), trained_before)
     trained = train_baseline(
         photos,
         monets,
         tmp_path / "run",
         preset=name,
-        settings=[*f"{NARROW} {THREE} {LITTLE}".split(), *SHORTER.get(name, [])],
+        settings=f"{NARROW} {THREE} {LITTLE}".split(),
+        init={"painter": trained_before} if PRESETS[name].init else None,
         score=False,
         device="cpu",
         rules=RULES,
