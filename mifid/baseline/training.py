@@ -142,7 +142,7 @@ def train_baseline(
     from mifid.baseline.distributed import start_processes
     from mifid.baseline.presets import PRESETS
     from mifid.baseline.presets import preset as preset_named
-    from mifid.baseline.run import Run, Trackers, check_prepared
+    from mifid.baseline.run import Run, Trackers, check_prepared, last_checkpoint
     from mifid.extractors import choose_device
 
     if gpus != 1:
@@ -171,9 +171,11 @@ def train_baseline(
                 anyway=anyway,
             )
             initial = None
-            if not resume:
+            # A run that was stopped before its first checkpoint begins again.
+            if not resume or last_checkpoint(Path(out)) is None:
+                all_fixed = resume or config is not None
                 initial, chosen = choose_initial_weights(
-                    inputs, chosen, fixed=settings, all_fixed=config is not None
+                    inputs, chosen, fixed=settings, all_fixed=all_fixed
                 )
             place = processes.place(choose_device(device))
             asked = [name for name in ("tensorboard", "wandb") if given[name]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.run.checkpoint import last_checkpoint as last_checkpoint
     from mifid.baseline.run.initial_weights import SIDES as SIDES
     from mifid.baseline.run.initial_weights import InitialWeights as InitialWeights
     from mifid.baseline.run.initial_weights import read_initial_weights as read_initial_weights
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "checkpoint": ["last_checkpoint"],
         "initial_weights": ["SIDES", "InitialWeights", "read_initial_weights"],
         "preflight": ["check_prepared"],
         "records": ["read_metrics"],

@@ -166,7 +166,7 @@ def _of_side(path: Path, side: str, config: Config) -> _Found:
         if name.partition(".")[2] not in _DRAWN
     }
     if loaded.config.generator.network in _UNETS and loaded.config.data.size != config.data.size:
-        settings["generator.depth"] = len(loaded.network.get_submodule("down")._modules)
+        settings["generator.depth"] = len(list(loaded.network.get_submodule("down").children()))
     return _Found(
         weights=loaded.network.state_dict(),
         origin=f"{loaded.origin}, SHA-256 {loaded.sha256[:12]}",

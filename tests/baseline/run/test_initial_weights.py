@@ -104,6 +104,17 @@ def test_one_generator_begins_with_a_foreign_file(side, first, pictures, tmp_pat
     assert getattr(read_run_file(tmp_path / "run" / "config.toml")[0], f"init_{side}") == str(path)
 
 
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_with_them_again(
+    first, pictures, tmp_path
+):
+    train(pictures, tmp_path / "run", init=first)
+    before = begins_with(tmp_path / "run")["method"]["networks"]
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    train_baseline(out=tmp_path / "run", resume=True, score=False, rules=RULES)
+    for name, weights in begins_with(tmp_path / "run")["method"]["networks"].items():
+        assert_equal(weights, before[name])
+
+
 def test_the_config_of_a_run_repeats_its_beginning(first, pictures, tmp_path):
     train(pictures, tmp_path / "one", init=first)
     train_baseline(
