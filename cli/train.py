@@ -214,7 +214,8 @@ def train_baseline(
             **given,
             settings=[*changes, *settings],
             extractor=extractor and prepare_extractor(extractor),
-            progress=make_progress(silent=quiet),
+            # With several GPUs the processes that are started show it.
+            progress=make_progress(silent=quiet) if given["gpus"] == 1 else not quiet,
         )
     except PeerError:  # the process that failed has reported the reason
         ctx.exit(1)

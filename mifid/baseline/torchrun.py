@@ -1,9 +1,10 @@
 """Calls in several processes, one for each GPU, which torchrun starts from here.
 
-    python -m torch.distributed.run --nproc-per-node 2 ... -m mifid.baseline.torchrun CALL
+    python -m mifid.baseline.torchrun launch 2 CALL   is torchrun, which starts twice
+    python -m mifid.baseline.torchrun call CALL
 
 The file CALL holds a function and its arguments. Every process calls it; the first one to return or
-to fail writes the outcome beside it, and this process returns or raises the same.
+to fail writes the outcome beside it, and the process that began it all returns or raises the same.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from mifid.machine import available_cores, can_start_python, python_environment
 
 __all__ = ["call_in_processes", "check_processes"]
 
+_MODULE = "mifid.baseline.torchrun"
 _CALL, _OUTCOME = "call", "outcome"
 _PATIENCE = 40.0
 """Seconds until processes that were told to stop are killed; torchrun kills its own after 30."""
@@ -129,8 +131,7 @@ def _pickled(function: Callable[..., Any], arguments: Mapping[str, Any]) -> byte
 
 
 def _command(number: int, call: Path) -> list[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(number)]
-    return [sys.executable, *launcher, "-m", "mifid.baseline.torchrun", str(call)]
+    return [sys.executable, "-m", _MODULE, "launch", str(number), str(call)]
 
 
 def _without_outcome(code: int, received: signal.Signals | None) -> BaseException:
@@ -233,7 +234,32 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.kill()
 
 
-def main(path: str) -> None:
+def launch(number: str, call: str) -> None:
+    """Be ``python -m torch.distributed.run``, without its traceback of a signal.
+
+    Raises:
+        SystemExit: with the exit code: 128 and the number of a signal; 1 if a process died.
+    """
+    # torchrun reads it when it is imported; the processes that it starts have their own.
+    before = os.environ.get("LOGLEVEL")
+    os.environ["LOGLEVEL"] = before or "ERROR"
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    if before is None:
+        del os.environ["LOGLEVEL"]
+    options = ["--standalone", "--nproc-per-node", number, "-m", _MODULE, "call", call]
+    try:
+        torchrun(options)
+    except SignalException as error:
+        raise SystemExit(128 + int(error.sigval)) from None
+    except ChildFailedError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+def work(path: str) -> None:
     """Call what the file holds; write the outcome, if this process has one to report."""
     call = Path(path)
     function, arguments, options = pickle.loads(call.read_bytes())  # of our parent
@@ -269,4 +295,7 @@ def _report(call: Path, *, succeeded: bool, value: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1] == "launch":
+        launch(sys.argv[2], sys.argv[3])
+    else:
+        work(sys.argv[2])

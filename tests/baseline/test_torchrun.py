@@ -29,7 +29,7 @@ def alone(monkeypatch):
 
     def command(number, call):
         assert number == 2
-        return [sys.executable, "-m", "mifid.baseline.torchrun", str(call)]
+        return [sys.executable, "-m", "mifid.baseline.torchrun", "call", str(call)]
 
     monkeypatch.setattr(torchrun, "_command", command)
 
@@ -53,7 +53,7 @@ def test_what_fails_there_fails_here(function, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
 
     def run(command, number):
-        torchrun.main(command[-1])
+        torchrun.work(command[-1])
         return 1, None
 
     monkeypatch.setattr(torchrun, "_run", run)
@@ -195,6 +195,7 @@ def test_ctrl_c_stops_all_processes_that_torchrun_started(tmp_path):
     assert process.returncode == 130, said
     step = kept.last()
     assert said.count(f"Stopped at step {step:,} and saved.") == 1
+    assert "Traceback" not in said
     assert "--resume --device cpu --gpus 2" in " ".join(said.split())
     with pytest.raises(InputError, match="written by 2 processes; there are 1") as caught:
         Checkpoints(run / "checkpoints", ALONE).load(step)
