@@ -69,7 +69,8 @@ def shown(small, undrawn, tmp_path_factory):
         patch.setattr(sys, "path", sys.path.copy())  # commands add the current folder
         result = CliRunner().invoke(cli, ["demo", "--out", "shown"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert result.stderr == ""
+    # Of the training the arithmetic is noted, which is another on another device.
+    assert [line for line in result.stderr.splitlines() if "Arithmetic: " not in line] == []
     return SimpleNamespace(folder=folder, asked=[*small], out=result.stdout)
 
 
