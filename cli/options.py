@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -127,17 +128,20 @@ _SEED = [
     ),
 ]
 
-_EXTRACTION = [
-    click.option(
+
+def _extractor(default: str) -> Callable[[Command], Command]:
+    return click.option(
         "--extractor",
         metavar="NAME",
         callback=lambda _ctx, _param, given: given and prepare_extractor(given),
         help="inception, or one that is not comparable with Kaggle: lite0 (EfficientNet-Lite0: "
         "trained, no download), dinov2 and dinov2-b14 (for FD_DINOv2), clip-l14-336 (for CMMD), "
         "timm:NAME (any trained network of timm), inception-random (seeded weights, for tests), or "
-        "your own as package.module:function.  "
-        "[default: what the --ref file was made with, else inception]",
-    ),
+        f"your own as package.module:function.  [default: {default}]",
+    )
+
+
+_EXTRACTION = [
     click.option(
         "--weights",
         type=click.Path(),
@@ -275,12 +279,17 @@ def common(command: Command) -> Command:
 
 def extraction(command: Command) -> Command:
     """Add the options of commands that run a network over the pictures of several sides."""
-    return _with([_RANGE, *_EXTRACTION], command)
+    default = "what the --ref file was made with, else inception"
+    return _with([_RANGE, _extractor(default), *_EXTRACTION], command)
 
 
-def extraction_of_one(command: Command) -> Command:
-    """Add the options of commands that run a network over one set of pictures."""
-    return _with([_ONE_RANGE, *_EXTRACTION], command)
+def extraction_of_one(default: str) -> Callable[[Command], Command]:
+    """Add the options of commands that run a network over one set of pictures.
+
+    Args:
+        default: the extractor that is taken if none is named, for the help text.
+    """
+    return partial(_with, [_ONE_RANGE, _extractor(default), *_EXTRACTION])
 
 
 def reference(like: str) -> Callable[[Command], Command]:

@@ -38,7 +38,7 @@ def reference() -> None:
 )
 @limit
 @seed
-@extraction_of_one
+@extraction_of_one(default="inception")
 @force
 @common
 def build(

@@ -88,7 +88,7 @@ __all__ = ["select"]
     is_flag=True,
     help="Replace the FILE of -o even if mifid select did not write it, or it was edited since.",
 )
-@extraction_of_one
+@extraction_of_one(default="lite0")
 @common
 def select(
     *,
@@ -104,7 +104,7 @@ def select(
     """Choose which pictures of SOURCE to train on, and report why the others go.
 
     First --drop leaves pictures out, then --keep, --style or --search takes some of those left; all
-    of them without these. The extractor is lite0 unless --extractor names another one.
+    of them without these.
 
     \b
     mifid select photo_jpg/ --drop dark,duplicates,outliers -o photos.txt --sheet photos.html

@@ -56,7 +56,7 @@ class AgainstRandom:
         return (
             f"to {self.n:,} {self.held_out}: {self.chosen:.2f}; of {_DRAWS} random choices "
             f"{self.mean:.2f} ± {self.deviation:.2f}, least {self.least:.2f}. The choice is "
-            f"{percent:.1f} % {side} their mean; {self.lower:.0%} of them are lower"
+            f"{percent:.1f}% {side} their mean; {self.lower:.0%} of them are lower"
         )
 
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,6 +120,7 @@ def select(
         {"keep": keep, "style": style, "search": search}, like=like, held_out=held_out
     )
     settings = Genetic(population=population, generations=generations, mutation=mutation)
+    _check_used(settings, method)
     given = {"source": source} | ({} if held_out is None else {"held_out": held_out})
     check_ranges(options.value_range, given if like is None else given | {"like": like})
     random = np.random.RandomState(options.seed)
@@ -192,6 +194,18 @@ def _asked(counts: Mapping[str, int | None], *, like: Any, held_out: Any) -> tup
             hint="Give pictures that are not in the source; one half of them judges the result.",
         )
     return method, count
+
+
+def _check_used(settings: Genetic, method: str) -> None:
+    """Refuse settings of a search if there is none."""
+    if method != "search" and settings != Genetic():
+        usual = asdict(Genetic())
+        given = [name for name, value in asdict(settings).items() if value != usual[name]]
+        raise InputError(
+            f"{listed(map(setting, given))} {'is' if len(given) == 1 else 'are'} given without "
+            f"{setting('search')}",
+            hint=f"Say how many the search takes: {setting('search', 30)}.",
+        )
 
 
 def _pictures(side: GivenSide) -> Source:

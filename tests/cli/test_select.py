@@ -64,6 +64,7 @@ def test_outputs_are_checked_before_the_work(failure):
         (("--search", 2), "--search needs --held-out"),
         (("--keep", 2, "--search", 2), "--keep and --search are given together"),
         (("--population", 1), "--population is 1"),
+        (("--keep", 2, "--mutation", 0.1), "--mutation is given without --search"),
     ],
 )
 def test_bad_input_is_named_by_its_option(failure, arguments, named):
@@ -75,3 +76,5 @@ def test_the_help_has_every_criterion_and_its_threshold(run):
     for name, criterion in CRITERIA.items():
         assert f"{name} (" in words
         assert f"{criterion.threshold:g}" in words
+    assert "--ref" not in words
+    assert "[default: lite0]" in words
