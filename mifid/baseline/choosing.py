@@ -135,6 +135,12 @@ def _initial(init: Init | None, *, resume: bool) -> dict[str, Any] | None:
         )
     found = {"init": "", **{f"init_{side}": "" for side in SIDES}}
     for side, path in pairs:
+        if not path.strip():
+            whose = f" for the {side}" if side else ""
+            raise InputError(
+                f"{setting('init')} has no file{whose}: its path is empty",
+                hint="Is a shell variable unset?",
+            )
         key = f"init_{side}" if side else "init"
         if key not in found:
             raise InputError(
@@ -153,9 +159,10 @@ def _initial(init: Init | None, *, resume: bool) -> dict[str, Any] | None:
 
 
 def _by_side(text: str, sides: Collection[str]) -> tuple[str, str]:
-    """Split ``side=path``; a path may have an equals sign, too."""
+    """Split ``side=path``; the path of a file that exists may have an equals sign, too."""
     side, equals, path = text.partition("=")
-    return (side, path) if equals and side in sides else ("", text)
+    is_side = side in sides or (side.isidentifier() and not os.path.exists(text))
+    return (side, path) if equals and is_side else ("", text)
 
 
 def _refuse_random(inputs: Inputs) -> None:

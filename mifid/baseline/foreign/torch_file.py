@@ -46,6 +46,8 @@ def read_torch_file(path: Path) -> Any:
             with warnings.catch_warnings():  # of sparse tensors, for one, which are refused later
                 warnings.simplefilter("ignore")
                 content = torch.load(file, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except Exception as error:  # damage can make torch, zipfile and pickle raise nearly anything
         raise _unreadable(error) from error
     _check_sizes(content, size)
@@ -59,6 +61,11 @@ def _check_zip(file: IO[bytes]) -> None:
             raise ValueError("its entries are compressed, which torch.save does not do")
         if (bad := archive.testzip()) is not None:
             raise ValueError(f"its part {bad} is damaged: the CRC-32 is wrong")
+        if not any(name.endswith("/data.pkl") for name in archive.namelist()):
+            raise WeightsError(
+                "it is a zip, but none of torch.save",
+                hint="Give a file of weights, such as latest_net_G_A.pth.",
+            )
 
 
 def _check_sizes(content: Any, size: int) -> None:

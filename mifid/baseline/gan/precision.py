@@ -78,9 +78,9 @@ def device_name(device: torch.device) -> str:
 
 def _automatic(device: torch.device, name: str) -> tuple[str, str, str]:
     if device.type != "cuda":
-        return "float32", name, "auto chooses another arithmetic on CUDA alone"
+        return "float32", name, "auto chooses another arithmetic only on CUDA"
     if torch.version.hip is not None:
-        return "float32", name, "auto chooses another arithmetic on NVIDIA's GPUs alone"
+        return "float32", name, "auto chooses another arithmetic only on NVIDIA's GPUs"
     if _computes_bf16(device):
         return "bf16", name, "the GPU computes bfloat16, whose range is that of float32"
     if torch.cuda.get_device_capability(device)[0] < 7 or _is_without_tensor_cores(device):

@@ -131,12 +131,13 @@ def _of_all(path: Path, config: Config) -> dict[str, _Found]:
     checkpoint = path if is_checkpoint(path) else last_checkpoint(path)
     if checkpoint is not None:
         return _of_run(checkpoint, config)
+    painter = _of_side(path, "painter", config)
     if path.is_dir():
         warn(
             f"{path} has no checkpoints, only its best painter: the other networks begin with "
             "random weights"
         )
-    return {"painter": _of_side(path, "painter", config)}
+    return {"painter": painter}
 
 
 def _of_side(path: Path, side: str, config: Config) -> _Found:

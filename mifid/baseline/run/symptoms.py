@@ -101,7 +101,7 @@ class Watch:
                     "exploded",
                     row["step"],
                     f"{name} is {value:.3g} at step {row['step']:,} and was "
-                    f"{self._first[name]:.3g} at first: the training has come apart. Lower "
+                    f"{self._first[name]:.3g} at first: the training diverges. Lower "
                     "optimiser.rate and optimiser.discriminator_rate, or use training.precision "
                     "float32, in a new run; snapshots before this step may be good",
                 )

@@ -1,6 +1,7 @@
 """Files of other programs: the same pictures as theirs, or what was met, and never their code."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,14 @@ def test_a_file_that_is_cut_short(zipped, tmp_path):
         with pytest.raises(WeightsError, match=str(path)) as caught:
             load_generator(path)
         assert "cut short" in caught.value.hint
+
+
+def test_a_zip_of_pictures_is_named_as_a_zip(tmp_path):
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"picture")
+    with pytest.raises(WeightsError, match=r"images\.zip.* a zip, but none of torch\.save"):
+        load_generator(path)
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):

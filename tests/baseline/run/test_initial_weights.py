@@ -192,7 +192,9 @@ BOTH = [
     (["painter=a.pth", "painter=b.pth"], r"gives the painter twice: a\.pth and b\.pth"),
     (["a.pth", "b.pth"], r"gives the same networks twice: a\.pth and b\.pth"),
     ({"critic": "a.pth"}, r"names the network 'critic'; expected painter or photographer"),
-    (["paintr=a.pth"], r"no such file: paintr=a\.pth"),
+    (["paintr=a.pth"], r"names the network 'paintr'; expected painter or photographer"),
+    (["painter="], r"init has no file for the painter: its path is empty"),
+    ("", r"init has no file: its path is empty"),
     ("nowhere.pth", r"init: no such file: nowhere\.pth"),
 ]
 
@@ -262,6 +264,12 @@ def test_a_run_without_checkpoints_gives_its_best_painter(first, tmp_path):
     assert found.weights.keys() == {"painter"}
     with pytest.raises(WeightsError, match="has no photographer"):
         read_initial_weights(Inputs(init_photographer=str(run)), SMALL)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_folder_without_a_painter_gives_only_an_error(tmp_path):
+    with pytest.raises(WeightsError, match=r"a folder without best\.safetensors"):
+        read_initial_weights(Inputs(init=str(tmp_path)), SMALL)
 
 
 def test_sides_of_a_run(first):
