@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mifid.baseline.gan.precision import DTYPES as DTYPES
     from mifid.baseline.gan.precision import Precision as Precision
     from mifid.baseline.gan.precision import choose_precision as choose_precision
+    from mifid.baseline.gan.precision import kept_precision as kept_precision
     from mifid.baseline.gan.schedule import check_schedule as check_schedule
     from mifid.baseline.gan.schedule import factor as factor
     from mifid.baseline.gan.states import check_state as check_state
@@ -27,7 +28,7 @@ __getattr__, __dir__ = lazy_names(
         "cyclegan": ["CycleGan"],
         "ema": ["MovingAverage"],
         "method": ["METHODS", "Method", "Shown", "parameters"],
-        "precision": ["DTYPES", "Precision", "choose_precision"],
+        "precision": ["DTYPES", "Precision", "choose_precision", "kept_precision"],
         "schedule": ["check_schedule", "factor"],
         "states": ["check_state"],
         "terms": ["Term"],

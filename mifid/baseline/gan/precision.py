@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 
-from mifid.errors import InputError, setting
+from mifid.baseline.gan.states import check_state
+from mifid.errors import InputError, setting, warn
 
-__all__ = ["DTYPES", "Precision", "choose_precision"]
+__all__ = ["DTYPES", "Precision", "choose_precision", "kept_precision"]
 
 DTYPES = {"bf16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 """Name of an arithmetic -> the type of its products."""
@@ -66,6 +68,39 @@ def choose_precision(asked: str, device: torch.device) -> Precision:
     if asked == "bf16" and not _computes_bf16(device):
         reason += f"; {name} has no bfloat16, and imitates it slowly"
     return Precision(asked, name, reason)
+
+
+def kept_precision(chosen: Precision, then: object, device: torch.device) -> Precision:
+    """Return the arithmetic that the run began with, where it goes on.
+
+    Warn if ``chosen``, for this device, is another.
+
+    Args:
+        chosen: for this device.
+        then: the part of the checkpoint; None: of an earlier version.
+        device: that trains.
+
+    Raises:
+        InputError: it is no such part, or the device cannot compute it.
+    """
+    if then is None:
+        return chosen
+    check_state(then, {"name": "", "device": ""}, name="run.precision")
+    assert isinstance(then, Mapping)
+    name, before = then["name"], then["device"]
+    if name == chosen.name:
+        return chosen
+    if name not in DTYPES:
+        raise InputError(
+            f"the checkpoint's precision is {name!r}; expected {' or '.join(DTYPES)}",
+            hint="Was it changed by hand? Remove it to go on from the one before.",
+        )
+    kept = choose_precision(name, device)
+    warn(
+        f"the run began in {name} on {before} and goes on in {name} on {kept.device}; for that "
+        f"device training.precision=auto would choose {chosen.name}: {chosen.reason}"
+    )
+    return replace(kept, reason=f"the run began so on {before}")
 
 
 def device_name(device: torch.device) -> str:

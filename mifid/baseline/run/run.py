@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +16,6 @@ from mifid.baseline.config import (
     Config,
     Inputs,
     absolute,
-    format_duration,
-    parse_duration,
     read_run_file,
     write_run_file,
 )
@@ -35,40 +32,32 @@ from mifid.baseline.data import (
 )
 from mifid.baseline.distributed import Processes
 from mifid.baseline.figures import write_augmented
-from mifid.baseline.gan import DTYPES, METHODS, Precision, check_state, choose_precision, factor
+from mifid.baseline.gan import (
+    DTYPES,
+    METHODS,
+    Precision,
+    check_state,
+    choose_precision,
+    kept_precision,
+)
 from mifid.baseline.run.building import Parts, build, steps_of
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
 from mifid.baseline.run.identity import Side, check_identity, compare_sides, contents_key
 from mifid.baseline.run.initial_weights import InitialWeights
+from mifid.baseline.run.length import LENGTH, check_longer, has_other_length, length_of
 from mifid.baseline.run.loop import Trainer
-from mifid.baseline.run.preflight import (
-    LEAST_STEPS,
-    Costs,
-    Scorings,
-    Trial,
-    check_budget,
-    check_space,
-    handing_in,
-    length_note,
-    memory_note,
-    plan_scorings,
-    score_photos,
-    scoring_share,
-    try_painting,
-    try_scoring,
-    try_training,
-)
+from mifid.baseline.run.preflight import LEAST_STEPS, Scorings, Trial, score_photos, try_training
+from mifid.baseline.run.preparation import prepare
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.run_folder import (
     CONFIG,
     check_folder,
-    length_of,
     locked,
 )
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
 from mifid.baseline.run.trackers import Trackers
-from mifid.errors import InputError, MifidError, warn
+from mifid.errors import MifidError
 from mifid.formatting import size_text
 from mifid.images import Source, default_workers
 from mifid.machine import __version__
@@ -121,9 +110,6 @@ _HEAD = {
 
 _BEGUN_WITH = "initial weights"
 """Name of their origin among the identity of a run, in its checkpoints."""
-
-_LENGTH = "length"
-"""Name of the length that the fraction of a checkpoint is of, likewise."""
 
 
 @dataclass
@@ -266,7 +252,7 @@ class Run:
                 trainer.save()  # shows that there is space, before anything could be lost
             else:
                 trainer.load_state_dict(state)
-                if self._has_other_length(state, earlier):
+                if has_other_length(state, earlier, self.config):
                     trainer.fraction = 0.0  # it is counted again, of the new length
             begun_at = trainer.step
             interrupted = trainer.run(stop)
@@ -306,9 +292,9 @@ class Run:
         )
         state, identity = self._state(checkpoints, scorer)
         self.begun_with = identity[_BEGUN_WITH] = self._begun_with(state)
-        identity[_LENGTH] = length_of(self.config)
+        identity[LENGTH] = length_of(self.config)
         then = state.get("precision") if state is not None else None
-        precision = self._kept_precision(precision, then)
+        precision = kept_precision(precision, then, self.device)
         parts = self._build(precision)
         if state is not None:
             clock.before, clock.prepared = state["elapsed"], state["prepared"]
@@ -316,9 +302,9 @@ class Run:
         recorder = snapshots = None
         scorings = Scorings(**state["scorings"]) if state else None
         if self.processes.is_first:
-            scorings = self._prepare(parts, scorer, clock, trial=trial, scorings=scorings)
+            scorings = prepare(self, parts, scorer, clock, trial=trial, scorings=scorings)
             if state is not None:
-                self._check_longer(clock, state, earlier)
+                check_longer(self.folder, state, clock, earlier=earlier, config=self.config)
             note(self.progress, f"Arithmetic: {precision}.")
             recorder, snapshots = self._open_records(
                 stack, parts, scorer, scorings, state=state, trackers=trackers
@@ -352,37 +338,6 @@ class Run:
             chosen = choose_precision(self.config.training.precision, self.device)
         (first,) = self.processes.from_first([float([*DTYPES].index(chosen.name))])
         return replace(chosen, name=[*DTYPES][int(first)])
-
-    def _kept_precision(self, chosen: Precision, then: object) -> Precision:
-        """Return the arithmetic that the run began with, where it goes on.
-
-        Warn if ``chosen``, for this device, is another.
-
-        Args:
-            chosen: for this device.
-            then: the part of the checkpoint; None: of an earlier version.
-
-        Raises:
-            InputError: it is no such part, or the device cannot compute it.
-        """
-        if then is None:
-            return chosen
-        check_state(then, {"name": "", "device": ""}, name="run.precision")
-        assert isinstance(then, Mapping)
-        name, device = then["name"], then["device"]
-        if name == chosen.name:
-            return chosen
-        if name not in DTYPES:
-            raise InputError(
-                f"the checkpoint's precision is {name!r}; expected {' or '.join(DTYPES)}",
-                hint="Was it changed by hand? Remove it to go on from the one before.",
-            )
-        kept = choose_precision(name, self.device)
-        warn(
-            f"the run began in {name} on {device} and goes on in {name} on {kept.device}; for that "
-            f"device training.precision=auto would choose {chosen.name}: {chosen.reason}"
-        )
-        return replace(kept, reason=f"the run began so on {device}")
 
     def _build(self, precision: Precision) -> Parts:
         training = replace(self.config.training, precision=precision.name)
@@ -527,99 +482,6 @@ class Run:
         with self.progress.task("measure a step", None, ""), self.processes.together():
             return try_training(partial(self._build, precision), self.device)
 
-    def _prepare(
-        self,
-        parts: Parts,
-        scorer: Scorer | None,
-        clock: Clock,
-        *,
-        trial: Trial | None,
-        scorings: Scorings | None,
-    ) -> Scorings:
-        """Try painting and scoring, check the time budget, and return the plan of scorings.
-
-        How far the run will come, and the memory that it needs, are shown.
-
-        Args:
-            parts: of the run.
-            scorer: None: nothing is scored.
-            clock: gets the budget, and the part of it that is reserved for the end.
-            trial: what a step takes; None: it was not measured.
-            scorings: of the run that goes on; None: they are planned.
-        """
-        kinds, held_back = parts.kinds, 0 if scorer is None else len(parts.held_back)
-        budget = self.config.training.budget
-        clock.budget = parse_duration(budget) if budget else None
-        wanted = 0
-        if self.usual is not None:
-            wanted = self.usual.training.batch * (steps_of(self.usual, parts.feed)[1] or 0)
-        check = partial(
-            check_budget,
-            self.config,
-            preset=self.inputs.preset,
-            submission=len(self.source),
-            steps=clock.steps,
-            kinds=kinds,
-            wanted=wanted,
-            anyway=self.anyway,
-        )
-        costs, tried = self._try_painting(parts, trial.seconds if trial else 0.0), 0.0
-        if scorer is not None:
-            if budget and not self.resume:  # scoring takes long: refuse first what is too short
-                check(elapsed=clock.elapsed(), costs=costs, scorings=Scorings(0, 0))
-            before = time.monotonic()
-            with self.progress.task("try to score", None, ""):
-                photos = parts.held_back or parts.shown
-                scoring, score = try_scoring(scorer, photos, rules=self.rules, measure=bool(budget))
-            costs = replace(costs, scoring=scoring, score=score)
-            tried = time.monotonic() - before
-        if scorings is None:
-            scorings = plan_scorings(
-                self.config,
-                costs,
-                budget=clock.budget,
-                held_back=held_back,
-                kinds=kinds,
-                tried=tried,
-            )
-            left = check(elapsed=clock.elapsed(), costs=costs, scorings=scorings)
-            if scorer is not None:
-                _warn_of_fewer(scorings, self.config, held_back)
-            if trial is not None:
-                self._note(trial, steps=clock.steps, left=left, wanted=wanted)
-        elif clock.budget is not None:
-            left = scoring_share(clock.budget) - tried - costs.scored(scorings.photos)
-            scorings = replace(scorings, seconds=left)
-        clock.reserve = handing_in(costs, submission=len(self.source))
-        clock.reserve += costs.snapshot(scorings.photos, kinds=kinds)
-        return scorings
-
-    def _note(self, trial: Trial, *, steps: int | None, left: float | None, wanted: int) -> None:
-        """Show how far the run will come, and the GPU memory that it needs."""
-        length = length_note(
-            self.config,
-            preset=self.inputs.preset,
-            step=trial.seconds,
-            steps=steps,
-            left=left,
-            wanted=wanted,
-        )
-        for text in filter(None, (length, memory_note(trial))):
-            note(self.progress, f"{text[0].upper()}{text[1:]}.")
-
-    def _try_painting(self, parts: Parts, step: float) -> Costs:
-        """Check the disk and paint a few photos; return the seconds that a step and these take."""
-        save = check_space(
-            self.folder,
-            parts.method,
-            averaged=parts.average is not None,
-            world=self.processes.world,
-            submission=len(self.source),
-        )
-        painter = parts.method.painter
-        paint = try_painting(painter, parts.shown, device=self.device, rules=self.rules)
-        return Costs(paint=paint, save=save, step=step)
-
     def _write_run_file(self) -> None:
         """Write config.toml; of a run that goes on, if a path or the length has changed.
 
@@ -629,39 +491,6 @@ class Run:
         path = self.folder / CONFIG
         if not self.resume or read_run_file(path) != (inputs, config):
             write_run_file(path, inputs, config, version=__version__)
-
-    def _has_other_length(self, state: Mapping[str, Any], earlier: Config) -> bool:
-        """Return whether a checkpoint is of a run of another length.
-
-        config.toml may have the new length already: a run can be killed before it saves again.
-        """
-        then = state["identity"].get(_LENGTH, length_of(earlier))
-        return bool(then != length_of(self.config))
-
-    def _check_longer(self, clock: Clock, state: Mapping[str, Any], earlier: Config) -> None:
-        """Refuse another length that is over already; of a longer one report the learning rate.
-
-        Raises:
-            InputError: nothing of the new length is left.
-        """
-        if not self._has_other_length(state, earlier):
-            return
-        step, fraction = state["step"], clock.fraction(state["step"])
-        if fraction >= 1:
-            raise InputError(
-                f"{self.folder} has trained {step:,} steps in {format_duration(clock.elapsed())}: "
-                "nothing of the new length is left",
-                hint="Steps, epochs and budget count from the beginning of the run: give more. To "
-                "paint with what was trained, leave them out, or use mifid generate.",
-            )
-        was = factor(earlier.schedule, state["fraction"])
-        now = factor(self.config.schedule, fraction)
-        rate = self.config.optimiser.rate
-        warn(
-            f"the run goes on from step {step:,} with another length, of which {fraction:.0%} is "
-            f"over; the schedule ({self.config.schedule.name}) now follows the new length: the "
-            f"learning rate changes from {rate * was:.2g} to {rate * now:.2g}"
-        )
 
 
 def _precision_row(precision: Precision, state: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -675,17 +504,3 @@ def _precision_row(precision: Precision, state: Mapping[str, Any] | None) -> dic
 
 def _noted_in(folder: Path, *, resume: bool) -> str:
     return str(folder / CONFIG) if resume else ""
-
-
-def _warn_of_fewer(scorings: Scorings, config: Config, held_back: int) -> None:
-    """Warn if a time budget allows less scoring than the settings want."""
-    wanted = max(config.score.points, 1)
-    if scorings.photos >= held_back and scorings.points >= wanted:
-        return
-    instead = "no snapshot is scored, and the last one paints the submission"
-    if scorings.photos:
-        instead = f"snapshots are scored {scorings.points} times on {scorings.photos:,} photos"
-    warn(
-        f"a tenth of {config.training.budget} is too short to score snapshots {wanted} times on "
-        f"{held_back:,} photos: {instead}"
-    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mifid.baseline.config import Config, Inputs, differences, read_run_file
+from mifid.baseline.run.length import as_long
 from mifid.errors import InputError, OutputError, setting
 from mifid.files import cannot_write, make_folder, not_empty
 
@@ -18,7 +19,6 @@ __all__ = [
     "CONFIG",
     "check_folder",
     "contents",
-    "length_of",
     "locked",
 ]
 
@@ -123,24 +123,10 @@ def contents(folder: Path) -> list[tuple[str, int]]:
     return sorted(found, key=lambda entry: (-entry[1], entry[0]))
 
 
-_LENGTHS = ("steps", "epochs", "budget")
-
-
-def length_of(config: Config) -> str:
-    """Return a run's length in steps, epochs and time, as checkpoints hold it."""
-    return ", ".join(f"{key} {getattr(config.training, key) or 'unset'}" for key in _LENGTHS)
-
-
-def _as_long(config: Config, other: Config) -> Config:
-    """Return ``config`` with the length of ``other``."""
-    length = {key: getattr(other.training, key) for key in _LENGTHS}
-    return replace(config, training=replace(config.training, **length))
-
-
 def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
     then_inputs, then = read_run_file(file)
     lists = {key: getattr(then.data, key) for key in ("select_photos", "select_paintings")}
-    same = replace(_as_long(config, then), data=replace(config.data, **lists))
+    same = replace(as_long(config, then), data=replace(config.data, **lists))
     changes = differences(then, same)
     changes += [
         f"inputs.{key}: {was} -> {now}"

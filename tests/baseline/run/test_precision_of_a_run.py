@@ -9,6 +9,7 @@ import torch
 from small import changed
 from toys import drawn, write_pictures
 
+import mifid.baseline.gan.precision as precision_module
 import mifid.baseline.run.loop as loop_module
 import mifid.baseline.run.run as run_module
 from mifid.baseline.distributed import ALONE
@@ -76,6 +77,7 @@ def on(monkeypatch):
             return Precision(name, gpu.device, gpu.reason)
 
         monkeypatch.setattr(run_module, "choose_precision", choose)
+        monkeypatch.setattr(precision_module, "choose_precision", choose)
         if scale is not None:
             scaler = torch.amp.GradScaler
             monkeypatch.setattr(torch.amp, "GradScaler", lambda kind: scaler(kind, scale))

@@ -619,7 +619,7 @@ def test_a_run_that_was_killed_after_it_got_another_length_goes_on_to_it(
     longer = changed(config, training={"steps": 5})
     with monkeypatch.context() as patch:
         patch.setattr(loop_module.Trainer, "_step", killed)
-        patch.setattr("mifid.baseline.run.run.warn", lambda _: None)
+        patch.setattr("mifid.baseline.run.length.warn", lambda _: None)
         with pytest.raises(RuntimeError, match="killed"):
             train(pictures, run, longer, resume=True)
     inputs = {"extractor": colours, "rules": RULES}
