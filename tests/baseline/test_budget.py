@@ -22,9 +22,8 @@ from mifid.baseline.data.batches import Feed
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.generation.painter import Painter
 from mifid.baseline.presets import PRESETS, preset
-from mifid.baseline.run import loop, preflight, run, snapshots
-from mifid.baseline.run.clock import Clock
-from mifid.baseline.run.preflight import (
+from mifid.baseline.run import loop, preflight, preparation, run, snapshots
+from mifid.baseline.run.budget import (
     LEAST_STEPS,
     SMALLEST,
     Costs,
@@ -33,6 +32,7 @@ from mifid.baseline.run.preflight import (
     length_note,
     plan_scorings,
 )
+from mifid.baseline.run.clock import Clock
 from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
 from mifid.progress import Lines
@@ -75,7 +75,7 @@ def train(tmp_path, monkeypatch):
         monkeypatch.setattr(snapshots, name, lambda *_, **__: None)
     monkeypatch.setattr(mifid.baseline.page, "show_run", lambda *_, **__: None)
     clock = Wound()
-    for module in (loop, preflight, run, training_module):
+    for module in (loop, preflight, preparation, training_module):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(run, "Clock", partial(Clock, now=clock.monotonic))
     costs = {"step": 0.0, "paint": 0.0, "scoring": 0.0, "score": 0.0}
@@ -188,13 +188,13 @@ def test_a_budget_that_preparing_has_used_up_is_refused_before_anything_is_measu
 
 
 def test_what_preparing_takes_is_of_the_budget_and_not_of_the_schedule(train, monkeypatch):
-    real = run.Run._prepare
+    real = run.prepare
 
-    def slow(self, *arguments, **options):
+    def slow(*arguments, **options):
         train.clock.seconds += 250
-        return real(self, *arguments, **options)
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(run.Run, "_prepare", slow)
+    monkeypatch.setattr(run, "prepare", slow)
     trained, seconds = train("500s", step=1.0, score=False)
     assert seconds <= 500
     assert LEAST_STEPS <= trained.step < 250
@@ -367,13 +367,13 @@ def test_a_run_that_goes_on_keeps_to_its_budget(train, monkeypatch):
         patch.setattr(loop.Trainer, "_step", stopped)
         train("300s", out="other", **costs)
     train.clock.seconds += 0
-    prepare = run.Run._prepare
+    prepare = run.prepare
 
-    def slow(self, *arguments, **options):
+    def slow(*arguments, **options):
         train.clock.seconds += 300
-        return prepare(self, *arguments, **options)
+        return prepare(*arguments, **options)
 
-    monkeypatch.setattr(run.Run, "_prepare", slow)
+    monkeypatch.setattr(run, "prepare", slow)
     late, _ = train("300s", out="other", resume=True, **costs)
     assert late.step == 91
     assert late.best is not None

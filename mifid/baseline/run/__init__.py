@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.run.budget import check_prepared as check_prepared
     from mifid.baseline.run.checkpoint import last_checkpoint as last_checkpoint
     from mifid.baseline.run.initial_weights import SIDES as SIDES
     from mifid.baseline.run.initial_weights import InitialWeights as InitialWeights
     from mifid.baseline.run.initial_weights import read_initial_weights as read_initial_weights
-    from mifid.baseline.run.preflight import check_prepared as check_prepared
     from mifid.baseline.run.records import read_metrics as read_metrics
     from mifid.baseline.run.run import Run as Run
     from mifid.baseline.run.run_folder import CONFIG as CONFIG
@@ -26,7 +26,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "checkpoint": ["last_checkpoint"],
         "initial_weights": ["SIDES", "InitialWeights", "read_initial_weights"],
-        "preflight": ["check_prepared"],
+        "budget": ["check_prepared"],
         "records": ["read_metrics"],
         "run": ["Run"],
         "run_folder": ["CONFIG", "contents"],

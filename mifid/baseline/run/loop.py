@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan import Precision, check_state, factor
+from mifid.baseline.run.budget import Scorings
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import (
     Checkpoints,
@@ -21,7 +22,6 @@ from mifid.baseline.run.checkpoint import (
     restore_random_state,
 )
 from mifid.baseline.run.clock import Clock, StopRequest, due, log_interval
-from mifid.baseline.run.preflight import Scorings
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.snapshots import Snapshots
 from mifid.errors import InputError, MifidError, first_line, setting, warn

@@ -8,22 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mifid.baseline.config import Config, parse_duration
-from mifid.baseline.run.building import Parts, steps_of
-from mifid.baseline.run.clock import Clock
-from mifid.baseline.run.preflight import (
+from mifid.baseline.run.budget import (
     Costs,
     Scorings,
-    Trial,
     check_budget,
-    check_space,
     handing_in,
     length_note,
-    memory_note,
     plan_scorings,
     scoring_share,
-    try_painting,
-    try_scoring,
 )
+from mifid.baseline.run.building import Parts, steps_of
+from mifid.baseline.run.clock import Clock
+from mifid.baseline.run.preflight import Trial, check_space, memory_note, try_painting, try_scoring
 from mifid.baseline.run.snapshots import Scorer
 from mifid.errors import warn
 from mifid.progress import note

@@ -40,6 +40,7 @@ from mifid.baseline.gan import (
     choose_precision,
     kept_precision,
 )
+from mifid.baseline.run.budget import LEAST_STEPS, Scorings
 from mifid.baseline.run.building import Parts, build, steps_of
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.clock import Clock, stop_requests
@@ -47,7 +48,7 @@ from mifid.baseline.run.identity import Side, check_identity, compare_sides, con
 from mifid.baseline.run.initial_weights import InitialWeights
 from mifid.baseline.run.length import LENGTH, check_longer, has_other_length, length_of
 from mifid.baseline.run.loop import Trainer
-from mifid.baseline.run.preflight import LEAST_STEPS, Scorings, Trial, score_photos, try_training
+from mifid.baseline.run.preflight import Trial, score_photos, try_training
 from mifid.baseline.run.preparation import prepare
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.run_folder import (
