@@ -13,7 +13,7 @@ __all__ = ["Side", "check_identity", "compare_sides", "contents_key"]
 
 _GIVEN_AS = {
     "photos": ("photos",),
-    "paintings": ("monets",),
+    "paintings": ("monets", "data.select_paintings"),
     "held-out paintings": ("held_out",),
     "number of photos": ("photos",),
     "number of paintings": ("monets",),

@@ -375,7 +375,7 @@ class Run:
             noted = state["identity"] if isinstance(state["identity"], Mapping) else {}
             then = {str(what): str(value) for what, value in noted.items()}
         pictures, moved = compare_sides(self._sides(scorer), then=then)
-        identity = {**self._surroundings(scorer), **pictures}
+        identity = {**pictures, **self._surroundings(scorer)}  # pictures are compared first
         if then is not None:
             check_identity(self.folder, then=then, now=identity)
         for what, now in moved.items():

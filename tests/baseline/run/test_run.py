@@ -566,7 +566,7 @@ def test_a_run_goes_on_with_the_same_pictures_in_another_place(moved):
 @pytest.mark.parametrize(
     ("side", "option", "said"),
     [
-        ("photos", "photos", "the number of photos is not the one .*: 24, now 23"),
+        ("photos", "photos", "the photos are not those that the run began with: 23 of 24 are"),
         ("monets", "monets", "the paintings are not those that the run began with"),
         ("held_out", "held_out", "the held-out paintings are not those that the run began with"),
     ],
