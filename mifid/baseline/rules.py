@@ -17,6 +17,9 @@ _UNUSED = {
 """Method -> settings that have no effect on it. Its class, which needs torch, is not asked."""
 
 
+_UNETS = ("unet", "attention_unet")
+
+
 def check(config: Config, *, anyway: bool = False) -> None:
     """Refuse values out of their limits, and settings that contradict each other.
 
@@ -33,6 +36,7 @@ def check(config: Config, *, anyway: bool = False) -> None:
     check_schedule(config.schedule)
     _check_names(config)
     _check_method(config)
+    _check_dropout(config)
     if not anyway:
         _check_learning(config)
     _check_loss(config)
@@ -48,10 +52,9 @@ def idle(config: Config) -> frozenset[str]:
     generator, of = config.generator.network, config.optimiser
     optimisers = {of.name, of.discriminator_name or of.name}
     activations = {config.generator.activation}
-    unet, patches = generator in ("unet", "attention_unet"), config.discriminator.network != "dcgan"
+    unet, patches = generator in _UNETS, config.discriminator.network != "dcgan"
     if unet:
         activations.add(config.generator.down_activation)
-    drops = config.generator.dropout > 0 or (unet and config.generator.outer_dropout > 0)
     schedule, training = config.schedule.name, config.training
     by_epochs = training.epochs > 0
     used = {
@@ -61,7 +64,7 @@ def idle(config: Config) -> frozenset[str]:
         "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
         "generator.first_norm": generator in ("resnet", "skip_resnet"),
         "generator.depth generator.down_activation generator.outer_dropout": unet,
-        "generator.paint_dropout": drops and generator != "dcgan",
+        "generator.paint_dropout": _drops(config),
         "generator.skip_relu": generator == "unet",
         "generator.attention": generator == "attention_unet",
         "generator.norm_eps generator.norm_init": config.generator.norm != "none",
@@ -181,6 +184,21 @@ def _check_method(config: Config) -> None:
             hint="Set training.pretrain=0.",
         )
     method.check(config)
+
+
+def _drops(config: Config) -> bool:
+    generator = config.generator
+    outer = generator.outer_dropout if generator.network in _UNETS else 0.0
+    return generator.network != "dcgan" and max(generator.dropout, outer) > 0
+
+
+def _check_dropout(config: Config) -> None:
+    if config.generator.paint_dropout and not _drops(config):
+        raise InputError(
+            "generator.paint_dropout is true, but the generator has no dropout",
+            hint=f"Give one, such as {setting('generator.dropout', 0.5)}, or set "
+            "generator.paint_dropout=false.",
+        )
 
 
 def _check_loss(config: Config) -> None:

@@ -32,7 +32,7 @@ __all__ = ["call_in_processes", "check_processes"]
 _MODULE = "mifid.baseline.torchrun"
 _CALL, _OUTCOME = "call", "outcome"
 _PATIENCE = 40.0
-"""Seconds until processes that were told to stop are killed; torchrun kills its own after 30."""
+"""Seconds until processes that got a signal to stop are killed; torchrun kills its own after 30."""
 
 _FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last
 
@@ -72,7 +72,7 @@ def check_processes(gpus: int, device: str) -> None:
 
     number = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus > number:
-        have = f"has {number} GPU{'s' * (number != 1)} of CUDA"
+        have = f"has {number or 'no'} GPU{'s' * (number > 1)} with CUDA"
         fewer = f"Give {setting('gpus', number)}" if number > 1 else f"Leave out {setting('gpus')}"
         raise InputError(f"{setting('gpus')} is {gpus}, but this machine {have}", hint=f"{fewer}.")
     if device not in ("auto", "cuda"):

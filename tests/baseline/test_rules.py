@@ -38,6 +38,7 @@ GAN = ("training.method=gan", "generator.network=dcgan")
         ("sgd_rate=0",),  # of no adam_sgd
         ("color=0.5", "discriminators=paintings"),
         ("generator.network=skip_resnet", "generator.halving=blur"),
+        ("generator.dropout=0.5", "paint_dropout=true"),
     ],
 )
 def test_what_fits_passes(assignments):
@@ -51,6 +52,11 @@ def test_what_fits_passes(assignments):
             ("steps=0",),
             "training.budget, training.epochs and training.steps are all",
             "training.budget=5h",
+        ),
+        (
+            ("paint_dropout=true",),
+            "paint_dropout is true, but the generator has no dropout",
+            "dropout=0.5",
         ),
         (("budget=soon",), "training.budget: 'soon' is not a length of time", "5h, 30m"),
         (

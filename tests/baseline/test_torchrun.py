@@ -103,11 +103,11 @@ def test_what_cannot_be_sent_is_named(value, monkeypatch):
     [
         (0, "auto", 2, "gpus is 0; expected a whole number, 1 or more"),
         (True, "auto", 2, "gpus is True"),
-        (2, "auto", 0, "gpus is 2, but this machine has 0 GPUs of CUDA"),
-        (4, "auto", 2, "gpus is 4, but this machine has 2 GPUs of CUDA"),
-        (2, "cuda", 1, "gpus is 2, but this machine has 1 GPU of CUDA"),
+        (2, "auto", 0, "gpus is 2, but this machine has no GPU with CUDA"),
+        (4, "auto", 2, "gpus is 4, but this machine has 2 GPUs with CUDA"),
+        (2, "cuda", 1, "gpus is 2, but this machine has 1 GPU with CUDA"),
         (2, "cuda:1", 2, "gpus is 2, but device is cuda:1"),
-        (2, "mps", 0, "this machine has 0 GPUs of CUDA"),
+        (2, "mps", 0, "this machine has no GPU with CUDA"),
     ],
 )
 def test_gpus_that_are_not_there_are_refused(gpus, device, there, said, monkeypatch):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Protocol
 
 from mifid.errors import UnavailableError, first_line, setting, warn
@@ -154,10 +155,17 @@ class Trackers(AbstractContextManager["Trackers"]):
             resume_from: the step at which it goes on; None or 0: it begins.
 
         Raises:
-            UnavailableError: one cannot be opened.
+            UnavailableError: one cannot be opened. A run that begins then has no files of any.
         """
-        for name in self._names:
-            self._opened[name] = TRACKERS[name](folder, self._settings, resume_from)
+        try:
+            for name in self._names:
+                self._opened[name] = TRACKERS[name](folder, self._settings, resume_from)
+        except UnavailableError:
+            self.__exit__()
+            if not resume_from:  # else the folder would be refused as not empty next time
+                for name in self._names:
+                    rmtree(folder / name, ignore_errors=True)
+            raise
 
     def scalars(self, values: Mapping[str, float], *, step: int) -> None:
         """Show numbers of a step, by name."""

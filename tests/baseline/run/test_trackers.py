@@ -114,6 +114,7 @@ def test_wandb_that_cannot_be_started_is_told(tmp_path, monkeypatch):
     with Trackers(["wandb"]) as opened, pytest.raises(UnavailableError, match="no-tty") as caught:
         opened.open(tmp_path, resume_from=None)
     assert "WANDB_MODE=offline" in caught.value.hint
+    assert not list(tmp_path.iterdir())  # a second try finds the folder empty
 
 
 class Broken:
