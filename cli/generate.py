@@ -44,8 +44,9 @@ __all__ = ["generate"]
 )
 @click.option(
     "--ema/--raw",
-    "averaged",
+    "which",
     default=None,
+    callback=lambda _ctx, _param, ema: None if ema is None else ("ema" if ema else "raw"),
     help="Paint with the averaged (EMA) or the raw weights. Default: those that scored best.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
@@ -103,7 +104,6 @@ __all__ = ["generate"]
 def generate(
     ctx: click.Context,
     /,
-    averaged: bool | None,
     as_json: bool,
     quiet: bool,
     **settings: Any,
@@ -119,9 +119,8 @@ def generate(
     """
     from mifid.baseline.generation import generate as generate_pictures
 
-    which = None if averaged is None else ("ema" if averaged else "raw")
     try:
-        made = generate_pictures(which=which, progress=make_progress(silent=quiet), **settings)
+        made = generate_pictures(progress=make_progress(silent=quiet), **settings)
     except KeyboardInterrupt:
         print_text("\nInterrupted. Give the same command again to continue.", err=True)
         ctx.exit(130)

@@ -139,6 +139,7 @@ def test_the_weights_of_another_program_are_named(run, failure, folder):
     assert "as --size is not given" not in told
     assert "The weights are those of latest_net_G_B.pth, the ResNet" in result.stdout
     assert "made with other weights" in failure(*foreign, "--size", "16")
+    assert "Leave out --ema/--raw" in failure(*foreign, "--ema", "-o", "ema.zip")
     write_folder(folder / "large", [(f"{i}.png", encode(noise(i, 64, 64))) for i in range(2)])
     large = [*foreign[:3], "--photos", "large", "--device", "cpu", "-o", "two.zip"]
     found = json.loads(run(*large, "--json").stdout)
