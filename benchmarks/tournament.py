@@ -10,6 +10,7 @@ tournament goes on where it was interrupted.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -21,6 +22,7 @@ import click
 
 from benchmarks import processes
 from benchmarks.machine import FOLDER, again, describe_machine, markdown_table, write_section
+from benchmarks.pictures import draw_pictures
 
 PRESETS = (
     *("kaggle-5h", "raviv-final", "derunets-silu", "agarwal-unet-120", "cyclegan-paper"),
@@ -45,7 +47,7 @@ def train(
         *(f"data.size={size}", "data.fit=stretch", f"data.held_back={held_back}"),
         *(f"training.seed={seed}", "training.budget=", "training.epochs=0"),
         *(f"generator.width={width}", f"discriminator.width={width}"),
-        *("training.precision=float32", f"training.submission={SHOWN}"),
+        *("training.precision=float32", "training.submission=2"),
         *("score.points=1", "score.samples=8"),
     ]
     each, batch = cpu_seconds_of_a_step(preset, settings)
@@ -159,23 +161,30 @@ def rows(found: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         ]
 
 
-def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, photos: Path, target: Path) -> None:
-    """Write a sheet: a row of photos, and below it a row for each preset, the best first."""
+def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, target: Path) -> None:
+    """Write a sheet: a row of drawn photos, and below it a row for each preset, the best first."""
     import numpy as np
     from PIL import Image
 
+    import mifid
     from mifid.baseline.figures import save_picture, sheet
     from mifid.images import open_images
     from mifid.images.decoding import load
 
-    best = {one["preset"]: one for one in sorted(found, key=fid_of, reverse=True)}
-    order = sorted(best.values(), key=fid_of)
-    archives = [work / f"{one['preset']}-{one['seed']}" / "images.zip" for one in order]
-    rows = []
-    for path in (photos, *archives):
+    def row(path: Path) -> list[Any]:
         source = open_images(path)
-        images = [Image.fromarray(load(source, i).pixels) for i in range(min(SHOWN, len(source)))]
-        rows.append([np.asarray(image.resize((128, 128))) for image in images])
+        pictures = [Image.fromarray(load(source, i).pixels) for i in range(SHOWN)]
+        return [np.asarray(picture.resize((128, 128))) for picture in pictures]
+
+    best = {one["preset"]: one for one in sorted(found, key=fid_of, reverse=True)}
+    with tempfile.TemporaryDirectory() as folder:
+        photos, archive = Path(folder) / "photos", Path(folder) / "images.zip"
+        draw_pictures(folder=str(photos), count=SHOWN, kind="photo")
+        rows = [row(photos)]
+        for one in sorted(best.values(), key=fid_of):
+            run = work / f"{one['preset']}-{one['seed']}"
+            mifid.generate(run, photos, archive, force=True, progress=False)
+            rows.append(row(archive))
     save_picture(target, sheet(rows))
 
 
@@ -241,8 +250,8 @@ def main(
     click.echo(text)
     if docs:
         picture = docs.with_name("tournament.jpg")
-        write_sheet(found, work, photos, picture)
-        text += "\n\nThe photos, and below them a row for each preset in the order of the table:"
+        write_sheet(found, work, picture)
+        text += "\n\nDrawn photos, and below them a row for each preset in the order of the table:"
         text += f"\n\n![photos, and paintings of each preset]({picture.name})"
         write_section(docs, "tournament", text)
 

@@ -11,7 +11,7 @@ import click
 
 from mifid.baseline import idle
 from mifid.baseline.config import Config, Setting, describe, shown
-from mifid.baseline.presets import DEFAULT, PRESETS, Preset
+from mifid.baseline.presets import DEFAULT, PRESETS, TRAINED, TRAINED_HOW, UNPAINTED, Preset
 
 from .main import cli
 from .presets import best_first
@@ -79,6 +79,11 @@ gives no value: mostly the value of the CycleGAN paper's code, or of the Keras t
 starts from it. If a report names that tutorial, the tutorial's values count as given. Settings that
 are not listed have their defaults, which are our choice, too.
 
+We have trained no preset at full size. "Trained by us" is the FID that a short run reached with
+lite0, which is not comparable with Kaggle's score ({TRAINED_HOW}).
+The same photos unpainted have {UNPAINTED:g}. [Training](training.md#tournament-of-presets) says
+what these numbers show, and what they cannot show.
+
 Three things may differ from a source with any settings: paintings and photos are shuffled
 independently, some photos are kept out of training for scoring, and the innermost layer of a U-Net
 has no norm, since its single value would become zero.
@@ -96,7 +101,7 @@ def presets_text() -> str:
     presets = best_first(PRESETS.values())
     parts = [
         _PRESETS_HEAD,
-        *_table(["preset", "what", "reported", "source"], map(_summary, presets)),
+        *_table(["preset", "what", "reported", "trained by us", "source"], map(_summary, presets)),
         "",
     ]
     for source, group in groupby(presets, key=lambda preset: preset.source):
@@ -111,7 +116,9 @@ def presets_text() -> str:
 
 
 def _summary(preset: Preset) -> tuple[str, ...]:
-    return f"[{preset.name}](#{preset.name})", preset.title, preset.score, preset.source
+    reached = f"{TRAINED[preset.name]:g}" if preset.name in TRAINED else "no"
+    name = f"[{preset.name}](#{preset.name})"
+    return name, preset.title, preset.score, reached, preset.source
 
 
 def _section(preset: Preset) -> Iterator[str]:

@@ -11,7 +11,7 @@ from mifid.baseline.config.file import read_run_file, write_run_file
 from mifid.baseline.config.schema import Config, Inputs
 from mifid.baseline.config.settings import describe, differences, override
 from mifid.baseline.models import build_discriminator, build_generator
-from mifid.baseline.presets import DEFAULT, PRESETS, preset
+from mifid.baseline.presets import DEFAULT, PRESETS, TRAINED, preset
 from mifid.baseline.presets.preset import Preset
 from mifid.baseline.rules import check, idle
 from mifid.errors import InputError
@@ -296,3 +296,8 @@ def test_what_is_given_goes_before_what_is_added():
     assert p.config.loss.cycle == 5
     assert p.config.data.size == 64
     assert p.stated == {"loss.cycle"}
+
+
+def test_what_we_trained_are_presets():
+    assert set(TRAINED) <= set(PRESETS)
+    assert all(fid > 0 for fid in TRAINED.values())

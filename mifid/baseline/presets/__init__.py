@@ -19,10 +19,11 @@ from mifid.baseline.presets import (
     zhu,
 )
 from mifid.baseline.presets.preset import Preset
+from mifid.baseline.presets.trained import TRAINED, TRAINED_HOW, UNPAINTED
 from mifid.errors import InputError
 from mifid.registry import suggest
 
-__all__ = ["DEFAULT", "PRESETS", "Preset", "preset"]
+__all__ = ["DEFAULT", "PRESETS", "TRAINED", "TRAINED_HOW", "UNPAINTED", "Preset", "preset"]
 
 _SOURCES = (
     own.PRESETS,
