@@ -129,7 +129,7 @@ def _check_same(file: Path, inputs: Inputs, config: Config) -> None:
     same = replace(as_long(config, then), data=replace(config.data, **lists))
     changes = differences(then, same)
     changes += [
-        f"inputs.{key}: {was} -> {now}"
+        f"{setting(key)}: {was} -> {now}"
         for key in ("extractor", "epsilon")
         if (was := getattr(then_inputs, key)) != (now := getattr(inputs, key))
     ]

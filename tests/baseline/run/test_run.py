@@ -464,7 +464,7 @@ def test_resuming_with_other_pictures_is_refused(pictures, tmp_path):
 
 
 def test_resuming_with_another_extractor_is_refused(copied, pictures):
-    with pytest.raises(InputError, match=r"another configuration: inputs\.extractor: code -> none"):
+    with pytest.raises(InputError, match=r"another configuration: extractor: code -> none"):
         train(pictures, copied, resume=True, score=False)
     with pytest.raises(
         InputError, match=r"the scoring network is not the one .*: colours .*, now "
