@@ -296,7 +296,7 @@ def test_paintings_can_be_selected(train, folder):
         (["--set", "data.fit=exact"], "16 x 16"),
         (["--set", "generator.network=unett"], "Did you mean 'unet'?"),
         (["--init", "nowhere.pth"], "--init: no such file: nowhere.pth"),
-        (["--init", "stats.npz"], "stats.npz: it cannot be read"),
+        (["--init", "stats.npz"], "stats.npz: it is a zip, but none of torch.save"),
         (
             ["--init", "painter=a.pth", "--init", "painter=b.pth"],
             "--init gives the painter twice: a.pth and b.pth",

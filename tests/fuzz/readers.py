@@ -161,9 +161,10 @@ def _history(path: Path, _: Random) -> object:
 
 
 def _selection(path: Path, _: Random) -> object:
-    from mifid.baseline.data.selection import select
+    from mifid.selection.picture_lists import indices_listed
 
-    return select(["0.jpg", "1.jpg", "a/2.jpg"], file=os.fspath(path), setting="data.select_photos")
+    names = ["0.jpg", "1.jpg", "a/2.jpg"]
+    return indices_listed(names, file=os.fspath(path), setting="data.select_photos")
 
 
 def _called(*names: str) -> Callable[[Random], str]:
