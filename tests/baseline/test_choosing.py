@@ -50,7 +50,7 @@ def test_the_presets_name_makes_no_other_run_of_it(tmp_path):
     assert again[0].preset == "tiny"
     check_folder(tmp_path, *again, resume=True)
     other = choose(tmp_path, resume=True, preset_name="tiny", epsilon=0.2)
-    with pytest.raises(InputError, match=r"another conf.*: inputs\.epsilon: -1\.0 -> 0\.2\n"):
+    with pytest.raises(InputError, match=r"another conf.*: epsilon: -1\.0 -> 0\.2\n"):
         check_folder(tmp_path, *other, resume=True)
 
 
