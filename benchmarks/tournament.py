@@ -111,7 +111,11 @@ def floor(*, monets: str, held_out: str, size: int) -> float:
 
 
 def run_once(preset: str, seed: int, work: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the result of a run, of an earlier tournament if it is there."""
+    """Return the result of a run, of an earlier tournament if it is there.
+
+    Raises:
+        click.ClickException: it is there, but with other settings or pictures.
+    """
     folder = work / f"{preset}-{seed}"
     result = folder / RESULT
     if not result.is_file():
@@ -123,10 +127,17 @@ def run_once(preset: str, seed: int, work: Path, given: Mapping[str, Any]) -> di
             out=_new(folder),
             **given,
         )
-        result.write_text(json.dumps(found | {"preset": preset, "seed": seed}))
+        found |= {"preset": preset, "seed": seed, "given": given}
+        result.write_text(json.dumps(found))
         for checkpoint in (folder / "checkpoints").glob("*"):
             checkpoint.unlink()  # a gigabyte each
-    return dict(json.loads(result.read_text()))
+    found = dict(json.loads(result.read_text()))
+    if found["given"] != given:
+        raise click.ClickException(
+            f"{folder} is of a tournament with other settings: {found['given']}, now "
+            f"{dict(given)}. Give another --work, or remove it."
+        )
+    return found
 
 
 def _new(folder: Path) -> Path:
@@ -228,11 +239,12 @@ def main(
     given = {**sides, "photos": str(photos), "seconds": seconds}
     given |= {"width": width, "held_back": held_back}
     work.mkdir(parents=True, exist_ok=True)
+    found = []
     for seed in map(int, seeds.split(",")):
         for preset in presets.split(","):
             one = run_once(preset, seed, work, given)
+            found.append(one)
             click.echo(f"{preset}, seed {seed}: {one['steps']} steps, FID {fid_of(one):.1f}")
-    found = [json.loads(file.read_text()) for file in sorted(work.glob(f"*/{RESULT}"))]
     lowest, _ = processes.call("tournament:floor", **sides)
     unpainted = mean(one["scores"]["photos"][FID] for one in found)
     explained = EXPLANATION.format(

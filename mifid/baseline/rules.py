@@ -17,9 +17,6 @@ _UNUSED = {
 """Method -> settings that have no effect on it. Its class, which needs torch, is not asked."""
 
 
-_UNETS = ("unet", "attention_unet")
-
-
 def check(config: Config, *, anyway: bool = False) -> None:
     """Refuse values out of their limits, and settings that contradict each other.
 
@@ -52,7 +49,7 @@ def idle(config: Config) -> frozenset[str]:
     generator, of = config.generator.network, config.optimiser
     optimisers = {of.name, of.discriminator_name or of.name}
     activations = {config.generator.activation}
-    unet, patches = generator in _UNETS, config.discriminator.network != "dcgan"
+    unet, patches = config.generator.is_unet, config.discriminator.network != "dcgan"
     if unet:
         activations.add(config.generator.down_activation)
     schedule, training = config.schedule.name, config.training
@@ -188,7 +185,7 @@ def _check_method(config: Config) -> None:
 
 def _drops(config: Config) -> bool:
     generator = config.generator
-    outer = generator.outer_dropout if generator.network in _UNETS else 0.0
+    outer = generator.outer_dropout if generator.is_unet else 0.0
     return generator.network != "dcgan" and max(generator.dropout, outer) > 0
 
 

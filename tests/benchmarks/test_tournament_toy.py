@@ -63,3 +63,7 @@ def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
     assert again.exit_code == 0
     assert calls[2:] == ["tournament:floor"], "a run that has ended is not repeated"
     assert docs.read_text() == text
+
+    wider = CliRunner().invoke(tournament.main, [*given, "--width", "16"])
+    assert wider.exit_code == 1
+    assert "tiny-0 is of a tournament with other settings" in wider.output

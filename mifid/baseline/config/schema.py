@@ -199,6 +199,11 @@ class Generator:
         128, "random numbers that a dcgan makes a picture from", at_least=1, at_most=65536
     )
 
+    @property
+    def is_unet(self) -> bool:
+        """Whether its depth follows the size of the pictures."""
+        return self.network in ("unet", "attention_unet")
+
 
 @dataclass(frozen=True)
 class Discriminator:

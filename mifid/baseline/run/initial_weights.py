@@ -23,7 +23,6 @@ SIDES = ("painter", "photographer")
 """Networks that can begin with weights of their own."""
 
 _DRAWN = ("init", "norm_init")  # settings of first weights, which are not drawn here
-_UNETS = ("unet", "attention_unet")
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _of_side(path: Path, side: str, config: Config) -> _Found:
         for name in loaded.known
         if name.partition(".")[2] not in _DRAWN
     }
-    if loaded.config.generator.network in _UNETS and loaded.config.data.size != config.data.size:
+    if loaded.config.generator.is_unet and loaded.config.data.size != config.data.size:
         settings["generator.depth"] = len(list(loaded.network.get_submodule("down").children()))
     return _Found(
         weights=loaded.network.state_dict(),
