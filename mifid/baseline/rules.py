@@ -9,6 +9,7 @@ from mifid.errors import InputError, setting
 __all__ = ["check", "idle"]
 
 _TWO_HEADED = ("d2gan", "hinge_bce")
+_SMALLEST_CROP = 16
 _BLURRED = ("resnet", "skip_resnet")
 
 _UNUSED = {
@@ -39,6 +40,7 @@ def check(config: Config, *, anyway: bool = False) -> None:
     _check_loss(config)
     _check_labels(config)
     _check_diffaugment(config)
+    _check_crop(config)
 
 
 def idle(config: Config) -> frozenset[str]:
@@ -247,6 +249,15 @@ def _check_diffaugment(config: Config) -> None:
             "no discriminator would see it",
             hint=f"Set diffaugment.discriminators={sides[0]}, or color, translation and cutout to "
             "0.",
+        )
+
+
+def _check_crop(config: Config) -> None:
+    crop, size = config.augment.crop, config.data.size
+    if crop and not _SMALLEST_CROP <= crop <= size:
+        raise InputError(
+            f"augment.crop is {crop}; expected {_SMALLEST_CROP} to {size} (data.size), or 0",
+            hint=f"Set augment.crop={size // 2}, or 0 to train on pictures of data.size.",
         )
 
 

@@ -39,6 +39,8 @@ GAN = ("training.method=gan", "generator.network=dcgan")
         ("color=0.5", "discriminators=paintings"),
         ("generator.network=skip_resnet", "generator.halving=blur"),
         ("generator.dropout=0.5", "paint_dropout=true"),
+        ("augment.crop=256",),
+        ("augment.crop=16",),
     ],
 )
 def test_what_fits_passes(assignments):
@@ -53,6 +55,8 @@ def test_what_fits_passes(assignments):
             "training.budget, training.epochs and training.steps are all",
             "training.budget=5h",
         ),
+        (("augment.crop=257",), "augment.crop is 257; expected 16 to 256", "128"),
+        (("augment.crop=15",), "augment.crop is 15; expected 16 to 256", "128"),
         (
             ("paint_dropout=true",),
             "paint_dropout is true, but the generator has no dropout",

@@ -97,7 +97,9 @@ class Inputs:
 class Data:
     """Which pictures are trained on, and how they are brought to one size."""
 
-    size: int = _setting(256, "pixels a side of a training picture", at_least=16, at_most=4096)
+    size: int = _setting(
+        256, "pixels a side of a picture to train on and to paint", at_least=16, at_most=4096
+    )
     fit: str = _setting(
         "exact",
         "pictures of another size: exact refuses them; crop scales the shorter side and cuts the "
@@ -126,6 +128,11 @@ class Augment:
         286 / 256, "scale a picture by this, then cut a random square out; 1: no", at_least=1
     )
     vary: bool = _setting(False, "draw each picture's scale between 1 and enlarge")
+    crop: int = _setting(
+        0,
+        "train on random squares of so many pixels, cut out of the enlarged pictures; 0: of "
+        "data.size, as the generator paints them",
+    )
     flip: bool = _setting(True, "mirror every other picture left to right, at random")
     turns: bool = _setting(False, "turn by a random number of quarter turns")
     static: int = _setting(
@@ -399,3 +406,8 @@ class Config:
     training: Training = field(default_factory=Training)
     score: Score = field(default_factory=Score)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+    @property
+    def trained_size(self) -> int:
+        """Pixels a side of the pictures that the networks are trained on."""
+        return self.augment.crop or self.data.size

@@ -56,6 +56,7 @@ class Augmenter:
 
     A picture is turned and mirrored, then enlarged to a whole number of pixels a side (bilinear,
     pixel centres at halves) and cut out at whole pixels, as "resize to 286, crop 256" does.
+    ``config.crop`` cuts smaller squares, also out of pictures that are not augmented otherwise.
 
     Args:
         config: settings.
@@ -70,13 +71,16 @@ class Augmenter:
     ) -> None:
         self._config = config
         self._size = size
-        self._largest = round(size * config.enlarge)
-        self._enlarges = enabled and self._largest > size
-        self._acts = self._enlarges or (enabled and (config.flip or config.turns))
+        self._cut = config.crop or size
+        self._largest = round(size * config.enlarge) if enabled else size
+        self._cuts = self._largest > self._cut
+        self._turns = enabled and config.turns
+        self._flips = enabled and config.flip
+        self._acts = self._cuts or self._flips or self._turns
         self._variants = max(config.static, 1) if enabled else 1
         self._pictures = pictures
         self._fixed: Tensor | None = None
-        if config.static and self._acts:
+        if enabled and config.static and self._acts:
             generator = torch.Generator().manual_seed(seed)
             self._fixed = torch.rand(len(self), _DRAWN, generator=generator)
 
@@ -97,7 +101,8 @@ class Augmenter:
             draws: not used if variants are drawn once, or if nothing is changed.
 
         Returns:
-            Tensor: (B, 3, S, S) float32 in -1..1 on the device of ``pixels``.
+            Tensor: (B, 3, C, C) float32 in -1..1 on the device of ``pixels``; C is ``config.crop``,
+                or S.
         """
         if not self._acts:
             return to_tensor(pixels)
@@ -107,16 +112,15 @@ class Augmenter:
             drawn = draws.uniform(torch.empty(len(pixels)), _DRAWN)
         moves = self._moves(drawn, pixels.device)
         pictures = to_tensor(_oriented(pixels, moves))
-        return _cut_out(pictures, moves) if self._enlarges else pictures
+        return _cut_out(pictures, moves, self._cut) if self._cuts else pictures
 
     def _moves(self, drawn: Tensor, device: torch.device) -> _Moves:
         """Turn numbers (B, 5) in 0..1 into moves; on the CPU, for one copy to the device."""
-        config = self._config
-        smallest = self._size if config.vary else self._largest
+        smallest = self._size if self._config.vary else self._largest
         side = smallest + (drawn[:, 0] * (self._largest - smallest + 1)).floor()
-        top, left = ((drawn[:, i] * (side - self._size + 1)).floor() for i in (1, 2))
-        turn = (drawn[:, 3] * 4).floor() if config.turns else torch.zeros(len(drawn))
-        mirror = drawn[:, 4] < 0.5 if config.flip else torch.zeros(len(drawn), dtype=torch.bool)
+        top, left = ((drawn[:, i] * (side - self._cut + 1)).floor() for i in (1, 2))
+        turn = (drawn[:, 3] * 4).floor() if self._turns else torch.zeros(len(drawn))
+        mirror = drawn[:, 4] < 0.5 if self._flips else torch.zeros(len(drawn), dtype=torch.bool)
         # Counterclockwise by k quarters, then mirrored: rot90(p) = upside down of p transposed,
         # rot90^2 = both mirrorings, rot90^3 = mirrored of p transposed.
         transposed = turn % 2 == 1
@@ -135,9 +139,9 @@ def _oriented(pixels: Tensor, moves: _Moves) -> Tensor:
     return torch.where(mirrored, pixels.flip(2), pixels)
 
 
-def _cut_out(pictures: Tensor, moves: _Moves) -> Tensor:
-    """Enlarge (B, 3, S, S) to ``side`` and cut S x S out, in one interpolation."""
-    batch, _, size, _ = pictures.shape
+def _cut_out(pictures: Tensor, moves: _Moves, size: int) -> Tensor:
+    """Enlarge (B, 3, S, S) to ``side`` and cut ``size`` x ``size`` out, in one interpolation."""
+    batch = len(pictures)
     centres = torch.arange(size, device=pictures.device) + 0.5
     # -1..1 of grid_sample are the edges of the picture, whatever its enlarged size.
     down, across = (

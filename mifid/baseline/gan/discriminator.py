@@ -47,7 +47,7 @@ class Critic:
         self._together = norm_is_per_sample(config.discriminator.norm)
         size = math.ceil(config.training.pool / processes.world)
         half = config.training.precision == "float16"
-        self._pool = ImagePool(size, side=config.data.size, may_overflow=half)
+        self._pool = ImagePool(size, side=config.trained_size, may_overflow=half)
         self._lecam = LeCam(config.loss, processes) if config.loss.lecam else None
 
     def parts(self) -> dict[str, ImagePool | LeCam]:

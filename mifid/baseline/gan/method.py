@@ -238,12 +238,13 @@ class Method(ABC):
     def _generator(self, number: int) -> nn.Module:
         seed = self.config.training.seed * 100 + number
         network = build_generator(self.config.generator, size=self.config.data.size, seed=seed)
+        _check_crop(network, self.config)
         return self._placed(network)
 
     def _discriminator(self, number: int) -> nn.Module:
         seed = self.config.training.seed * 100 + number
         config = self.config.discriminator
-        return self._placed(build_discriminator(config, size=self.config.data.size, seed=seed))
+        return self._placed(build_discriminator(config, size=self.config.trained_size, seed=seed))
 
     def _drawn(self, network: nn.Module, number: int) -> nn.Module:
         """Return a network that is in no table, with first weights like the discriminators'."""
@@ -307,6 +308,24 @@ def frozen(weights: list[nn.Parameter]) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_(True)
+
+
+def _check_crop(network: GeneratorNetwork, config: Config) -> None:
+    """Refuse crops of pictures that a generator cannot paint.
+
+    Raises:
+        InputError: the generator is for pictures of ``data.size`` alone, or the crop is no multiple
+            of what it halves.
+    """
+    crop, size, multiple = config.augment.crop, config.data.size, network.multiple
+    if not crop or crop == size or (multiple and crop % multiple == 0):
+        return
+    wanted = f"a multiple of {multiple}" if multiple and multiple < size else "0"
+    raise InputError(
+        f"augment.crop is {crop}; expected {wanted}: this {config.generator.network} takes no "
+        f"other pictures beside those of data.size {size}",
+        hint="Set generator.network=resnet, or a smaller generator.depth.",
+    )
 
 
 def nothing_learnt() -> InputError:

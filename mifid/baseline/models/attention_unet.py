@@ -42,6 +42,7 @@ class AttentionUNet(GeneratorNetwork):
         super().__init__()
         kernel = config.kernel or _KERNEL
         depth = checked_depth(config.depth, size=size, kernel=kernel)
+        self.multiple = 2**depth
         widths = [config.width * min(2**level, 8) for level in range(depth)]
         outward = widths[-2::-1]
         self.down = nn.ModuleList(

@@ -35,12 +35,15 @@ class GeneratorNetwork(nn.Module):
         sees_pictures: whether it is given pictures.
         noise: shape of the N(0, 1) numbers that it is given for each picture; ``()``: none.
         paint_dropout: whether its dropout stays on while it paints.
+        multiple: its weights fit pictures whose sides are multiples of this; 0: only those of
+            ``data.size``.
     """
 
     signature: ClassVar[str] = "picture -> picture"
     sees_pictures: ClassVar[bool] = True
     noise: tuple[int, ...] = ()
     paint_dropout: bool = False
+    multiple: int = 0
 
     @property
     def dropouts(self) -> list[nn.Dropout]:

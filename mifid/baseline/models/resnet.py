@@ -27,6 +27,8 @@ class ResNet(GeneratorNetwork):
     zeros, as in the authors' code.
     """
 
+    multiple = 4
+
     def __init__(self, config: Generator, *, size: int) -> None:
         super().__init__()
         _check(config, size=size)

@@ -166,7 +166,7 @@ def checkpoint_bytes(method: Method, *, averaged: bool) -> int:
         "weights": weights,
         "moments": 2 * weights,
         "average": averaged * 4 * _numbers([method.painter]),
-        "pools": 2 * config.training.pool * 3 * 4 * config.data.size**2,
+        "pools": 2 * config.training.pool * 3 * 4 * config.trained_size**2,
     }
     share = dict.fromkeys(parts, 1.0) if config.checkpoint.exact else compact_share()
     return int(sum(size * share[part] for part, size in parts.items()))

@@ -90,7 +90,7 @@ def memory_advice(config: Config) -> Iterator[None]:
         else:
             _, total = torch.cuda.mem_get_info() if torch.cuda.is_available() else (0, 0)
             at_most = f" ({size_text(total)} in all)" if total else ""
-        batch, size = config.training.batch, config.data.size
+        batch, size = config.training.batch, config.trained_size
         raise MifidError(
             f"out of {where}{at_most} with batches of {batch} at {size} x {size}",
             hint="Lower training.batch, data.size or generator.width, or set training.precision "

@@ -155,6 +155,38 @@ def test_flips_and_turns_go_with_enlarging():
     assert len(errors.argmin(dim=1).unique()) > 10
 
 
+def squares(way, side):
+    return way.unfold(1, side, 1).unfold(2, side, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_a_crop_is_a_square_of_the_picture(enabled):
+    picture = noise(1)[0]
+    made = augmenter(Augment(enlarge=1, flip=False, crop=6), pictures=200, enabled=enabled)
+    results = made(picture.expand(200, -1, -1, -1), torch.arange(200), Draws(0))
+    whole = squares(to_tensor(picture[None])[0], 6)
+    errors = (whole[None] - results[:, None]).abs().amax(dim=(2, 3, 4))
+    assert errors.amin(dim=1).max() < 2e-5
+    assert len(errors.argmin(dim=1).unique()) > 80  # of 11 x 11
+
+
+def test_a_crop_is_cut_out_of_the_enlarged_picture():
+    picture = noise(1)[0]
+    results = at_once(Augment(enlarge=1.25, flip=False, crop=6), picture.expand(20, -1, -1, -1))
+    whole = F.interpolate(
+        to_tensor(picture[None]), size=(20, 20), mode="bilinear", align_corners=False
+    )[0]
+    errors = (squares(whole, 6)[None] - results[:, None]).abs().amax(dim=(2, 3, 4))
+    assert errors.amin(dim=1).max() < 2e-5
+
+
+def test_a_side_that_is_not_augmented_is_not_cropped_once_and_for_all():
+    made = augmenter(Augment(static=3, crop=6), pictures=4, enabled=False)
+    assert len(made) == 4
+    pixels, indices, draws = noise(4), torch.arange(4), Draws(0)
+    assert not torch.equal(made(pixels, indices, draws), made(pixels, indices, draws))
+
+
 def test_variants_are_drawn_once():
     config = Augment(turns=True, static=3)
     made, again = (augmenter(config, pictures=4, seed=5) for _ in range(2))

@@ -12,6 +12,7 @@ from mifid.baseline.distributed import ALONE
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.gan.plain_gan import PlainGan
 from mifid.baseline.generation.painter import Painter
+from mifid.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -250,3 +251,29 @@ def test_compiled_networks_learn_the_same_and_compile_once(monkeypatch):
     assert counts[0] > 0
     assert counts[1:] == [counts[0]] * 3, "a snapshot of another size must not compile again"
     assert compiled.painter.state_dict().keys() == plain.painter.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("crop", "generator", "message"),
+    [
+        (18, {"network": "resnet"}, "augment.crop is 18; expected a multiple of 4"),
+        (24, {"network": "unet"}, "augment.crop is 24; expected 0"),
+        (24, {"network": "unet", "depth": 4}, "augment.crop is 24; expected a multiple of 16"),
+        (16, {"network": "dcgan"}, "augment.crop is 16; expected 0"),
+    ],
+)
+def test_crops_that_the_generator_cannot_paint(crop, generator, message):
+    config = changed(data={"size": 32}, augment={"crop": crop}, generator=generator)
+    with pytest.raises(InputError, match=message):
+        build(config)
+
+
+@pytest.mark.parametrize("generator", [{}, {"network": "unet", "depth": 4}])
+def test_networks_learn_from_crops_and_paint_whole_pictures(generator):
+    config = changed(data={"size": 32}, augment={"crop": 16}, generator=generator)
+    method = build(config)
+    assert torch.isfinite(method.step(*batch(), fraction=0.0, factor=1.0)).all()
+    whole, _ = batch(size=32)
+    assert method.painter(whole).shape == whole.shape
+    with pytest.raises(InputError, match="less than 2 x 2"):  # of a crop, not of a picture
+        build(changed(config, discriminator={"layers": 3}))
