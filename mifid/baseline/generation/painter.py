@@ -22,7 +22,16 @@ from mifid.images import Pixels
 __all__ = [
     "AssemblyLine",
     "Painter",
+    "seed_of",
 ]
+
+
+def seed_of(variant: int, *, seed: int) -> int:
+    """Return the seed of the noise and the dropout of a variant, 1, 2, ...
+
+    Variant 1 is what ``seed`` paints without variants, variant 2 what ``seed + 1`` does, ...
+    """
+    return seed + variant - 1
 
 
 class Painter:
@@ -59,8 +68,16 @@ class Painter:
         """
         return to_pixels(self.run(photos, first=first).picture)
 
-    def run(self, photos: Tensor, *, first: int) -> Painted:
+    def run(
+        self, photos: Tensor, *, first: int, noise: npt.NDArray[np.float32] | None = None
+    ) -> Painted:
         """Return what the network makes of photos, as :meth:`paint` does, with its maps.
+
+        Args:
+            photos: (B, H, W, 3) uint8, of sides that the network takes.
+            first: number of the first.
+            noise: (B, *noise), such as parts of what :meth:`noise` draws for a larger picture;
+                None: each photo's own, if the network asks for it.
 
         Raises:
             MifidError: the pictures are not finite.
@@ -70,7 +87,7 @@ class Painter:
         numbers = range(first, first + len(photos))
         try:
             with torch.inference_mode(), _dropping(self._layers, self._seed, numbers):
-                painted = self._network.paint(*self._given(photos, first))
+                painted = self._network.paint(*self._given(photos, first, noise))
         finally:
             self._network.train(was_training)
         if not bool(torch.isfinite(painted.picture).all()):
@@ -80,18 +97,23 @@ class Painter:
             )
         return painted
 
-    def _given(self, photos: Tensor, first: int) -> tuple[Tensor | None, Tensor | None]:
+    def noise(self, number: int, height: int, width: int) -> npt.NDArray[np.float32]:
+        """Return the numbers that the network is given for picture ``number`` of height x width."""
+        # NumPy mixes both into one seed; torch's CPU generator sees only the lower 32 bits of one.
+        random = np.random.default_rng([self._seed, number])
+        return random.standard_normal(self._network.noise_for(height, width), dtype=np.float32)
+
+    def _given(
+        self, photos: Tensor, first: int, noise: npt.NDArray[np.float32] | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         """Return the pictures and the noise that the network asks for."""
         pictures = to_tensor(photos.to(self._device)) if self._network.sees_pictures else None
         if not self._network.noise:
             return pictures, None
-        noise = np.stack([self._noise(number) for number in range(first, first + len(photos))])
+        if noise is None:
+            numbers = range(first, first + len(photos))
+            noise = np.stack([self.noise(number, *photos.shape[1:3]) for number in numbers])
         return pictures, torch.from_numpy(noise).to(self._device)
-
-    def _noise(self, number: int) -> npt.NDArray[np.float32]:
-        # NumPy mixes both into one seed; torch's CPU generator sees only the lower 32 bits of one.
-        random = np.random.default_rng([self._seed, number])
-        return random.standard_normal(self._network.noise, dtype=np.float32)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ class GeneratorNetwork(nn.Module):
         paint_dropout: whether its dropout stays on while it paints.
         multiple: its weights fit pictures whose sides are multiples of this; 0: only those of
             ``data.size``.
+        noise_per_pixel: whether ``noise`` is (C, S, S), and (C, H, W) for a picture of H x W.
     """
 
     signature: ClassVar[str] = "picture -> picture"
@@ -44,11 +45,16 @@ class GeneratorNetwork(nn.Module):
     noise: tuple[int, ...] = ()
     paint_dropout: bool = False
     multiple: int = 0
+    noise_per_pixel: ClassVar[bool] = False
 
     @property
     def dropouts(self) -> list[nn.Dropout]:
         """Its layers that drop anything, in order."""
         return [each for each in self.modules() if isinstance(each, nn.Dropout) and each.p > 0]
+
+    def noise_for(self, height: int, width: int) -> tuple[int, ...]:
+        """Return the shape of the numbers for a picture of height x width."""
+        return (*self.noise[:1], height, width) if self.noise_per_pixel else self.noise
 
     def paint(self, pictures: Tensor | None, noise: Tensor | None) -> Painted:
         """Return what the network makes of a batch, in the network's mode.
