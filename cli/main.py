@@ -19,6 +19,7 @@ from .score import score
 from .select import select
 from .train import train_baseline
 from .weights import weights
+from .zip import zip_pictures
 
 __all__ = ["cli", "main"]
 
@@ -59,6 +60,7 @@ for command in (
     diagnose,
     metrics,
     check,
+    zip_pictures,
     select,
     train_baseline,
     presets,
