@@ -13,9 +13,14 @@ _SMALLEST_CROP = 16
 _BLURRED = ("resnet", "skip_resnet")
 
 _UNUSED = {
-    "gan": "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain",
+    "training.method": {
+        "gan": "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain",
+    },
+    "generator.network": {},
+    "discriminator.network": {},
 }
-"""Method -> settings that have no effect on it. Its class, which needs torch, is not asked."""
+"""Method or network -> settings without effect on it. Its class, which needs torch, is not asked.
+"""
 
 
 def check(config: Config, *, anyway: bool = False) -> None:
@@ -68,8 +73,10 @@ def idle(config: Config) -> frozenset[str]:
         "generator.attention": generator == "attention_unet",
         "generator.norm_eps generator.norm_init": config.generator.norm != "none",
         "generator.slope": "leaky_relu" in activations,
+        "generator.init": config.generator.init_type != "torch",
         "generator.halving": generator != "dcgan",
         "discriminator.norm_eps discriminator.norm_init": config.discriminator.norm != "none",
+        "discriminator.init": config.discriminator.init_type != "torch",
         "discriminator.slope": config.discriminator.activation == "leaky_relu",
         "generator.latent": generator == "dcgan",
         "generator.kernel generator.dropout": generator != "dcgan",
@@ -87,7 +94,12 @@ def idle(config: Config) -> frozenset[str]:
         "training.epoch": by_epochs and training.steps_per_epoch == 0,
     }
     without = [names for names, use in used.items() if not use]
-    return frozenset(" ".join([*without, _UNUSED.get(training.method, "")]).split())
+    without += [
+        _UNUSED["training.method"].get(training.method, ""),
+        _UNUSED["generator.network"].get(generator, ""),
+        _UNUSED["discriminator.network"].get(config.discriminator.network, ""),
+    ]
+    return frozenset(" ".join(without).split())
 
 
 def _check_length(config: Config) -> None:

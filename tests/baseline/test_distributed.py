@@ -13,7 +13,7 @@ import pytest
 import torch
 from patience import PATIENCE, wait_for
 from toys import drawn, write_pictures
-from two_processes import leave_out_pictures, train
+from two_processes import CONFIG, METHODS, leave_out_pictures, train
 
 from mifid.baseline.distributed import ALONE, Processes, start_processes
 from mifid.baseline.run.checkpoint import Checkpoints
@@ -21,8 +21,7 @@ from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
 
 HERE = Path(__file__).parent
-TRAININGS = 8
-LOSSES = ("generator_adversarial_painting", "cycle_photo", "identity_photo", "discriminator_photo")
+TRAININGS = 8 + len(METHODS)
 
 
 def free_ports(number):
@@ -49,8 +48,10 @@ def folder(pictures, tmp_path_factory):
         patch.setenv("MIFID_CACHE", str(out / "cache"))
         leave_out_pictures(patch.setattr)
         torch.set_num_threads(1)
-        with pytest.warns(MifidWarning, match="will hold|score well|of one colour"):
-            train(pictures, out / "one")
+        alone = {"one": CONFIG, **{f"{name}-one": config for name, config in METHODS.items()}}
+        for name, config in alone.items():
+            with pytest.warns(MifidWarning, match="will hold|score well|of one colour|the levels"):
+                train(pictures, out / name, config)
     ports = ",".join(map(str, free_ports(TRAININGS)))
     command = [sys.executable, str(HERE / "two_processes.py"), str(pictures), str(out), ports]
     environment = os.environ | {
@@ -123,23 +124,26 @@ def apart(one, other):
     return sum(float((one[name] - other[name]).double().square().sum()) for name in one) ** 0.5
 
 
-def test_two_processes_train_as_one(folder, told):
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [("whole", "one", "two"), *((name, f"{name}-one", f"{name}-two") for name in METHODS)],
+)
+def test_two_processes_train_as_one(name, one, two, folder, told):
     """Sums are in another order: the last of float32's 24 bits differ, 6e-8 of the values.
 
     Without norms six steps make some 4e-6 of the weights' way of that. A wrong gradient leads
     them elsewhere, about as far apart as they have moved at all.
     """
-    assert [each["whole"] for each in told] == ["complete at 6", "complete at 6"]
-    one, two = (
-        [row for row in read_metrics(folder / name) if row["kind"] == "train"]
-        for name in ("one", "two")
+    assert [each[name] for each in told] == ["complete at 6", "complete at 6"]
+    of_one, of_two = (
+        [row for row in read_metrics(folder / run) if row["kind"] == "train"] for run in (one, two)
     )
-    assert len(one) == len(two) == 6
-    for alone, shared in zip(one, two, strict=True):
-        for loss in LOSSES:
+    assert len(of_one) == len(of_two) == 6
+    for alone, shared in zip(of_one, of_two, strict=True):
+        for loss in alone.keys() - {"kind", "seconds", "images_per_second"}:
             assert shared[loss] == pytest.approx(alone[loss], rel=1e-4), (shared["step"], loss)
-    start, alone = (weights(state(folder / "one", step=step)) for step in (0, 6))
-    shared = weights(state(folder / "two", 0, 2))
+    start, alone = (weights(state(folder / one, step=step)) for step in (0, 6))
+    shared = weights(state(folder / two, 0, 2))
     assert alone.keys() == shared.keys()
     assert apart(alone, shared) < 1e-3 * apart(alone, start)
 

@@ -36,6 +36,15 @@ CONFIG = changed(
     score={"points": 1},
 )
 
+METHODS = {
+    "gan": changed(
+        CONFIG,
+        generator={"network": "dcgan", "latent": 8},
+        training={"method": "gan"},
+    ),
+}
+"""Further methods, which two processes train as one does: name -> configuration."""
+
 
 def train(pictures, out, config=CONFIG, **options):
     """Train alone or together, up to the hand-in."""
@@ -142,6 +151,8 @@ def main():
     typo = ["loss.cicle=5"]
     step("typo", lambda: outcome(lambda: train(pictures, out / "typo", settings=typo)))
     step("half", lambda: outcome(lambda: train_in_float16(pictures, out / "half")))
+    for name, config in METHODS.items():
+        step(name, lambda: outcome(lambda: train(pictures, out / f"{name}-two", config)))  # noqa: B023
     told["warned"] = warned
     told["threads"] = threads()
     (out / f"told{os.environ['RANK']}.json").write_text(json.dumps(told))

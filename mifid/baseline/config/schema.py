@@ -29,6 +29,7 @@ Value = TypeVar("Value")
 _SIDES = ("none", "paintings", "photos", "both")
 _NORMS = ("instance", "batch", "group", "layer", "none")
 _HALVINGS = ("stride", "average")
+_INIT_TYPES = ("normal", "xavier", "torch")
 _UPSAMPLES = ("transposed", "resize", "blur")
 _OPTIMISERS = ("adam", "radam", "sgd", "adam_sgd", "adabelief")
 _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
@@ -36,7 +37,11 @@ _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
 # Settings that generators and discriminators share.
 _EPS = "epsilon of the norm; Keras has 1e-3"
 _SLOPE = "slope of leaky_relu below 0; Keras has 0.3"
-_INIT = "deviation of the first weights, which are drawn around 0"
+_INIT = "deviation of the first weights, which are drawn around 0; the gain of xavier"
+_INIT_TYPE = (
+    "first weights: normal is N(0, init); xavier has a deviation by the layer's size (Glorot and "
+    "Bengio 2010); torch is PyTorch's default, with biases that are not 0"
+)
 _NORM_INIT = "deviation of the norms' first scales around 0; 0: all are 1"
 _HALVING = "halve with the convolution's stride, or with an average of 2 x 2 after it"
 
@@ -167,6 +172,7 @@ class Generator:
     )
     slope: float = _setting(0.2, _SLOPE)
     init: float = _setting(0.02, _INIT)
+    init_type: str = _setting("normal", _INIT_TYPE, choices=_INIT_TYPES)
     norm_init: float = _setting(0.0, _NORM_INIT)
     halving: str = _setting(
         "stride",
@@ -222,6 +228,7 @@ class Discriminator:
     activation: str = _setting("leaky_relu", "activation", choices=_ACTIVATIONS)
     slope: float = _setting(0.2, _SLOPE)
     init: float = _setting(0.02, _INIT)
+    init_type: str = _setting("normal", _INIT_TYPE, choices=_INIT_TYPES)
     norm_init: float = _setting(0.0, _NORM_INIT)
     halving: str = _setting("stride", _HALVING, choices=_HALVINGS)
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)

@@ -24,25 +24,33 @@ _DRAWN = (
     *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
 )
 _ATTENTION = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+_OTHER_BY_TORCH = (nn.Bilinear, nn.Embedding, nn.MultiheadAttention)  # not uniform as the others
 _POWER_ITERATIONS = 15  # as torch's spectral norm makes of first weights
+
+
+def _uniform(weight: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Draw uniformly within 1 / sqrt(inputs), as torch's convolutions and linear layers do."""
+    return nn.init.kaiming_uniform_(weight, a=5**0.5, generator=generator)
 
 
 def initialise(network: nn.Module, config: Generator | Discriminator, *, seed: int) -> None:
     """Set every weight and buffer of ``network``, on the CPU.
 
     Convolutions, linear layers, embeddings and attention get N(0, config.init), layer after layer
-    from one random generator, so that all weights are independent; biases are 0. Norms scale by 1,
-    so that they begin as the papers' norms without scale, or by N(0, config.norm_init), as in
-    Keras's tutorial. A layer's attribute ``first_weights`` (:data:`Drawn`, see :func:`draw_by`)
-    goes before these. A layer with weights of its own kind sets them itself, in a method
-    ``initialise(generator)``.
+    from one random generator, so that all weights are independent; biases are 0. With
+    ``config.init_type`` xavier their deviation is ``config.init * sqrt(2 / (inputs + outputs))``.
+    With torch, weights and biases of convolutions and linear layers are uniform within
+    ``1 / sqrt(inputs)``. Norms scale by 1, so that they begin as the papers' norms without scale,
+    or by N(0, config.norm_init), as in Keras's tutorial. A layer's attribute ``first_weights``
+    (:data:`Drawn`, see :func:`draw_by`) goes before these. A layer with weights of its own kind
+    sets them itself, in a method ``initialise(generator)``.
 
     A weight that torch computes from others (``torch.nn.utils.parametrizations``: spectral norm,
     weight norm) is set through them.
 
     Raises:
         TypeError: a layer has weights that this function does not know, as those with torch's old
-            spectral norm do.
+            spectral norm do, or, with torch, is another layer with weights.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, module in network.named_modules():
@@ -68,9 +76,13 @@ class _Layer:
         generator: torch.Generator,
     ) -> None:
         self._name, self._module, self._generator = name, module, generator
-        normal = partial(nn.init.normal_, std=config.init)
+        usual: dict[str, Drawn] = {
+            "normal": partial(nn.init.normal_, std=config.init),
+            "xavier": partial(nn.init.xavier_normal_, gain=config.init),
+            "torch": _uniform,
+        }
         scale = partial(nn.init.normal_, std=config.norm_init) if config.norm_init else None
-        default = scale if isinstance(module, NORMS) else normal
+        default = scale if isinstance(module, NORMS) else usual[config.init_type]
         self._drawn: Drawn | None = getattr(module, "first_weights", default)
 
     def initialise(self) -> None:
@@ -80,6 +92,8 @@ class _Layer:
         if callable(set_own := getattr(module, "initialise", None)):
             set_own(self._generator)
             return
+        if isinstance(module, _OTHER_BY_TORCH) and self._drawn is _uniform:
+            raise TypeError(self._unknown(own))
         if isinstance(module, _DRAWN):
             self._check(own, "weight bias")
             self._set("weight")
@@ -99,6 +113,10 @@ class _Layer:
             raise TypeError(self._unknown(own))
         for bias in sorted(own & {"bias", "in_proj_bias"}):
             nn.init.zeros_(getattr(module, bias))
+            if self._drawn is _uniform:
+                inputs, _ = nn.init._calculate_fan_in_and_fan_out(module.weight)
+                most = inputs**-0.5
+                nn.init.uniform_(module.bias, -most, most, generator=self._generator)
 
     def _set(self, weight: str) -> None:
         """Draw a weight, if the layer has it; one that is computed through what it is made of."""

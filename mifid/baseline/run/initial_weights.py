@@ -22,7 +22,7 @@ __all__ = ["SIDES", "InitialWeights", "read_initial_weights"]
 SIDES = ("painter", "photographer")
 """Networks that can begin with weights of their own."""
 
-_DRAWN = ("init", "norm_init")  # settings of first weights, which are not drawn here
+_DRAWN = ("init", "init_type", "norm_init")  # settings of first weights, which are not drawn here
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,38 @@ def test_a_weight_norm_begins_as_the_weight_itself():
     torch.testing.assert_close(normed.weight, plain.weight)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv2d(6, 40, 3), nn.ConvTranspose2d(6, 40, 4), nn.Linear(70, 90), nn.Conv2d(6, 40, 1)],
+)
+def test_torchs_default_is_that_of_torchs_own_layers(layer):
+    """Both are uniform within one limit: the largest of many draws is near it."""
+    torch.manual_seed(0)
+    layer.reset_parameters()
+    own = {name: weight.detach().clone() for name, weight in layer.named_parameters()}
+    initialise(nn.Sequential(layer), Generator(init_type="torch"), seed=3)
+    for name, weight in layer.named_parameters():
+        error = 4 / weight.numel() ** 0.5
+        most = own[name].abs().max().item()
+        assert not torch.equal(weight, own[name])
+        assert weight.abs().max().item() == pytest.approx(most, rel=4 * error)
+        assert weight.abs().max() < 1.2 * weight.std() * 3**0.5, "a uniform distribution ends there"
+        assert weight.std().item() == pytest.approx(own[name].std().item(), rel=2 * error)
+        assert abs(weight.mean().item()) < error * most
+
+
+def test_xavier_follows_the_layers_size_and_its_gain():
+    layer = nn.Conv2d(20, 30, 3)
+    initialise(nn.Sequential(layer), Generator(init_type="xavier", init=0.5), seed=3)
+    assert layer.weight.std().item() == pytest.approx(0.5 * (2 / (50 * 9)) ** 0.5, rel=0.05)
+    assert not layer.bias.any()
+
+
+def test_torchs_default_of_other_layers_is_refused():
+    with pytest.raises(TypeError, match="no first weights for Embedding"):
+        initialise(nn.Sequential(nn.Embedding(3, 3)), Generator(init_type="torch"), seed=0)
+
+
 def test_a_layer_that_nobody_sets_is_not_left_as_it_was():
     with pytest.raises(
         TypeError, match=r"no first weights for Own \('1'\): .* bias, rho;"

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mifid.baseline.models import norm_is_per_sample
-from mifid.baseline.models.norms import keeps_bias, norm
+from mifid.baseline.models.norms import InstanceNorm, keeps_bias, norm
 
 NAMES = ["instance", "batch", "group", "layer"]
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -88,3 +88,11 @@ def test_eight_groups_or_the_most_below_that_divide(channels, groups):
     layer = norm("group", channels)
     assert isinstance(layer, nn.GroupNorm)
     assert layer.num_groups == groups
+
+
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_instance_norm_without_scales_has_no_weights(memory_format):
+    plain = InstanceNorm(16, affine=False)
+    assert not [*plain.parameters()]
+    x = features(mean=1.0).clone(memory_format=memory_format)
+    torch.testing.assert_close(plain(x), expected("instance", x).float(), rtol=1e-4, atol=1e-4)
