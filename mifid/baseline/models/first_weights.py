@@ -112,11 +112,15 @@ class _Layer:
         elif own:
             raise TypeError(self._unknown(own))
         for bias in sorted(own & {"bias", "in_proj_bias"}):
-            nn.init.zeros_(getattr(module, bias))
-            if self._drawn is _uniform:
-                inputs, _ = nn.init._calculate_fan_in_and_fan_out(module.weight)
-                most = inputs**-0.5
-                nn.init.uniform_(module.bias, -most, most, generator=self._generator)
+            self._set_bias(getattr(module, bias))
+
+    def _set_bias(self, bias: Tensor) -> None:
+        nn.init.zeros_(bias)
+        weight = getattr(self._module, "weight", None)
+        if self._drawn is _uniform and isinstance(weight, Tensor):
+            inputs, _ = nn.init._calculate_fan_in_and_fan_out(weight)
+            most = inputs**-0.5
+            nn.init.uniform_(bias, -most, most, generator=self._generator)
 
     def _set(self, weight: str) -> None:
         """Draw a weight, if the layer has it; one that is computed through what it is made of."""
