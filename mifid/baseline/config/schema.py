@@ -236,6 +236,11 @@ class Discriminator:
         3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
     )
     kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
+    wide_padding: bool = _setting(
+        False,
+        "a patchgan's border is half of an even kernel, 2 of 4 pixels, as in pix2pixHD: 35 x 35 "
+        "scores for 30 x 30",
+    )
     dropout: float = _setting(0.0, "dropout after each activation but the first", at_most=0.9)
     heads: int = _setting(1, "scores of each patch", at_least=1, at_most=2)
     pooling: bool = _setting(False, "average all patches of a patchgan into one score")
@@ -308,9 +313,19 @@ class Schedule:
     """The learning rate's factor, by the part of the run that is over."""
 
     name: str = _setting(
-        "linear", "shape", choices=("constant", "linear", "exponential", "stepped", "cosine")
+        "linear",
+        "shape",
+        choices=("constant", "linear", "exponential", "stepped", "cosine", "sawtooth"),
     )
-    start: float = _setting(0.5, "linear: constant until here, then down to 0", at_most=1)
+    start: float = _setting(
+        0.5, "linear: constant until here, then down to 0; sawtooth: until here", at_most=1
+    )
+    teeth: int = _setting(
+        50,
+        "sawtooth: the rest has so many equal parts, such as epochs; in each the factor falls from "
+        "1 to 1/e",
+        at_least=1,
+    )
     final: float = _setting(0.01, "exponential: the factor at the end")
     until: tuple[float, ...] = _setting(
         (), "stepped: the parts of the run at which the factor changes", at_most=1

@@ -87,11 +87,19 @@ def _cosine(config: Schedule, fraction: float) -> float:  # noqa: ARG001
     return math.sin(0.5 * math.pi * (1.0 - fraction)) ** 2  # (1 + cos(pi x)) / 2, never 0 too soon
 
 
+def _sawtooth(config: Schedule, fraction: float) -> float:
+    if fraction <= config.start:
+        return 1.0
+    part = (fraction - config.start) / (1.0 - config.start) * config.teeth
+    return math.exp(math.floor(part) - part)
+
+
 SCHEDULES: Mapping[str, Callable[[Schedule, float], float]] = {
     "constant": _constant,
     "linear": _linear,
     "exponential": _exponential,
     "stepped": _stepped,
     "cosine": _cosine,
+    "sawtooth": _sawtooth,
 }
 """Name -> (settings, fraction in 0..1) -> factor."""

@@ -22,7 +22,8 @@ class PatchGAN(nn.Module):
     The first ``config.layers`` have stride 2, the last two stride 1. With 3 and a 4 x 4 kernel each
     score depends on 70 x 70 pixels, and a picture of 256 has 30 x 30 scores. No norm on C64. Scores
     are in 0..1 with ``config.sigmoid``, else unbounded. With ``config.pooling`` the picture has one
-    score, the average of its patches', and h = w = 1.
+    score, the average of its patches', and h = w = 1. With ``config.wide_padding`` a 4 x 4 kernel
+    has a border of 2, as in pix2pixHD, and a picture of 256 has 35 x 35 scores.
     """
 
     signature = "picture -> scores"
@@ -35,13 +36,18 @@ class PatchGAN(nn.Module):
         self.stages = nn.Sequential(
             *(
                 discriminator_stage(
-                    config, inputs, outputs, index=index, stride=2 if index < config.layers else 1
+                    config,
+                    inputs,
+                    outputs,
+                    index=index,
+                    stride=2 if index < config.layers else 1,
+                    padding=_padding(config),
                 )
                 for index, (inputs, outputs) in enumerate(itertools.pairwise([3, *widths]))
             )
         )
         self.out = scores(
-            nn.Conv2d(widths[-1], config.heads, config.kernel, padding=(config.kernel - 1) // 2),
+            nn.Conv2d(widths[-1], config.heads, config.kernel, padding=_padding(config)),
             pooling=config.pooling,
             sigmoid=config.sigmoid,
         )
@@ -77,15 +83,25 @@ def scores(conv: nn.Conv2d, *, sigmoid: bool, pooling: bool = False) -> nn.Seque
 
 
 def discriminator_stage(
-    config: Discriminator, inputs: int, outputs: int, *, index: int, stride: int
+    config: Discriminator,
+    inputs: int,
+    outputs: int,
+    *,
+    index: int,
+    stride: int,
+    padding: int | None = None,
 ) -> nn.Sequential:
-    """Return the stage of number ``index``; the first has neither norm nor dropout."""
+    """Return the stage of number ``index``; the first has neither norm nor dropout.
+
+    ``padding`` is the border of zeros; None: as halving needs it.
+    """
     norm_name = "none" if index == 0 else config.norm
     bias, kernel = keeps_bias(norm_name), config.kernel
-    if stride == 2:
+    border = (kernel - 1) // 2 if padding is None else padding
+    if stride == 2 and config.halving == "average":
         conv = halving(inputs, outputs, kernel=kernel, bias=bias, how=config.halving)
     else:
-        conv = nn.Conv2d(inputs, outputs, kernel, padding=(kernel - 1) // 2, bias=bias)
+        conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=border, bias=bias)
     return stage(
         conv,
         channels=outputs,
@@ -97,7 +113,7 @@ def discriminator_stage(
 
 def check_patches(config: Discriminator, *, size: int) -> None:
     """Refuse networks that end in one pixel or none: a norm makes the same of any one pixel."""
-    sides = [_side(size, kernel=config.kernel, layers=n) for n in range(1, config.layers + 1)]
+    sides = [_side(size, config, layers=n) for n in range(1, config.layers + 1)]
     if sides[-1] >= 2:
         return
     fit = max(1, sum(side >= 2 for side in sides))
@@ -109,9 +125,15 @@ def check_patches(config: Discriminator, *, size: int) -> None:
     )
 
 
-def _side(size: int, *, kernel: int, layers: int) -> int:
+def _padding(config: Discriminator) -> int:
+    """Return the border of zeros of the convolutions with stride, and of the last two."""
+    wide = config.wide_padding and config.network == "patchgan"
+    return config.kernel // 2 if wide else (config.kernel - 1) // 2
+
+
+def _side(size: int, config: Discriminator, *, layers: int) -> int:
     """Return the side of the map before the last layer."""
-    padding = (kernel - 1) // 2
+    padding, kernel = _padding(config), config.kernel
     for stride in [2] * layers + [1]:
         size = (size + 2 * padding - kernel) // stride + 1
     return size

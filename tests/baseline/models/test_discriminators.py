@@ -10,6 +10,7 @@ from torch import nn
 from mifid.baseline.config.schema import Discriminator
 from mifid.baseline.models import DISCRIMINATORS, build_discriminator
 from mifid.baseline.models.blocks import halving
+from mifid.baseline.models.patchgan import PatchGAN
 
 SIZE = 64
 STAGED = ("patchgan", "dcgan")
@@ -48,6 +49,22 @@ def test_patchgan_has_as_many_parameters_as_published():
 def test_shape_of_the_scores(name, size, shape):
     network = build_discriminator(small(network=name), size=size, seed=0)
     assert network(pictures(1, size)).shape == (1, 1, *shape)
+
+
+def test_wide_padding_is_that_of_pix2pixhd():
+    config = Discriminator(wide_padding=True)
+    with torch.device("meta"):
+        outline = PatchGAN(config, size=256)
+        assert outline(torch.empty(1, 3, 256, 256)).shape == (1, 1, 35, 35)
+    network = build_discriminator(replace(config, width=8), size=SIZE, seed=0)
+    weights = iter(network.state_dict().values())
+    x = pictures()
+    y = F.leaky_relu(F.conv2d(x, next(weights), next(weights), stride=2, padding=2), 0.2)
+    for stride in (2, 2, 1):
+        y = F.conv2d(y, next(weights), stride=stride, padding=2)
+        y = F.leaky_relu(F.instance_norm(y, weight=next(weights), bias=next(weights)), 0.2)
+    y = F.conv2d(y, next(weights), next(weights), padding=2)
+    torch.testing.assert_close(network(x), y, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])

@@ -48,8 +48,12 @@ JUDGED = {
     **{**EVERY, "kernel": 5, "halving": "average"},
     **{"dropout": 0.5, "sigmoid": True, "noise": 0.5, "heads": 2},
 }
-READ_BY_DISCRIMINATORS = {"patchgan": {**JUDGED, "layers": 2, "pooling": True}, "dcgan": JUDGED}
-READ_BY_DISCRIMINATORS["double_patchgan"] = READ_BY_DISCRIMINATORS["patchgan"]
+PATCHES = {**JUDGED, "layers": 2, "pooling": True}
+READ_BY_DISCRIMINATORS = {
+    "patchgan": {**PATCHES, "wide_padding": True},
+    "double_patchgan": PATCHES,
+    "dcgan": JUDGED,
+}
 
 
 def outcome(build, config):
