@@ -10,7 +10,8 @@ __all__ = ["check", "idle"]
 
 _TWO_HEADED = ("d2gan", "hinge_bce")
 _SMALLEST_CROP = 16
-_BLURRED = ("resnet", "skip_resnet")
+_BLURRED = {"generator": ("resnet", "skip_resnet"), "discriminator": ("patchgan",)}
+_UNSCALED = ("none", "plain_instance")
 
 _UNUSED = {
     "training.method": {
@@ -63,7 +64,8 @@ def idle(config: Config) -> frozenset[str]:
     by_epochs = training.epochs > 0
     used = {
         "augment.enlarge augment.flip augment.turns augment.static": config.augment.sides != "none",
-        "augment.vary": config.augment.sides != "none" and config.augment.enlarge > 1,
+        "augment.vary augment.enlarge_until": config.augment.sides != "none"
+        and config.augment.enlarge > 1,
         "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
         "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
         "generator.first_norm": generator in ("resnet", "skip_resnet"),
@@ -71,11 +73,13 @@ def idle(config: Config) -> frozenset[str]:
         "generator.paint_dropout": _drops(config),
         "generator.skip_relu": generator == "unet",
         "generator.attention": generator == "attention_unet",
-        "generator.norm_eps generator.norm_init": config.generator.norm != "none",
+        "generator.norm_eps": config.generator.norm != "none",
+        "generator.norm_init": config.generator.norm not in _UNSCALED,
         "generator.slope": "leaky_relu" in activations,
         "generator.init": config.generator.init_type != "torch",
         "generator.halving": generator != "dcgan",
-        "discriminator.norm_eps discriminator.norm_init": config.discriminator.norm != "none",
+        "discriminator.norm_eps": config.discriminator.norm != "none",
+        "discriminator.norm_init": config.discriminator.norm not in _UNSCALED,
         "discriminator.init": config.discriminator.init_type != "torch",
         "discriminator.slope": config.discriminator.activation == "leaky_relu",
         "generator.latent": generator == "dcgan",
@@ -158,12 +162,14 @@ def _check_names(config: Config) -> None:
             raise InputError(
                 f"{name} is '{chosen}', which does not exist", hint=suggest(chosen, known)
             )
-    if config.generator.halving == "blur" and config.generator.network not in _BLURRED:
-        raise InputError(
-            f"generator.halving is blur, but generator.network is {config.generator.network}: "
-            f"only {' and '.join(_BLURRED)} can blur after an activation",
-            hint="Set generator.halving=stride, or another generator.network.",
-        )
+    for section, able in _BLURRED.items():
+        part = getattr(config, section)
+        if part.halving == "blur" and part.network not in able:
+            raise InputError(
+                f"{section}.halving is blur, but {section}.network is {part.network}: only "
+                f"{' and '.join(able)} can blur after an activation",
+                hint=f"Set {section}.halving=stride, or another {section}.network.",
+            )
 
 
 def _check_method(config: Config) -> None:

@@ -104,6 +104,11 @@ def test_what_fits_passes(assignments):
             "generator.halving is blur, but generator.network is unet",
             "generator.halving=stride",
         ),
+        (
+            ("discriminator.network=double_patchgan", "discriminator.halving=blur"),
+            "discriminator.halving is blur, but discriminator.network is double_patchgan",
+            "discriminator.halving=stride",
+        ),
         (("discriminator.network=patch",), "discriminator.network is 'patch'", "'patchgan'?"),
         (
             ("adversarial=hinge", "sigmoid=true"),

@@ -27,8 +27,8 @@ __all__ = [
 Value = TypeVar("Value")
 
 _SIDES = ("none", "paintings", "photos", "both")
-_NORMS = ("instance", "batch", "group", "layer", "none")
-_HALVINGS = ("stride", "average")
+_NORMS = ("instance", "batch", "group", "layer", "plain_instance", "none")
+_HALVINGS = ("stride", "average", "blur")
 _INIT_TYPES = ("normal", "xavier", "torch")
 _UPSAMPLES = ("transposed", "resize", "blur")
 _OPTIMISERS = ("adam", "radam", "sgd", "adam_sgd", "adabelief")
@@ -37,6 +37,7 @@ _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
 # Settings that generators and discriminators share.
 _EPS = "epsilon of the norm; Keras has 1e-3"
 _SLOPE = "slope of leaky_relu below 0; Keras has 0.3"
+_NORM = "normalisation; plain_instance: without scale and shift, and convolutions keep their bias"
 _INIT = "deviation of the first weights, which are drawn around 0; the gain of xavier"
 _INIT_TYPE = (
     "first weights: normal is N(0, init); xavier has a deviation by the layer's size (Glorot and "
@@ -138,6 +139,9 @@ class Augment:
         "train on random squares of so many pixels, cut out of the enlarged pictures; 0: of "
         "data.size, as the generator paints them",
     )
+    enlarge_until: float = _setting(
+        1.0, "part of the run after which pictures are not enlarged any more, as in CUT", at_most=1
+    )
     flip: bool = _setting(True, "mirror every other picture left to right, at random")
     turns: bool = _setting(False, "turn by a random number of quarter turns")
     static: int = _setting(
@@ -161,7 +165,7 @@ class Generator:
     """The networks that paint photos (and, in a CycleGAN, that make photos of paintings)."""
 
     network: str = _setting("unet", "a name from mifid.baseline.models.GENERATORS")
-    norm: str = _setting("instance", "normalisation", choices=_NORMS)
+    norm: str = _setting("instance", _NORM, choices=_NORMS)
     norm_eps: float = _setting(1e-5, _EPS)
     first_norm: bool = _setting(True, "normalise the first layer, too (resnet, skip_resnet)")
     activation: str = _setting(
@@ -177,7 +181,7 @@ class Generator:
     halving: str = _setting(
         "stride",
         f"{_HALVING}; blur: a blur after the activation, as in CUT (resnet, skip_resnet)",
-        choices=(*_HALVINGS, "blur"),
+        choices=_HALVINGS,
     )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
@@ -223,14 +227,18 @@ class Discriminator:
     """The networks that distinguish real pictures from generated ones."""
 
     network: str = _setting("patchgan", "a name from mifid.baseline.models.DISCRIMINATORS")
-    norm: str = _setting("instance", "normalisation, not on the first layer", choices=_NORMS)
+    norm: str = _setting("instance", f"{_NORM}; not on the first layer", choices=_NORMS)
     norm_eps: float = _setting(1e-5, _EPS)
     activation: str = _setting("leaky_relu", "activation", choices=_ACTIVATIONS)
     slope: float = _setting(0.2, _SLOPE)
     init: float = _setting(0.02, _INIT)
     init_type: str = _setting("normal", _INIT_TYPE, choices=_INIT_TYPES)
     norm_init: float = _setting(0.0, _NORM_INIT)
-    halving: str = _setting("stride", _HALVING, choices=_HALVINGS)
+    halving: str = _setting(
+        "stride",
+        f"{_HALVING}; blur: a blur after the activation, as in CUT (patchgan)",
+        choices=_HALVINGS,
+    )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     layers: int = _setting(
         3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6

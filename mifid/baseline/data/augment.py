@@ -73,10 +73,9 @@ class Augmenter:
         self._size = size
         self._cut = config.crop or size
         self._largest = round(size * config.enlarge) if enabled else size
-        self._cuts = self._largest > self._cut
         self._turns = enabled and config.turns
         self._flips = enabled and config.flip
-        self._acts = self._cuts or self._flips or self._turns
+        self._acts = self._largest > self._cut or self._flips or self._turns
         self._variants = max(config.static, 1) if enabled else 1
         self._pictures = pictures
         self._fixed: Tensor | None = None
@@ -92,13 +91,16 @@ class Augmenter:
         """Return the index of the picture that each variant is made of, int64."""
         return indices // self._variants
 
-    def __call__(self, pixels: Tensor, indices: Tensor, draws: Draws) -> Tensor:
+    def __call__(
+        self, pixels: Tensor, indices: Tensor, draws: Draws, *, fraction: float = 0.0
+    ) -> Tensor:
         """Augment a batch.
 
         Args:
             pixels: (B, S, S, 3) uint8, those that ``picture_of(indices)`` names.
             indices: (B,) int64 on the CPU, ``0 <= i < len(self)``.
             draws: not used if variants are drawn once, or if nothing is changed.
+            fraction: part of the run that is over.
 
         Returns:
             Tensor: (B, 3, C, C) float32 in -1..1 on the device of ``pixels``; C is ``config.crop``,
@@ -110,14 +112,15 @@ class Augmenter:
             drawn = self._fixed[indices]
         else:
             drawn = draws.uniform(torch.empty(len(pixels)), _DRAWN)
-        moves = self._moves(drawn, pixels.device)
+        largest = self._largest if fraction < self._config.enlarge_until else self._size
+        moves = self._moves(drawn, largest, pixels.device)
         pictures = to_tensor(_oriented(pixels, moves))
-        return _cut_out(pictures, moves, self._cut) if self._cuts else pictures
+        return _cut_out(pictures, moves, self._cut) if largest > self._cut else pictures
 
-    def _moves(self, drawn: Tensor, device: torch.device) -> _Moves:
+    def _moves(self, drawn: Tensor, largest: int, device: torch.device) -> _Moves:
         """Turn numbers (B, 5) in 0..1 into moves; on the CPU, for one copy to the device."""
-        smallest = self._size if self._config.vary else self._largest
-        side = smallest + (drawn[:, 0] * (self._largest - smallest + 1)).floor()
+        smallest = self._size if self._config.vary else largest
+        side = smallest + (drawn[:, 0] * (largest - smallest + 1)).floor()
         top, left = ((drawn[:, i] * (side - self._cut + 1)).floor() for i in (1, 2))
         turn = (drawn[:, 3] * 4).floor() if self._turns else torch.zeros(len(drawn))
         mirror = drawn[:, 4] < 0.5 if self._flips else torch.zeros(len(drawn), dtype=torch.bool)

@@ -155,9 +155,12 @@ class Feed:
             )
         }
 
-    def next(self) -> tuple[Tensor, Tensor]:
-        """Return (photos, paintings), each (B, 3, S, S) float32 in -1..1."""
-        photos, paintings = (self._take(side) for side in self._sides.values())
+    def next(self, fraction: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Return (photos, paintings), each (B, 3, S, S) float32 in -1..1.
+
+        ``fraction`` of the run is over.
+        """
+        photos, paintings = (self._take(side, fraction) for side in self._sides.values())
         return photos, paintings
 
     def variants(self, side: str) -> int:
@@ -181,11 +184,11 @@ class Feed:
             rows.append((originals[0], chosen.augmenter(originals, shown, draws)))
         return rows
 
-    def _take(self, side: _Side) -> Tensor:
+    def _take(self, side: _Side, fraction: float) -> Tensor:
         everyone = side.shuffle.take(self._batch)
         mine = torch.from_numpy(everyone[self._processes.rank :: self._processes.world])
         pictures = side.pictures.take(side.augmenter.picture_of(mine).numpy())
-        return side.augmenter(pictures, mine, self._draws)
+        return side.augmenter(pictures, mine, self._draws, fraction=fraction)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of each shuffle."""

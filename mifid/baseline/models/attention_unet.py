@@ -15,7 +15,7 @@ from mifid.baseline.models.blocks import halving, stage
 from mifid.baseline.models.first_weights import Drawn, draw_by
 from mifid.baseline.models.generator import GeneratorNetwork
 from mifid.baseline.models.layers import activation, upsample
-from mifid.baseline.models.norms import InstanceNorm, keeps_bias, norm
+from mifid.baseline.models.norms import InstanceNorm, erases_one_pixel, keeps_bias, norm
 from mifid.baseline.models.patchgan import InputNoise, check_patches, scores
 from mifid.baseline.models.unet import DROPPED, checked_depth
 
@@ -215,7 +215,7 @@ def _up(config: Generator, inputs: int, outputs: int, *, kernel: int, number: in
 
 def _inmost_norm(name: str) -> str:
     """Return the norm of a map of one pixel, of which some make the same whatever it is."""
-    return name if keeps_bias(name) else "none"
+    return "none" if erases_one_pixel(name) else name
 
 
 def _same(channels: int, norm_name: str) -> nn.Conv2d:

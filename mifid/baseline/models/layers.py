@@ -76,12 +76,13 @@ class BlurConv(nn.Module):
 class BlurPool(nn.Module):
     """The 3-tap blur [1, 2, 1] with a mirrored border, then every second pixel (Zhang 2019; CUT).
 
-    (B, C, H, W) -> (B, C, H / 2, W / 2), both sides even. Two averages of 2 make that blur.
+    (B, C, H, W) -> (B, C, H / 2, W / 2), rounded up. Two averages of 2 make that blur.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve both sides."""
-        padded = F.pad(x, (1, 0, 1, 0), mode="reflect")
+        height, width = x.shape[2:]
+        padded = F.pad(x, (1, width % 2, 1, height % 2), mode="reflect")
         return F.avg_pool2d(F.avg_pool2d(padded, 2, stride=1), 2)
 
 

@@ -1,14 +1,22 @@
-"""Normalisations by name: (B, C, H, W) -> the same, with a scale and shift per channel."""
+"""Normalisations by name: (B, C, H, W) -> the same, with a scale and shift per channel or none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["GroupNorm", "InstanceNorm", "keeps_bias", "norm", "norm_is_per_sample"]
+__all__ = [
+    "GroupNorm",
+    "InstanceNorm",
+    "erases_one_pixel",
+    "keeps_bias",
+    "norm",
+    "norm_is_per_sample",
+]
 
 _GROUPS = 8  # of "group", as report C has it
 
@@ -56,6 +64,7 @@ def _group_norm(channels: int) -> GroupNorm:
 
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
     "instance": InstanceNorm,
+    "plain_instance": partial(InstanceNorm, affine=False),
     "batch": nn.BatchNorm2d,
     "group": _group_norm,
     # Ba et al. 2016: over all of a picture (C, H, W). The scale is per channel, not per pixel, so
@@ -68,8 +77,9 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {
 def norm(name: str, channels: int) -> nn.Module:
     """Return the norm called ``name``, over ``channels``.
 
-    ``group`` makes 8 groups, or the largest smaller number that divides the channels. Statistics
-    are computed in float32 under autocast too, as torch's kernels of all of these do.
+    ``plain_instance`` is instance norm without scale and shift. ``group`` makes 8 groups, or the
+    largest smaller number that divides the channels. Statistics are computed in float32 under
+    autocast too, as torch's kernels of all of these do.
     """
     return _NORMS[name](channels)
 
@@ -80,9 +90,16 @@ def norm_is_per_sample(name: str) -> bool:
 
 
 def keeps_bias(name: str) -> bool:
-    """Return whether a bias before the norm called ``name`` has any effect.
+    """Return whether a convolution before the norm called ``name`` has a bias.
 
     Instance and batch norm subtract each channel's mean, and with it any bias of that channel.
     Group and layer norm subtract one mean from several channels, whose differences remain.
+    ``plain_instance`` is for networks as their authors wrote them, with biases: CUT compares maps
+    before the norm.
     """
     return name not in ("instance", "batch")
+
+
+def erases_one_pixel(name: str) -> bool:
+    """Return whether the norm called ``name`` makes the same of any map of one pixel."""
+    return name in ("instance", "plain_instance", "batch")

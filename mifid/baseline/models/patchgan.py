@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Discriminator
 from mifid.baseline.models.blocks import halving, stage
+from mifid.baseline.models.layers import BlurPool
 from mifid.baseline.models.norms import keeps_bias
 from mifid.errors import InputError
 
@@ -20,9 +21,11 @@ class PatchGAN(nn.Module):
     """C64-C128-C256-C512 and a convolution to scores; (B, 3, S, S) -> (B, heads, h, w).
 
     The first ``config.layers`` have stride 2, the last two stride 1. With 3 and a 4 x 4 kernel each
-    score depends on 70 x 70 pixels, and a picture of 256 has 30 x 30 scores. No norm on C64. Scores
-    are in 0..1 with ``config.sigmoid``, else unbounded. With ``config.pooling`` the picture has one
-    score, the average of its patches', and h = w = 1. With ``config.wide_padding`` a 4 x 4 kernel
+    score depends on 70 x 70 pixels, and a picture of 256 has 30 x 30 scores. With
+    ``config.halving`` blur those layers have stride 1 and a :class:`BlurPool` at their end, as in
+    CUT, and as many scores. No norm on C64. Scores are in 0..1 with ``config.sigmoid``, else
+    unbounded. With ``config.pooling`` the picture has one score, the average of its patches', and
+    h = w = 1. With ``config.wide_padding`` a 4 x 4 kernel
     has a border of 2, as in pix2pixHD, and a picture of 256 has 35 x 35 scores.
     """
 
@@ -98,17 +101,22 @@ def discriminator_stage(
     norm_name = "none" if index == 0 else config.norm
     bias, kernel = keeps_bias(norm_name), config.kernel
     border = (kernel - 1) // 2 if padding is None else padding
+    blurs = stride == 2 and config.halving == "blur"
     if stride == 2 and config.halving == "average":
         conv = halving(inputs, outputs, kernel=kernel, bias=bias, how=config.halving)
     else:
-        conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=border, bias=bias)
-    return stage(
+        step = 1 if blurs else stride
+        conv = nn.Conv2d(inputs, outputs, kernel, stride=step, padding=border, bias=bias)
+    made = stage(
         conv,
         channels=outputs,
         norm_name=norm_name,
         activation_name=config.activation,
         dropout=0.0 if index == 0 else config.dropout,
     )
+    if blurs:
+        made.add_module("blur", BlurPool())
+    return made
 
 
 def check_patches(config: Discriminator, *, size: int) -> None:

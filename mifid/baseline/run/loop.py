@@ -202,7 +202,7 @@ class Trainer:
 
     def _step(self) -> torch.Tensor | None:
         """Make a step; return its losses, or None: it was left out, since float16 overflowed."""
-        photos, paintings = self.parts.feed.next()
+        photos, paintings = self.parts.feed.next(self.fraction)
         self.step += 1
         pretrain = self.step <= self.config.training.pretrain
         if not pretrain:

@@ -229,7 +229,11 @@ def test_any_text_is_shown_so_that_it_can_be_given(text):
         ("batch=1.5", "training.batch must be a whole number, at least 1; got '1.5'", ""),
         ("vary=maybe", "augment.vary must be true or false; got 'maybe'", "default is false"),
         ("until=0.5;0.7", "schedule.until must be a list of numbers", "default is []"),
-        ("generator.norm=none,", "one of instance, batch, group, layer, none; got 'none,'", ""),
+        (
+            "generator.norm=none,",
+            "one of instance, batch, group, layer, plain_instance, none; got 'none,'",
+            "",
+        ),
     ],
 )
 def test_an_override_that_cannot_be_is_told(assignment, message, hint):

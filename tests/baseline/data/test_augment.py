@@ -220,8 +220,31 @@ def test_dynamic_augmentation_differs_each_time_and_between_pictures():
     assert torch.equal(first, made(picture, torch.arange(8), Draws(0)))
 
 
+@pytest.mark.parametrize("static", [0, 2])
+def test_after_a_part_of_the_run_pictures_are_flipped_but_not_enlarged(static):
+    config = Augment(enlarge=1.5, enlarge_until=0.5, static=static)
+    made = augmenter(config)
+    pixels, indices = noise(8), torch.arange(8)
+    before, after, same = (
+        made(pixels, indices, Draws(0), fraction=part) for part in (0.49, 0.5, 0.9)
+    )
+    plain = augmenter(Augment(enlarge=1, static=static))(pixels, indices, Draws(0))
+    assert torch.equal(after, same)
+    assert torch.equal(after, plain)  # by the same random numbers
+    assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
 def test_pictures_given_are_left_as_they_are():
     pixels = noise(8)
     before = pixels.clone()
     at_once(Augment(turns=True), pixels)
     assert torch.equal(pixels, before)
+
+
+def test_squares_are_cut_out_of_pictures_that_are_not_enlarged_any_more():
+    config = Augment(enlarge=1.5, enlarge_until=0.5, crop=8, flip=False)
+    pixels = noise(1)
+    after = augmenter(config)(pixels, torch.arange(1), Draws(0), fraction=0.5)[0]
+    squares = to_tensor(pixels)[0].unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4)
+    errors = (squares - after).abs().amax(dim=(2, 3, 4))
+    assert errors.min() < 1e-5

@@ -96,6 +96,52 @@ def test_patchgan_is_the_network_of_the_paper():
     torch.testing.assert_close(network(x), y, rtol=1e-4, atol=1e-5)
 
 
+def blurred(x):
+    """3 taps in each direction with a mirrored border, then every second pixel."""
+    taps = torch.tensor([1.0, 2, 1]) / 4
+    weight = torch.outer(taps, taps).expand(x.shape[1], 1, 3, 3)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), "reflect"), weight, stride=2, groups=x.shape[1])
+
+
+def test_the_blurred_patchgan_is_cuts():
+    config = small(halving="blur", norm="plain_instance")
+    network = build_discriminator(config, size=SIZE, seed=0)
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn(
+            parameter.shape, generator=torch.Generator().manual_seed(2)
+        )
+    weights = iter(network.state_dict().values())
+    x = pictures()
+    y = blurred(F.leaky_relu(F.conv2d(x, next(weights), next(weights), padding=1), 0.2))
+    for halves in (True, True, False):
+        y = F.instance_norm(F.conv2d(y, next(weights), next(weights), padding=1))
+        y = F.leaky_relu(y, 0.2)
+        y = blurred(y) if halves else y
+    y = F.conv2d(y, next(weights), next(weights), padding=1)
+    assert next(weights, None) is None
+    torch.testing.assert_close(network(x), y, rtol=1e-4, atol=1e-5)
+
+
+def test_the_blurred_patchgan_has_as_many_weights_and_scores_as_cuts():
+    with torch.device("meta"):
+        config = Discriminator(halving="blur", norm="plain_instance")
+        network = DISCRIMINATORS["patchgan"](config, size=256)
+        assert network(torch.empty(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+    assert sum(p.numel() for p in network.parameters()) == 2_764_737
+
+
+@pytest.mark.parametrize("kernel", [3, 4, 5, 6])
+@pytest.mark.parametrize("size", [63, 64, 67])
+def test_blurs_leave_as_many_scores_as_strides(kernel, size):
+    shapes = [
+        build_discriminator(small(kernel=kernel, halving=how, layers=2), size=size, seed=0)(
+            pictures(1, size)
+        ).shape
+        for how in ("stride", "blur")
+    ]
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 @pytest.mark.parametrize("norm", ["instance", "group", "layer", "none", "batch"])
 def test_scores_do_not_depend_on_the_batch_but_for_batch_norm(name, norm):

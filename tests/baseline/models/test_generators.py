@@ -1,12 +1,14 @@
 """Generators: the published shapes and counts, and parity with networks written out by hand."""
 
+import original_networks
 import pytest
 import torch
 import torch.nn.functional as F
+from original_networks import shaken
 from torch import nn
 
 from mifid.baseline.config.schema import Generator
-from mifid.baseline.models import GENERATORS, build_generator
+from mifid.baseline.models import GENERATORS, build_generator, outline_generator
 from mifid.baseline.models.blocks import ResidualBlock
 from mifid.baseline.models.layers import upsample
 
@@ -64,6 +66,21 @@ def test_networks_of_other_programs_keep_the_size_and_learn(options):
     picture.square().sum().backward()
     for key, parameter in network.named_parameters():
         assert parameter.grad.abs().sum() > 0, key
+
+
+def test_cuts_generator_weight_by_weight():
+    """With its norms without scales, and the biases before them."""
+    blurs = {"halving": "blur", "upsample": "blur", "norm": "plain_instance"}
+    ours = build_generator(small(network="resnet", **blurs), size=SIZE, seed=0).eval()
+    theirs = shaken(original_networks.ResNet(down="blur", up="blur"))
+    weights = zip(ours.parameters(), theirs.parameters(), strict=True)
+    with torch.no_grad():
+        for own, weight in weights:
+            own.copy_(weight)
+        x = inputs(ours)
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+    whole = outline_generator(Generator(network="resnet", **blurs), size=256)
+    assert sum(p.numel() for p in whole.parameters()) == 11_378_179
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mifid.baseline.models import norm_is_per_sample
-from mifid.baseline.models.norms import InstanceNorm, keeps_bias, norm
+from mifid.baseline.models.norms import InstanceNorm, erases_one_pixel, keeps_bias, norm
 
 NAMES = ["instance", "batch", "group", "layer"]
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -79,6 +79,25 @@ def test_per_sample_and_bias_as_they_are_said_to_be(name):
     assert norm_is_per_sample(name) == torch.allclose(layer(x), alone, atol=1e-5)
     bias = torch.linspace(-1, 1, 16).view(1, -1, 1, 1)
     assert keeps_bias(name) != torch.allclose(layer(x), layer(x + bias), atol=1e-4)
+
+
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_plain_instance_norm_has_no_weights_and_networks_keep_their_biases(memory_format):
+    layer = norm("plain_instance", 16)
+    x = features(mean=3.0).to(memory_format=memory_format)
+    assert not list(layer.parameters())
+    torch.testing.assert_close(layer(x).double(), expected("instance", x), rtol=0, atol=1e-5)
+    assert norm_is_per_sample("plain_instance")
+    assert keeps_bias("plain_instance")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "plain_instance", "none"])
+def test_what_erases_a_map_of_one_pixel(name):
+    """Torch refuses one pixel in training; a flat map of one picture is the same to a norm."""
+    one, other = (
+        norm(name, 16)(features(mean=0.0)[n, :, :1, :1].expand(1, 16, 4, 4)) for n in (0, 1)
+    )
+    assert erases_one_pixel(name) == torch.allclose(one, other, atol=1e-2)
 
 
 @pytest.mark.parametrize(
