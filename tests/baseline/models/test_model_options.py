@@ -21,6 +21,7 @@ EVERY = {
     "activation": "gelu",
     "slope": 0.5,
     "init": 0.1,
+    "init_type": "xavier",
     "norm_init": 0.5,
     "width": 12,
 }
