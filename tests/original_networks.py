@@ -161,6 +161,23 @@ class PatchGAN(nn.Module):
         self.model = nn.Sequential(*layers)
 
 
+class BlurredPatchGAN(nn.Module):
+    """CUT's: n_layers halvings by blurs, instance norm without scales, and biases."""
+
+    def __init__(self, width=8, layers=3):
+        super().__init__()
+        widths = [width * min(2**n, 8) for n in range(layers + 1)]
+        made = [nn.Conv2d(3, width, 4, padding=1), nn.LeakyReLU(0.2, True), BlurDown(width)]
+        for n in range(1, layers + 1):
+            made += [nn.Conv2d(widths[n - 1], widths[n], 4, padding=1)]
+            made += [nn.InstanceNorm2d(widths[n]), nn.LeakyReLU(0.2, True)]
+            made += [BlurDown(widths[n])] if n < layers else []
+        self.model = nn.Sequential(*made, nn.Conv2d(widths[-1], 1, 4, padding=1))
+
+    def forward(self, x):
+        return self.model(x)
+
+
 def shaken(network, seed=0, by=0.1):
     """Return the network with weights and statistics that all matter, in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)

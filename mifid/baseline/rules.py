@@ -13,9 +13,11 @@ _SMALLEST_CROP = 16
 _BLURRED = {"generator": ("resnet", "skip_resnet"), "discriminator": ("patchgan",)}
 _UNSCALED = ("none", "plain_instance")
 
+_OF_CYCLES = "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain"
 _UNUSED = {
     "training.method": {
-        "gan": "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain",
+        "gan": _OF_CYCLES,
+        "cut": _OF_CYCLES,
     },
     "generator.network": {},
     "discriminator.network": {},
@@ -87,6 +89,7 @@ def idle(config: Config) -> frozenset[str]:
         "discriminator.layers discriminator.pooling": patches,
         "discriminator.wide_padding": config.discriminator.network == "patchgan",
         "loss.lecam_decay loss.lecam_start": config.loss.lecam > 0,
+        "loss.nce loss.nce_identity loss.flip_equivariance": training.method == "cut",
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
         "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
         "optimiser.momentum": bool(optimisers & {"sgd", "adam_sgd"}),

@@ -120,6 +120,20 @@ SAID = {
     "sabathier-adabelief": f"{LAYERS} optimiser.name=adabelief {RATES} batch=1 epochs=100",
     "cyclegan-paper": "generator.network=resnet blocks=9 adversarial=lsgan cycle=10 identity=5 "
     "pool=50 batch=1 epochs=200 schedule.name=linear start=0.5",
+    **{
+        name: "generator.network=resnet generator.width=64 blocks=9 generator.halving=blur "
+        "upsample=blur generator.norm=plain_instance generator.init_type=xavier "
+        "discriminator.network=patchgan layers=3 discriminator.halving=blur "
+        "discriminator.norm=plain_instance discriminator.init_type=xavier adversarial=lsgan "
+        f"loss.weight=1 discriminator_scale=0.5 {ADAM} {RATES} beta2=0.999 batch=1 pool=0 "
+        f"method=cut training.epoch=photos schedule.name=linear {own}"
+        for name, own in {
+            "cut": "nce=0.5 nce_identity=0.5 flip_equivariance=false epochs=400 start=0.5 "
+            "enlarge_until=0.5",
+            "fastcut": "nce=10 nce_identity=0 flip_equivariance=true epochs=200 start=0.75 "
+            "enlarge_until=0.75",
+        }.items()
+    },
     "raviv-final": f"{RAVIV} generator.network=resnet generator.width=64 blocks=6 layers=3 "
     f"discriminator.width=64 discriminator.activation=leaky_relu adversarial=lsgan {ADAM} {RATES} "
     "batch=1 steps_per_epoch=30 epochs=500 points=500",

@@ -42,6 +42,7 @@ METHODS = {
         generator={"network": "dcgan", "latent": 8},
         training={"method": "gan"},
     ),
+    "cut": changed(CONFIG, loss={"flip_equivariance": True}, training={"method": "cut"}),
 }
 """Further methods, which two processes train as one does: name -> configuration."""
 

@@ -268,6 +268,14 @@ class Loss:
     weight: float = _setting(1.0, "weight of the adversarial loss")
     cycle: float = _setting(10.0, "weight of the L1 cycle loss")
     identity: float = _setting(5.0, "weight of the L1 identity loss; 0: not computed")
+    nce: float = _setting(0.5, "cut: weight of PatchNCE between photos and what is made of them")
+    nce_identity: float = _setting(
+        0.5, "cut: weight of PatchNCE between paintings and what is made of them; 0: not computed"
+    )
+    flip_equivariance: bool = _setting(
+        False,
+        "cut: every other step, at random, compares photos with the paintings of mirrored ones",
+    )
     painting_weight: float = _setting(1.0, "weight of all losses of the painting generator")
     photo_weight: float = _setting(1.0, "weight of all losses of the photo generator")
     real_label: float = _setting(1.0, "a discriminator's label of real pictures", at_least=None)
@@ -346,7 +354,9 @@ class Training:
     """Length, batch size and arithmetic. Of several lengths the first one reached ends the run."""
 
     method: str = _setting(
-        "cyclegan", "a name from mifid.baseline.gan.METHODS; gan makes paintings from noise"
+        "cyclegan",
+        "a name from mifid.baseline.gan.METHODS; cut has no generator of photos, gan makes "
+        "paintings from noise",
     )
     batch: int = _setting(4, "pictures a side in a step, over all processes", at_least=1)
     epochs: float = _setting(0.0, "length in epochs; 0: not limited by epochs")

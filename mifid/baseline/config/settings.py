@@ -307,6 +307,8 @@ _ALIASES: Aliases = {
         "loss.cycle": "lambda_cycle lambda_cyc lambda_a lambda_b",
         "loss.identity": "lambda_identity lambda_idt",
         "loss.weight": "lambda_gan",
+        "loss.nce": "lambda_nce",
+        "loss.nce_identity": "nce_idt",
         "loss.adversarial": "gan_mode gan_loss",
         "loss.real_label": "label_smoothing",
         "data.size": "image_size img_size resolution crop_size",

@@ -47,6 +47,18 @@ class Draws:
         )
         return whole[self._rank :: self._world]
 
+    def common(self) -> float:
+        """Draw one number uniformly from 0..1, the same for all pictures and processes."""
+        return float(torch.rand((), generator=self._small))
+
+    def places(self, number: int, *, of: int) -> Tensor:
+        """Draw ``number`` different integers below ``of``, the same for all pictures and processes.
+
+        Returns:
+            Tensor: (min(number, of),) int64 on the CPU, in random order.
+        """
+        return torch.randperm(of, generator=self._small)[:number]
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state that :meth:`load_state_dict` restores."""
         return {"small": self._small.get_state(), "large": self._large.get_state()}

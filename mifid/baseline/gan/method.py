@@ -38,6 +38,7 @@ METHODS = Registry(
     {
         "cyclegan": "mifid.baseline.gan.cyclegan:CycleGan",
         "gan": "mifid.baseline.gan.plain_gan:PlainGan",
+        "cut": "mifid.baseline.gan.cut:Cut",
     },
 )
 

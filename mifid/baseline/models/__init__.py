@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from mifid.baseline.models.networks import build_generator as build_generator
     from mifid.baseline.models.networks import outline_generator as outline_generator
     from mifid.baseline.models.norms import norm_is_per_sample as norm_is_per_sample
+    from mifid.baseline.models.patch_features import PatchHeads as PatchHeads
+    from mifid.baseline.models.patch_features import ResNetWithMaps as ResNetWithMaps
+    from mifid.baseline.models.patch_features import map_channels as map_channels
+    from mifid.baseline.models.resnet import ResNet as ResNet
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -32,5 +36,7 @@ __getattr__, __dir__ = lazy_names(
             "outline_generator",
         ],
         "norms": ["norm_is_per_sample"],
+        "patch_features": ["PatchHeads", "ResNetWithMaps", "map_channels"],
+        "resnet": ["ResNet"],
     },
 )

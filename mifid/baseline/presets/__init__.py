@@ -14,6 +14,7 @@ from mifid.baseline.presets import (
     keras_tutorial,
     notebooks,
     own,
+    park,
     raviv,
     sabathier,
     zhu,
@@ -28,6 +29,7 @@ __all__ = ["DEFAULT", "PRESETS", "TRAINED", "TRAINED_HOW", "UNPAINTED", "Preset"
 _SOURCES = (
     own.PRESETS,
     zhu.PRESETS,
+    park.PRESETS,
     derunets.PRESETS,
     agarwal.PRESETS,
     keras_tutorial.LOCKEE,

@@ -72,3 +72,16 @@ def test_global_random_numbers_are_left_alone():
     for draw in KINDS.values():
         draw(Draws(0), FOUR)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_is_drawn_for_all_is_the_same_on_all_processes():
+    whole, parts = Draws(3), [Draws(3, rank=rank, world=2) for rank in (0, 1)]
+    for _ in range(3):
+        common, places = whole.common(), whole.places(5, of=40)
+        assert 0 <= common < 1
+        assert len(places.unique()) == 5
+        assert 0 <= places.min() <= places.max() < 40
+        for part in parts:
+            assert part.common() == common
+            assert torch.equal(part.places(5, of=40), places)
+    assert sorted(whole.places(256, of=9).tolist()) == list(range(9))
