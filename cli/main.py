@@ -12,6 +12,7 @@ from .diagnose import diagnose
 from .explain import explain
 from .failures import SafeGroup, writable_streams
 from .generate import generate
+from .kaggle import kaggle
 from .metrics import metrics
 from .presets import presets
 from .reference import reference
@@ -65,6 +66,7 @@ for command in (
     train_baseline,
     presets,
     generate,
+    kaggle,
     reference,
     weights,
     cache,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.choosing import choose_config as choose_config
     from mifid.baseline.distributed import PeerError as PeerError
     from mifid.baseline.page import commands as commands
     from mifid.baseline.rules import idle as idle
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "choosing": ["choose_config"],
         "distributed": ["PeerError"],
         "page": ["commands"],
         "rules": ["idle"],

@@ -1,0 +1,22 @@
+"""Kaggle: a bundle of data set and notebook for the competition, and its submission."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mifid.registry import lazy_names
+
+if TYPE_CHECKING:
+    from mifid.kaggle.bundle import Bundle as Bundle
+    from mifid.kaggle.bundle import open_bundle as open_bundle
+    from mifid.kaggle.packing import NAME as NAME
+    from mifid.kaggle.packing import pack as pack
+    from mifid.kaggle.packing import pack_training as pack_training
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "bundle": ["Bundle", "open_bundle"],
+        "packing": ["NAME", "pack", "pack_training"],
+    },
+)
