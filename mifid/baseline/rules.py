@@ -10,7 +10,8 @@ __all__ = ["check", "idle"]
 
 _TWO_HEADED = ("d2gan", "hinge_bce")
 _SMALLEST_CROP = 16
-_BLURRED = {"generator": ("resnet", "skip_resnet"), "discriminator": ("patchgan",)}
+_RESIDUAL = ("resnet", "skip_resnet", "noise_resnet", "map_resnet")
+_BLURRED = {"generator": _RESIDUAL, "discriminator": ("patchgan",)}
 _UNSCALED = ("none", "plain_instance")
 
 _OF_CYCLES = "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain"
@@ -18,6 +19,7 @@ _UNUSED = {
     "training.method": {
         "gan": _OF_CYCLES,
         "cut": _OF_CYCLES,
+        "bayes_cyclegan": "loss.identity training.pretrain",
     },
     "generator.network": {},
     "discriminator.network": {},
@@ -69,8 +71,8 @@ def idle(config: Config) -> frozenset[str]:
         "augment.vary augment.enlarge_until": config.augment.sides != "none"
         and config.augment.enlarge > 1,
         "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
-        "generator.blocks generator.residual_activation": generator in ("resnet", "skip_resnet"),
-        "generator.first_norm": generator in ("resnet", "skip_resnet"),
+        "generator.blocks generator.residual_activation": generator in _RESIDUAL,
+        "generator.first_norm": generator in _RESIDUAL,
         "generator.depth generator.down_activation generator.outer_dropout": unet,
         "generator.paint_dropout": _drops(config),
         "generator.skip_relu": generator == "unet",
@@ -90,6 +92,8 @@ def idle(config: Config) -> frozenset[str]:
         "discriminator.wide_padding": config.discriminator.network == "patchgan",
         "loss.lecam_decay loss.lecam_start": config.loss.lecam > 0,
         "loss.nce loss.nce_identity loss.flip_equivariance": training.method == "cut",
+        "loss.gamma loss.prior training.mc_samples": training.method == "bayes_cyclegan",
+        "loss.kl": generator == "map_resnet",
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
         "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
         "optimiser.momentum": bool(optimisers & {"sgd", "adam_sgd"}),

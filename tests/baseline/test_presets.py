@@ -41,6 +41,7 @@ REPORTED = {
     "lockee-both-12": 71.84,
     "sabathier-cyclegan": 48.39,
     "sabathier-adabelief": 80.48,
+    "sabathier-bayes": 55.08,
 }
 
 # What the reports say, as --set would take it.
@@ -86,6 +87,12 @@ LAYERS = (
     "generator.network=skip_resnet generator.norm=layer first_norm=false identity=0 "
     "adversarial=bce discriminator.network=patchgan layers=3 pooling=true"
 )
+BAYES = (
+    "method=bayes_cyclegan generator.width=32 blocks=6 residual_activation=true wide_padding=true "
+    "generator.norm=plain_instance discriminator.norm=plain_instance discriminator.width=64 "
+    "adversarial=lsgan cycle=10 gamma=0 prior=1 mc_samples=3 batch=1 epochs=100 pool=0 "
+    f"schedule.name=sawtooth start=0.5 teeth=50 {ADAM} beta2=0.999 {RATES}"
+)
 SAID = {
     "derunets-dcgan": "method=gan generator.network=dcgan discriminator.network=dcgan",
     "derunets-first": f"adversarial=lsgan {LEAKY_BATCH} optimiser.name=adam beta1=0.9 beta2=0.999 "
@@ -118,6 +125,9 @@ SAID = {
     },
     "sabathier-cyclegan": f"{LAYERS} optimiser.name=adam {RATES} batch=1 epochs=100",
     "sabathier-adabelief": f"{LAYERS} optimiser.name=adabelief {RATES} batch=1 epochs=100",
+    "sabathier-bayes": "method=bayes_cyclegan mc_samples=3 kl=0.1 epochs=40",
+    "bayes-z": f"{BAYES} generator.network=noise_resnet",
+    "bayes-sfm": f"{BAYES} generator.network=map_resnet kl=0.1",
     "cyclegan-paper": "generator.network=resnet blocks=9 adversarial=lsgan cycle=10 identity=5 "
     "pool=50 batch=1 epochs=200 schedule.name=linear start=0.5",
     **{
@@ -284,10 +294,10 @@ def test_networks_can_be_built(name):
     config = PRESETS[name].config
     generator = build_generator(replace(config.generator, width=4, blocks=1), size=32, seed=0)
     discriminator = build_discriminator(replace(config.discriminator, width=4), size=32, seed=0)
-    gan = config.training.method == "gan"
-    given = torch.zeros((2, config.generator.latent) if gan else (2, 3, 32, 32))
+    pictures = torch.zeros(2, 3, 32, 32) if generator.sees_pictures else None
+    noise = torch.zeros(2, *generator.noise) if generator.noise else None
     with torch.no_grad():
-        said = discriminator(generator(given))
+        said = discriminator(generator.paint(pictures, noise).picture)
     assert said.shape[:2] == (2, config.discriminator.heads)
     assert said.isfinite().all()
 

@@ -37,6 +37,12 @@ CONFIG = changed(
 )
 
 METHODS = {
+    "bayes": changed(
+        CONFIG,
+        generator={"network": "map_resnet"},
+        loss={"gamma": 0.5},
+        training={"method": "bayes_cyclegan", "mc_samples": 2},
+    ),
     "gan": changed(
         CONFIG,
         generator={"network": "dcgan", "latent": 8},

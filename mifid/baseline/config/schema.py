@@ -167,7 +167,7 @@ class Generator:
     network: str = _setting("unet", "a name from mifid.baseline.models.GENERATORS")
     norm: str = _setting("instance", _NORM, choices=_NORMS)
     norm_eps: float = _setting(1e-5, _EPS)
-    first_norm: bool = _setting(True, "normalise the first layer, too (resnet, skip_resnet)")
+    first_norm: bool = _setting(True, "normalise the first layer, too (residual networks)")
     activation: str = _setting(
         "relu", "activation; in a U-Net that of the decoder", choices=_ACTIVATIONS
     )
@@ -180,11 +180,11 @@ class Generator:
     norm_init: float = _setting(0.0, _NORM_INIT)
     halving: str = _setting(
         "stride",
-        f"{_HALVING}; blur: a blur after the activation, as in CUT (resnet, skip_resnet)",
+        f"{_HALVING}; blur: a blur after the activation, as in CUT (residual networks)",
         choices=_HALVINGS,
     )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
-    blocks: int = _setting(9, "residual blocks (resnet, skip_resnet)", at_least=1, at_most=100)
+    blocks: int = _setting(9, "residual blocks (residual networks)", at_least=1, at_most=100)
     depth: int = _setting(0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_most=8)
     kernel: int = _setting(
         0, "kernel of the residual blocks or of the U-Net; 0: the network's own", at_most=63
@@ -276,6 +276,17 @@ class Loss:
         False,
         "cut: every other step, at random, compares photos with the paintings of mirrored ones",
     )
+    gamma: float = _setting(
+        0.0,
+        "bayes_cyclegan: weight of the adversarial loss of what is translated back, relative to "
+        "that of translations",
+    )
+    kl: float = _setting(0.1, "map_resnet: weight of the KL divergence of an encoder's code")
+    prior: float = _setting(
+        1.0,
+        "bayes_cyclegan: weight of the prior, the mean square of each weight tensor over "
+        "training.batch",
+    )
     painting_weight: float = _setting(1.0, "weight of all losses of the painting generator")
     photo_weight: float = _setting(1.0, "weight of all losses of the photo generator")
     real_label: float = _setting(1.0, "a discriminator's label of real pictures", at_least=None)
@@ -364,6 +375,11 @@ class Training:
     budget: str = _setting("", "length in time, generation and scoring included: 5h, 30m, 10s")
     epoch: str = _setting(
         "paintings", "the side that an epoch goes through", choices=("paintings", "photos")
+    )
+    mc_samples: int = _setting(
+        3,
+        "bayes_cyclegan: translations of each picture in a step, each with its own map",
+        at_least=1,
     )
     steps_per_epoch: int = _setting(0, "steps of an epoch; 0: as many as its pictures fill")
     pool: int = _setting(50, "generated pictures that discriminators are shown again; 0: none")

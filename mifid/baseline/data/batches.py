@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mifid.baseline.config import Config
-from mifid.baseline.data.augment import Augmenter
+from mifid.baseline.data.augment import Augmenter, to_tensor
 from mifid.baseline.data.random_numbers import Draws
 from mifid.baseline.distributed import Processes
 from mifid.images import Pixels
@@ -133,6 +133,7 @@ class Feed:
     Args:
         photos, paintings: the training pictures.
         draws: random numbers of the augmentation.
+        further: pictures that a step takes beyond each picture of its batch.
     """
 
     def __init__(
@@ -143,8 +144,10 @@ class Feed:
         paintings: PictureSet,
         draws: Draws,
         processes: Processes,
+        further: int = 0,
     ) -> None:
         self._batch = config.training.batch
+        self._further = further
         self._draws = draws
         self._processes = processes
         seed = config.training.seed * 100
@@ -156,9 +159,11 @@ class Feed:
         }
 
     def next(self, fraction: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Return (photos, paintings), each (B, 3, S, S) float32 in -1..1.
+        """Return (photos, paintings), each (B + further x B, 3, S, S) float32 in -1..1.
 
-        ``fraction`` of the run is over.
+        The batch comes first, then a further picture for each picture of the batch, and so on.
+        These are drawn without regard to the batch, each once before any comes again, and are not
+        augmented. ``fraction`` of the run is over.
         """
         photos, paintings = (self._take(side, fraction) for side in self._sides.values())
         return photos, paintings
@@ -188,16 +193,27 @@ class Feed:
         everyone = side.shuffle.take(self._batch)
         mine = torch.from_numpy(everyone[self._processes.rank :: self._processes.world])
         pictures = side.pictures.take(side.augmenter.picture_of(mine).numpy())
-        return side.augmenter(pictures, mine, self._draws, fraction=fraction)
+        batch = side.augmenter(pictures, mine, self._draws, fraction=fraction)
+        return torch.cat([batch, self._take_further(side)]) if self._further else batch
+
+    def _take_further(self, side: _Side) -> Tensor:
+        everyone = side.further.take(self._further * self._batch).reshape(self._further, -1)
+        mine = everyone[:, self._processes.rank :: self._processes.world]
+        return to_tensor(side.pictures.take(mine.flatten()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of each shuffle."""
-        return {label: side.shuffle.state_dict() for label, side in self._sides.items()}
+        shuffles = {label: side.shuffle for label, side in self._sides.items()}
+        if self._further:
+            shuffles |= {f"further_{label}": side.further for label, side in self._sides.items()}
+        return {label: shuffle.state_dict() for label, shuffle in shuffles.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state of :meth:`state_dict`."""
         for label, side in self._sides.items():
             side.shuffle.load_state_dict(state[label])
+            if self._further:
+                side.further.load_state_dict(state[f"further_{label}"])
 
 
 class _Side:
@@ -211,3 +227,4 @@ class _Side:
             seed=seed,
         )
         self.shuffle = Shuffle(len(self.augmenter), seed + 1)
+        self.further = Shuffle(len(pictures), seed + 2)

@@ -7,6 +7,7 @@ would go through them twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ __all__ = ["CycleGan"]
 class CycleGan(Method):
     """Two generators: ``painter`` paints photos, ``photographer`` makes photos of paintings."""
 
-    terms = (
+    terms: ClassVar[tuple[Term, ...]] = (
         Term("generator_adversarial_painting", "painting generator", ADVERSARIAL, total="G"),
         Term("generator_adversarial_photo", "photo generator", ADVERSARIAL, "photo", total="G"),
         Term("cycle_painting", "cycle, paintings", RECONSTRUCTION, total="cycle"),

@@ -36,7 +36,9 @@ from mifid.baseline.data import Draws
 
 __all__ = [
     "ADVERSARIAL",
+    "LABELLED",
     "Adversarial",
+    "Labelled",
     "adversarial_loss",
     "draw_labels",
 ]
@@ -74,7 +76,7 @@ Distance = Callable[[Tensor, Tensor | float], Tensor]
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class Labelled:
     """Losses that are the distance of each score from a label."""
 
     distance: Distance
@@ -82,14 +84,16 @@ class _Labelled:
     def discriminator(
         self, *, real_scores: Tensor, fake_scores: Tensor, real_label: Tensor, fake_label: Tensor
     ) -> Tensor:
+        """Return the distances of both from their labels."""
         of_real = self.distance(real_scores.float(), real_label)
         return of_real + self.distance(fake_scores.float(), fake_label)
 
     def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:
+        """Return the distance from the label that is wanted."""
         return self.distance(fake_scores.float(), label)
 
 
-class _Minimax(_Labelled):
+class _Minimax(Labelled):
     """Losses whose generator maximises what the discriminator minimises, the distance from 0."""
 
     def generator(self, *, fake_scores: Tensor, label: float) -> Tensor:  # noqa: ARG002
@@ -188,8 +192,8 @@ def _cross_entropy(label: Tensor | float, *, log_yes: Tensor, log_no: Tensor) ->
 
 
 ADVERSARIAL: Mapping[str, tuple[Adversarial, Adversarial | None]] = {
-    "lsgan": (_Labelled(_squared), _Labelled(_squared)),
-    "bce": (_Labelled(_cross_entropy_of_logits), _Labelled(_cross_entropy_of_probabilities)),
+    "lsgan": (Labelled(_squared), Labelled(_squared)),
+    "bce": (Labelled(_cross_entropy_of_logits), Labelled(_cross_entropy_of_probabilities)),
     "log": (_Minimax(_cross_entropy_of_logits), _Minimax(_cross_entropy_of_probabilities)),
     "hinge": (_Hinge(), None),
     "d2gan": (_D2Gan(), None),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mifid.baseline.config import Config
-from mifid.baseline.data import Draws
+from mifid.baseline.data import Draws, PictureSet
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.discriminator import Critic
 from mifid.baseline.gan.loss_scale import LossScale
@@ -37,6 +37,7 @@ METHODS = Registry(
     "method",
     {
         "cyclegan": "mifid.baseline.gan.cyclegan:CycleGan",
+        "bayes_cyclegan": "mifid.baseline.gan.bayes_cyclegan:BayesCycleGan",
         "gan": "mifid.baseline.gan.plain_gan:PlainGan",
         "cut": "mifid.baseline.gan.cut:Cut",
     },
@@ -85,6 +86,7 @@ class Method(ABC):
         sides: whose discriminators it has.
         sees_photos: whether it learns from photos.
         pretrains: whether it has :meth:`pretrain`.
+        further: training pictures of a side that a step takes beyond each picture of its batch.
         config: all settings, with the precision that was chosen in the place of ``auto``.
         networks: by name; ``"painter"`` is the generator of paintings. Files of weights and
             checkpoints have these names.
@@ -98,6 +100,7 @@ class Method(ABC):
     sides: ClassVar[tuple[str, ...]] = ("paintings", "photos")
     sees_photos: ClassVar[bool] = True
     pretrains: ClassVar[bool] = False
+    further: int = 0
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
@@ -163,7 +166,8 @@ class Method(ABC):
         """Update all weights once.
 
         Args:
-            photos, paintings: (B, 3, S, S) float32 in -1..1 on the device.
+            photos, paintings: (B, 3, S, S) float32 in -1..1 on the device; with further pictures
+                (B + further x B, 3, S, S), the batch first.
             fraction: part of the run that is over.
             factor: of the learning rates.
 
@@ -177,6 +181,12 @@ class Method(ABC):
 
         Raises:
             InputError: they do.
+        """
+
+    def remember(self, *, photos: PictureSet, paintings: PictureSet) -> None:  # noqa: B027
+        """Let networks remember the training pictures that they need while they paint: none.
+
+        It is called once, before the first step and before a checkpoint is loaded.
         """
 
     def pretrain(self, photos: Tensor, paintings: Tensor) -> Tensor:

@@ -56,6 +56,14 @@ class GeneratorNetwork(nn.Module):
         """Return the shape of the numbers for a picture of height x width."""
         return (*self.noise[:1], height, width) if self.noise_per_pixel else self.noise
 
+    def like(self, picture: Tensor) -> GeneratorNetwork | None:  # noqa: ARG002
+        """Return this network, painting with the map of another picture; None: it has no maps.
+
+        Args:
+            picture: (3, S, S) uint8, S of ``data.size``.
+        """
+        return None
+
     def paint(self, pictures: Tensor | None, noise: Tensor | None) -> Painted:
         """Return what the network makes of a batch, in the network's mode.
 

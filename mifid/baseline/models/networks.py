@@ -33,6 +33,8 @@ GENERATORS = Registry(
         "unet": "mifid.baseline.models.unet:UNet",
         "resnet": "mifid.baseline.models.resnet:ResNet",
         "skip_resnet": "mifid.baseline.models.resnet:SkipResNet",
+        "noise_resnet": "mifid.baseline.models.bayes_resnet:NoiseResNet",
+        "map_resnet": "mifid.baseline.models.bayes_resnet:MapResNet",
         "attention_unet": "mifid.baseline.models.attention_unet:AttentionUNet",
         "dcgan": "mifid.baseline.models.dcgan:DCGANGenerator",
     },

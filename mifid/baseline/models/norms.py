@@ -50,8 +50,11 @@ class InstanceNorm(GroupNorm):
         if not x.is_cpu or x.is_contiguous():
             return super().forward(x)
         # Batch norm of one picture is the same too, and its kernel for channels_last is exact.
+        # Without a scale, it would compute the statistics of bfloat16 in bfloat16.
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        scale = self.weight if self.affine else torch.ones(x.shape[1], dtype=dtype)
         pictures = [
-            F.batch_norm(one, None, None, self.weight, self.bias, training=True, eps=self.eps)
+            F.batch_norm(one, None, None, scale, self.bias, training=True, eps=self.eps)
             for one in torch.split(x, 1)
         ]
         return torch.cat(pictures) if len(pictures) > 1 else pictures[0]

@@ -23,19 +23,20 @@ _OUTER_KERNEL = 7
 class ResNet(GeneratorNetwork):
     """c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3; (B, 3, S, S) -> the same.
 
+    With other ``inputs`` and ``outputs`` these are the channels of what it takes and makes.
     The 7 x 7 and the residual convolutions pad by reflection, those that halve and double pad with
     zeros, as in the authors' code.
     """
 
     multiple = 4
 
-    def __init__(self, config: Generator, *, size: int) -> None:
+    def __init__(self, config: Generator, *, size: int, inputs: int = 3, outputs: int = 3) -> None:
         super().__init__()
         _check(config, size=size)
         width = config.width
         first = config.norm if config.first_norm else "none"
         self.stem = stage(
-            reflected(3, width, kernel=_OUTER_KERNEL, bias=keeps_bias(first)),
+            reflected(inputs, width, kernel=_OUTER_KERNEL, bias=keeps_bias(first)),
             channels=width,
             norm_name=first,
             activation_name=config.activation,
@@ -47,12 +48,20 @@ class ResNet(GeneratorNetwork):
         )
         self.up1 = _double(config, 4 * width, 2 * width)
         self.up2 = _double(config, 2 * width, width)
-        self.out = _out(width)
+        self.out = _out(width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn (B, 3, S, S) float32 in -1..1 into the same."""
-        inner = self.blocks(self.down2(self.down1(self.stem(x))))
-        picture: Tensor = self.out(self.up2(self.up1(inner)))
+        return self.decode(self.encode(x))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Turn a picture into the maps (B, 4 x width, S / 4, S / 4) before the blocks."""
+        inner: Tensor = self.down2(self.down1(self.stem(x)))
+        return inner
+
+    def decode(self, inner: Tensor) -> Tensor:
+        """Turn these maps into a picture, by the blocks and the way up."""
+        picture: Tensor = self.out(self.up2(self.up1(self.blocks(inner))))
         return picture
 
 
@@ -96,9 +105,9 @@ def _double(config: Generator, inputs: int, outputs: int) -> nn.Sequential:
     return _stage(config, conv, outputs)
 
 
-def _out(inputs: int) -> nn.Sequential:
-    """Return c7s1-3 and tanh."""
-    conv = reflected(inputs, 3, kernel=_OUTER_KERNEL, bias=True)
+def _out(inputs: int, outputs: int = 3) -> nn.Sequential:
+    """Return c7s1-<outputs> and tanh."""
+    conv = reflected(inputs, outputs, kernel=_OUTER_KERNEL, bias=True)
     return nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))
 
 

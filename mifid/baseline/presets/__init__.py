@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from mifid.baseline.presets import (
     agarwal,
+    bayes,
     derunets,
     keras_tutorial,
     notebooks,
@@ -30,6 +31,7 @@ _SOURCES = (
     own.PRESETS,
     zhu.PRESETS,
     park.PRESETS,
+    bayes.PRESETS,
     derunets.PRESETS,
     agarwal.PRESETS,
     keras_tutorial.LOCKEE,

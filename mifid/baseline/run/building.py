@@ -105,13 +105,12 @@ def build(
     number = _held_back(config, len(photos.names))
     kept, held_back = hold_back(len(photos.names), number, seed=seed)
     shown = (held_back if number else kept)[: config.score.samples]
-    feed = Feed(
-        config,
-        photos=PictureSet(photos.pixels, photos.order[kept], device),
-        paintings=PictureSet(paintings.pixels, paintings.order, device),
-        draws=draws,
-        processes=processes,
-    )
+    sides = {
+        "photos": PictureSet(photos.pixels, photos.order[kept], device),
+        "paintings": PictureSet(paintings.pixels, paintings.order, device),
+    }
+    method.remember(**sides)
+    feed = Feed(config, **sides, draws=draws, processes=processes, further=method.further)
     return Parts(
         method=method,
         average=MovingAverage(method.painter, ema) if (ema := config.training.ema) else None,

@@ -1,5 +1,7 @@
 """Generators: the published shapes and counts, and parity with networks written out by hand."""
 
+import math
+
 import original_networks
 import pytest
 import torch
@@ -13,6 +15,7 @@ from mifid.baseline.models.blocks import ResidualBlock
 from mifid.baseline.models.layers import upsample
 
 SIZE = 32
+CODE = ("encoder.mean", "encoder.log_variance")  # a loss sees it, no picture
 
 
 def small(**options) -> Generator:
@@ -21,9 +24,18 @@ def small(**options) -> Generator:
 
 def inputs(network: nn.Module, count: int = 2, size: int = SIZE) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    if network.noise:
+    if not network.sees_pictures:
         return torch.randn(count, *network.noise, generator=generator)
     return torch.rand(count, 3, size, size, generator=generator) * 2 - 1
+
+
+def painted(network: nn.Module, given: torch.Tensor) -> torch.Tensor:
+    """What a network makes of pictures or of noise, whatever its forward takes and returns."""
+    if not network.sees_pictures:
+        return network.paint(None, given).picture
+    shape = network.noise
+    noise = given.flatten(1)[:, : math.prod(shape)].unflatten(1, shape) if shape else None
+    return network.paint(given, noise).picture
 
 
 def shake(network: nn.Module, by: float = 0.3) -> None:
@@ -31,6 +43,9 @@ def shake(network: nn.Module, by: float = 0.3) -> None:
     generator = torch.Generator().manual_seed(2)
     for parameter in network.parameters():
         parameter.data += by * torch.randn(parameter.shape, generator=generator)
+    for name, buffer in network.named_buffers():
+        if name == "examples":  # grey at first: their maps are flat
+            buffer.random_(0, 256, generator=generator)
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -39,13 +54,15 @@ def test_pictures_of_the_same_size_within_minus_one_and_one_and_all_weights_lear
     network = build_generator(small(network=name, norm=norm), size=SIZE, seed=0)
     # Residual blocks without norms add up, and the last tanh has no slope far from 0.
     shake(network, 0.04 if (name, norm) == ("attention_unet", "none") else 0.3)
-    picture = network(inputs(network))
+    picture = painted(network, inputs(network))
     assert picture.shape == (2, 3, SIZE, SIZE)
     assert picture.dtype == torch.float32
     assert picture.abs().max() <= 1
     assert picture.std() > 0.05
     picture.square().sum().backward()
     for key, parameter in network.named_parameters():
+        if key.startswith(CODE):
+            continue
         assert parameter.grad is not None, key
         assert parameter.grad.abs().sum() > 0, key
 
@@ -103,8 +120,8 @@ def test_pictures_do_not_depend_on_their_batch_but_for_batch_norm(name, norm):
     shake(network, by=0.1)
     network.double()
     x = inputs(network, count=3).double()
-    alone = torch.cat([network(one) for one in x.split(1)])
-    same = (network(x) - alone).abs().max().item() < 1e-5
+    alone = torch.cat([painted(network, one) for one in x.split(1)])
+    same = (painted(network, x) - alone).abs().max().item() < 1e-5
     assert same == (norm != "batch")
 
 
@@ -113,16 +130,17 @@ def test_channels_last_gives_the_same_pictures_and_gradients(name):
     network = build_generator(small(network=name), size=SIZE, seed=0)
     shake(network)
     x = inputs(network)
-    plain = network(x)
+    plain = painted(network, x)
     plain.square().sum().backward()
-    gradients = [parameter.grad.clone() for parameter in network.parameters()]
+    seen = [p for key, p in network.named_parameters() if not key.startswith(CODE)]
+    gradients = [parameter.grad.clone() for parameter in seen]
     largest = max(gradient.abs().max().item() for gradient in gradients)
     network.zero_grad()
     network.to(memory_format=torch.channels_last)
-    last = network(x if x.ndim == 2 else x.contiguous(memory_format=torch.channels_last))
+    last = painted(network, x if x.ndim == 2 else x.contiguous(memory_format=torch.channels_last))
     last.square().sum().backward()
     torch.testing.assert_close(last, plain, rtol=1e-3, atol=1e-4)
-    for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+    for parameter, gradient in zip(seen, gradients, strict=True):
         # A bias of attention's keys has no effect, and so no gradient but of rounding.
         scale = max(gradient.abs().max().item(), 1e-5 * largest)
         torch.testing.assert_close(parameter.grad, gradient, rtol=0, atol=2e-3 * scale)

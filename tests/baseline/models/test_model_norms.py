@@ -9,7 +9,7 @@ from mifid.baseline.models.norms import InstanceNorm, erases_one_pixel, keeps_bi
 
 NAMES = ["instance", "batch", "group", "layer"]
 FORMATS = [torch.contiguous_format, torch.channels_last]
-OVER = {"instance": (2, 3), "batch": (0, 2, 3), "layer": (1, 2, 3)}
+OVER = {"instance": (2, 3), "plain_instance": (2, 3), "batch": (0, 2, 3), "layer": (1, 2, 3)}
 
 
 def features(*, mean: float, channels: int = 16) -> torch.Tensor:
@@ -43,7 +43,7 @@ def test_exact_even_where_the_mean_is_large(name, memory_format, mean):
     torch.testing.assert_close(ours.grad.double(), exact.grad, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "plain_instance"])
 @pytest.mark.parametrize("memory_format", FORMATS)
 def test_statistics_stay_float32_under_autocast(name, memory_format):
     x = features(mean=20.0).bfloat16().to(memory_format=memory_format)

@@ -45,6 +45,7 @@ READ = {
     "skip_resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
     "dcgan": {**EVERY, "upsample": "resize", "latent": 5},
 }
+READ |= dict.fromkeys(("noise_resnet", "map_resnet"), READ["resnet"])
 JUDGED = {
     **{**EVERY, "kernel": 5, "halving": "average"},
     **{"dropout": 0.5, "sigmoid": True, "noise": 0.5, "heads": 2},
@@ -62,11 +63,13 @@ def outcome(build, config):
     network = build(config, size=32, seed=0)
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
-    from_noise = config.network == "dcgan" and isinstance(config, Generator)
-    shape = (2, *network.noise) if from_noise else (2, 3, 32, 32)
+    pictures = torch.randn(2, 3, 32, 32, generator=generator)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        return shapes, network(torch.randn(shape, generator=generator))
+        if isinstance(config, Discriminator):
+            return shapes, network(pictures)
+        noise = torch.randn(2, *network.noise, generator=generator) if network.noise else None
+        return shapes, network.paint(pictures if network.sees_pictures else None, noise).picture
 
 
 def differs(build, config, **changes) -> bool:
@@ -227,8 +230,10 @@ def test_names_of_saved_weights_stay():
     names += ["out.conv.weight", "out.conv.bias"]
     assert list(build_generator(config, size=32, seed=0).state_dict()) == names
     plain = re.compile(
+        r"(encoder\.)?(resnet\.)?"
         r"(stem|down\d?|up\d?|blocks|stages|project|inner|out|join|see_down|see_up|last)"
         r"(\.\d+)?(\.(first|second|conv|norm|query|key|value)){0,2}\.(weight|bias)"
+        r"|encoder\.(mean|log_variance)\.(weight|bias)|examples"
     )
     for name in GENERATORS:
         network = build_generator(Generator(network=name, width=8), size=32, seed=0)

@@ -252,13 +252,21 @@ DRAWING = {
 }
 
 
+MAPS = {
+    "generator": {"network": "map_resnet"},
+    "training": {"method": "bayes_cyclegan", "mc_samples": 1},
+}
+
+
 @pytest.mark.parametrize(
-    ("sections", "number"), [({}, signal.SIGINT), (DRAWING, signal.SIGTERM)], ids=["none", "all"]
+    ("sections", "number"),
+    [({}, signal.SIGINT), (DRAWING, signal.SIGTERM), (MAPS, signal.SIGTERM)],
+    ids=["none", "all", "maps"],
 )
 def test_an_interrupted_run_equals_an_uninterrupted_one(
     sections, number, pictures, tmp_path, monkeypatch
 ):
-    config = changed(training={"steps": 10}, **sections)
+    config = changed(changed(**sections), training={"steps": 10})
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(pictures, whole, config)
     with monkeypatch.context() as patch:
