@@ -134,3 +134,67 @@ def _print_bundle(bundle: Bundle) -> None:
     )
     print_text(f"Wheels: {', '.join(bundle.wheels)}")
     print_text(f"Next: mifid kaggle submit {shlex.quote(str(bundle.folder))}")
+
+
+@kaggle.command()
+@click.argument("bundle", type=click.Path(), metavar="BUNDLE")
+@click.option(
+    "-m",
+    "--message",
+    default="",
+    metavar="TEXT",
+    help="Shown beside the score.  [default: mifid and its version]",
+)
+@click.option(
+    "--run",
+    is_flag=True,
+    help="Call Kaggle's own program, kaggle, which must be installed and logged in.",
+)
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Version of the notebook, if it was pushed before. With --run nothing is uploaded then: "
+    "mifid waits for the notebook and submits.",
+)
+@common
+@click.pass_context
+def submit(
+    ctx: click.Context, bundle: str, message: str, run: bool, version: int | None, quiet: bool
+) -> None:
+    """Print the commands that submit BUNDLE; with --run, call them.
+
+    They upload the data set and the notebook, wait for both, and submit images.zip. mifid neither
+    reads, stores nor shows credentials: the program kaggle has its own login.
+
+    \b
+    mifid kaggle submit bundle/
+    mifid kaggle submit bundle/ --run -m "U-Net, 55,000 steps"
+    """
+    from mifid.kaggle import commands, open_bundle
+    from mifid.kaggle import submit as submit_bundle
+
+    opened = open_bundle(bundle)
+    if not run:
+        print_text(commands(opened, message=message, version=version).text())
+        return
+    again = ["mifid kaggle submit", shlex.quote(bundle), "--run --version N"]
+    try:
+        submitted = submit_bundle(
+            opened, message=message, version=version, say=_nothing if quiet else print_text
+        )
+    except KeyboardInterrupt:
+        print_text(
+            "\nInterrupted. Kaggle goes on with what was started; once the notebook is pushed, "
+            f"wait and submit with: {' '.join(again)}",
+            err=True,
+        )
+        ctx.exit(130)
+    print_text(
+        f"Submitted version {submitted} of {opened.handle}. The score: "
+        "kaggle competitions submissions gan-getting-started"
+    )
+
+
+def _nothing(_text: str) -> None:
+    """Print nothing."""
