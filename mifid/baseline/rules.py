@@ -15,14 +15,19 @@ _BLURRED = {"generator": _RESIDUAL, "discriminator": ("patchgan",)}
 _UNSCALED = ("none", "plain_instance")
 
 _OF_CYCLES = "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain"
+_UVCGAN = ("uvcgan", "uvcgan2")
+_UNUSED_BY_UVCGAN = "generator.halving generator.kernel generator.dropout generator.upsample"
 _UNUSED = {
     "training.method": {
         "gan": _OF_CYCLES,
         "cut": _OF_CYCLES,
         "bayes_cyclegan": "loss.identity training.pretrain",
     },
-    "generator.network": {},
-    "discriminator.network": {},
+    "generator.network": {
+        "uvcgan": _UNUSED_BY_UVCGAN,
+        "uvcgan2": f"{_UNUSED_BY_UVCGAN} generator.norm",
+    },
+    "discriminator.network": {"batch_patchgan": "discriminator.wide_padding discriminator.noise"},
 }
 """Method or network -> settings without effect on it. Its class, which needs torch, is not asked.
 """
@@ -71,14 +76,15 @@ def idle(config: Config) -> frozenset[str]:
         "augment.vary augment.enlarge_until": config.augment.sides != "none"
         and config.augment.enlarge > 1,
         "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
-        "generator.blocks generator.residual_activation": generator in _RESIDUAL,
-        "generator.first_norm": generator in _RESIDUAL,
-        "generator.depth generator.down_activation generator.outer_dropout": unet,
+        "generator.blocks": generator in (*_RESIDUAL, *_UVCGAN),
+        "generator.first_norm generator.residual_activation": generator in _RESIDUAL,
+        "generator.depth": unet or generator in _UVCGAN,
+        "generator.down_activation generator.outer_dropout": unet,
         "generator.paint_dropout": _drops(config),
         "generator.skip_relu": generator == "unet",
         "generator.attention": generator == "attention_unet",
-        "generator.norm_eps": config.generator.norm != "none",
-        "generator.norm_init": config.generator.norm not in _UNSCALED,
+        "generator.norm_eps": config.generator.norm != "none" or generator in _UVCGAN,
+        "generator.norm_init": config.generator.norm not in _UNSCALED or generator in _UVCGAN,
         "generator.slope": "leaky_relu" in activations,
         "generator.init": config.generator.init_type != "torch",
         "generator.halving": generator != "dcgan",
@@ -89,11 +95,13 @@ def idle(config: Config) -> frozenset[str]:
         "generator.latent": generator == "dcgan",
         "generator.kernel generator.dropout": generator != "dcgan",
         "discriminator.layers discriminator.pooling": patches,
+        "discriminator.batch_head": config.discriminator.network == "batch_patchgan",
         "discriminator.wide_padding": config.discriminator.network == "patchgan",
         "loss.lecam_decay loss.lecam_start": config.loss.lecam > 0,
         "loss.nce loss.nce_identity loss.flip_equivariance": training.method == "cut",
         "loss.gamma loss.prior training.mc_samples": training.method == "bayes_cyclegan",
         "loss.kl": generator == "map_resnet",
+        "loss.gradient_penalty": training.method == "uvcgan2",
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
         "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
         "optimiser.momentum": bool(optimisers & {"sgd", "adam_sgd"}),
@@ -215,7 +223,8 @@ def _check_method(config: Config) -> None:
 def _drops(config: Config) -> bool:
     generator = config.generator
     outer = generator.outer_dropout if generator.is_unet else 0.0
-    return generator.network != "dcgan" and max(generator.dropout, outer) > 0
+    able = generator.network not in ("dcgan", *_UVCGAN)
+    return able and max(generator.dropout, outer) > 0
 
 
 def _check_dropout(config: Config) -> None:

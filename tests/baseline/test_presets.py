@@ -144,6 +144,21 @@ SAID = {
             "enlarge_until=0.75",
         }.items()
     },
+    **{
+        name: "generator.network=uvcgan2 generator.width=48 blocks=12 generator.depth=4 "
+        "generator.activation=leaky_relu generator.slope=0.01 generator.init=0.02 "
+        "discriminator.network=batch_patchgan discriminator.norm=plain_instance "
+        "discriminator.slope=0.2 discriminator.width=64 layers=3 batch_head=norm "
+        "adversarial=lsgan discriminator_scale=0.5 optimiser.name=adam beta1=0.5 beta2=0.99 "
+        "discriminator_rate=1e-4 schedule.name=constant batch=1 training.steps=1_000_000 pool=0 "
+        f"ema=0.9999 method=uvcgan2 {own}"
+        for name, own in {
+            "uvcgan2": "cycle=5 identity=2.5 gradient_penalty=1 optimiser.rate=1e-4 enlarge=1",
+            "uvcgan2-lq": "cycle=10 identity=5 gradient_penalty=0.01 optimiser.rate=5e-5",
+        }.items()
+    },
+    "uvcgan": "generator.network=uvcgan generator.norm=plain_instance generator.width=48 blocks=12 "
+    "generator.depth=4 generator.slope=0.01 batch=1 training.steps=1_000_000 beta2=0.99",
     "raviv-final": f"{RAVIV} generator.network=resnet generator.width=64 blocks=6 layers=3 "
     f"discriminator.width=64 discriminator.activation=leaky_relu adversarial=lsgan {ADAM} {RATES} "
     "batch=1 steps_per_epoch=30 epochs=500 points=500",

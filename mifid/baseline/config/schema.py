@@ -184,8 +184,17 @@ class Generator:
         choices=_HALVINGS,
     )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
-    blocks: int = _setting(9, "residual blocks (residual networks)", at_least=1, at_most=100)
-    depth: int = _setting(0, "halvings of a U-Net; 0: down to 1 x 1, at most 8", at_most=8)
+    blocks: int = _setting(
+        9,
+        "residual blocks (residual networks), or a transformer's (uvcgan, uvcgan2)",
+        at_least=1,
+        at_most=100,
+    )
+    depth: int = _setting(
+        0,
+        "halvings of a U-Net; 0: down to 1 x 1, at most 8; 4 in uvcgan and uvcgan2",
+        at_most=8,
+    )
     kernel: int = _setting(
         0, "kernel of the residual blocks or of the U-Net; 0: the network's own", at_most=63
     )
@@ -254,6 +263,11 @@ class Discriminator:
     pooling: bool = _setting(False, "average all patches of a patchgan into one score")
     sigmoid: bool = _setting(False, "end in a sigmoid")
     noise: float = _setting(0.0, "deviation of Gaussian noise on the input (-1..1)")
+    batch_head: str = _setting(
+        "norm",
+        "how a batch_patchgan compares pictures: batch norm, or a map of their deviation",
+        choices=("norm", "deviation"),
+    )
 
 
 @dataclass(frozen=True)
@@ -308,6 +322,9 @@ class Loss:
     )
     lecam_decay: float = _setting(0.9, "decay of LeCam's averages", at_most=0.999999)
     lecam_start: int = _setting(1000, "steps before LeCam's penalty begins")
+    gradient_penalty: float = _setting(
+        0.0, "uvcgan2: weight of the penalty on a discriminator's gradient; 0: none"
+    )
     input_noise: float = _setting(
         0.0, "deviation of noise on what discriminators see, falling to 0 over the run"
     )

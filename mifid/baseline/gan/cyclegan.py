@@ -81,7 +81,7 @@ class CycleGan(Method):
     def pretrain(self, photos: Tensor, paintings: Tensor) -> Tensor:  # noqa: ARG002
         """Update the painter once to copy paintings, by the identity loss alone."""
         with self.autocast():
-            error = _l1(self.painter(paintings), paintings)
+            error = self._distance(self.painter(paintings), paintings)
         # The photographer gets no gradients, so it stays as it is.
         self._update(self._generators, error, fraction=0.0, factor=1.0)
         losses = error.new_zeros(len(self.losses))
@@ -100,10 +100,10 @@ class CycleGan(Method):
         parts = [
             self._painting_critic.generator_loss(painted, fraction=fraction),
             self._photo_critic.generator_loss(photographed, fraction=fraction),
-            _l1(back_to_painting, paintings),
-            _l1(back_to_photo, photos),
-            nothing if same_painting is None else _l1(same_painting, paintings),
-            nothing if same_photo is None else _l1(same_photo, photos),
+            self._distance(back_to_painting, paintings),
+            self._distance(back_to_photo, photos),
+            nothing if same_painting is None else self._distance(same_painting, paintings),
+            nothing if same_photo is None else self._distance(same_photo, photos),
         ]
         return parts, painted, photographed
 
@@ -138,6 +138,6 @@ class CycleGan(Method):
         own = {f"{side}_{n}": p for side, c in critics.items() for n, p in c.parts().items()}
         return {**super().parts(), **own}
 
-
-def _l1(made: Tensor, wanted: Tensor) -> Tensor:
-    return F.l1_loss(made.float(), wanted.float())
+    def _distance(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """Return the L1 distance of pictures in -1..1."""
+        return F.l1_loss(made.float(), wanted.float())

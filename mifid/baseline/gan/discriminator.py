@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from mifid.baseline.gan.image_pool import ImagePool
 from mifid.baseline.gan.lecam import LeCam
 from mifid.baseline.gan.losses import adversarial_loss, draw_labels
 from mifid.baseline.models import norm_is_per_sample
+
+if TYPE_CHECKING:
+    from mifid.baseline.gan.method import Stateful
 
 __all__ = ["Critic"]
 
@@ -50,13 +54,13 @@ class Critic:
         self._pool = ImagePool(size, side=config.trained_size, may_overflow=half)
         self._lecam = LeCam(config.loss, processes) if config.loss.lecam else None
 
-    def parts(self) -> dict[str, ImagePool | LeCam]:
+    def parts(self) -> dict[str, Stateful]:
         """Return what has a state of its own, by name."""
-        return {"pool": self._pool} | ({"lecam": self._lecam} if self._lecam else {})
+        return {"pool": self._pool, **({"lecam": self._lecam} if self._lecam else {})}
 
     def generator_loss(self, fake: Tensor, *, fraction: float) -> Tensor:
         """Return the adversarial loss of the generator that made ``fake``."""
-        scores = self._network(self._seen(fake, fraction))
+        scores = self._of_fake(self._seen(fake, fraction))
         return self._loss.generator(fake_scores=scores, label=self._config.loss.generator_label)
 
     def loss(self, *, real: Tensor, fake: Tensor, fraction: float) -> Tensor:
@@ -66,10 +70,7 @@ class Critic:
         """
         fake = self._pool.exchange(fake.detach().float(), self._draws)
         real, fake = self._seen(real, fraction), self._seen(fake, fraction)
-        if self._together:
-            of_real, of_fake = self._network(torch.cat([real, fake])).chunk(2)
-        else:  # batch norm has separate statistics of real and of generated pictures
-            of_real, of_fake = self._network(real), self._network(fake)
+        of_real, of_fake = self._of_both(real, fake)
         real_label, fake_label = draw_labels(self._config.loss, self._draws, real)
         total = self._loss.discriminator(
             real_scores=of_real, fake_scores=of_fake, real_label=real_label, fake_label=fake_label
@@ -78,6 +79,19 @@ class Critic:
         if self._lecam is None:
             return scaled
         return scaled + self._config.loss.lecam * self._lecam.penalty(of_real, of_fake)
+
+    def _of_fake(self, fake: Tensor) -> Tensor:
+        """Return the scores of pictures, for the generator that made them."""
+        scores: Tensor = self._network(fake)
+        return scores
+
+    def _of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of real and of generated pictures, for the discriminator itself."""
+        if self._together:
+            of_real, of_fake = self._network(torch.cat([real, fake])).chunk(2)
+            return of_real, of_fake
+        # Batch norm has separate statistics of real and of generated pictures.
+        return self._network(real), self._network(fake)
 
     def _seen(self, pictures: Tensor, fraction: float) -> Tensor:
         """Return pictures as the network sees them: augmented, and with noise."""

@@ -40,6 +40,7 @@ METHODS = Registry(
         "bayes_cyclegan": "mifid.baseline.gan.bayes_cyclegan:BayesCycleGan",
         "gan": "mifid.baseline.gan.plain_gan:PlainGan",
         "cut": "mifid.baseline.gan.cut:Cut",
+        "uvcgan2": "mifid.baseline.gan.uvcgan2:UVCGAN2",
     },
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.baseline.models.batch_patchgan import BatchPatchGAN as BatchPatchGAN
     from mifid.baseline.models.bayes_resnet import MapResNet as MapResNet
     from mifid.baseline.models.first_weights import initialise as initialise
     from mifid.baseline.models.generator import GeneratorNetwork as GeneratorNetwork
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "batch_patchgan": ["BatchPatchGAN"],
         "bayes_resnet": ["MapResNet"],
         "first_weights": ["initialise"],
         "generator": ["GeneratorNetwork", "Painted"],

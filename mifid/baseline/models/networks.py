@@ -37,6 +37,8 @@ GENERATORS = Registry(
         "map_resnet": "mifid.baseline.models.bayes_resnet:MapResNet",
         "attention_unet": "mifid.baseline.models.attention_unet:AttentionUNet",
         "dcgan": "mifid.baseline.models.dcgan:DCGANGenerator",
+        "uvcgan": "mifid.baseline.models.uvcgan:UVCGAN",
+        "uvcgan2": "mifid.baseline.models.uvcgan:UVCGAN2",
     },
 )
 
@@ -46,6 +48,7 @@ DISCRIMINATORS = Registry(
         "patchgan": "mifid.baseline.models.patchgan:PatchGAN",
         "double_patchgan": "mifid.baseline.models.attention_unet:DoublePatchGAN",
         "dcgan": "mifid.baseline.models.dcgan:DCGANDiscriminator",
+        "batch_patchgan": "mifid.baseline.models.batch_patchgan:BatchPatchGAN",
     },
 )
 

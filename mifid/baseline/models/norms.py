@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 __all__ = [
     "GroupNorm",
@@ -16,6 +19,7 @@ __all__ = [
     "keeps_bias",
     "norm",
     "norm_is_per_sample",
+    "spectral_norm",
 ]
 
 _GROUPS = 8  # of "group", as report C has it
@@ -106,3 +110,30 @@ def keeps_bias(name: str) -> bool:
 def erases_one_pixel(name: str) -> bool:
     """Return whether the norm called ``name`` makes the same of any map of one pixel."""
     return name in ("instance", "plain_instance", "batch")
+
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def spectral_norm(layer: Layer) -> Layer:
+    """Divide a layer's weight by its largest singular value (Miyato et al. 2018); return it.
+
+    In training mode each pass improves the value by one step of the power method.
+    """
+    parametrize.register_parametrization(layer, "weight", _Spectral(layer.weight))
+    return layer
+
+
+class _Spectral(_SpectralNorm):
+    """Torch's, which autocast would compute in half precision; an outline is not computed."""
+
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        if not weight_mat.is_meta:
+            super()._power_method(weight_mat, n_power_iterations)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        if weight.is_meta:
+            return weight
+        with torch.autocast(weight.device.type, enabled=False):
+            normed: Tensor = super().forward(weight)
+        return normed

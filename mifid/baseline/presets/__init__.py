@@ -18,6 +18,7 @@ from mifid.baseline.presets import (
     park,
     raviv,
     sabathier,
+    torbunov,
     zhu,
 )
 from mifid.baseline.presets.preset import Preset
@@ -37,6 +38,7 @@ _SOURCES = (
     keras_tutorial.LOCKEE,
     sabathier.PRESETS,
     raviv.PRESETS,
+    torbunov.PRESETS,
     notebooks.PRESETS,
 )
 

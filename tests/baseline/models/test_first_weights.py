@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from mifid.baseline.config.schema import Discriminator, Generator
 from mifid.baseline.models import (
@@ -22,8 +23,15 @@ NETWORKS = [
 def drawn(network: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of convolutions and linear layers, by name."""
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    modules = network.named_modules()
-    return {key: m.weight.detach() for key, m in modules if isinstance(m, kinds)}
+    layers = {key: m for key, m in network.named_modules() if isinstance(m, kinds)}
+    return {key: undivided(layer).detach() for key, layer in layers.items()}
+
+
+def undivided(layer: nn.Module) -> torch.Tensor:
+    """The weight that spectral norm divides."""
+    if parametrize.is_parametrized(layer, "weight"):
+        return layer.parametrizations.weight.original
+    return layer.weight
 
 
 @pytest.mark.parametrize(("build", "config"), NETWORKS)
@@ -38,12 +46,15 @@ def test_no_two_layers_share_a_draw(build, config):
 
 @pytest.mark.parametrize(("build", "config"), NETWORKS)
 def test_mean_0_and_deviation_2_hundredths_in_every_layer(build, config):
-    """Or, where the authors left Keras's default: sqrt(2 / (values in + values out))."""
+    """Or a default: Keras's sqrt(2 / (values in + values out)), torch's sqrt(1 / (3 values in))."""
     network = build(config, size=32, seed=0)
     for key, weight in drawn(network).items():
         deviation = 0.02
+        inputs, outputs = nn.init._calculate_fan_in_and_fan_out(weight)
         if hasattr(network.get_submodule(key), "first_weights"):
-            deviation = (2 / sum(nn.init._calculate_fan_in_and_fan_out(weight))) ** 0.5
+            deviation = (2 / (inputs + outputs)) ** 0.5
+        if key.startswith("head."):
+            deviation = (1 / (3 * inputs)) ** 0.5
         error = deviation / weight.numel() ** 0.5
         assert weight.mean().abs() < 5 * error, key
         assert weight.std().item() == pytest.approx(deviation, abs=5 * error), key

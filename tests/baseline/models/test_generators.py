@@ -53,7 +53,9 @@ def shake(network: nn.Module, by: float = 0.3) -> None:
 def test_pictures_of_the_same_size_within_minus_one_and_one_and_all_weights_learn(name, norm):
     network = build_generator(small(network=name, norm=norm), size=SIZE, seed=0)
     # Residual blocks without norms add up, and the last tanh has no slope far from 0.
-    shake(network, 0.04 if (name, norm) == ("attention_unet", "none") else 0.3)
+    shake(
+        network, {("attention_unet", "none"): 0.04, ("uvcgan", "none"): 0.1}.get((name, norm), 0.3)
+    )
     picture = painted(network, inputs(network))
     assert picture.shape == (2, 3, SIZE, SIZE)
     assert picture.dtype == torch.float32
@@ -122,7 +124,7 @@ def test_pictures_do_not_depend_on_their_batch_but_for_batch_norm(name, norm):
     x = inputs(network, count=3).double()
     alone = torch.cat([painted(network, one) for one in x.split(1)])
     same = (painted(network, x) - alone).abs().max().item() < 1e-5
-    assert same == (norm != "batch")
+    assert same == (norm != "batch" or name == "uvcgan2")  # which has no norms to choose
 
 
 @pytest.mark.parametrize("name", GENERATORS)

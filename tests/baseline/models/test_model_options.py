@@ -44,6 +44,12 @@ READ = {
     "resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
     "skip_resnet": {**EVERY, **RESIDUAL, "upsample": "resize", "halving": "average"},
     "dcgan": {**EVERY, "upsample": "resize", "latent": 5},
+    "uvcgan": {**EVERY, "depth": 2, "blocks": 3},
+    # The epsilon of uvcgan2's LayerNorms has an effect once its gates open.
+    "uvcgan2": {
+        **{k: v for k, v in EVERY.items() if k not in ("norm", "norm_eps")},
+        **{"depth": 2, "blocks": 3},
+    },
 }
 READ |= dict.fromkeys(("noise_resnet", "map_resnet"), READ["resnet"])
 JUDGED = {
@@ -55,6 +61,10 @@ READ_BY_DISCRIMINATORS = {
     "patchgan": {**PATCHES, "wide_padding": True},
     "double_patchgan": PATCHES,
     "dcgan": JUDGED,
+    "batch_patchgan": {
+        **{k: v for k, v in PATCHES.items() if k != "noise"},
+        "batch_head": "deviation",
+    },
 }
 
 
@@ -221,6 +231,17 @@ def test_an_unknown_name_is_met_with_the_nearest(build, config, message):
     assert "Did you mean '" in caught.value.hint
 
 
+UVCGAN = (
+    r"down\.\d+\.halve\.(weight|bias)|up\.\d+\.\w+\.modulation\.(linear\.(weight|bias)|alpha\.alpha)"
+    r"|inner\.(position|enter|leave)\.(weight|bias)|inner\.style\.token"
+    r"|inner\.blocks\.\d+\.(norm1|norm2|widen|narrow|attention\.out_proj)\.(weight|bias)"
+    r"|inner\.blocks\.\d+\.(attention\.in_proj_(weight|bias)|gate\.alpha)"
+    r"|body\.stages\.\d+\.(conv\.bias|norm\.(weight|bias))"
+    r"|body\.stages\.\d+\.conv\.parametrizations\.weight\.(original|0\._[uv])"
+    r"|head\.(compare|conv|out\.conv)\.(weight|bias)"
+)
+
+
 def test_names_of_saved_weights_stay():
     config = Generator(network="resnet", blocks=1, dropout=0.5, residual_activation=True)
     parts = ["stem", "down1", "down2", "blocks.0.first", "blocks.0.second", "up1", "up2"]
@@ -235,6 +256,7 @@ def test_names_of_saved_weights_stay():
         r"(\.\d+)?(\.(first|second|conv|norm|query|key|value)){0,2}\.(weight|bias)"
         r"|encoder\.(mean|log_variance)\.(weight|bias)|examples"
     )
+    plain = re.compile(f"{plain.pattern}|{UVCGAN}")
     for name in GENERATORS:
         network = build_generator(Generator(network=name, width=8), size=32, seed=0)
         assert all(plain.fullmatch(key) for key in network.state_dict())
