@@ -14,6 +14,8 @@ from .failures import SafeGroup, writable_streams
 from .generate import generate
 from .kaggle import kaggle
 from .metrics import metrics
+from .paint import paint
+from .painters import painters
 from .presets import presets
 from .reference import reference
 from .score import score
@@ -51,6 +53,7 @@ def cli() -> None:
     mifid compare a.zip b.zip --ref monet_jpg/    which is better, and is it noise?
     mifid check images.zip                        will the upload be accepted?
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/
+    mifid paint photo.jpg -o painting.jpg --painter run/
     """
 
 
@@ -67,6 +70,8 @@ for command in (
     presets,
     generate,
     kaggle,
+    paint,
+    painters,
     reference,
     weights,
     cache,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mifid.explanation import explain
     from mifid.machine import __version__
     from mifid.metrics import penalized
+    from mifid.painting import paint
     from mifid.pipeline import build_reference, features
     from mifid.report import Report
     from mifid.scoring import score
@@ -48,6 +49,7 @@ __all__ = [
     "explain",
     "features",
     "generate",
+    "paint",
     "penalized",
     "score",
     "select",
@@ -65,6 +67,7 @@ __getattr__, __dir__ = lazy_names(
         "explanation": ["explain"],
         "machine": ["__version__"],
         "metrics": ["penalized"],
+        "painting": ["paint"],
         "pipeline": ["build_reference", "features"],
         "report": ["Report"],
         "scoring": ["score"],

@@ -163,6 +163,7 @@ def _own_surroundings(
     (own / "cache").mkdir(parents=True)
     monkeypatch.setenv("MIFID_CACHE", str(own / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(own / "torch"))
+    monkeypatch.setenv("MIFID_PAINTERS", str(own / "painters"))
     if request.node.get_closest_marker("network"):
         converted = request.getfixturevalue("network") / "openvino"
         (own / "cache" / "openvino").symlink_to(converted)

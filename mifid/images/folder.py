@@ -18,7 +18,11 @@ __all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pa
 
 
 class FolderSource(Source):
-    """Files on disk, sorted by their path below ``root``."""
+    """Files on disk, sorted by their path below ``root``.
+
+    Attributes:
+        paths: of the pictures, in the order of their names.
+    """
 
     travels = True
 
@@ -27,7 +31,7 @@ class FolderSource(Source):
         found = sorted((_name_below(root, path), path) for path in paths)
         kept, self.skipped = pick_pictures([name for name, _ in found], description)
         self.names = [found[i][0] for i in kept]
-        self._paths = [found[i][1] for i in kept]
+        self.paths = [found[i][1] for i in kept]
 
     def read(self, index: int) -> bytes:
         """Return the file's bytes.
@@ -36,7 +40,7 @@ class FolderSource(Source):
             PictureError: it cannot be read, or is larger than a picture may be.
         """
         try:
-            return _content(self._paths[index])
+            return _content(self.paths[index])
         except _UnfitError as error:
             reason = str(error)
         except OSError as error:

@@ -45,6 +45,7 @@ __all__ = [
     "check_output",
     "check_settings",
     "default_batch_size",
+    "drops",
     "fingerprint_of",
     "generate",
 ]
@@ -213,7 +214,7 @@ def generate(
     path = Path(output)
     chosen = choose_device(device)
     generator = _loaded(checkpoint, which, chosen, size)
-    drops = _drops(generator, dropout)
+    dropped = drops(generator, dropout)
     at_a_time = batch_size or default_batch_size(generator.config, chosen)
     threads = workers or default_workers()
     with closing(Photos(photos, data=generator.config.data, limit=limit)) as given:
@@ -226,7 +227,7 @@ def generate(
             "photos": [names, *contents],
             "picture": [asdict(rules), quality, seed if generator.network.noise else None],
         }
-        if drops:
+        if dropped:
             wanted["dropout"] = [seed]
         if generator.foreign:
             wanted["size"] = [generator.config.data.size]
@@ -235,7 +236,7 @@ def generate(
             _refuse_others(path, job)
         notes = _foreign_notes(generator, size) + _size_notes(generator, rules)
         line = AssemblyLine(
-            Painter(generator.network, device=chosen, seed=seed, dropout=drops),
+            Painter(generator.network, device=chosen, seed=seed, dropout=dropped),
             load=given.load if sees else _blank,
             encode=partial(_encode, rules=rules, quality=quality),
             batch_size=at_a_time,
@@ -263,8 +264,8 @@ def generate(
     )
 
 
-def _drops(generator: LoadedGenerator, asked: bool | None) -> bool:
-    """Return whether dropout is on while painting.
+def drops(generator: LoadedGenerator, asked: bool | None) -> bool:
+    """Return whether dropout is on while painting; None: as the generator's setting says.
 
     Raises:
         InputError: it is asked for, and the generator has none.

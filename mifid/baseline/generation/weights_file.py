@@ -9,7 +9,9 @@ format    ``mifid-generator``
 version   of the format: ``1``
 config    the :class:`~mifid.baseline.config.Config`, as JSON
 best      ``raw`` or ``ema``: the weights to paint with by default
-facts     where the weights come from (step, scores), as JSON
+facts     where the weights come from (step, scores), as JSON; of another program's
+          weights, which `mifid painters add` brought into this format, ``origin``
+          and ``notes`` in words
 ========  =====================================================================
 """
 
@@ -36,7 +38,17 @@ from mifid.baseline.models import GeneratorNetwork, memory_format, outline_gener
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
 
-__all__ = ["FOREIGN_SIZE", "LoadedGenerator", "check_fit", "load_generator", "save_generator"]
+__all__ = [
+    "FOREIGN_SIZE",
+    "GeneratorFacts",
+    "LoadedGenerator",
+    "check_fit",
+    "facts_of",
+    "is_foreign",
+    "load_generator",
+    "origin_of",
+    "save_generator",
+]
 
 _FORMAT = "mifid-generator"
 _VERSION = 1
@@ -147,7 +159,7 @@ def load_generator(
     if which is not None and which not in _KINDS:
         raise InputError(f"which is '{which}'; expected 'raw' or 'ema'")
     file = _file_of(Path(path), given_as)
-    if _is_foreign(file):
+    if is_foreign(file):
         read = _read_foreign(file, which, size or FOREIGN_SIZE)
     else:
         read = _read_own(file, which)
@@ -157,6 +169,40 @@ def load_generator(
     network = network.to(device).eval().requires_grad_(False)
     layout = memory_format(loaded.config, device, training=False)
     return replace(loaded, network=network.to(memory_format=layout))
+
+
+@dataclass(frozen=True)
+class GeneratorFacts:
+    """What a file of :func:`save_generator` says of its generator.
+
+    Attributes:
+        config: that it was trained with.
+        best: ``"raw"`` or ``"ema"``.
+        facts: step and scores.
+    """
+
+    config: Config
+    best: str
+    facts: Mapping[str, Any]
+
+
+def facts_of(file: Path) -> GeneratorFacts:
+    """Return what a file of :func:`save_generator` says, without its weights.
+
+    Raises:
+        WeightsError: no such file, or not one of :func:`save_generator`.
+        InputError: its configuration has settings that this version does not know.
+    """
+    if is_foreign(file):
+        raise WeightsError(f"{file} was not written by mifid", hint=_HINT)
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    _check_version(metadata, file)
+    return GeneratorFacts(
+        config=from_dict(_parsed(metadata, "config", file), where=str(file)),
+        best=metadata.get("best", ""),
+        facts=_parsed(metadata, "facts", file),
+    )
 
 
 def _read_own(file: Path, which: str | None) -> tuple[LoadedGenerator, dict[str, Tensor]]:
@@ -184,10 +230,22 @@ def _read_own(file: Path, which: str | None) -> tuple[LoadedGenerator, dict[str,
         which=chosen,
         facts=facts,
         sha256=sha256_of_file(file),
-        origin=f"{file}, trained by mifid ({_KINDS.get(chosen, chosen)}{step})",
+        origin=f"{file}, {origin_of(facts)} ({_KINDS.get(chosen, chosen)}{step})",
         known=frozenset(names),
+        notes=_words(facts.get("notes")),
     )
     return loaded, tensors
+
+
+def origin_of(facts: Mapping[str, Any]) -> str:
+    """Return which program trained a generator, by its facts."""
+    return next(iter(_words([facts.get("origin")])), "trained by mifid")
+
+
+def _words(found: Any) -> tuple[str, ...]:
+    """Return the texts of a list in a file, which may hold anything."""
+    listed = found if isinstance(found, list) else []
+    return tuple(text for text in listed if isinstance(text, str))
 
 
 def _read_foreign(
@@ -256,8 +314,12 @@ def _recognised(file: Path) -> Recognised:
         raise WeightsError(f"{file}: {error.message}", hint=error.hint) from error
 
 
-def _is_foreign(file: Path) -> bool:
-    """Return whether a file is not one of :func:`save_generator`."""
+def is_foreign(file: Path) -> bool:
+    """Return whether a file is not one of :func:`save_generator`.
+
+    Raises:
+        WeightsError: it is a checkpoint, or cannot be read.
+    """
     if re.fullmatch(r"step-\d+\.rank\d+\.pt", file.name):
         raise _of_a_run(file)
     if is_torch_file(file):

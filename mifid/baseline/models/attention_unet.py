@@ -64,6 +64,7 @@ class AttentionUNet(GeneratorNetwork):
         self.join = nn.ModuleList(_Residual(config, 2 * width) for width in outward)
         self.see_down = _attentions(config, widths, _SEEING_DOWN)
         self.see_up = _attentions(config, outward, _SEEING_UP)
+        self.compares_all_pixels = config.attention != "none"
         conv = upsample(config.upsample, inner[-1], 3, kernel=kernel, bias=True)
         draw_by(conv, _glorot)
         self.out = nn.Sequential(OrderedDict(conv=conv, tanh=nn.Tanh()))

@@ -38,6 +38,7 @@ class GeneratorNetwork(nn.Module):
         multiple: its weights fit pictures whose sides are multiples of this; 0: only those of
             ``data.size``.
         noise_per_pixel: whether ``noise`` is (C, S, S), and (C, H, W) for a picture of H x W.
+        compares_all_pixels: whether its memory grows with the square of the number of pixels.
     """
 
     signature: ClassVar[str] = "picture -> picture"
@@ -46,6 +47,7 @@ class GeneratorNetwork(nn.Module):
     paint_dropout: bool = False
     multiple: int = 0
     noise_per_pixel: ClassVar[bool] = False
+    compares_all_pixels: bool = False
 
     @property
     def dropouts(self) -> list[nn.Dropout]:
