@@ -11,6 +11,7 @@ from .demo import demo
 from .diagnose import diagnose
 from .explain import explain
 from .failures import SafeGroup, writable_streams
+from .gallery import gallery
 from .generate import generate
 from .kaggle import kaggle
 from .metrics import metrics
@@ -72,6 +73,7 @@ for command in (
     kaggle,
     paint,
     painters,
+    gallery,
     reference,
     weights,
     cache,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
-    from mifid.baseline import train_baseline
+    from mifid.baseline import gallery, train_baseline
     from mifid.baseline.generation import generate
     from mifid.comparison import Comparison, compare
     from mifid.diagnosis import diagnose
@@ -48,6 +48,7 @@ __all__ = [
     "diagnose",
     "explain",
     "features",
+    "gallery",
     "generate",
     "paint",
     "penalized",
@@ -59,7 +60,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "baseline": ["train_baseline"],
+        "baseline": ["gallery", "train_baseline"],
         "baseline.generation": ["generate"],
         "comparison": ["Comparison", "compare"],
         "diagnosis": ["diagnose"],

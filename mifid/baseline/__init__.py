@@ -13,6 +13,9 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.baseline.choosing import choose_config as choose_config
     from mifid.baseline.distributed import PeerError as PeerError
+    from mifid.baseline.model_gallery import ModelGallery as ModelGallery
+    from mifid.baseline.model_gallery import check_gallery_output as check_gallery_output
+    from mifid.baseline.model_gallery import gallery as gallery
     from mifid.baseline.page import commands as commands
     from mifid.baseline.rules import idle as idle
     from mifid.baseline.training import train_baseline as train_baseline
@@ -22,6 +25,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "choosing": ["choose_config"],
         "distributed": ["PeerError"],
+        "model_gallery": ["ModelGallery", "check_gallery_output", "gallery"],
         "page": ["commands"],
         "rules": ["idle"],
         "training": ["train_baseline"],

@@ -12,12 +12,14 @@ from mifid.registry import lazy_names
 if TYPE_CHECKING:
     from mifid.evidence.evidence import Album as Album
     from mifid.evidence.evidence import Evidence as Evidence
+    from mifid.evidence.evidence import Shown as Shown
     from mifid.evidence.galleries import Card as Card
     from mifid.evidence.galleries import Gallery as Gallery
     from mifid.evidence.galleries import best_influence as best_influence
     from mifid.evidence.galleries import most_copied as most_copied
     from mifid.evidence.galleries import nearest_pairs as nearest_pairs
     from mifid.evidence.galleries import never_approached as never_approached
+    from mifid.evidence.galleries import random_rows as random_rows
     from mifid.evidence.galleries import random_sheet as random_sheet
     from mifid.evidence.galleries import worst_influence as worst_influence
     from mifid.evidence.galleries import write_with_pictures as write_with_pictures
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "evidence": ["Album", "Evidence"],
+        "evidence": ["Album", "Evidence", "Shown"],
         "galleries": [
             "Card",
             "Gallery",
@@ -44,6 +46,7 @@ __getattr__, __dir__ = lazy_names(
             "most_copied",
             "nearest_pairs",
             "never_approached",
+            "random_rows",
             "random_sheet",
             "worst_influence",
             "write_with_pictures",

@@ -43,7 +43,18 @@ __all__ = [
     "write_with_pictures",
 ]
 
-_STEPS = ((224, 82), (192, 80), (160, 76), (128, 72), (96, 66), (64, 58), (48, 48))
+_STEPS = (
+    (448, 85),
+    (320, 84),
+    (256, 83),
+    (224, 82),
+    (192, 80),
+    (160, 76),
+    (128, 72),
+    (96, 66),
+    (64, 58),
+    (48, 48),
+)
 """Pixels a side and JPEG quality, tried in turn until all thumbnails fit together."""
 
 MAX_BYTES = 5_000_000
@@ -97,13 +108,15 @@ class Thumbnail:
     missing: str = ""
 
 
-def encode_thumbnails(pictures: Sequence[Shown], *, max_bytes: int) -> list[Thumbnail]:
+def encode_thumbnails(
+    pictures: Sequence[Shown], *, max_bytes: int, largest: int = 224
+) -> list[Thumbnail]:
     """Encode pictures so that their data URIs have at most ``max_bytes`` characters together.
 
-    All get the same size and quality: the best of seven steps that fits. If none fits, the last
-    pictures are left out, and say so.
+    All get the same size and quality: the best of the steps that fits, of at most ``largest``
+    pixels a side. If none fits, the last pictures are left out, and say so.
     """
-    for side, quality in _STEPS:
+    for side, quality in ((side, quality) for side, quality in _STEPS if side <= largest):
         encoded = [_encode(picture, side, quality) for picture in pictures]
         if sum(len(uri) for uri, _ in encoded) <= max_bytes:
             break
@@ -125,6 +138,7 @@ def write_with_pictures(
     template: str,
     *,
     galleries: Iterable[Gallery],
+    largest: int = 224,
     **values: Any,
 ) -> None:
     """Write a page, whole or not at all, of at most 5 MB: pictures are made small enough.
@@ -133,6 +147,7 @@ def write_with_pictures(
         path: of the page.
         template: within mifid; its ``thumbnail(picture)`` returns a picture's :class:`Thumbnail`.
         galleries: all that it shows.
+        largest: most pixels a side of a picture, 48 to 448.
         values: what else it shows, by the names that it uses.
 
     Raises:
@@ -147,7 +162,7 @@ def write_with_pictures(
     # Once without a picture, to know what there is left for them.
     bare = rendered(Thumbnail(picture.name, " ") for picture in pictures)
     room = MAX_BYTES - len(bare.encode(errors="backslashreplace"))
-    write_html(path, rendered(encode_thumbnails(pictures, max_bytes=room)))
+    write_html(path, rendered(encode_thumbnails(pictures, max_bytes=room, largest=largest)))
 
 
 def plot_gallery(gallery: Gallery, *, title: str, columns: int = 3) -> Figure:

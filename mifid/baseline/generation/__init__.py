@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mifid.baseline.generation.generating import generate as generate
     from mifid.baseline.generation.painter import Painter as Painter
     from mifid.baseline.generation.painter import seed_of as seed_of
+    from mifid.baseline.generation.weights_file import FOREIGN_SIZE as FOREIGN_SIZE
     from mifid.baseline.generation.weights_file import GeneratorFacts as GeneratorFacts
     from mifid.baseline.generation.weights_file import LoadedGenerator as LoadedGenerator
     from mifid.baseline.generation.weights_file import check_fit as check_fit
@@ -28,6 +29,7 @@ __getattr__, __dir__ = lazy_names(
         "generating": ["Generated", "as_submitted", "drops", "generate"],
         "painter": ["Painter", "seed_of"],
         "weights_file": [
+            "FOREIGN_SIZE",
             "GeneratorFacts",
             "LoadedGenerator",
             "check_fit",
