@@ -20,7 +20,7 @@ __all__ = ["kaggle"]
 
 @click.group(cls=CommandGroup)
 def kaggle() -> None:
-    """Take a trained generator through Kaggle's code competition."""
+    """Take a trained generator through Kaggle's code competition (docs/kaggle.md)."""
 
 
 @kaggle.command()

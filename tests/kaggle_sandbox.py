@@ -77,6 +77,7 @@ def execute(python, bundle, folder, *, cells=None, least=24):
         "MIFID_INPUT": str(folder / "input"),
         "MIFID_WORKING": str(working),
         "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_COMPILE": "1",
         "PIP_INDEX_URL": "http://127.0.0.1:9/",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
