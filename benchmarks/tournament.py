@@ -85,7 +85,8 @@ def cpu_seconds_of_a_step(preset: str, settings: Sequence[str]) -> tuple[float, 
         config, device=device, draws=Draws(0, device=device), processes=ALONE
     )
     batch = config.training.batch
-    photos, paintings = torch.rand(2, batch, 3, config.data.size, config.data.size) * 2 - 1
+    shape = (batch * (1 + method.further), 3, config.trained_size, config.trained_size)
+    photos, paintings = torch.rand(2, *shape) * 2 - 1
     start = 0.0
     for step in range(MEASURED_STEPS + 1):
         if step == 1:  # the first also loads code

@@ -95,7 +95,23 @@ __all__ = ["generate"]
     default=0,
     show_default=True,
     metavar="N",
-    help="Seed of the noise of a dcgan, and of --dropout.",
+    help="Seed of noise, of the choice of maps, and of --dropout.",
+)
+@click.option(
+    "--variants",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Paint N versions of each photo, with the seeds SEED, SEED + 1, ...: images.zip, "
+    "variant-2/images.zip, ... For generators with noise, maps or --dropout.",
+)
+@click.option(
+    "--like",
+    type=click.Path(),
+    metavar="FILE",
+    help="Paint with the map of this picture (generators of bayes-sfm). Default: for each photo "
+    "that of one of the 16 paintings in the generator's file.",
 )
 @force
 @json_option
@@ -128,10 +144,11 @@ def generate(
         print_json(json.dumps(_as_dict(made), indent=2))
     else:
         _print(made)
-    ctx.exit(0 if made.check.accepted else 1)
+    ctx.exit(0 if all(each.check.accepted for each in (made, *made.variants)) else 1)
 
 
 def _as_dict(made: Generated) -> dict[str, Any]:
+    others = {"variants": [_as_dict(each) for each in made.variants]} if made.variants else {}
     return {
         "path": str(made.path),
         "pictures": made.pictures,
@@ -143,6 +160,7 @@ def _as_dict(made: Generated) -> dict[str, Any]:
         "notes": made.notes,
         "accepted": made.check.accepted,
         "findings": [asdict(finding) for finding in made.check.findings],
+        **others,
     }
 
 
@@ -162,3 +180,6 @@ def _print(made: Generated) -> None:
     print_findings(made.check)
     if made.check.accepted:
         print_text(f"Next: mifid score {shlex.quote(str(made.path))} --ref monet_jpg/")
+    for variant in made.variants:
+        print_text("")
+        _print(variant)

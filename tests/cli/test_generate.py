@@ -13,6 +13,7 @@ from mifid_cli.main import cli
 from original_networks import ResNet
 from pictures import encode, noise, write_folder, write_zip
 
+from mifid.baseline.config.schema import Generator
 from mifid.baseline.generation import generating as library
 from mifid.submission import writer
 
@@ -76,6 +77,25 @@ def test_json_says_the_same(run):
         "notes": [],
         "accepted": True,
     }
+
+
+def test_variants_and_another_pictures_map(run, folder, failure):
+    """A generator of bayes-sfm draws a map for each photo, or takes one picture's."""
+    maps = Generator(network="map_resnet", width=4, blocks=1)
+    saved(folder / "maps.safetensors", config(generator=maps))
+    given = ["generate", "--checkpoint", "maps.safetensors", *BASIC[3:]]
+    result = run(*given, "--variants", "2", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["path"] == "images.zip"
+    assert [each["path"] for each in found["variants"]] == ["variant-2/images.zip"]
+    assert list(read("variant-2/images.zip")) == list(read())
+    text = run(*given, "--variants", "2").stdout
+    assert "variant-2/images.zip would be accepted" in text
+    like = run(*given, "--like", "photos/3.png", "-o", "like.zip")
+    assert "with the map of 3.png" in like.stdout
+    assert "--like is given, but this generator (resnet)" in failure(*BASIC, "--like", "a.png")
+    assert "--variants is 2, but this generator makes one" in failure(*BASIC, "--variants", "2")
 
 
 def test_what_kaggle_would_refuse_is_1_and_stays(run):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mifid.baseline.data.batches import Feed as Feed
     from mifid.baseline.data.batches import PictureSet as PictureSet
     from mifid.baseline.data.batches import hold_back as hold_back
+    from mifid.baseline.data.fitting import fit_picture as fit_picture
     from mifid.baseline.data.held_out import held_out_fingerprints as held_out_fingerprints
     from mifid.baseline.data.held_out import overlap as overlap
     from mifid.baseline.data.held_out import sha256_of as sha256_of
@@ -31,6 +32,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "augment": ["to_pixels", "to_tensor"],
         "batches": ["Feed", "PictureSet", "hold_back"],
+        "fitting": ["fit_picture"],
         "held_out": ["held_out_fingerprints", "overlap", "sha256_of"],
         "photos": ["Photos", "paintable"],
         "picture_fingerprints": ["common", "fingerprints", "in_order"],

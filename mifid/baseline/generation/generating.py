@@ -7,10 +7,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from PIL import Image
 from mifid import files
 from mifid.baseline.config import Config
 from mifid.baseline.data import Photos
-from mifid.baseline.generation.painter import AssemblyLine, Painter
+from mifid.baseline.generation.painter import AssemblyLine, Painter, seed_of
+from mifid.baseline.generation.photo_variants import (
+    archive_of,
+    check_variants,
+    like_picture,
+    make_folders,
+)
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
 from mifid.errors import InputError, OutputError, setting, warn
 from mifid.extractors import choose_device, isolated
@@ -55,10 +61,16 @@ _BYTES_PER_PIXEL = 60_000 / 256**2  # of a JPEG file of quality 95, amply
 
 
 def check_settings(
-    *, batch_size: int | None, workers: int | None, limit: int | None, quality: int
+    *,
+    batch_size: int | None,
+    workers: int | None,
+    limit: int | None,
+    quality: int,
+    variants: int = 1,
 ) -> None:
     """Raise InputError for a value out of its range; None is a default."""
-    for name, value in (("batch_size", batch_size), ("workers", workers), ("limit", limit)):
+    given = {"batch_size": batch_size, "workers": workers, "limit": limit, "variants": variants}
+    for name, value in given.items():
         if value is not None and value < 1:
             raise InputError(f"{setting(name)} is {value}; expected 1 or more")
     if not 1 <= quality <= 100:
@@ -137,6 +149,7 @@ class Generated:
         check: of the archive.
         notes: what the user should know; each was also a warning.
         origin: file and network of the weights, in words.
+        variants: the second variant of the photos, the third, ..., if any were asked for.
     """
 
     path: Path
@@ -148,6 +161,7 @@ class Generated:
     check: Check
     notes: tuple[str, ...]
     origin: str = ""
+    variants: tuple[Generated, ...] = ()
 
 
 @isolated()
@@ -166,6 +180,8 @@ def generate(
     size: int | None = None,
     dropout: bool | None = None,
     seed: int = 0,
+    variants: int = 1,
+    like: Any = None,
     force: bool = False,
     progress: Progress | bool | None = None,
 ) -> Generated:
@@ -193,7 +209,13 @@ def generate(
             it; None: 256. Photos of another size are stretched to it.
         dropout: whether the generator's dropout stays on while it paints, as some reports do; None:
             as its setting ``generator.paint_dropout`` says. Each picture has its own draws.
-        seed: of the noise that a ``dcgan`` paints from, and of dropout.
+        seed: of noise, of the choice of maps, and of dropout.
+        variants: how many versions of each photo to paint, by other draws of these: variant k is
+            what ``seed + k - 1`` paints. The first is ``output``, and variant 2 of ``images.zip``
+            is ``variant-2/images.zip``, with the same names.
+        like: a picture, or its path, whose map a ``map_resnet`` paints all photos with; None: each
+            photo is painted with the map of one of the 16 paintings that the generator's file
+            holds, drawn from ``seed``.
         force: replace any archive that is there; False: only one of the same weights, photos and
             settings.
         progress: where progress is reported.
@@ -209,59 +231,117 @@ def generate(
         MifidError: the network paints NaN, or there is too little memory.
     """
     started = time.perf_counter()
-    check_settings(batch_size=batch_size, workers=workers, limit=limit, quality=quality)
-    shown = choose(progress)
-    path = Path(output)
+    check_settings(
+        batch_size=batch_size, workers=workers, limit=limit, quality=quality, variants=variants
+    )
     chosen = choose_device(device)
     generator = _loaded(checkpoint, which, chosen, size)
+    if like is not None:
+        generator = like_picture(generator, like)
     dropped = drops(generator, dropout)
-    at_a_time = batch_size or default_batch_size(generator.config, chosen)
-    threads = workers or default_workers()
+    check_variants(generator, variants, drops=dropped, liked=like is not None)
+    archives = [archive_of(Path(output), variant) for variant in range(1, variants + 1)]
+    make_folders(archives)
     with closing(Photos(photos, data=generator.config.data, limit=limit)) as given:
         names = entry_names(given.names, rules=rules)
-        check_output(path, photos=photos, pictures=len(names), rules=rules, force=force)
-        sees = generator.network.sees_pictures
-        contents = given.examine(workers=threads, progress=shown) if sees else ()
+        for archive in archives:
+            check_output(archive, photos=photos, pictures=len(names), rules=rules, force=force)
+        work = _Work(
+            generator=generator,
+            photos=given,
+            names=names,
+            rules=rules,
+            quality=quality,
+            drops=dropped,
+            device=chosen,
+            batch_size=batch_size or default_batch_size(generator.config, chosen),
+            workers=workers or default_workers(),
+            progress=choose(progress),
+        )
+        jobs = [work.wanted(seed_of(v, seed=seed)) for v in range(1, variants + 1)]
+        if not force:
+            for archive, wanted in zip(archives, jobs, strict=True):
+                _refuse_others(archive, fingerprint_of(wanted))
+        notes = _foreign_notes(generator, size) + _size_notes(generator, rules)
+        made = [
+            work.paint(archive, wanted, seed=seed_of(variant, seed=seed))
+            for variant, (archive, wanted) in enumerate(zip(archives, jobs, strict=True), start=1)
+        ]
+    seconds = time.perf_counter() - started - sum(other.seconds for other in made[1:])
+    first = replace(made[0], seconds=seconds, notes=notes + made[0].notes)
+    return replace(first, variants=tuple(made[1:]))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all variants of a submission share."""
+
+    generator: LoadedGenerator
+    photos: Photos
+    names: Sequence[str]
+    rules: Rules
+    quality: int
+    drops: bool
+    device: torch.device
+    batch_size: int
+    workers: int
+    progress: Progress
+
+    @cached_property
+    def _contents(self) -> Sequence[str]:
+        """The SHA-256 of each photo; none, if the network does not see them."""
+        if not self.generator.network.sees_pictures:
+            return ()
+        return self.photos.examine(workers=self.workers, progress=self.progress)
+
+    def wanted(self, seed: int) -> dict[str, Any]:
+        """Return what the pictures of a seed follow from, but for the computation."""
+        generator = self.generator
+        drawn = seed if generator.network.noise else None
         wanted = {
             "generator": [generator.sha256, generator.which],
-            "photos": [names, *contents],
-            "picture": [asdict(rules), quality, seed if generator.network.noise else None],
+            "photos": [self.names, *self._contents],
+            "picture": [asdict(self.rules), self.quality, drawn],
         }
-        if dropped:
+        if self.drops:
             wanted["dropout"] = [seed]
         if generator.foreign:
             wanted["size"] = [generator.config.data.size]
-        job = fingerprint_of(wanted)
-        if not force:
-            _refuse_others(path, job)
-        notes = _foreign_notes(generator, size) + _size_notes(generator, rules)
+        return wanted
+
+    def paint(self, path: Path, wanted: Mapping[str, Any], *, seed: int) -> Generated:
+        """Write and check the archive of a seed."""
+        started, generator = time.perf_counter(), self.generator
         line = AssemblyLine(
-            Painter(generator.network, device=chosen, seed=seed, dropout=dropped),
-            load=given.load if sees else _blank,
-            encode=partial(_encode, rules=rules, quality=quality),
-            batch_size=at_a_time,
-            workers=threads,
+            Painter(generator.network, device=self.device, seed=seed, dropout=self.drops),
+            load=self.photos.load if generator.network.sees_pictures else _blank,
+            encode=partial(_encode, rules=self.rules, quality=self.quality),
+            batch_size=self.batch_size,
+            workers=self.workers,
         )
-        fingerprint = fingerprint_of(wanted | _computation(chosen, at_a_time))
         opening = resumable_archive(
-            path, names=names, fingerprint=fingerprint, group=at_a_time, comment=f"{_MADE}{job}"
+            path,
+            names=self.names,
+            fingerprint=fingerprint_of({**wanted, **_computation(self.device, self.batch_size)}),
+            group=self.batch_size,
+            comment=f"{_MADE}{fingerprint_of(wanted)}",
         )
         with _deterministic(), opening as archive:
             resumed = archive.done
-            _write(archive.add, line, resumed, len(names), progress=shown)
-    notes += _memory_notes(line, at_a_time)
-    found = check(path, rules=rules, workers=threads, progress=shown)
-    return Generated(
-        path=path,
-        pictures=len(names),
-        seconds=time.perf_counter() - started,
-        network_seconds=line.network_seconds,
-        resumed=resumed,
-        which=generator.which,
-        check=found,
-        notes=notes,
-        origin=generator.origin,
-    )
+            _write(archive.add, line, resumed, len(self.names), progress=self.progress)
+        notes = _memory_notes(line, self.batch_size)
+        found = check(path, rules=self.rules, workers=self.workers, progress=self.progress)
+        return Generated(
+            path=path,
+            pictures=len(self.names),
+            seconds=time.perf_counter() - started,
+            network_seconds=line.network_seconds,
+            resumed=resumed,
+            which=generator.which,
+            check=found,
+            notes=notes,
+            origin=generator.origin,
+        )
 
 
 def drops(generator: LoadedGenerator, asked: bool | None) -> bool:

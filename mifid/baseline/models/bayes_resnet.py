@@ -84,6 +84,7 @@ class MapResNet(NoiseResNet):
     """
 
     multiple = 0
+    has_maps = True
     noise_per_pixel = False
     examples: Tensor
 

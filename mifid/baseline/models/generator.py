@@ -37,6 +37,7 @@ class GeneratorNetwork(nn.Module):
         paint_dropout: whether its dropout stays on while it paints.
         multiple: its weights fit pictures whose sides are multiples of this; 0: only those of
             ``data.size``.
+        has_maps: whether it paints with maps of other pictures: see :meth:`like`.
         noise_per_pixel: whether ``noise`` is (C, S, S), and (C, H, W) for a picture of H x W.
         compares_all_pixels: whether its memory grows with the square of the number of pixels.
     """
@@ -46,6 +47,7 @@ class GeneratorNetwork(nn.Module):
     noise: tuple[int, ...] = ()
     paint_dropout: bool = False
     multiple: int = 0
+    has_maps: ClassVar[bool] = False
     noise_per_pixel: ClassVar[bool] = False
     compares_all_pixels: bool = False
 
@@ -58,13 +60,13 @@ class GeneratorNetwork(nn.Module):
         """Return the shape of the numbers for a picture of height x width."""
         return (*self.noise[:1], height, width) if self.noise_per_pixel else self.noise
 
-    def like(self, picture: Tensor) -> GeneratorNetwork | None:  # noqa: ARG002
-        """Return this network, painting with the map of another picture; None: it has no maps.
+    def like(self, picture: Tensor) -> GeneratorNetwork:
+        """Return a network of the same weights that paints with the map of a picture.
 
         Args:
             picture: (3, S, S) uint8, S of ``data.size``.
         """
-        return None
+        raise NotImplementedError
 
     def paint(self, pictures: Tensor | None, noise: Tensor | None) -> Painted:
         """Return what the network makes of a batch, in the network's mode.

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import zipfile
 from collections import namedtuple
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,47 +11,34 @@ import pytest
 import torch
 from generators import TINY, built, config, saved
 from original_networks import ResNet, shaken
-from pictures import encode, noise, noises, write_folder, write_zip
+from pictures import encode, noise, write_folder, write_zip
 from PIL import Image
 from surroundings import AROUND, draws, state
+from toy_painters import (
+    BATCH,
+    RULES,
+    WHITE,
+    Dropping,
+    FromNoise,
+    Identity,
+    entries,
+    loaded,
+    photos,
+    pixels_of,
+    run,
+)
 
 from mifid.baseline.config.schema import Generator
 from mifid.baseline.generation import generating as module
 from mifid.baseline.generation.generating import as_submitted, generate
 from mifid.baseline.generation.weights_file import LoadedGenerator, load_generator
-from mifid.baseline.models import GeneratorNetwork, Painted
+from mifid.baseline.models import GeneratorNetwork
 from mifid.errors import InputError, MifidError, MifidWarning, OutputError, PictureError
 from mifid.images import open_images
-from mifid.images.decoding import decode
 from mifid.submission.resumable import partial_path, resumable_archive
-from mifid.submission.writer import Rules, encode_picture
+from mifid.submission.writer import encode_picture
 
-RULES = Rules("a small one", "images.zip", 2, 50, "PNG", (16, 16), "RGB")
 JPEG = replace(RULES, format="JPEG")
-BATCH = 3
-
-
-class Identity(GeneratorNetwork):
-    """Paints the photo itself; remembers how many came at a time."""
-
-    def __init__(self, most=99):
-        super().__init__()
-        self.batches = []
-        self.most = most
-
-    def forward(self, x):
-        if len(x) > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        self.batches.append(len(x))
-        return x
-
-
-def loaded(network, settings=None, sha256="abc"):
-    return LoadedGenerator(network.eval(), settings or config(), "raw", {}, sha256)
-
-
-def photos(n=8, size=16):
-    return np.stack(noises(n, size, size))
 
 
 def paint(network, pixels):
@@ -62,21 +48,6 @@ def paint(network, pixels):
         painted = torch.cat([network.eval()(one[None].float()) for one in x])
     levels = ((painted.double() + 1) * 127.5).round().clamp(0, 255)
     return levels.permute(0, 2, 3, 1).numpy()
-
-
-def run(generator, given, folder, **options):
-    folder.mkdir(exist_ok=True)
-    options = {"rules": RULES, "batch_size": BATCH, "device": "cpu", "workers": 2} | options
-    return generate(generator, given, folder / "images.zip", **options)
-
-
-def entries(path):
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def pixels_of(path):
-    return np.stack([decode(content, name).pixels for name, content in entries(path).items()])
 
 
 @pytest.fixture
@@ -270,25 +241,6 @@ def test_another_size_than_the_competitions_is_resized_and_told(tmp_path):
     assert result.check.accepted
 
 
-class FromNoise(GeneratorNetwork):
-    """Shows its latent numbers as grey levels."""
-
-    sees_pictures = False
-    noise = (256,)
-
-    def __init__(self):
-        super().__init__()
-        self.given = []
-
-    def forward(self, z):
-        self.given.append(z)
-        return (z / 4).clamp(-1, 1).reshape(-1, 1, 16, 16).expand(-1, 3, -1, -1)
-
-    def paint(self, pictures, noise):
-        assert pictures is None
-        return Painted(self.forward(noise))
-
-
 def test_from_noise_photos_give_number_and_names_alone(tmp_path):
     broken = write_folder(tmp_path / "photos", [(f"{i}.jpg", b"no picture") for i in range(7)])
     network = FromNoise()
@@ -311,20 +263,6 @@ def test_a_dcgan_from_its_file(tmp_path):
     path = saved(tmp_path / "best.safetensors", settings)
     result = run(path, photos(4), tmp_path / "out")
     assert pixels_of(result.path).shape == (4, 16, 16, 3)
-
-
-class Dropping(Identity):
-    """Paints the photo with parts dropped twice."""
-
-    def __init__(self, p=0.5):
-        super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Dropout(p), torch.nn.Dropout(p))
-
-    def forward(self, x):
-        return self.layers((super().forward(x) + 1) / 2) * 2 - 1
-
-
-WHITE = np.full((8, 16, 16, 3), 255, np.uint8)
 
 
 def test_dropout_drops_while_painting_if_asked_for(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mifid.baseline.config.schema import Generator
-from mifid.baseline.models import build_generator, outline_generator
+from mifid.baseline.models import GENERATORS, build_generator, outline_generator
 
 AUTHORS = Generator(
     network="map_resnet", norm="plain_instance", width=32, blocks=6, residual_activation=True
@@ -70,7 +70,5 @@ def test_like_a_picture_it_paints_with_that_pictures_map_and_stays_as_it_was():
     assert torch.equal(network.examples, before)
 
 
-def test_a_network_without_maps_paints_like_no_picture():
-    for name in ("resnet", "noise_resnet"):
-        network = build_generator(Generator(network=name, width=4, blocks=1), size=16, seed=0)
-        assert network.like(torch.zeros(3, 16, 16, dtype=torch.uint8)) is None
+def test_who_has_maps():
+    assert {name for name in GENERATORS if GENERATORS[name].has_maps} == {"map_resnet"}
