@@ -25,7 +25,7 @@ __all__ = ["generate"]
     type=click.Path(),
     metavar="PATH",
     help="A trained generator: the folder of a run, or its best.safetensors; or the weights of the "
-    "CycleGAN repository (latest_net_G_A.pth) or of CUT (latest_net_G.pth).",
+    "CycleGAN repository (latest_net_G_A.pth), of CUT (latest_net_G.pth) or of U-GAT-IT.",
 )
 @click.option(
     "--photos",

@@ -116,9 +116,9 @@ _LISTED = 4  # largest entries of a run's folder that are printed
     multiple=True,
     metavar="[NET=]FILE",
     help="Begin with these weights: of one generator (best.safetensors, latest_net_G_A.pth of the "
-    "CycleGAN repository, latest_net_G.pth of CUT), for the painter, or of a whole run (its folder "
-    "or a checkpoint). painter=FILE and photographer=FILE name the network; may be given several "
-    "times.",
+    "CycleGAN repository, latest_net_G.pth of CUT, U-GAT-IT's file), for the painter, or of a "
+    "whole run (its folder or a checkpoint). painter=FILE and photographer=FILE name the network; "
+    "may be given several times.",
 )
 @switch_off("score", help="Do not score. The last snapshot then paints the submission.")
 @click.option(

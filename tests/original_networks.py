@@ -178,6 +178,103 @@ class BlurredPatchGAN(nn.Module):
         return self.model(x)
 
 
+class UGATIT(nn.Module):
+    """U-GAT-IT's generator; ``size`` of the pictures, None: the light form."""
+
+    def __init__(self, *, width=4, blocks=2, size=None, inputs=3):
+        super().__init__()
+        self.blocks, inner = blocks, 4 * width
+        plain = {"bias": False}
+        down = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, width, 7, **plain)]
+        down += [nn.InstanceNorm2d(width), nn.ReLU(True)]
+        for channels in (width, 2 * width):
+            down += [nn.ReflectionPad2d(1), nn.Conv2d(channels, 2 * channels, 3, 2, **plain)]
+            down += [nn.InstanceNorm2d(2 * channels), nn.ReLU(True)]
+        down += [UGATITBlock(inner) for _ in range(blocks)]
+        self.DownBlock = nn.Sequential(*down)
+        self.gap_fc, self.gmp_fc = (nn.Linear(inner, 1, **plain) for _ in range(2))
+        self.conv1x1 = nn.Conv2d(2 * inner, inner, 1)
+        self.light = size is None
+        seen = inner if self.light else inner * (size // 4) ** 2
+        layers = [nn.Linear(seen, inner, **plain), nn.ReLU(True)]
+        self.FC = nn.Sequential(*layers, nn.Linear(inner, inner, **plain), nn.ReLU(True))
+        self.gamma, self.beta = (nn.Linear(inner, inner, **plain) for _ in range(2))
+        for number in range(blocks):
+            setattr(self, f"UpBlock1_{number + 1}", UGATITSteered(inner))
+        up = []
+        for channels in (inner, 2 * width):
+            up += [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1)]
+            up += [
+                nn.Conv2d(channels, channels // 2, 3, **plain),
+                UGATITNorm(channels // 2, own=True),
+            ]
+            up += [nn.ReLU(True)]
+        up += [nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7, **plain), nn.Tanh()]
+        self.UpBlock2 = nn.Sequential(*up)
+
+    def forward(self, x):
+        x = self.DownBlock(x)
+        average, maximum = x.mean((2, 3)), x.amax((2, 3))
+        logits = torch.cat([self.gap_fc(average), self.gmp_fc(maximum)], 1)
+        weights = self.gap_fc.weight[..., None, None], self.gmp_fc.weight[..., None, None]
+        x = torch.relu(self.conv1x1(torch.cat([x * weight for weight in weights], 1)))
+        heat = x.sum(1)
+        style = self.FC(x.mean((2, 3)) if self.light else x.reshape(len(x), -1))
+        gamma, beta = self.gamma(style), self.beta(style)
+        for number in range(self.blocks):
+            x = getattr(self, f"UpBlock1_{number + 1}")(x, gamma, beta)
+        return self.UpBlock2(x), logits, heat
+
+
+class UGATITBlock(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        layers = []
+        for _ in range(2):
+            layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=False)]
+            layers += [nn.InstanceNorm2d(channels), nn.ReLU(True)]
+        self.conv_block = nn.Sequential(*layers[:-1])
+
+    def forward(self, x):
+        return x + self.conv_block(x)
+
+
+class UGATITSteered(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1, self.conv2 = (nn.Conv2d(channels, channels, 3, bias=False) for _ in range(2))
+        self.norm1, self.norm2 = (UGATITNorm(channels) for _ in range(2))
+
+    def forward(self, x, gamma, beta):
+        pad = nn.ReflectionPad2d(1)
+        y = torch.relu(self.norm1(self.conv1(pad(x)), gamma, beta))
+        return x + self.norm2(self.conv2(pad(y)), gamma, beta)
+
+
+class UGATITNorm(nn.Module):
+    def __init__(self, channels, *, own=False):
+        super().__init__()
+        shape = (1, channels, 1, 1)
+        self.rho = nn.Parameter(torch.full(shape, 0.0 if own else 0.9))
+        if own:
+            self.gamma, self.beta = (
+                nn.Parameter(torch.ones(shape)),
+                nn.Parameter(torch.zeros(shape)),
+            )
+
+    def forward(self, x, gamma=None, beta=None):
+        gamma, beta = (
+            (self.gamma, self.beta)
+            if gamma is None
+            else (v[..., None, None] for v in (gamma, beta))
+        )
+        over = {"dim": (2, 3), "keepdim": True}, {"dim": (1, 2, 3), "keepdim": True}
+        instance, layer = (
+            (x - x.mean(**dims)) / torch.sqrt(x.var(unbiased=True, **dims) + 1e-5) for dims in over
+        )
+        return (self.rho * instance + (1 - self.rho) * layer) * gamma + beta
+
+
 def shaken(network, seed=0, by=0.1):
     """Return the network with weights and statistics that all matter, in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)

@@ -14,6 +14,11 @@ _RESIDUAL = ("resnet", "skip_resnet", "noise_resnet", "map_resnet")
 _BLURRED = {"generator": _RESIDUAL, "discriminator": ("patchgan",)}
 _UNSCALED = ("none", "plain_instance")
 
+_UGATIT = ("ugatit", "ugatit_full")
+_UNUSED_BY_UGATIT = (
+    "generator.norm generator.norm_init generator.activation generator.slope generator.halving "
+    "generator.kernel generator.upsample generator.dropout"
+)
 _OF_CYCLES = "loss.cycle loss.identity loss.painting_weight loss.photo_weight training.pretrain"
 _UVCGAN = ("uvcgan", "uvcgan2")
 _UNUSED_BY_UVCGAN = "generator.halving generator.kernel generator.dropout generator.upsample"
@@ -21,16 +26,23 @@ _UNUSED = {
     "training.method": {
         "gan": _OF_CYCLES,
         "cut": _OF_CYCLES,
+        "ugatit": "training.pretrain",
         "bayes_cyclegan": "loss.identity training.pretrain",
     },
     "generator.network": {
+        **dict.fromkeys(_UGATIT, _UNUSED_BY_UGATIT),
         "uvcgan": _UNUSED_BY_UVCGAN,
         "uvcgan2": f"{_UNUSED_BY_UVCGAN} generator.norm",
     },
-    "discriminator.network": {"batch_patchgan": "discriminator.wide_padding discriminator.noise"},
+    "discriminator.network": {
+        "batch_patchgan": "discriminator.wide_padding discriminator.noise",
+        "ugatit": "discriminator.norm discriminator.norm_eps discriminator.norm_init "
+        "discriminator.activation discriminator.halving discriminator.kernel "
+        "discriminator.dropout discriminator.heads "
+        "discriminator.pooling discriminator.sigmoid discriminator.noise",
+    },
 }
-"""Method or network -> settings without effect on it. Its class, which needs torch, is not asked.
-"""
+"""Method or network -> settings that have no effect. Its class, which needs torch, is not asked."""
 
 
 def check(config: Config, *, anyway: bool = False) -> None:
@@ -65,7 +77,9 @@ def idle(config: Config) -> frozenset[str]:
     """
     generator, of = config.generator.network, config.optimiser
     optimisers = {of.name, of.discriminator_name or of.name}
-    activations = {config.generator.activation}
+    activations, judged = {config.generator.activation}, {config.discriminator.activation}
+    if config.discriminator.network == "ugatit":
+        judged = {"leaky_relu"}
     unet, patches = config.generator.is_unet, config.discriminator.network != "dcgan"
     if unet:
         activations.add(config.generator.down_activation)
@@ -76,14 +90,14 @@ def idle(config: Config) -> frozenset[str]:
         "augment.vary augment.enlarge_until": config.augment.sides != "none"
         and config.augment.enlarge > 1,
         "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
-        "generator.blocks": generator in (*_RESIDUAL, *_UVCGAN),
+        "generator.blocks": generator in (*_RESIDUAL, *_UVCGAN, *_UGATIT),
         "generator.first_norm generator.residual_activation": generator in _RESIDUAL,
         "generator.depth": unet or generator in _UVCGAN,
         "generator.down_activation generator.outer_dropout": unet,
         "generator.paint_dropout": _drops(config),
         "generator.skip_relu": generator == "unet",
         "generator.attention": generator == "attention_unet",
-        "generator.norm_eps": config.generator.norm != "none" or generator in _UVCGAN,
+        "generator.norm_eps": config.generator.norm != "none" or generator in (*_UVCGAN, *_UGATIT),
         "generator.norm_init": config.generator.norm not in _UNSCALED or generator in _UVCGAN,
         "generator.slope": "leaky_relu" in activations,
         "generator.init": config.generator.init_type != "torch",
@@ -91,12 +105,13 @@ def idle(config: Config) -> frozenset[str]:
         "discriminator.norm_eps": config.discriminator.norm != "none",
         "discriminator.norm_init": config.discriminator.norm not in _UNSCALED,
         "discriminator.init": config.discriminator.init_type != "torch",
-        "discriminator.slope": config.discriminator.activation == "leaky_relu",
+        "discriminator.slope": "leaky_relu" in judged,
         "generator.latent": generator == "dcgan",
         "generator.kernel generator.dropout": generator != "dcgan",
         "discriminator.layers discriminator.pooling": patches,
         "discriminator.batch_head": config.discriminator.network == "batch_patchgan",
         "discriminator.wide_padding": config.discriminator.network == "patchgan",
+        "loss.cam": training.method == "ugatit",
         "loss.lecam_decay loss.lecam_start": config.loss.lecam > 0,
         "loss.nce loss.nce_identity loss.flip_equivariance": training.method == "cut",
         "loss.gamma loss.prior training.mc_samples": training.method == "bayes_cyclegan",
@@ -223,7 +238,7 @@ def _check_method(config: Config) -> None:
 def _drops(config: Config) -> bool:
     generator = config.generator
     outer = generator.outer_dropout if generator.is_unet else 0.0
-    able = generator.network not in ("dcgan", *_UVCGAN)
+    able = generator.network not in ("dcgan", *_UVCGAN, *_UGATIT)
     return able and max(generator.dropout, outer) > 0
 
 

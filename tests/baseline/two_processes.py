@@ -49,6 +49,13 @@ METHODS = {
         training={"method": "gan"},
     ),
     "cut": changed(CONFIG, loss={"flip_equivariance": True}, training={"method": "cut"}),
+    # A large epsilon: instance norm would multiply rounding over channels next to constant.
+    "ugatit": changed(
+        CONFIG,
+        generator={"network": "ugatit", "norm_eps": 1.0, "init": 0.1},
+        discriminator={"network": "ugatit", "init": 0.1},
+        training={"method": "ugatit"},
+    ),
 }
 """Further methods, which two processes train as one does: name -> configuration."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from hostile_statistics import rewritten
 from mutations import ODD_NAMES, ODD_NUMBERS, damaged
-from original_networks import ResNet, UNet
+from original_networks import UGATIT, ResNet, UNet
 
 __all__ = [
     "checkpoint_file",
@@ -112,12 +112,13 @@ def generator_file(random: Random) -> bytes:
 
 @cache
 def _foreign(network: type) -> dict[str, torch.Tensor]:
-    return dict(network(width=4, norm="batch").state_dict())
+    norm = {} if network is UGATIT else {"norm": "batch"}
+    return dict(network(width=4, **norm).state_dict())
 
 
 def foreign_generator_file(random: Random) -> bytes:
     """Change names, shapes and values of another program's state dict, or any bytes of its file."""
-    weights: dict[str, Any] = dict(_foreign(random.choice([ResNet, UNet])))
+    weights: dict[str, Any] = dict(_foreign(random.choice([ResNet, UNet, UGATIT])))
     for _ in range(random.randint(0, 3)):
         name = random.choice(list(weights))
         weight = weights.pop(name)

@@ -186,7 +186,8 @@ class Generator:
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     blocks: int = _setting(
         9,
-        "residual blocks (residual networks), or a transformer's (uvcgan, uvcgan2)",
+        "residual blocks (residual networks; of each half in ugatit), or a transformer's (uvcgan, "
+        "uvcgan2)",
         at_least=1,
         at_most=100,
     )
@@ -250,7 +251,10 @@ class Discriminator:
     )
     width: int = _setting(64, "channels of the first layer", at_least=4, at_most=1024)
     layers: int = _setting(
-        3, "halvings of a patchgan; 3 is the 70 x 70 PatchGAN", at_least=1, at_most=6
+        3,
+        "halvings of a patchgan, 3 is the 70 x 70 PatchGAN; or of ugatit's local scale",
+        at_least=1,
+        at_most=6,
     )
     kernel: int = _setting(4, "kernel size", at_least=3, at_most=63)
     wide_padding: bool = _setting(
@@ -300,6 +304,9 @@ class Loss:
         1.0,
         "bayes_cyclegan: weight of the prior, the mean square of each weight tensor over "
         "training.batch",
+    )
+    cam: float = _setting(
+        1000.0, "weight of the loss of the generators' class activation maps (ugatit)"
     )
     painting_weight: float = _setting(1.0, "weight of all losses of the painting generator")
     photo_weight: float = _setting(1.0, "weight of all losses of the photo generator")

@@ -27,6 +27,7 @@ class Recognised:
         weights: by the names of our network; their shapes are not checked yet.
         sources: name of our network's weight -> its name in the file, for messages.
         notes: what the file does not say, and what is assumed instead.
+        size: pixels a side of the only pictures that it paints; None: it does not depend on it.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Recognised:
     weights: Mapping[str, Tensor]
     sources: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    size: int | None = None
 
 
 class Translation:
@@ -60,7 +62,7 @@ class Translation:
         bias: bool = False,
         required: bool = False,
     ) -> None:
-        """Take a convolution.
+        """Take a convolution, or a linear layer.
 
         Args:
             theirs: its name in the file.
@@ -95,12 +97,24 @@ class Translation:
             for field in STATISTICS:
                 self._left.pop(f"{theirs}.{field}", None)
 
+    def vector(self, theirs: str, ours: str) -> None:
+        """Take one number for each channel, of any shape, as (C,)."""
+        found = self._take(theirs, ours)
+        if found is not None:
+            self.weights[ours] = found.flatten()
+
     def drop(self, name: str) -> None:
         """Leave out a weight that our network computes itself."""
         self._left.pop(name, None)
 
     def finish(
-        self, title: str, settings: Mapping[str, Any], *, first: str, notes: tuple[str, ...] = ()
+        self,
+        title: str,
+        settings: Mapping[str, Any],
+        *,
+        first: str,
+        notes: tuple[str, ...] = (),
+        size: int | None = None,
     ) -> Recognised:
         """Return the whole network.
 
@@ -109,6 +123,7 @@ class Translation:
             settings: that the file determines.
             first: our name of the first convolution.
             notes: what the file does not say.
+            size: of the only pictures that it paints; None: of any.
 
         Raises:
             WeightsError: a weight is missing, or was not taken; pictures are not RGB.
@@ -123,14 +138,15 @@ class Translation:
                 "that trained it.",
             )
         inputs = self.weights[f"{first}.weight"].shape[1]
-        outputs = self.weights["out.conv.bias"].numel()
+        bias, last = self.weights.get("out.conv.bias"), self.weights["out.conv.weight"]
+        outputs = bias.numel() if bias is not None else (*last.shape, 0)[0]
         if (inputs, outputs) != (3, 3):
             raise WeightsError(
                 f"it is {title}, but takes {inputs} channels and makes {outputs}; expected 3 and 3 "
                 "(RGB)",
                 hint="Paint with the program that trained it.",
             )
-        return Recognised(title, settings, self.weights, self.sources, notes)
+        return Recognised(title, settings, self.weights, self.sources, notes, size)
 
     def _take(self, theirs: str, ours: str) -> Tensor | None:
         found = self._left.pop(theirs, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,22 +23,28 @@ _PICTURES = (
     "mifid score images.zip --ref monet_jpg/"
 )
 _KNOWN = (
-    "Recognised are ResNet and U-Net generators of the CycleGAN repository (latest_net_G_A.pth) "
-    "and of CUT (latest_net_G.pth)."
+    "Recognised are ResNet and U-Net generators of the CycleGAN repository (latest_net_G_A.pth), "
+    "those of CUT (latest_net_G.pth) and of U-GAT-IT (..._params_latest.pt)."
 )
-_UGATIT = ("genA2B", "genB2A")
+_UGATIT = {"painter": "genA2B", "photographer": "genB2A"}
+"""Side -> its generator in a file of U-GAT-IT: its domain A are the photos."""
 
 
-def recognise(content: object) -> Recognised:
+def recognise(content: object, *, side: str = "painter") -> Recognised:
     """Return the generator in what a file holds; its weights are floating-point tensors in float32.
 
     Args:
         content: what :func:`mifid.baseline.foreign.read_torch_file` returns, or a state dict.
+        side: which generator to take of a file that has two, ``"painter"`` or ``"photographer"``.
 
     Raises:
         WeightsError: it is no state dict, or of no generator that is known; the message says what
             was met, but not in which file.
     """
+    taken = ""
+    if isinstance(content, Mapping) and all(name in content for name in _UGATIT.values()):
+        taken = _UGATIT[side]
+        content = content[taken]
     weights = _state_dict(content)
     for prefix in _WRAPPED:
         if all(name.startswith(prefix) for name in weights):
@@ -45,7 +52,7 @@ def recognise(content: object) -> Recognised:
     for layout in LAYOUTS.values():
         found: Recognised | None = layout(weights)
         if found is not None:
-            return found
+            return replace(found, title=f"{found.title}, {taken}") if taken else found
     raise WeightsError(
         f"it is {_other(weights)}; its {len(weights):,} weights are {_some(weights)}",
         hint=f"{_KNOWN} {_PICTURES}",
@@ -67,9 +74,6 @@ def _state_dict(content: object) -> dict[str, Tensor]:
             "it is the state of an optimiser, not of a network",
             hint=f"Give the network's own file. {_KNOWN}",
         )
-    if all(name in content for name in _UGATIT):
-        for name in _UGATIT:
-            LAYOUTS["ugatit"](content[name] if isinstance(content[name], Mapping) else {})
     others = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if others or not all(isinstance(name, str) for name in content):
         raise WeightsError(

@@ -55,7 +55,7 @@ class CycleGan(Method):
         networks = list(self.networks.values())
         self._generators = self._group("generators", networks[:2])
         self._discriminators = self._group("discriminators", networks[2:], judges=True)
-        self._together = norm_is_per_sample(config.generator.norm)
+        self._together = norm_is_per_sample(self.networks["painter"])
 
     def step(self, photos: Tensor, paintings: Tensor, *, fraction: float, factor: float) -> Tensor:
         """Update the generators, then the discriminators, once."""
@@ -119,10 +119,14 @@ class CycleGan(Method):
 
     def _weighted(self, parts: list[Tensor]) -> Tensor:
         loss = self.config.loss
-        kinds = (loss.weight, loss.cycle, loss.identity)
         sides = (loss.painting_weight, loss.photo_weight)
-        weights = [kind * side for kind in kinds for side in sides]
+        weights = [kind * side for kind in self._kinds() for side in sides]
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum()
+
+    def _kinds(self) -> tuple[float, ...]:
+        """Return the weights of the generators' losses, in the order of their pairs in terms."""
+        loss = self.config.loss
+        return loss.weight, loss.cycle, loss.identity
 
     def columns(
         self, painter: GeneratorNetwork, photos: Pixels, show: Show

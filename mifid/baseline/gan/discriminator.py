@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +22,10 @@ from mifid.baseline.models import norm_is_per_sample
 if TYPE_CHECKING:
     from mifid.baseline.gan.method import Stateful
 
-__all__ = ["Critic"]
+__all__ = ["Critic", "Scores"]
+
+Scores = Tensor | tuple[Tensor, ...]
+"""(B, 1, h, w), or several of them."""
 
 
 class Critic:
@@ -29,7 +34,7 @@ class Critic:
     Args:
         config: all settings.
         side: ``"paintings"`` or ``"photos"``.
-        network: (B, 3, S, S) -> scores (B, 1, h, w).
+        network: (B, 3, S, S) -> scores (B, 1, h, w), or several of them, whose losses are added.
         draws: random numbers of augmentation, noise, labels and pool.
         processes: they share the pool's size.
     """
@@ -48,7 +53,7 @@ class Critic:
         self._loss = adversarial_loss(config.loss.adversarial, sigmoid=config.discriminator.sigmoid)
         self._draws = draws
         self._augmented = config.diffaugment.discriminators in ("both", side)
-        self._together = norm_is_per_sample(config.discriminator.norm)
+        self._together = norm_is_per_sample(network)
         size = math.ceil(config.training.pool / processes.world)
         half = config.training.precision == "float16"
         self._pool = ImagePool(size, side=config.trained_size, may_overflow=half)
@@ -60,8 +65,9 @@ class Critic:
 
     def generator_loss(self, fake: Tensor, *, fraction: float) -> Tensor:
         """Return the adversarial loss of the generator that made ``fake``."""
-        scores = self._of_fake(self._seen(fake, fraction))
-        return self._loss.generator(fake_scores=scores, label=self._config.loss.generator_label)
+        label = self._config.loss.generator_label
+        scores = _each(self._of_fake(self._seen(fake, fraction)))
+        return _added(self._loss.generator(fake_scores=each, label=label) for each in scores)
 
     def loss(self, *, real: Tensor, fake: Tensor, fraction: float) -> Tensor:
         """Return the discriminator's own loss; the pool exchanges some of ``fake`` for older ones.
@@ -70,25 +76,34 @@ class Critic:
         """
         fake = self._pool.exchange(fake.detach().float(), self._draws)
         real, fake = self._seen(real, fraction), self._seen(fake, fraction)
-        of_real, of_fake = self._of_both(real, fake)
-        real_label, fake_label = draw_labels(self._config.loss, self._draws, real)
+        of_real, of_fake = (_each(scores) for scores in self._of_both(real, fake))
+        labels = draw_labels(self._config.loss, self._draws, real)
+        pairs = zip(of_real, of_fake, strict=True)
+        return _added(self._discriminator_loss(pair, labels) for pair in pairs)
+
+    def _discriminator_loss(
+        self, scores: tuple[Tensor, Tensor], labels: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Return the loss of scores of real and of generated pictures."""
+        of_real, of_fake = scores
         total = self._loss.discriminator(
-            real_scores=of_real, fake_scores=of_fake, real_label=real_label, fake_label=fake_label
+            real_scores=of_real, fake_scores=of_fake, real_label=labels[0], fake_label=labels[1]
         )
         scaled = self._config.loss.discriminator_scale * total
         if self._lecam is None:
             return scaled
         return scaled + self._config.loss.lecam * self._lecam.penalty(of_real, of_fake)
 
-    def _of_fake(self, fake: Tensor) -> Tensor:
+    def _of_fake(self, fake: Tensor) -> Scores:
         """Return the scores of pictures, for the generator that made them."""
-        scores: Tensor = self._network(fake)
+        scores: Scores = self._network(fake)
         return scores
 
-    def _of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def _of_both(self, real: Tensor, fake: Tensor) -> tuple[Scores, Scores]:
         """Return the scores of real and of generated pictures, for the discriminator itself."""
         if self._together:
-            of_real, of_fake = self._network(torch.cat([real, fake])).chunk(2)
+            pairs = [each.chunk(2) for each in _each(self._network(torch.cat([real, fake])))]
+            of_real, of_fake = zip(*pairs, strict=True)
             return of_real, of_fake
         # Batch norm has separate statistics of real and of generated pictures.
         return self._network(real), self._network(fake)
@@ -101,3 +116,11 @@ class Critic:
         if deviation > 0:
             pictures = pictures + deviation * self._draws.normal_like(pictures)
         return pictures
+
+
+def _each(scores: Scores) -> tuple[Tensor, ...]:
+    return (scores,) if isinstance(scores, Tensor) else scores
+
+
+def _added(losses: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, losses)

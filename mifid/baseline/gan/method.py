@@ -41,6 +41,7 @@ METHODS = Registry(
         "gan": "mifid.baseline.gan.plain_gan:PlainGan",
         "cut": "mifid.baseline.gan.cut:Cut",
         "uvcgan2": "mifid.baseline.gan.uvcgan2:UVCGAN2",
+        "ugatit": "mifid.baseline.gan.ugatit:UGatIt",
     },
 )
 

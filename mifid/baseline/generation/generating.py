@@ -449,9 +449,12 @@ def _foreign_notes(generator: LoadedGenerator, asked: int | None) -> tuple[str, 
         return ()
     size = generator.config.data.size
     assumed = "" if asked else f", as {setting('size')} is not given"
+    why = f"{assumed}: its file does not say at which size it was trained"
+    if generator.says_size:
+        why = ", the only size that it takes"
     return _noted(
-        f"the pictures are painted by {generator.origin}, at {size} x {size} pixels{assumed}: its "
-        "file does not say at which size it was trained; photos of another size are stretched"
+        f"the pictures are painted by {generator.origin}, at {size} x {size} pixels{why}; photos "
+        "of another size are stretched"
     ) + tuple(text for note in generator.notes for text in _noted(note))
 
 

@@ -57,7 +57,7 @@ _NAMED = 3  # number of tensors in a message
 _BEST = "best.safetensors"
 _HINT = (
     f"Expected {_BEST} of a run of `mifid train-baseline`, the run's folder, or a generator of the "
-    "CycleGAN repository (latest_net_G_A.pth) or of CUT (latest_net_G.pth)."
+    "CycleGAN repository (latest_net_G_A.pth), of CUT (latest_net_G.pth) or of U-GAT-IT."
 )
 FOREIGN_SIZE = 256
 """Side of the pictures that another program's generator paints, unless one is given."""
@@ -75,6 +75,7 @@ class LoadedGenerator:
         sha256: of its file, or another text that identifies these weights.
         origin: its file and network, in words.
         foreign: whether another program trained it.
+        says_size: whether its file determines the size of its pictures.
         known: names of the settings that the file determines; the others are our defaults.
         notes: what the file does not say, and what is assumed instead.
     """
@@ -86,6 +87,7 @@ class LoadedGenerator:
     sha256: str
     origin: str = ""
     foreign: bool = False
+    says_size: bool = True
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
@@ -135,6 +137,7 @@ def load_generator(
     which: str | None = None,
     device: torch.device | str = "cpu",
     size: int | None = None,
+    side: str = "painter",
     given_as: str = "checkpoint",
 ) -> LoadedGenerator:
     """Read a generator that :func:`save_generator` wrote, or another program's.
@@ -147,7 +150,9 @@ def load_generator(
         which: ``"raw"`` or ``"ema"``; None: the one that was the best.
         device: for the network.
         size: pixels a side of the pictures of another program's generator, whose file does not say
-            it; None: 256. Our own files say theirs.
+            it; None: 256, or the only one that it takes. Our own files say theirs.
+        side: which generator to take of another program's file that has two, ``"painter"`` or
+            ``"photographer"``.
         given_as: argument that the path was given as, for messages.
 
     Raises:
@@ -160,7 +165,7 @@ def load_generator(
         raise InputError(f"which is '{which}'; expected 'raw' or 'ema'")
     file = _file_of(Path(path), given_as)
     if is_foreign(file):
-        read = _read_foreign(file, which, size or FOREIGN_SIZE)
+        read = _read_foreign(file, which, size, side=side)
     else:
         read = _read_own(file, which)
     loaded, tensors = read
@@ -249,10 +254,17 @@ def _words(found: Any) -> tuple[str, ...]:
 
 
 def _read_foreign(
-    file: Path, which: str | None, size: int
+    file: Path, which: str | None, size: int | None, *, side: str
 ) -> tuple[LoadedGenerator, dict[str, Tensor]]:
     """Return another program's generator, its network an outline, and its weights."""
-    found = _recognised(file)
+    found = _recognised(file, side)
+    size = size or found.size or FOREIGN_SIZE
+    if found.size not in (None, size):
+        raise WeightsError(
+            f"{file} is {found.title}, which paints pictures of {found.size} x {found.size} alone, "
+            f"not of {size} x {size}",
+            hint=f"Give {setting('size', found.size)}, in training data.size={found.size}.",
+        )
     data = Data(size=size, fit="stretch")
     config = changed(Config(data=data), found.settings, where=str(file))
     try:
@@ -281,6 +293,7 @@ def _read_foreign(
         sha256=sha256_of_file(file),
         origin=f"{file}, {found.title} ({_summary(config)})",
         foreign=True,
+        says_size=found.size is not None,
         known=frozenset(found.settings),
         notes=tuple(f"{file}: {note}" for note in found.notes),
     )
@@ -296,15 +309,15 @@ def _summary(config: Config) -> str:
     return f"{size}, width {generator.width}, norm {generator.norm}"
 
 
-def _recognised(file: Path) -> Recognised:
-    """Return what another program's file holds.
+def _recognised(file: Path, side: str) -> Recognised:
+    """Return what another program's file holds, of two generators the one of ``side``.
 
     Raises:
         WeightsError: it cannot be read safely, or holds no generator that is known.
     """
     try:
         if is_torch_file(file):
-            return recognise(read_torch_file(file))
+            return recognise(read_torch_file(file), side=side)
         with safe_open(file, framework="pt") as opened:
             names = opened.keys()
             return recognise({name: opened.get_tensor(name) for name in names})

@@ -39,6 +39,8 @@ GENERATORS = Registry(
         "dcgan": "mifid.baseline.models.dcgan:DCGANGenerator",
         "uvcgan": "mifid.baseline.models.uvcgan:UVCGAN",
         "uvcgan2": "mifid.baseline.models.uvcgan:UVCGAN2",
+        "ugatit": "mifid.baseline.models.ugatit:UGATIT",
+        "ugatit_full": "mifid.baseline.models.ugatit:UGATITFull",
     },
 )
 
@@ -49,6 +51,7 @@ DISCRIMINATORS = Registry(
         "double_patchgan": "mifid.baseline.models.attention_unet:DoublePatchGAN",
         "dcgan": "mifid.baseline.models.dcgan:DCGANDiscriminator",
         "batch_patchgan": "mifid.baseline.models.batch_patchgan:BatchPatchGAN",
+        "ugatit": "mifid.baseline.models.cam:CAMDiscriminator",
     },
 )
 

@@ -1,4 +1,7 @@
-"""Normalisations by name: (B, C, H, W) -> the same, with a scale and shift per channel or none."""
+"""Normalisations of maps by name, and of weights.
+
+Those of maps are (B, C, H, W) -> the same, with a scale and shift per channel or none.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
@@ -91,9 +95,9 @@ def norm(name: str, channels: int) -> nn.Module:
     return _NORMS[name](channels)
 
 
-def norm_is_per_sample(name: str) -> bool:
+def norm_is_per_sample(network: nn.Module) -> bool:
     """Return whether a picture's output is independent of the others in its batch."""
-    return name != "batch"
+    return not any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 def keeps_bias(name: str) -> bool:

@@ -19,6 +19,7 @@ from mifid.baseline.presets import (
     raviv,
     sabathier,
     torbunov,
+    ugatit,
     zhu,
 )
 from mifid.baseline.presets.preset import Preset
@@ -37,6 +38,7 @@ _SOURCES = (
     agarwal.PRESETS,
     keras_tutorial.LOCKEE,
     sabathier.PRESETS,
+    ugatit.PRESETS,
     raviv.PRESETS,
     torbunov.PRESETS,
     notebooks.PRESETS,

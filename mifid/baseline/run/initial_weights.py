@@ -157,7 +157,7 @@ def _of_side(path: Path, side: str, config: Config) -> _Found:
                 hint="Give a run of training.method=cyclegan.",
             )
         return networks[side]
-    loaded = load_generator(path, size=config.data.size, given_as="init")
+    loaded = load_generator(path, size=config.data.size, side=side, given_as="init")
     for note in loaded.notes:
         warn(note)
     settings = {

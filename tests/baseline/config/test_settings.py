@@ -104,7 +104,7 @@ def test_whole_numbers_become_numbers_and_lists_tuples():
         (
             {"loss": {"cyle": 5}},
             "c.toml: there is no setting 'loss.cyle'",
-            "Did you mean 'cycle'? There are: adversarial, cycle,",
+            "Did you mean 'cycle'? There are: adversarial, ",
         ),
         (
             {"training": {"identity": 5}},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from original_networks import PatchGAN, ResNet, UNet, shaken
+from original_networks import UGATIT, PatchGAN, ResNet, UNet, shaken
 from safetensors.torch import save_file
 
 from mifid.baseline.generation.weights_file import load_generator
@@ -127,8 +127,10 @@ def without(name):
     return weights
 
 
-def ugatit():
-    return {"DownBlock.1.weight": torch.zeros(4, 3, 7, 7), "gap_fc.weight": torch.zeros(1, 16)}
+def ugatit(**changes):
+    weights = UGATIT(**changes).state_dict()
+    del weights["UpBlock1_2.norm1.rho"]
+    return weights
 
 
 THEIRS = ("program that trained",)
@@ -179,11 +181,35 @@ BAD = {
         "layer2.weight and 6 more",
         ("latest_net_G_A.pth", "mifid score"),
     ),
-    "U-GAT-IT": (ugatit, "U-GAT-IT's generator, whose network mifid does not have yet", ()),
+    "U-GAT-IT": (
+        ugatit,
+        "looks like U-GAT-IT's generator (light), but UpBlock1_2.norm1.rho is missing",
+        ("cut by hand",),
+    ),
     "U-GAT-IT, all": (
-        lambda: {name: ugatit() for name in ("genA2B", "genB2A", "disGA", "disLA")},
-        "U-GAT-IT's generator, whose network mifid does not have yet",
-        ("own program",),
+        lambda: {name: ugatit(size=32) for name in ("genA2B", "genB2A", "disGA", "disLA")},
+        "looks like U-GAT-IT's generator (full), but UpBlock1_2.norm1.rho is missing",
+        THEIRS,
+    ),
+    "U-GAT-IT of six channels": (
+        lambda: UGATIT(inputs=6).state_dict(),
+        "takes 6 channels and makes 3",
+        THEIRS,
+    ),
+    "U-GAT-IT with a bias": (
+        lambda: UGATIT().state_dict() | {"gap_fc.bias": torch.zeros(1)},
+        "gap_fc.bias is not expected",
+        THEIRS,
+    ),
+    "U-GAT-IT without weights": (
+        lambda: {"genA2B": {}, "genB2A": ugatit()},
+        "it holds nothing",
+        ("U-GAT-IT",),
+    ),
+    "U-GAT-IT with wrong shapes": (
+        lambda: UGATIT().state_dict() | {"FC.2.weight": torch.zeros(16, 99)},
+        "FC.2.weight has shape (16, 99) instead of (16, 16)",
+        (),
     ),
     "an optimiser": (
         lambda: {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 2e-4}]},
@@ -290,3 +316,42 @@ def test_a_width_that_the_settings_do_not_allow(tmp_path):
     path = saved(ResNet(width=2), tmp_path / "thin.pth")
     with pytest.raises(InputError, match=r"thin\.pth: generator\.width must be"):
         load_generator(path)
+
+
+@pytest.mark.parametrize("form", ["light", "full"])
+def test_ugatits_generator_paints_as_the_original(form, tmp_path):
+    full = {"size": 32} if form == "full" else {}
+    network, other = (shaken(UGATIT(width=6, blocks=3, **full), seed=n) for n in (0, 1))
+    run = {name: UGATIT().state_dict() for name in ("disGA", "disGB", "disLA", "disLB")}
+    run |= {"genA2B": network.state_dict(), "genB2A": other.state_dict()}
+    torch.save(run, tmp_path / "monet_params_latest.pt")
+    for side, original in (("painter", network), ("photographer", other)):
+        loaded = load_generator(tmp_path / "monet_params_latest.pt", size=32, side=side)
+        with torch.no_grad():
+            picture, logits, heat = original(pictures(32))
+            made = loaded.network(pictures(32))
+            painted = loaded.network.paint(pictures(32), None)
+        assert picture.std() > 0.05
+        for ours, theirs in zip(made, (picture, logits, heat), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(painted.picture, picture, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(painted.maps["attention"], heat, rtol=1e-4, atol=1e-4)
+    settings = loaded.config.generator
+    assert settings.network == ("ugatit_full" if full else "ugatit")
+    assert (settings.width, settings.blocks) == (6, 3)
+    assert "genB2A" in loaded.origin
+    assert "variances of variances" in loaded.notes[0]
+    alone = load_generator(saved(network, tmp_path / "genA2B.pt"), size=32)
+    assert "genA2B," not in alone.origin
+
+
+def test_ugatits_full_form_takes_its_own_size_alone(tmp_path):
+    path = saved(UGATIT(size=32), tmp_path / "full.pt")
+    loaded = load_generator(path)
+    assert loaded.config.data.size == 32
+    assert loaded.says_size
+    with pytest.raises(WeightsError, match=r"pictures of 32 x 32 alone, not of 64 x 64") as caught:
+        load_generator(path, size=64)
+    assert "data.size=32" in caught.value.hint
+    with pytest.raises(InputError, match="built for pictures of 32 x 32; got 64 x 64"):
+        loaded.network(pictures(64))

@@ -16,12 +16,15 @@ from mifid.baseline.models.first_weights import initialise
 
 NETWORKS = [
     *((build_generator, Generator(network=name, width=16, blocks=2)) for name in GENERATORS),
-    *((build_discriminator, Discriminator(network=name, width=16)) for name in DISCRIMINATORS),
+    *(
+        (build_discriminator, Discriminator(network=name, width=16, layers=2))
+        for name in DISCRIMINATORS
+    ),
 ]
 
 
 def drawn(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of convolutions and linear layers, by name."""
+    """The weights of convolutions and linear layers, by name; those that spectral norm divides."""
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     layers = {key: m for key, m in network.named_modules() if isinstance(m, kinds)}
     return {key: undivided(layer).detach() for key, layer in layers.items()}

@@ -38,6 +38,15 @@ def painted(network: nn.Module, given: torch.Tensor) -> torch.Tensor:
     return network.paint(given, noise).picture
 
 
+FIXED = ("ugatit", "ugatit_full")  # no setting changes their norms
+NORMED = [
+    (name, norm)
+    for name in GENERATORS
+    for norm in ("instance", "batch", "group", "layer", "none")
+    if name not in FIXED or norm == "instance"
+]
+
+
 def shake(network: nn.Module, by: float = 0.3) -> None:
     """Make every weight matter, biases and norms too."""
     generator = torch.Generator().manual_seed(2)
@@ -48,8 +57,7 @@ def shake(network: nn.Module, by: float = 0.3) -> None:
             buffer.random_(0, 256, generator=generator)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("norm", ["instance", "batch", "group", "layer", "none"])
+@pytest.mark.parametrize(("name", "norm"), NORMED)
 def test_pictures_of_the_same_size_within_minus_one_and_one_and_all_weights_learn(name, norm):
     network = build_generator(small(network=name, norm=norm), size=SIZE, seed=0)
     # Residual blocks without norms add up, and the last tanh has no slope far from 0.
@@ -115,8 +123,7 @@ def test_as_many_parameters_as_published(options, millions):
     assert round(sum(p.numel() for p in network.parameters()) / 1e6, 1) == millions
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("norm", ["instance", "group", "layer", "none", "batch"])
+@pytest.mark.parametrize(("name", "norm"), NORMED)
 def test_pictures_do_not_depend_on_their_batch_but_for_batch_norm(name, norm):
     network = build_generator(small(network=name, norm=norm), size=SIZE, seed=0)
     shake(network, by=0.1)

@@ -76,7 +76,7 @@ def test_per_sample_and_bias_as_they_are_said_to_be(name):
     layer = norm(name, 16)
     x = features(mean=0.0)
     alone = torch.cat([layer(one) for one in x.split(1)])
-    assert norm_is_per_sample(name) == torch.allclose(layer(x), alone, atol=1e-5)
+    assert norm_is_per_sample(layer) == torch.allclose(layer(x), alone, atol=1e-5)
     bias = torch.linspace(-1, 1, 16).view(1, -1, 1, 1)
     assert keeps_bias(name) != torch.allclose(layer(x), layer(x + bias), atol=1e-4)
 
@@ -87,7 +87,7 @@ def test_plain_instance_norm_has_no_weights_and_networks_keep_their_biases(memor
     x = features(mean=3.0).to(memory_format=memory_format)
     assert not list(layer.parameters())
     torch.testing.assert_close(layer(x).double(), expected("instance", x), rtol=0, atol=1e-5)
-    assert norm_is_per_sample("plain_instance")
+    assert norm_is_per_sample(layer)
     assert keeps_bias("plain_instance")
 
 

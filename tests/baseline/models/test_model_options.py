@@ -32,6 +32,7 @@ RESIDUAL = {
     "residual_activation": True,
     "first_norm": False,
 }
+ATTENTIVE = {"init": 0.1, "init_type": "torch", "width": 12}
 READ = {
     "unet": {
         **{**EVERY, "depth": 2, "kernel": 3, "upsample": "resize", "halving": "average"},
@@ -50,6 +51,8 @@ READ = {
         **{k: v for k, v in EVERY.items() if k not in ("norm", "norm_eps")},
         **{"depth": 2, "blocks": 3},
     },
+    "ugatit": {**ATTENTIVE, "norm_eps": 0.1, "blocks": 3},
+    "ugatit_full": {**ATTENTIVE, "norm_eps": 0.1, "blocks": 3},
 }
 READ |= dict.fromkeys(("noise_resnet", "map_resnet"), READ["resnet"])
 JUDGED = {
@@ -65,6 +68,7 @@ READ_BY_DISCRIMINATORS = {
         **{k: v for k, v in PATCHES.items() if k != "noise"},
         "batch_head": "deviation",
     },
+    "ugatit": {**ATTENTIVE, "layers": 2, "slope": 0.5},
 }
 
 
@@ -77,7 +81,8 @@ def outcome(build, config):
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         if isinstance(config, Discriminator):
-            return shapes, network(pictures)
+            made = network(pictures)
+            return shapes, made if torch.is_tensor(made) else torch.cat([m.flatten() for m in made])
         noise = torch.randn(2, *network.noise, generator=generator) if network.noise else None
         return shapes, network.paint(pictures if network.sees_pictures else None, noise).picture
 
@@ -101,7 +106,7 @@ def test_a_generator_reads_its_options(name, setting, value):
     [(name, *item) for name, read in READ_BY_DISCRIMINATORS.items() for item in read.items()],
 )
 def test_a_discriminator_reads_its_options(name, setting, value):
-    config = Discriminator(network=name, width=8)
+    config = Discriminator(network=name, width=8, layers=1)
     assert differs(build_discriminator, config, **{setting: value})
 
 
@@ -128,7 +133,7 @@ def test_every_activation_the_settings_offer_is_there_and_no_two_are_alike(name)
 @pytest.mark.parametrize("upsample", ["transposed", "resize"])
 def test_a_unet_keeps_the_size_with_any_kernel(kernel, upsample):
     config = Generator(width=4, kernel=kernel, upsample=upsample)
-    assert outcome(build_generator, config)[1].shape == (2, 3, 32, 32)
+    assert outcome(build_generator, config)[1].shape == (2, 3 * 32 * 32)
 
 
 REFUSED = [
@@ -251,9 +256,11 @@ def test_names_of_saved_weights_stay():
     names += ["out.conv.weight", "out.conv.bias"]
     assert list(build_generator(config, size=32, seed=0).state_dict()) == names
     plain = re.compile(
-        r"(encoder\.)?(resnet\.)?"
-        r"(stem|down\d?|up\d?|blocks|stages|project|inner|out|join|see_down|see_up|last)"
-        r"(\.\d+)?(\.(first|second|conv|norm|query|key|value)){0,2}\.(weight|bias)"
+        r"(encoder\.)?(resnet\.)?((local|global)_scale\.)?"
+        r"(stem|down\d?|up\d?|blocks|stages|project|inner|out|join|see_down|see_up|last"
+        r"|activation_map|style|scale|shift)(\.\d+)?"
+        r"(\.(first|second|conv|norm|query|key|value|average|maximum|join|(first|second)_norm)){0,2}"
+        r"\.(weight|bias|rho|parametrizations\.weight\.(original|0\._[uv]))"
         r"|encoder\.(mean|log_variance)\.(weight|bias)|examples"
     )
     plain = re.compile(f"{plain.pattern}|{UVCGAN}")
@@ -261,5 +268,7 @@ def test_names_of_saved_weights_stay():
         network = build_generator(Generator(network=name, width=8), size=32, seed=0)
         assert all(plain.fullmatch(key) for key in network.state_dict())
     for name in DISCRIMINATORS:
-        network = build_discriminator(Discriminator(network=name, width=8), size=32, seed=0)
+        network = build_discriminator(
+            Discriminator(network=name, width=8, layers=2), size=32, seed=0
+        )
         assert all(plain.fullmatch(key) for key in network.state_dict())
