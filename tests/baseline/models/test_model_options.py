@@ -133,7 +133,7 @@ def test_every_activation_the_settings_offer_is_there_and_no_two_are_alike(name)
 @pytest.mark.parametrize("upsample", ["transposed", "resize"])
 def test_a_unet_keeps_the_size_with_any_kernel(kernel, upsample):
     config = Generator(width=4, kernel=kernel, upsample=upsample)
-    assert outcome(build_generator, config)[1].shape == (2, 3 * 32 * 32)
+    assert outcome(build_generator, config)[1].shape == (2, 3, 32, 32)
 
 
 REFUSED = [
