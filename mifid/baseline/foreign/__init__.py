@@ -23,7 +23,7 @@ LAYOUTS = Registry(
     {
         "cyclegan-resnet": "mifid.baseline.foreign.cyclegan_resnet:recognise",
         "cyclegan-unet": "mifid.baseline.foreign.cyclegan_unet:recognise",
-        "ugatit": "mifid.baseline.foreign.ugatit:recognise",
+        "ugatit": "mifid.baseline.foreign.ugatit_resnet:recognise",
     },
 )
 """Layouts of the weights of generators, in the order in which they are tried."""

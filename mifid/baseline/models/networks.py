@@ -39,8 +39,8 @@ GENERATORS = Registry(
         "dcgan": "mifid.baseline.models.dcgan:DCGANGenerator",
         "uvcgan": "mifid.baseline.models.uvcgan:UVCGAN",
         "uvcgan2": "mifid.baseline.models.uvcgan:UVCGAN2",
-        "ugatit": "mifid.baseline.models.ugatit:UGATIT",
-        "ugatit_full": "mifid.baseline.models.ugatit:UGATITFull",
+        "ugatit": "mifid.baseline.models.ugatit_generator:UGATIT",
+        "ugatit_full": "mifid.baseline.models.ugatit_generator:UGATITFull",
     },
 )
 

@@ -13,13 +13,13 @@ from mifid.baseline.presets import (
     bayes,
     derunets,
     keras_tutorial,
+    kim,
     notebooks,
     own,
     park,
     raviv,
     sabathier,
     torbunov,
-    ugatit,
     zhu,
 )
 from mifid.baseline.presets.preset import Preset
@@ -38,7 +38,7 @@ _SOURCES = (
     agarwal.PRESETS,
     keras_tutorial.LOCKEE,
     sabathier.PRESETS,
-    ugatit.PRESETS,
+    kim.PRESETS,
     raviv.PRESETS,
     torbunov.PRESETS,
     notebooks.PRESETS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mifid.baseline.presets.bayes import BAYES
 from mifid.baseline.presets.bayes import SILENT as BAYES_SILENT
 from mifid.baseline.presets.keras_tutorial import KERAS
+from mifid.baseline.presets.kim import LIGHT, OF_A_FULL_FORM, RECIPE
 from mifid.baseline.presets.preset import Preset
-from mifid.baseline.presets.ugatit import LIGHT, OF_A_FULL_FORM, RECIPE
 
 __all__ = ["PRESETS"]
 

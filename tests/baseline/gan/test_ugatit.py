@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from mifid.baseline.data.random_numbers import Draws
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.figures.sheets import heat_map
-from mifid.baseline.foreign.ugatit import recognise
+from mifid.baseline.foreign.ugatit_resnet import recognise
 from mifid.baseline.gan.method import Shown
 from mifid.baseline.gan.ugatit import UGatIt
 from mifid.baseline.generation.painter import Painter

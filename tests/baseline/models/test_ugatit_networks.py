@@ -9,7 +9,7 @@ from mifid.baseline.config.schema import Discriminator, Generator
 from mifid.baseline.models import DISCRIMINATORS, build_discriminator, outline_generator
 from mifid.baseline.models.cam import ClassActivation
 from mifid.baseline.models.norms import spectral_norm
-from mifid.baseline.models.ugatit import LayerInstanceNorm
+from mifid.baseline.models.ugatit_generator import LayerInstanceNorm
 from mifid.errors import InputError
 
 
