@@ -49,7 +49,8 @@ def kaggle() -> None:
 @click.option(
     "--train",
     is_flag=True,
-    help="Pack a notebook that trains on Kaggle, on two GPUs and within 5 hours, without SOURCE.",
+    help="Pack a notebook that trains on Kaggle, on two GPUs and within 5 hours, without SOURCE. "
+    "A batch of an odd number trains on one GPU.",
 )
 @click.option(
     "--preset",

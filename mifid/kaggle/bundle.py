@@ -110,11 +110,11 @@ def check_place(folder: Path) -> None:
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     made = _manifest(folder)
-    foreign = sorted(
+    foreign = [
         name
         for name, path in _files_in(folder)
-        if name != MANIFEST and (name not in made or sha256_of_file(path) != made[name])
-    )
+        if name != MANIFEST and not _is_unchanged(path, made.get(name))
+    ]
     if foreign or not made:
         raise not_empty(folder, foreign or [MANIFEST], option="output")
 
@@ -226,6 +226,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise InputError(f"{path} holds no JSON object", hint=_HINT)
     return read
+
+
+def _is_unchanged(path: Path, digest: str | None) -> bool:
+    try:
+        return digest is not None and sha256_of_file(path) == digest
+    except OSError:  # a link to a folder, or to nothing
+        return False
 
 
 def _files_in(folder: Path) -> Iterator[tuple[str, Path]]:

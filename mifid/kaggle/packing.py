@@ -90,7 +90,7 @@ def pack_training(
     settings: Iterable[str] = (),
     wheels: str | os.PathLike[str] | None = None,
 ) -> Bundle:
-    """Write a data set and a notebook that trains on Kaggle, on two GPUs and in its 5 hours.
+    """Write a data set and a notebook that trains on Kaggle, on up to two GPUs and in its 5 hours.
 
     Args:
         output, user, name, wheels: as for :func:`pack`.
@@ -113,7 +113,7 @@ def pack_training(
             "trains does not have",
             hint=f"Give another one: {setting('preset', 'kaggle-5h')}.",
         )
-    inputs, _ = choose_config(
+    inputs, config = choose_config(
         photos="photo_jpg",
         monets="monet_jpg",
         held_out=None,
@@ -123,11 +123,17 @@ def pack_training(
         settings=given,
         resume=False,
     )
-    changes = {assigned(each): each.partition("=")[2].strip() for each in given}
-    with written_bundle(Path(output)) as folder:
-        _write_files(
-            folder, f"{user}", name, wheels, _TWO_GPUS, preset=inputs.preset, settings=changes
+    batch = config.training.batch
+    gpus, accelerator = (1, _ONE_GPU) if batch % 2 else (2, _TWO_GPUS)
+    if gpus == 1:
+        warn(
+            f"training.batch is {batch}, which two GPUs cannot share: the notebook trains on one "
+            f"({setting('settings', f'training.batch={2 * batch}')} trains on two)"
         )
+    changes = {assigned(each): each.partition("=")[2].strip() for each in given}
+    chosen = {"preset": inputs.preset, "settings": changes, "gpus": gpus}
+    with written_bundle(Path(output)) as folder:
+        _write_files(folder, f"{user}", name, wheels, accelerator, **chosen)
     return open_bundle(output)
 
 

@@ -108,6 +108,13 @@ def test_an_unchanged_bundle_is_replaced_and_nothing_else(bundle, generator):
     assert not list(other.notebook.glob("mifid*"))  # what was packed before is gone
 
 
+def test_a_link_in_the_place_of_a_file_is_not_followed(bundle, generator, tmp_path):
+    (bundle.dataset / "generator.safetensors").unlink()
+    (bundle.dataset / "generator.safetensors").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match=r"dataset/generator\.safetensors"):
+        pack(generator, bundle.folder, user="jane")
+
+
 @pytest.mark.parametrize("change", ["mine.txt", "dataset/mine.txt", "notebook/mifid-monet.ipynb"])
 def test_foreign_and_changed_files_are_not_overwritten(change, bundle, generator):
     (bundle.folder / change).write_text("mine")
@@ -177,6 +184,13 @@ def test_a_training_has_its_settings_and_less_than_five_hours(tmp_path):
     bundle = pack_training(tmp_path / "bundle", user="jane", settings=["training.budget=1h"])
     assert '"training.budget": "1h"' in "\n".join(code_of(bundle))
     assert "280m" not in "\n".join(code_of(bundle))
+
+
+def test_a_batch_that_two_gpus_cannot_share_gets_one(tmp_path):
+    with pytest.warns(MifidWarning, match=r"training\.batch is 1.*one.*training\.batch=2"):
+        bundle = pack_training(tmp_path / "bundle", user="jane", preset="cyclegan-paper")
+    assert bundle.accelerator == "NvidiaTeslaT4"
+    assert "min(1, " in "\n".join(code_of(bundle))
 
 
 @pytest.mark.parametrize(

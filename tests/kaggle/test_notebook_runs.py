@@ -176,8 +176,13 @@ def test_a_training_is_rehearsed_then_trains_paints_and_checks(
     assert (kaggle / "working" / "run" / "best.safetensors").is_file()
 
 
-def test_a_training_takes_as_many_gpus_as_there_are(kaggle, quick, monkeypatch):
-    bundle = pack_training(kaggle / "bundle", user="jane", preset="tiny")
+@pytest.mark.parametrize(("batch", "taken"), [(4, 2), (3, 1)])
+@pytest.mark.filterwarnings("ignore:training.batch is 3:mifid.errors.MifidWarning")
+def test_a_training_takes_the_gpus_that_can_share_its_batch(
+    batch, taken, kaggle, quick, monkeypatch
+):
+    settings = [f"training.batch={batch}"]
+    bundle = pack_training(kaggle / "bundle", user="jane", preset="tiny", settings=settings)
     mount(kaggle / "input", bundle, "flat", photos=1, paintings=1, size=32)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
@@ -185,5 +190,5 @@ def test_a_training_takes_as_many_gpus_as_there_are(kaggle, quick, monkeypatch):
         raise InterruptedError(gpus)
 
     monkeypatch.setattr(mifid, "train_baseline", train)
-    with pytest.raises(InterruptedError, match="2"):
+    with pytest.raises(InterruptedError, match=str(taken)):
         run(bundle, 3)
