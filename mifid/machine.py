@@ -1,4 +1,4 @@
-"""Processor cores, second Python processes, the installed version."""
+"""Processor cores, memory, second Python processes, the installed version."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 __all__ = [
     "__version__",
     "available_cores",
+    "available_memory",
     "can_start_python",
     "python_environment",
 ]
@@ -40,6 +41,23 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux
         cores = min(cores, len(os.sched_getaffinity(0)))
     return max(1, math.ceil(min(cores, _quota_2(), _quota_1())))
+
+
+_MEMORY = Path("/proc/meminfo")
+
+
+def available_memory() -> int | None:
+    """Return the bytes that new work may use without swapping; None: the system does not say.
+
+    It is Linux's estimate, or the limit of a container (cgroups, version 2 and 1) if that is less.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in _MEMORY.read_text().splitlines())
+        available = 1024 * int(lines["MemAvailable"].split()[0])
+    except (OSError, ValueError, LookupError):
+        return None
+    limits = [_numbers(_CGROUP / name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+    return int(min([available, *(limit[0] for limit in limits if limit)]))
 
 
 def _quota_2() -> float:

@@ -1,4 +1,4 @@
-"""Cores: the machine's, those the process is bound to, and a container's share."""
+"""Cores and memory: the machine's, those of the process, and a container's share."""
 
 import pytest
 
@@ -59,3 +59,25 @@ def test_a_containers_share_counts_under_older_systems(quota, expected, machine)
 def test_there_are_always_two_workers_at_least(count, expected, machine, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: count)
     assert default_workers() == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("", 8192), ("max", 8192), ("5000", 5000), ("9000", 8192), ("odd", 8192)],
+)
+def test_memory_is_what_the_system_estimates_or_a_containers_limit(
+    limit, expected, machine, monkeypatch
+):
+    (machine / "meminfo").write_text("MemTotal:  16 kB\nMemFree:  1 kB\nMemAvailable:  8 kB\n")
+    monkeypatch.setattr(cores, "_MEMORY", machine / "meminfo")
+    if limit:
+        (machine / "memory.max").write_text(f"{limit}\n")
+    assert cores.available_memory() == expected
+
+
+@pytest.mark.parametrize("text", ["", "MemTotal: 16 kB\n", "MemAvailable:\n", "odd"])
+def test_memory_that_the_system_does_not_say_is_not_invented(text, machine, monkeypatch):
+    monkeypatch.setattr(cores, "_MEMORY", machine / "meminfo")
+    assert cores.available_memory() is None
+    (machine / "meminfo").write_text(text)
+    assert cores.available_memory() is None

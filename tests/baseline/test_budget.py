@@ -313,6 +313,27 @@ def test_the_memory_of_a_gpu_is_measured_in_the_trial(monkeypatch):
     assert preflight.memory_note(trial) == ""  # nothing is invented
 
 
+def test_large_networks_say_what_they_need_before_they_are_built(monkeypatch):
+    """670.8 million weights, each with its gradient and Adam's two moments."""
+    free = {"cpu": 12_000_000_000}
+    monkeypatch.setattr(preflight, "available_memory", lambda: free["cpu"])
+    full, cpu = PRESETS["ugatit-full"].config, torch.device("cpu")
+    said = preflight.weights_note(full, cpu)
+    assert "670.8 million weights" in said
+    assert "10.7 GB of memory" in said
+    assert said.endswith("12.0 GB are free")
+    free["cpu"] = 8_000_000_000
+    with pytest.warns(MifidWarning, match=r"8\.0 GB are free.*generator\.network=.?ugatit"):
+        preflight.weights_note(full, cpu)
+    free["cpu"] = None
+    assert "free" not in preflight.weights_note(full, cpu)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (9_000_000_000, 16_000_000_000))
+    with pytest.warns(MifidWarning, match=r"9\.0 GB are free"):
+        preflight.weights_note(full, torch.device("cuda"))
+    for name in ("ugatit", "kaggle-5h", "derunets-dcgan"):
+        assert preflight.weights_note(PRESETS[name].config, cpu) == ""
+
+
 @pytest.mark.parametrize("painting", ["worse", "better"])
 def test_a_run_that_made_things_worse_says_so_first(painting, train, monkeypatch):
     values = iter([40.0, 9.95] if painting == "worse" else [14.0, 19.95])

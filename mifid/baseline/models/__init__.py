@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mifid.baseline.models.networks import GENERATORS as GENERATORS
     from mifid.baseline.models.networks import build_discriminator as build_discriminator
     from mifid.baseline.models.networks import build_generator as build_generator
+    from mifid.baseline.models.networks import outline_discriminator as outline_discriminator
     from mifid.baseline.models.networks import outline_generator as outline_generator
     from mifid.baseline.models.norms import norm_is_per_sample as norm_is_per_sample
     from mifid.baseline.models.patch_features import PatchHeads as PatchHeads
@@ -37,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
             "GENERATORS",
             "build_discriminator",
             "build_generator",
+            "outline_discriminator",
             "outline_generator",
         ],
         "norms": ["norm_is_per_sample"],

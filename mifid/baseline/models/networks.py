@@ -24,6 +24,7 @@ __all__ = [
     "GENERATORS",
     "build_discriminator",
     "build_generator",
+    "outline_discriminator",
     "outline_generator",
 ]
 
@@ -105,6 +106,15 @@ def build_discriminator(config: Discriminator, *, size: int, seed: int) -> nn.Mo
             size; the message names the setting.
     """
     return _built(DISCRIMINATORS[config.network], config, size=size, seed=seed)
+
+
+def outline_discriminator(config: Discriminator, *, size: int) -> nn.Module:
+    """Return a discriminator on torch's meta device: its weights have shapes, but take no memory.
+
+    Raises:
+        InputError: as :func:`build_discriminator`.
+    """
+    return _outlined(DISCRIMINATORS[config.network], config, size=size)
 
 
 def _built(cls: Any, config: Generator | Discriminator, *, size: int, seed: int) -> nn.Module:

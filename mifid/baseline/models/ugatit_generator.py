@@ -28,6 +28,9 @@ class UGATIT(GeneratorNetwork):
     authors' code. Scales and shifts of all AdaLIN come from two linear layers that see the average
     of each channel.
 
+    ``multiple`` stays 0: scales and shifts are computed from the whole picture, so that parts of a
+    larger one would not fit together.
+
     Every border is mirrored, no convolution has a bias. Of the settings it reads ``width``,
     ``blocks`` (of each side), ``norm_eps`` and the first weights.
     """

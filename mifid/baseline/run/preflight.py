@@ -13,14 +13,16 @@ from torch import nn
 
 from mifid import files
 from mifid.baseline.data import PictureSet
-from mifid.baseline.gan import Method, parameters
+from mifid.baseline.config import Config
+from mifid.baseline.gan import METHODS, Method, parameters
 from mifid.baseline.generation import Painter, as_submitted
-from mifid.baseline.models import GeneratorNetwork
+from mifid.baseline.models import GeneratorNetwork, outline_discriminator, outline_generator
 from mifid.baseline.run.building import Parts
 from mifid.baseline.run.checkpoint import compact_share
 from mifid.baseline.run.snapshots import Scorer
 from mifid.errors import setting, warn
 from mifid.formatting import size_text
+from mifid.machine import available_memory
 from mifid.submission import Rules, encode_picture
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "try_painting",
     "try_scoring",
     "try_training",
+    "weights_note",
 ]
 
 _DISK = 150e6
@@ -44,6 +47,12 @@ _PICTURE = 60_000
 
 _LARGE = 1.5e9
 """Bytes of a run folder from which a warning is given."""
+
+_LARGE_NETWORKS = 4e9
+"""Bytes of weights, gradients and moments from which a run says so."""
+
+_MOMENTS = {"sgd": 1, "adam_sgd": 3}
+"""Optimiser -> numbers that it keeps of each weight; of the others two."""
 
 _FULL = 0.9
 """Part of the free memory of a GPU that a step may take: painting and scoring need some, too."""
@@ -125,6 +134,37 @@ def memory_note(trial: Trial) -> str:
             "training.batch, data.size or generator.width"
         )
     return f"training needs {needs}"
+
+
+def weights_note(config: Config, device: torch.device) -> str:
+    """Return the memory that large networks need before the first picture; empty: they are small.
+
+    Weights, gradients and the optimisers' moments count: of one generator and one discriminator a
+    side. Nothing is allocated. Warn if less memory is free.
+    """
+    size = config.trained_size
+    outlines = (
+        outline_generator(config.generator, size=size),
+        outline_discriminator(config.discriminator, size=size),
+    )
+    weights = len(METHODS[config.training.method].sides) * _numbers(outlines)
+    needs = 4 * weights * (2 + _MOMENTS.get(config.optimiser.name, 2))
+    if needs < _LARGE_NETWORKS:
+        return ""
+    said = (
+        f"the networks have {weights / 1e6:,.1f} million weights: with gradients and the "
+        f"optimisers' moments {size_text(needs)} of memory, and more for the maps of a batch"
+    )
+    on_gpu = device.type == "cuda"
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
+    if free is None:
+        return said
+    if free < needs:
+        light = config.generator.network == "ugatit_full"
+        advice = setting("generator.network", "ugatit") + ", its light form" if light else ""
+        advice = advice or "a smaller generator.width or discriminator.width"
+        warn(f"{said}; {size_text(free)} are free. Take {advice}, or a machine with more memory")
+    return f"{said}; {size_text(free)} are free"
 
 
 def try_scoring(

@@ -48,7 +48,7 @@ from mifid.baseline.run.identity import Side, check_identity, compare_sides, con
 from mifid.baseline.run.initial_weights import InitialWeights
 from mifid.baseline.run.length import LENGTH, check_longer, has_other_length, length_of
 from mifid.baseline.run.loop import Trainer
-from mifid.baseline.run.preflight import Trial, score_photos, try_training
+from mifid.baseline.run.preflight import Trial, score_photos, try_training, weights_note
 from mifid.baseline.run.preparation import prepare
 from mifid.baseline.run.records import Recorder
 from mifid.baseline.run.run_folder import (
@@ -236,6 +236,7 @@ class Run:
             stack.enter_context(memory_advice(self.config))
             earlier = read_run_file(self.folder / CONFIG)[1] if self.resume else self.config
             clock, precision = Clock(started=started), self._chosen_precision()
+            self._note_memory()
             trial = self._try_training(precision)
             with self.processes.together():
                 trainer, state = self._trainer(
@@ -473,6 +474,12 @@ class Run:
         own = [float(scorings.points), float(scorings.photos)]
         points, photos = self.processes.from_first(own)
         return replace(scorings, points=int(points), photos=int(photos))
+
+    def _note_memory(self) -> None:
+        """Show what large networks need, before they are built."""
+        with self.processes.together():
+            if self.processes.is_first and (text := weights_note(self.config, self.device)):
+                note(self.progress, f"{text[0].upper()}{text[1:]}.")
 
     def _try_training(self, precision: Precision) -> Trial | None:
         """Return what a step takes, with networks of its own; None: too few steps to measure."""
