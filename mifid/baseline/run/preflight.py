@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from mifid import files
-from mifid.baseline.data import PictureSet
 from mifid.baseline.config import Config
+from mifid.baseline.data import PictureSet
 from mifid.baseline.gan import METHODS, Method, parameters
 from mifid.baseline.generation import Painter, as_submitted
 from mifid.baseline.models import GeneratorNetwork, outline_discriminator, outline_generator
