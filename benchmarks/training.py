@@ -2,8 +2,10 @@
 
 python -m benchmarks.training --docs docs/training.md
 python -m benchmarks.training --networks unet --batch 4 --size 128
+python -m benchmarks.training --networks ugatit --networks cut --size 128 --docs docs/training.md
 
-plain_loop.py describes the plain loops. All ways run in turn, each in a separate process.
+plain_loop.py describes the plain loops, authors_loops.py those of other methods. All ways run in
+turn, each in a separate process.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from benchmarks.processes import peak_mib
 if TYPE_CHECKING:  # this process imports no torch: peaks of children start with its memory
     from torch import Tensor
 
+    from mifid.baseline.gan import Method
 
 WARM_UP = 2
 NETWORKS = {
@@ -34,6 +37,8 @@ NETWORKS = {
     "resnet6": {"network": "resnet", "blocks": 6},
     "resnet9": {"network": "resnet", "blocks": 9},
 }
+METHODS = ("ugatit", "cut")  # presets of other methods, whose loops are in authors_loops.py
+AUTHORS = "authors' loop"
 REFERENCE = "plain, two backwards"
 PLAIN = (REFERENCE, "plain, one backward")
 MIFID = "mifid"
@@ -63,36 +68,55 @@ class Job:
 
 def build(job: Job) -> Callable[[Tensor, Tensor], Any]:
     """Return a job's step: photos and paintings (B, 3, S, S) -> its losses."""
-    from torch import channels_last
-
-    from mifid.baseline.config import Config, Data, Generator
-    from mifid.baseline.data import Draws
-    from mifid.baseline.distributed import ALONE
-    from mifid.baseline.gan import CycleGan
     from mifid.baseline.models.layers import memory_format
-    from mifid.extractors import choose_device
 
-    device = choose_device(job.device)
-    config = replace(
-        Config(),
-        data=Data(size=job.size),
-        generator=Generator(**NETWORKS[job.network], width=job.width),
-    )
-    config = replace(config, discriminator=replace(config.discriminator, width=job.width))
     settings = {"precision": "float32", **(OURS | OURS_ON_CUDA).get(job.way, {})}
-    if job.way in PLAIN:
+    if job.way in (*PLAIN, AUTHORS):
         settings["layout"] = "channels_first"
+    method = method_of(job, **settings)
     if job.way == OTHER_LAYOUT:
-        last = memory_format(config, device) == channels_last
-        settings["layout"] = "channels_first" if last else "channels_last"
-    config = replace(config, training=replace(config.training, batch=job.batch, **settings))
-    method = CycleGan(config, device=device, draws=Draws(0, device=device), processes=ALONE)
+        from torch import channels_last
+
+        last = memory_format(method.config, method.device) == channels_last
+        method = method_of(job, layout="channels_first" if last else "channels_last", **settings)
+    if job.way == AUTHORS:
+        from benchmarks.authors_loops import LOOPS
+
+        return LOOPS[job.network](method)
     if job.way in PLAIN:
         from benchmarks.plain_loop import PlainLoop
 
-        two = job.way == REFERENCE
-        return PlainLoop(method.networks, config, two_backwards=two).step
+        return PlainLoop(method.networks, method.config, two_backwards=job.way == REFERENCE).step
     return lambda photos, paintings: method.advance(photos, paintings, fraction=0.0, factor=1.0)
+
+
+def method_of(job: Job, **settings: Any) -> Method:
+    """Return the method and networks of a job, with more settings of training."""
+    from mifid.baseline.config import Config
+    from mifid.baseline.data import Draws
+    from mifid.baseline.distributed import ALONE
+    from mifid.baseline.gan import METHODS
+    from mifid.baseline.presets import PRESETS
+    from mifid.extractors import choose_device
+
+    device = choose_device(job.device)
+    if job.network in NETWORKS:
+        config = Config()
+        config = replace(config, generator=replace(config.generator, **NETWORKS[job.network]))
+    else:
+        config = PRESETS[job.network].config
+        settings = {"pool": 0, "ema": 0.0, **settings}
+    config = replace(
+        config,
+        data=replace(config.data, size=job.size),
+        generator=replace(config.generator, width=job.width),
+        discriminator=replace(config.discriminator, width=job.width),
+        training=replace(config.training, batch=job.batch, **settings),
+    )
+    method: Method = METHODS[config.training.method](
+        config, device=device, draws=Draws(0, device=device), processes=ALONE
+    )
+    return method
 
 
 class Bench:
@@ -179,6 +203,21 @@ the ratio is the time of the first way divided by the time of this one in the sa
 per pair are those of mifid, as counted by torch. Of peak is relative to the best rate of a \
 matrix product or a 3x3 convolution in the same run."""
 
+OF_METHODS = """\
+A step updates all networks once, with random pictures in memory. The authors' loops are written \
+as the authors' code is, with our networks, but `InstanceNorm2d` and torch's Adam: separate passes \
+of real and of generated pictures, pictures that are made once for the discriminators and again \
+for the generators (ugatit), gradients that nothing needs (ugatit), separate passes for the maps \
+that PatchNCE compares (cut), a pass for each map (bayes-cyclegan-z), and a backward pass for each \
+loss (uvcgan2). From the same weights, both compute the same losses, to the difference that \
+spectral norm's further power iterations make. Ways run in turn; the ratio is the time of the \
+authors' loop divided by the time of this way in the same round (median, minimum, maximum). The \
+other columns are those of the table above."""
+
+HEADER = (
+    *("network", "way", "ms per step", "pairs/s", "times plain", "MiB"),
+    *("TFLOP per pair", "of peak"),
+)
 PACKAGES = ("mifid", "torch", "numpy")
 
 
@@ -220,9 +259,10 @@ def _shortest(work: Callable[[], Any], wait: Callable[[], None]) -> float:
     return min(seconds)
 
 
-def ways_on(device: str) -> tuple[str, ...]:
-    """Return all ways to train on a device."""
-    return (*PLAIN, *OURS, *(OURS_ON_CUDA if device.startswith("cuda") else ()))
+def ways_on(device: str, network: str = "") -> tuple[str, ...]:
+    """Return all ways to train a network on a device."""
+    first = (AUTHORS,) if network in METHODS else PLAIN
+    return (*first, *OURS, *(OURS_ON_CUDA if device.startswith("cuda") else ()))
 
 
 def own_process() -> ProcessPoolExecutor:
@@ -253,7 +293,13 @@ def measure(jobs: list[Job], *, rounds: int, steps: int, limit: float) -> list[F
 
 
 @click.command()
-@click.option("--networks", multiple=True, type=click.Choice(list(NETWORKS)), help="Default: all.")
+@click.option(
+    "--networks",
+    multiple=True,
+    default=NETWORKS,
+    show_default=True,
+    type=click.Choice([*NETWORKS, *METHODS]),
+)
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 4), show_default=True)
 @click.option("--size", default=256, show_default=True, help="Side of the pictures in pixels.")
 @click.option("--width", default=64, show_default=True, help="Channels of the first layers.")
@@ -283,9 +329,9 @@ def main(
     with own_process() as process:
         peaks = process.submit(roofs, device, product).result()
     found = []
-    for network in networks or NETWORKS:
+    for network in networks:
         for batch in batches:
-            ways = ways_on(peaks["device"])
+            ways = ways_on(peaks["device"], network)
             jobs = [Job(way, network, batch, size, width, device) for way in ways]
             found.append(measure(jobs, rounds=rounds, steps=steps, limit=limit))
             for row in rows(found[-1], peaks):
@@ -293,23 +339,33 @@ def main(
     if json_file:
         jobs_found = [asdict(one) for group in found for one in group]
         json_file.write_text(json.dumps({"peaks": peaks, "found": jobs_found}, indent=1) + "\n")
-    header = ["network", "way", "ms per step", "pairs/s", "times plain", "MiB", "TFLOP per pair"]
-    lines = (row for group in found for row in rows(group, peaks))
     place = peaks.get("name") or f"the CPU with {peaks['threads']} threads"
+    place = f"On {place}, medians of {rounds} rounds of {steps} steps."
     best = (f"{peaks[name] / 1e12:.2f} TFLOP/s in {name}" for name in ("float32", "bf16"))
-    text = f"""\
-## Step time
+    origin = (
+        f"Peak: {' and '.join(best)}. {describe_machine(PACKAGES)}. Pictures of {size} x {size}"
+    )
+    sections = (
+        ("step-time", "Step time", EXPLANATION, False),
+        ("step-time-of-methods", "Step time of other methods", OF_METHODS, True),
+    )
+    for name, title, explained, of_methods in sections:
+        chosen = [group for group in found if (group[0].job.network in METHODS) == of_methods]
+        if not chosen:
+            continue
+        table = markdown_table(HEADER, (row for group in chosen for row in rows(group, peaks)))
+        text = f"""\
+## {title}
 
-On {place}, medians of {rounds} rounds of {steps} steps. {EXPLANATION}
+{place} {explained}
 
-{markdown_table([*header, "of peak"], lines)}
+{table}
 
-Peak: {" and ".join(best)}. {describe_machine(PACKAGES)}. Pictures of {size} x {size}. Repeat with \
-`{again("training")}`."""
-    click.echo(text)
-    if docs:
-        docs.exists() or docs.write_text("# Training\n")
-        write_section(docs, "step-time", text)
+{origin}. Repeat with `{again("training")}`."""
+        click.echo(text)
+        if docs:
+            docs.exists() or docs.write_text("# Training\n")
+            write_section(docs, name, text)
 
 
 if __name__ == "__main__":

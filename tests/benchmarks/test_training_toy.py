@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from torch import nn
 
 from benchmarks import training
+from benchmarks.authors_loops import LOOPS
 from benchmarks.plain_loop import PlainLoop
-from benchmarks.training import Found, Job, rows
+from benchmarks.training import Found, Job, method_of, rows
 from mifid.baseline.config.schema import Config, Data, Discriminator, Generator, Training
 from mifid.baseline.data.random_numbers import Draws
 from mifid.baseline.distributed import ALONE
@@ -50,6 +51,21 @@ def test_plain_loops_compute_the_losses_that_ours_does(network, two_backwards):
                 error = (weight.grad - wanted[key].grad).norm() / wanted[key].grad.norm()
                 # Rounding, which instance norms amplify: up to 5e-4 was seen, by processor.
                 assert error < 1e-2, (name, key)
+
+
+@pytest.mark.parametrize("preset", LOOPS)
+def test_authors_loops_compute_the_losses_that_ours_does(preset):
+    photos, paintings = torch.rand(2, 2, 3, 64, 64) * 2 - 1
+    job = Job("mifid", preset, 2, 64, 8, "cpu")
+    ours, theirs = (method_of(job, layout="channels_first") for _ in range(2))
+    told = LOOPS[preset](theirs)(photos, paintings)
+    expected = ours.step(photos, paintings, fraction=0.0, factor=1.0).tolist()
+    assert [told[name] for name in ours.losses] == pytest.approx(expected, rel=2e-3)
+    painter, wanted = theirs.networks["painter"], ours.networks["painter"]
+    gradients = {key: weight.grad for key, weight in wanted.named_parameters()}
+    for key, weight in painter.named_parameters():
+        if weight.ndim > 1:
+            assert (weight.grad - gradients[key]).norm() / gradients[key].norm() < 1e-2, key
 
 
 def test_all_ways_are_timed_and_told_of(tmp_path):

@@ -1,0 +1,186 @@
+"""Training steps of other methods, written as their authors' code is, for comparison with ours.
+
+All have separate passes of real and of generated pictures, ``InstanceNorm2d``, Adam with torch's
+defaults, and read each loss. Beside that:
+
+ugatit          the discriminators' step makes the pictures and goes back through the generators,
+                the generators' step makes them again; both compute gradients of all networks
+cut             the keys and queries of photos and of paintings are maps of four passes of the
+                encoder, beside the pass that makes the pictures
+bayes_cyclegan  a pass for each map; pictures that are translated back go through the
+                discriminators, also where their losses have the weight 0
+uvcgan2         a backward pass for each cycle, identity, gradient penalty and discriminator
+
+Sources: znxlwm/UGATIT-pytorch, taesungp/contrastive-unpaired-translation, ranery/Bayesian-CycleGAN
+(with noise), LS4GAN/uvcgan2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam
+
+from mifid.baseline.config import Config
+from mifid.baseline.data import Draws
+from mifid.baseline.gan import Method
+from mifid.baseline.models import ResNetWithMaps
+from mifid.baseline.models.norms import InstanceNorm
+
+Step = Callable[[Tensor, Tensor], dict[str, float]]
+SIDES = ("painting", "photo")
+
+
+def ugatit(method: Method) -> Step:
+    """Return the step of U-GAT-IT."""
+    config, networks = method.config, _as_authors(method)
+    painter, photographer, *critics = networks.values()
+    generators = _adam(config, painter, photographer)
+    discriminators = _adam(config, *critics)
+    rhos = [
+        weight
+        for network in (painter, photographer)
+        for name, weight in network.named_parameters()
+        if name.endswith("rho")
+    ]
+
+    def step(photos: Tensor, paintings: Tensor) -> dict[str, float]:
+        discriminators.zero_grad()
+        fakes = painter(photos)[0], photographer(paintings)[0]
+        judged = [
+            _to(1, *critic(real)) + _to(0, *critic(fake))
+            for critic, real, fake in zip(critics, (paintings, photos), fakes, strict=True)
+        ]
+        sum(judged).backward()
+        discriminators.step()
+        generators.zero_grad()
+        losses = {}
+        both = (painter, photographer, critics[0]), (photographer, painter, critics[1])
+        for side, (forth, back, critic), own, other in zip(
+            SIDES, both, (paintings, photos), (photos, paintings), strict=True
+        ):
+            made, of_other, _ = forth(other)
+            same, of_own, _ = forth(own)
+            losses[f"generator_adversarial_{side}"] = _to(1, *critic(made))
+            losses[f"cycle_{SIDES[1 - SIDES.index(side)]}"] = F.l1_loss(back(made)[0], other)
+            losses[f"identity_{side}"] = F.l1_loss(same, own)
+            losses[f"attention_{side}"] = _entropy(of_other, 1) + _entropy(of_own, 0)
+        weights = {
+            "generator": config.loss.weight,
+            "cycle": config.loss.cycle,
+            "identity": config.loss.identity,
+            "attention": config.loss.cam,
+        }
+        sum(weights[name.split("_")[0]] * part for name, part in losses.items()).backward()
+        generators.step()
+        for rho in rhos:
+            rho.data.clamp_(0, 1)
+        return _read(losses | _named("discriminator", judged))
+
+    return step
+
+
+def cut(method: Method) -> Step:
+    """Return the step of CUT, with paintings in PatchNCE and without mirrored photos."""
+    config, networks, draws = method.config, _as_authors(method), Draws(0)
+    painter, critic, heads = networks.values()
+    encoder = partial(ResNetWithMaps(painter), paint=False)
+    of_painter, of_critic, of_heads = (_adam(config, each) for each in networks.values())
+
+    def contrast(made: Tensor, given: Tensor, places: list[Tensor]) -> Tensor:
+        query, key = (
+            heads([_at(maps, place) for maps, place in zip(encoder(x)[1], places, strict=True)])
+            for x in (made, given)
+        )
+        return torch.stack(list(map(_patch_nce, query, key))).mean()
+
+    def step(photos: Tensor, paintings: Tensor) -> dict[str, float]:
+        made, same = painter(torch.cat([photos, paintings])).chunk(2)
+        critic.requires_grad_(True)
+        of_critic.zero_grad()
+        judged = 0.5 * (_to(0, critic(made.detach())) + _to(1, critic(paintings)))
+        judged.backward()
+        of_critic.step()
+        critic.requires_grad_(False)
+        of_painter.zero_grad()
+        of_heads.zero_grad()
+        adversarial = _to(1, critic(made))
+        with torch.no_grad():  # the same places as ours, for the same losses
+            pixels = [maps[0, 0].numel() for maps in encoder(photos)[1]]
+        places = [[draws.places(256, of=number) for _ in SIDES] for number in pixels]
+        of_photos, of_paintings = (
+            contrast(x, of, [both[side] for both in places])
+            for side, (x, of) in enumerate([(made, photos), (same, paintings)])
+        )
+        loss = config.loss
+        total = loss.weight * adversarial + loss.nce * of_photos + loss.nce_identity * of_paintings
+        total.backward()
+        of_painter.step()
+        of_heads.step()
+        return _read(
+            {
+                "generator_adversarial_painting": adversarial,
+                "nce_photo": of_photos,
+                "nce_painting": of_paintings,
+                "discriminator_painting": judged,
+            }
+        )
+
+    return step
+
+
+LOOPS: Mapping[str, Callable[[Method], Step]] = {"cut": cut}
+"""Preset -> its method's loop, of our networks, which are rewritten."""
+
+
+def _as_authors(method: Method) -> Mapping[str, nn.Module]:
+    """Return the networks of a method with ``InstanceNorm2d``."""
+    for network in method.networks.values():
+        for module in list(network.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, InstanceNorm):
+                    written = nn.InstanceNorm2d(child.num_channels, affine=child.affine)
+                    setattr(module, name, written)
+    return method.networks
+
+
+def _adam(config: Config, *networks: nn.Module) -> Adam:
+    of = config.optimiser
+    weights = [weight for network in networks for weight in network.parameters()]
+    return Adam(weights, of.rate, (of.beta1, of.beta2), weight_decay=of.weight_decay)
+
+
+def _to(label: float, *scores: Tensor) -> Tensor:
+    """Return the sum of mean squared distances from a label."""
+    return torch.stack([(each - label).square().mean() for each in scores]).sum()
+
+
+def _entropy(logits: Tensor, label: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def _at(maps: Tensor, places: Tensor) -> Tensor:
+    """Return (B, P, C): maps (B, C, H, W) at places."""
+    return maps.permute(0, 2, 3, 1).flatten(1, 2)[:, places]
+
+
+def _patch_nce(query: Tensor, key: Tensor) -> Tensor:
+    """Return PatchNCE of (B, P, C), the own place first, and -10 instead of it among the others."""
+    key = key.detach()
+    own = (query * key).sum(dim=2, keepdim=True)
+    others = torch.bmm(query, key.transpose(1, 2))
+    others.masked_fill_(torch.eye(query.shape[1], dtype=torch.bool)[None], -10.0)
+    similar = torch.cat([own, others], dim=2).flatten(0, 1) / 0.07
+    return F.cross_entropy(similar, torch.zeros(len(similar), dtype=torch.long))
+
+
+def _named(kind: str, parts: Sequence[Tensor]) -> dict[str, Tensor]:
+    return {f"{kind}_{side}": part for side, part in zip(SIDES, parts, strict=True)}
+
+
+def _read(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: value.item() for name, value in losses.items()}
