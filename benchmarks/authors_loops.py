@@ -133,7 +133,134 @@ def cut(method: Method) -> Step:
     return step
 
 
-LOOPS: Mapping[str, Callable[[Method], Step]] = {"cut": cut}
+def bayes_z(method: Method) -> Step:
+    """Return the step of Bayesian CycleGAN with noise."""
+    config, networks, draws = method.config, _as_authors(method), Draws(0)
+    loss, samples = config.loss, config.training.mc_samples
+    painter, photographer, *critics = networks.values()
+    generators = _adam(config, painter, photographer)
+    optimisers = [_adam(config, critic) for critic in critics]
+
+    def step(photos: Tensor, paintings: Tensor) -> dict[str, float]:
+        owns, others = (paintings, photos), (photos, paintings)
+        noise = [_drawn(draws, own, samples) for own in owns]
+        both = (painter, photographer)
+        generators.zero_grad()
+        made = [
+            torch.cat([network(other, each) for each in maps])
+            for network, other, maps in zip(both, others, noise, strict=True)
+        ]
+        again = [
+            network(translated, maps[-1].repeat(samples, 1, 1, 1))
+            for network, translated, maps in zip(both, reversed(made), noise, strict=True)
+        ]
+        adversarial = [_to(1, critic(x)) for critic, x in zip(critics, made, strict=True)]
+        back = [loss.gamma * _to(1, critic(x)) for critic, x in zip(critics, again, strict=True)]
+        cycles = [
+            torch.stack([F.l1_loss(part, own) for part in x.chunk(samples)]).sum()
+            for x, own in zip(again, owns, strict=True)
+        ]
+        prior = _prior(config, painter) + _prior(config, photographer)
+        total = loss.weight * sum(adversarial + back) + loss.cycle * sum(cycles)
+        (total + loss.prior * prior).backward()
+        generators.step()
+        judged, priors = [], []
+        for critic, optimiser, real, fake, twice in zip(
+            critics, optimisers, owns, made, again, strict=True
+        ):
+            optimiser.zero_grad()
+            on_fake, on_twice = _to(0, critic(fake.detach())), _to(0, critic(twice.detach()))
+            on_real = samples * _to(1, critic(real))
+            own = 0.5 * (on_real + on_fake) + 0.5 * loss.gamma * (on_real + on_twice)
+            priors.append(_prior(config, critic))
+            (own + loss.prior * priors[-1]).backward()
+            optimiser.step()
+            judged.append(own)
+        nothing = torch.zeros(2)
+        return _read(
+            _named("generator_adversarial", adversarial)
+            | _named("back_adversarial", back)
+            | _named("cycle", cycles)
+            | _named("kl", list(nothing))
+            | _named("discriminator", judged)
+            | {"prior_generators": prior, "prior_discriminators": torch.stack(priors).sum()}
+        )
+
+    return step
+
+
+def uvcgan2(method: Method) -> Step:
+    """Return the step of UVCGANv2."""
+    config, networks, draws = method.config, _as_authors(method), Draws(0)
+    loss = config.loss
+    painter, photographer, *critics = networks.values()
+    generators, discriminators = _adam(config, painter, photographer), _adam(config, *critics)
+    queues: list[dict[str, list[Tensor]]] = [{"real": [], "fake": []} for _ in SIDES]
+
+    def penalty(
+        critic: nn.Module, real: Tensor, fake: Tensor, of: dict[str, list[Tensor]]
+    ) -> Tensor:
+        share = draws.uniform(real[:1]).squeeze()
+        mixed = torch.lerp(fake, real, share).requires_grad_()
+        earlier = (
+            torch.lerp(*map(torch.cat, (of["fake"], of["real"])), share) if of["real"] else None
+        )
+        scores = critic(mixed, earlier).mean(dim=(1, 2, 3)).sum()
+        (gradient,) = torch.autograd.grad(scores, mixed, create_graph=True)
+        return (2 * gradient).square().sum(dim=(1, 2, 3)).mean()
+
+    def queued(critic: nn.Module, pictures: Tensor, queue: list[Tensor]) -> Tensor:
+        body = critic.get_submodule("body")(pictures)
+        scores: Tensor = critic.get_submodule("head")(body, torch.cat(queue) if queue else None)
+        queue[:] = [*queue, *body.detach().split(1)][-3:]
+        return scores
+
+    def step(photos: Tensor, paintings: Tensor) -> dict[str, float]:
+        losses, made = {}, []
+        for critic in critics:
+            critic.requires_grad_(False)
+        generators.zero_grad()
+        for side, forth, back, critic, other, queue in zip(
+            SIDES, (painter, photographer), (photographer, painter), critics, (photos, paintings),
+            queues, strict=True,
+        ):  # fmt: skip
+            fake = forth(other)
+            earlier = torch.cat(queue["fake"]) if queue["fake"] else None
+            adversarial, cycle = _to(1, critic(fake, earlier)), 0.5 * F.l1_loss(back(fake), other)
+            (loss.weight * adversarial + loss.cycle * cycle).backward()
+            losses[f"generator_adversarial_{side}"] = adversarial
+            losses[f"cycle_{SIDES[1 - SIDES.index(side)]}"] = cycle
+            made.append(fake.detach())
+        for side, network, own in zip(
+            SIDES, (painter, photographer), (paintings, photos), strict=True
+        ):
+            same = 0.5 * F.l1_loss(network(own), own)
+            (loss.identity * same).backward()
+            losses[f"identity_{side}"] = same
+        generators.step()
+        discriminators.zero_grad()
+        for side, critic, real, fake, queue in zip(
+            SIDES, critics, (paintings, photos), made, queues, strict=True
+        ):
+            critic.requires_grad_(True)
+            steep = penalty(critic, real, fake, queue)
+            (loss.gradient_penalty * steep).backward()
+            on_real = _to(1, queued(critic, real, queue["real"]))
+            judged = 0.5 * (on_real + _to(0, queued(critic, fake, queue["fake"])))
+            judged.backward()
+            losses[f"gradient_penalty_{side}"] = steep
+            losses[f"discriminator_{side}"] = judged + loss.gradient_penalty * steep
+        discriminators.step()
+        return _read(losses)
+
+    return step
+
+
+LOOPS: Mapping[str, Callable[[Method], Step]] = {
+    "cut": cut,
+    "bayes-z": bayes_z,
+    "uvcgan2": uvcgan2,
+}
 """Preset -> its method's loop, of our networks, which are rewritten."""
 
 
@@ -152,6 +279,18 @@ def _adam(config: Config, *networks: nn.Module) -> Adam:
     of = config.optimiser
     weights = [weight for network in networks for weight in network.parameters()]
     return Adam(weights, of.rate, (of.beta1, of.beta2), weight_decay=of.weight_decay)
+
+
+def _drawn(draws: Draws, like: Tensor, samples: int) -> list[Tensor]:
+    """Return the maps of noise that ours draws, (B, 1, S, S) each."""
+    batch, _, height, width = like.shape
+    noise = draws.normal_like(like.new_empty(batch, samples, height, width))
+    return list(noise.transpose(0, 1).unsqueeze(2))
+
+
+def _prior(config: Config, network: nn.Module) -> Tensor:
+    squares = [weight.square().mean() for weight in network.parameters()]
+    return torch.stack(squares).sum() / config.training.batch
 
 
 def _to(label: float, *scores: Tensor) -> Tensor:

@@ -37,7 +37,11 @@ NETWORKS = {
     "resnet6": {"network": "resnet", "blocks": 6},
     "resnet9": {"network": "resnet", "blocks": 9},
 }
-METHODS = ("ugatit", "cut")  # presets of other methods, whose loops are in authors_loops.py
+METHODS = (
+    "cut",
+    "bayes-z",
+    "uvcgan2",
+)  # presets of other methods, whose loops are in authors_loops.py
 AUTHORS = "authors' loop"
 REFERENCE = "plain, two backwards"
 PLAIN = (REFERENCE, "plain, one backward")
@@ -208,7 +212,7 @@ A step updates all networks once, with random pictures in memory. The authors' l
 as the authors' code is, with our networks, but `InstanceNorm2d` and torch's Adam: separate passes \
 of real and of generated pictures, pictures that are made once for the discriminators and again \
 for the generators (ugatit), gradients that nothing needs (ugatit), separate passes for the maps \
-that PatchNCE compares (cut), a pass for each map (bayes-cyclegan-z), and a backward pass for each \
+that PatchNCE compares (cut), a pass for each map (bayes-z), and a backward pass for each \
 loss (uvcgan2). From the same weights, both compute the same losses, to the difference that \
 spectral norm's further power iterations make. Ways run in turn; the ratio is the time of the \
 authors' loop divided by the time of this way in the same round (median, minimum, maximum). The \
