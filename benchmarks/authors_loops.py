@@ -30,6 +30,7 @@ from mifid.baseline.data import Draws
 from mifid.baseline.gan import Method
 from mifid.baseline.models import ResNetWithMaps
 from mifid.baseline.models.norms import InstanceNorm
+from mifid.baseline.models.ugatit import LayerInstanceNorm
 
 Step = Callable[[Tensor, Tensor], dict[str, float]]
 SIDES = ("painting", "photo")
@@ -257,6 +258,7 @@ def uvcgan2(method: Method) -> Step:
 
 
 LOOPS: Mapping[str, Callable[[Method], Step]] = {
+    "ugatit": ugatit,
     "cut": cut,
     "bayes-z": bayes_z,
     "uvcgan2": uvcgan2,
@@ -265,14 +267,39 @@ LOOPS: Mapping[str, Callable[[Method], Step]] = {
 
 
 def _as_authors(method: Method) -> Mapping[str, nn.Module]:
-    """Return the networks of a method with ``InstanceNorm2d``."""
+    """Return the networks of a method with the norms that its authors' code has."""
     for network in method.networks.values():
         for module in list(network.modules()):
             for name, child in module.named_children():
                 if isinstance(child, InstanceNorm):
                     written = nn.InstanceNorm2d(child.num_channels, affine=child.affine)
                     setattr(module, name, written)
+                elif isinstance(child, LayerInstanceNorm):
+                    setattr(module, name, _LayerInstanceNorm(child))
     return method.networks
+
+
+class _LayerInstanceNorm(nn.Module):
+    """U-GAT-IT's AdaLIN and LIN, with the weights of ours."""
+
+    def __init__(self, ours: LayerInstanceNorm) -> None:
+        super().__init__()
+        self.rho, self.weight, self.bias = ours.rho, ours.weight, ours.bias
+
+    def forward(
+        self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
+    ) -> Tensor:
+        """Normalise ``x`` (B, C, H, W); AdaLIN is given scale and shift, (B, C)."""
+        scale, shift = (scale, shift) if self.weight is None else (self.weight, self.bias)
+        assert scale is not None
+        assert shift is not None
+        normed = [
+            (x - x.mean(over, keepdim=True)) / (x.var(over, keepdim=True) + 1e-5).sqrt()
+            for over in ((2, 3), (1, 2, 3))
+        ]
+        rho = self.rho[:, None, None]
+        both = rho * normed[0] + (1 - rho) * normed[1]
+        return both * scale[..., None, None] + shift[..., None, None]
 
 
 def _adam(config: Config, *networks: nn.Module) -> Adam:

@@ -27,7 +27,7 @@ from benchmarks.pictures import draw_pictures
 PRESETS = (
     *("kaggle-5h", "raviv-final", "derunets-silu", "agarwal-unet-120", "cyclegan-paper"),
     *("sabathier-cyclegan", "lockee-base", "agarwal-static", "derunets-radam", "lockee-both-12"),
-    *("raviv-dual", "derunets-first"),
+    *("raviv-dual", "derunets-first", "cut", "bayes-z", "uvcgan2", "ugatit"),
 )
 MEASURED_STEPS = 3
 SHOWN = 8  # photos of the sheet
