@@ -30,7 +30,7 @@ from mifid.baseline.data import Draws
 from mifid.baseline.gan import Method
 from mifid.baseline.models import ResNetWithMaps
 from mifid.baseline.models.norms import InstanceNorm
-from mifid.baseline.models.ugatit import LayerInstanceNorm
+from mifid.baseline.models.ugatit_generator import LayerInstanceNorm
 
 Step = Callable[[Tensor, Tensor], dict[str, float]]
 SIDES = ("painting", "photo")
