@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from generators import built, saved
-from original_networks import PatchGAN, ResNet, UNet, shaken
+from original_networks import UGATIT, PatchGAN, ResNet, UNet, shaken
+from PIL import Image
 from small import SMALL, changed
 from toys import drawn, write_pictures
 
@@ -14,6 +15,7 @@ from mifid.baseline.choosing import choose_config, choose_initial_weights
 from mifid.baseline.config.file import read_run_file, write_run_file
 from mifid.baseline.config.schema import Inputs
 from mifid.baseline.distributed import ALONE
+from mifid.baseline.foreign import recognise
 from mifid.baseline.generation.weights_file import load_generator
 from mifid.baseline.presets import preset
 from mifid.baseline.run.checkpoint import Checkpoints
@@ -307,3 +309,26 @@ def test_a_preset_that_begins_with_trained_weights_needs_them(foreign, tmp_path)
     with pytest.warns(MifidWarning, match="blocks: 6 -> 3"):
         found, _ = choose(tmp_path, **given, preset_name="raviv-pretrained")
     assert found.weights.keys() == {"painter"}
+
+
+@pytest.mark.filterwarnings("ignore:.*variances of variances:mifid.errors.MifidWarning")
+def test_a_file_of_ugatit_gives_both_generators_and_samples_show_their_maps(pictures, tmp_path):
+    networks = {name: shaken(UGATIT(blocks=1), seed=n) for n, name in enumerate(("A2B", "B2A"))}
+    path = tmp_path / "monet_params_latest.pt"
+    torch.save({f"gen{name}": each.state_dict() for name, each in networks.items()}, path)
+    config = changed(
+        BRIEF,
+        generator={"network": "ugatit"},
+        discriminator={"network": "ugatit"},
+        training={"method": "ugatit"},
+    )
+    run = tmp_path / "run"
+    train(pictures, run, config, init={"painter": path, "photographer": path})
+    begun = begins_with(run)["method"]["networks"]
+    for name, side in (("A2B", "painter"), ("B2A", "photographer")):
+        assert_equal(begun[side], recognise(networks[name].state_dict()).weights)
+    with Image.open(run / "samples" / "step-00000001.jpg") as sheet:
+        assert sheet.width == 4 + 7 * 100  # photo; identity, painting, way back, each with its map
+    page = (run / "report.html").read_text()
+    assert "samples/step-00000001.jpg" in page
+    assert "genB2A" in page
