@@ -72,14 +72,18 @@ def paint(
         WeightsError: the painter's file cannot be used.
         MifidError: the network paints NaN, or there is too little memory.
     """
-    check_painting(strength=strength, size=size, variants=variant)
+    check_painting(strength=strength, size=size)
     given = photograph(image)
     for note in given.notes:
         warn(f"the photo: {note}", stacklevel=3)
     chosen = choose_device(device)
     generator = open_painter(painter, which=which, device=chosen)
+    for note in generator.notes:
+        warn(note, stacklevel=3)
     artist = PhotoPainter(generator, device=chosen, dropout=dropout)
-    variants = variants_of(is_random=artist.is_random, count=variant, strength=strength, seed=seed)
+    variants = variants_of(
+        is_random=artist.is_random, count=variant, strength=strength, seed=seed, given_as="variant"
+    )
     photo = sized(given.pixels, size)
     made = next(paint_variants(photo, artist, variants[-1:], progress=choose(progress)))
     painting = Image.fromarray(made)
@@ -88,11 +92,9 @@ def paint(
     return painting
 
 
-def check_painting(*, strength: float, size: int | None, variants: int) -> None:
+def check_painting(*, strength: float, size: int | None) -> None:
     """Raise InputError for a value out of its range."""
     check_strength(strength)
-    if variants < 1:
-        raise InputError(f"{setting('variants')} is {variants}; expected 1 or more")
     if size is not None and not 1 <= size <= MAX_SIDE:
         raise InputError(
             f"{setting('size')} is {size}; expected 1 to {MAX_SIDE:,} pixels of the shorter side"

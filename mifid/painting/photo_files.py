@@ -67,6 +67,7 @@ class PaintedFiles:
         origin: file and network of the painter, in words.
         which: its weights, ``"raw"`` or ``"ema"``.
         loading_seconds: to open the painter.
+        painter_notes: what its file does not say, and what is assumed instead.
     """
 
     painted: tuple[PaintedPhoto, ...]
@@ -74,13 +75,14 @@ class PaintedFiles:
     origin: str
     which: str
     loading_seconds: float
+    painter_notes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes of all photos, each once, with the number of photos and the first of them."""
+        """Notes, each once; those of photos with the number of photos and the first of them."""
         counts = Counter(note for photo in self.painted for note in photo.notes)
         first = {n: photo.photo for photo in reversed(self.painted) for n in photo.notes}
-        return tuple(
+        return self.painter_notes + tuple(
             f"{first[note]}: {note}" if n == 1 else f"{n:,} photos (first: {first[note]}): {note}"
             for note, n in counts.items()
         )
@@ -142,7 +144,7 @@ def paint_files(
         WeightsError: the painter's file cannot be used.
         OutputError: the folder cannot be made.
     """
-    check_painting(strength=strength, size=size, variants=variants)
+    check_painting(strength=strength, size=size)
     encoding = Encoding(quality=quality, exif=exif, profile=profile)
     target = _target(Path(given_path(output)), format)
     shown = choose(progress)
@@ -165,7 +167,9 @@ def paint_files(
         loading = time.perf_counter() - started
         work = _Work(artist, generator, ways, size, encoding)
         painted = _painted(jobs, work, failed, shown)
-    return PaintedFiles(painted, tuple(failed), generator.origin, generator.which, loading)
+    return PaintedFiles(
+        painted, tuple(failed), generator.origin, generator.which, loading, generator.notes
+    )
 
 
 @dataclass(frozen=True)

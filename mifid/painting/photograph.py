@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,8 @@ def photograph(given: Any) -> Photograph:
         PictureError: it cannot be decoded, or is too large.
     """
     if isinstance(given, Image.Image):
-        return _described(given, to_rgb(given))
+        with _mended():
+            return _described(given, to_rgb(given))
     if isinstance(given, bytes):
         return _in_file(given, "the photo")
     source = open_images(given)
@@ -100,16 +101,23 @@ def photograph_in(source: Source, index: int) -> Photograph:
     Raises:
         PictureError: it cannot be decoded, or is too large.
     """
-    content = source.read(index)
+    with _mended():
+        content = source.read(index)
     if isinstance(content, Decoded):
         return Photograph(content.pixels, notes=_lost(content.mode))
     return _in_file(content, source.names[index])
 
 
 def _in_file(content: bytes, name: str) -> Photograph:
+    with _mended():
+        return _described(open_header(content, name), decode(content, name))
+
+
+@contextmanager
+def _mended() -> Iterator[None]:
+    """Give an error the hint for a photo to paint; its own is for sets of pictures to score."""
     try:
-        image = open_header(content, name)
-        return _described(image, decode(content, name))
+        yield
     except PictureError as error:
         raise PictureError(
             error.message, hint="Save it again as JPEG or PNG, smaller if it is too large."

@@ -53,18 +53,29 @@ def check_strength(strength: float) -> None:
         )
 
 
-def variants_of(*, is_random: bool, count: int, strength: float, seed: int) -> tuple[Variant, ...]:
+def variants_of(
+    *, is_random: bool, count: int, strength: float, seed: int, given_as: str = "variants"
+) -> tuple[Variant, ...]:
     """Return variants 1 to ``count``.
 
     A painter with noise or dropout is given other random numbers. Of any other, the variants are
     painted mirrored or not, at 1, 0.75, 1.25 and 0.5 times the strength: 8 in all.
 
+    Args:
+        is_random: whether the painter has noise or dropout.
+        count: number of variants.
+        strength: of the first one.
+        seed: of the first one.
+        given_as: argument that the number was given as, for messages.
+
     Raises:
         InputError: there are not so many, or their strength is 0, so that all are the photo.
     """
+    if count < 1:
+        raise InputError(f"{setting(given_as)} is {count}; expected 1 or more")
     if count > 1 and strength == 0:
         raise InputError(
-            f"{setting('variants', count)} with {setting('strength', 0)}: all would be the photo",
+            f"{setting(given_as, count)} with {setting('strength', 0)}: all would be the photo",
             hint=f"Leave one of them out; {setting('strength')} is at most {MAX_STRENGTH:g}.",
         )
     if is_random:
@@ -73,9 +84,9 @@ def variants_of(*, is_random: bool, count: int, strength: float, seed: int) -> t
             for number in range(1, count + 1)
         )
     ways = [(mirrored, factor) for factor in _STRENGTHS for mirrored in (False, True)]
-    if not 1 <= count <= len(ways):
+    if count > len(ways):
         raise InputError(
-            f"{setting('variants')} is {count}; expected 1 to {len(ways)}: this painter has no "
+            f"{setting(given_as)} is {count}; expected 1 to {len(ways)}: this painter has no "
             "noise, so its variants are mirrored and of other strengths",
         )
     return tuple(

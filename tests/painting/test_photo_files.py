@@ -1,6 +1,7 @@
 """Photos in files: each painted whole or not at all, none replaced, and failures kept apart."""
 
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,7 @@ def test_exif_and_profile_are_kept_as_asked_for(folder):
         ("out", {"quality": 0}, InputError),
         ("out", {"exif": "some"}, InputError),
         ("out", {"variants": 0}, InputError),
+        ("out", {"strength": 2}, InputError),
         ("", {}, InputError),
     ],
 )
@@ -187,3 +189,9 @@ def test_an_archive_that_climbs_out_is_refused(folder):
         archive.writestr("../evil.png", encode(photo(8, 8)))
     made = paint("bad.zip", "out")
     assert "outside" in made.failed[0].reason
+
+
+def test_what_a_painters_file_does_not_say_is_noted(folder):
+    generator = replace(loaded(Negative()), notes=("a.pth: its slope is assumed",))
+    made = paint_files(["photos/a.png"], "out", painter=generator, device="cpu")
+    assert made.notes == ("a.pth: its slope is assumed",)

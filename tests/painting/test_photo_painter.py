@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from generators import built, config
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_painters import CPU, FixedNegative, Negative, Noise, loaded, photo, resnet
 
@@ -44,6 +44,7 @@ def test_a_painting_is_the_networks_own():
     assert far(found, expected[0].permute(1, 2, 0).numpy()).max() <= 1
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([Negative, FixedNegative]))
 def test_any_size_keeps_its_size_and_its_pixels(height, width, network):
     given = photo(height, width)

@@ -104,6 +104,20 @@ def test_damaged_exif_is_dropped_and_said():
     assert read(painted(content)[0]).size == (40, 24)
 
 
+def test_any_damage_to_exif_leaves_a_painting_or_a_clear_error():
+    whole = file(exif=tags(6), icc_profile=SRGB)
+    random = np.random.RandomState(0)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in random.randint(2, 400, 4):
+            damaged[place] = random.randint(256)
+        try:
+            content, _ = painted(bytes(damaged), "JPEG", exif="all")
+        except PictureError:
+            continue
+        assert sorted(read(content).size) == [24, 40]
+
+
 def test_long_exif_is_dropped_and_said():
     exif = Image.Exif()
     exif[0x010E] = "x" * 70_000

@@ -55,6 +55,9 @@ def test_variants_of_another_painter_are_mirrored_and_of_other_strengths():
     assert len(set(ways)) == 8
     with pytest.raises(InputError, match="1 to 8"):
         variants_of(is_random=False, count=9, strength=1, seed=0)
+    for is_random in (False, True):
+        with pytest.raises(InputError, match="variant is 0; expected 1 or more"):
+            variants_of(is_random=is_random, count=0, strength=1, seed=0, given_as="variant")
     with pytest.raises(InputError, match="all would be the photo"):
         variants_of(is_random=True, count=2, strength=0, seed=0)
 
