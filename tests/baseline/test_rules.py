@@ -16,6 +16,7 @@ def config(*assignments):
 
 
 GAN = ("training.method=gan", "generator.network=dcgan")
+MAPS = ("training.method=bayes_cyclegan", "generator.network=map_resnet")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ GAN = ("training.method=gan", "generator.network=dcgan")
         ("steps=0", "epochs=0.5"),
         ("steps=0", "budget=10s"),
         GAN,
+        MAPS,
         (*GAN, "discriminator.network=dcgan", "cycle=0", "identity=0"),
         ("schedule.name=stepped", "until=0.5", "factors=1,0.1"),
         ("schedule.name=stepped",),
@@ -186,6 +188,11 @@ def test_idle_settings_are_settings():
         ("schedule.until", ("schedule.name=stepped",)),
         ("generator.blocks", ("generator.network=skip_resnet",)),
         ("generator.latent", GAN),
+        ("loss.gamma", MAPS),
+        ("loss.kl", MAPS),
+        ("training.mc_samples", MAPS),
+        ("generator.residual_activation", MAPS),
+        ("schedule.teeth", ("schedule.name=sawtooth",)),
         ("training.steps_per_epoch", ("epochs=3",)),
         ("training.epoch", ("epochs=3",)),
         ("diffaugment.discriminators", ("cutout=0.1",)),
@@ -203,6 +210,7 @@ def test_a_setting_does_nothing_without_what_it_needs(name, needs):
         ("schedule.start", ("schedule.name=cosine",)),
         ("optimiser.beta1", ("optimiser.name=sgd",)),
         ("loss.cycle", GAN),
+        ("loss.identity", MAPS),
         ("generator.depth", ("generator.network=resnet",)),
         ("generator.skip_relu", ("generator.network=attention_unet",)),
         ("discriminator.layers", ("discriminator.network=dcgan",)),

@@ -263,7 +263,9 @@ WEIGHT = ("weight", "bias")
 
 @pytest.mark.parametrize("config", [CONFIG, NOISE])
 def test_a_step_after_loading_equals_one_without(config):
-    whole, first, second = (build(changed(config, training={"pool": 4})) for _ in range(3))
+    whole, first, second = (
+        build(changed(config, training={"pool": 4, "mc_samples": 1})) for _ in range(3)
+    )
     for step in range(2):
         for method in (whole, first):
             method.step(*batch(method, step), fraction=0, factor=1)
@@ -289,13 +291,36 @@ def test_two_processes_share_the_noise_of_one():
 
 @pytest.mark.parametrize("config", [CONFIG, NOISE])
 def test_bf16_keeps_weights_and_losses_in_float32(config):
-    method, exact = build(changed(config, training={"precision": "bf16"})), build(config)
+    method, exact = (
+        build(changed(config, training={"precision": precision, "mc_samples": 1}))
+        for precision in ("bf16", "float32")
+    )
     pictures = batch(method)
     losses = method.step(*pictures, fraction=0, factor=1)
     expected = exact.step(*pictures, fraction=0, factor=1)
     assert losses.dtype == torch.float32
     assert not torch.equal(losses, expected)
     torch.testing.assert_close(losses, expected, rtol=0.1, atol=0.05)
+
+
+def test_float16_steps_nearly_as_float32_or_not_at_all():
+    method, exact = (
+        build(changed(CONFIG, training={"precision": precision, "mc_samples": 1}))
+        for precision in ("float16", "float32")
+    )
+    state = method.loss_scale.state_dict()
+    state["scaler"]["scale"] = 2.0**4
+    method.loss_scale.load_state_dict(state)
+    pictures = batch(method)
+    losses = method.advance(*pictures, fraction=0, factor=1)
+    expected = exact.step(*pictures, fraction=0, factor=1)
+    torch.testing.assert_close(losses, expected, rtol=0.05, atol=0.02)
+    before = copy.deepcopy(method.painter.state_dict())
+    state["scaler"]["scale"] = 2.0**40  # gradients overflow
+    method.loss_scale.load_state_dict(state)
+    assert method.advance(*pictures, fraction=0, factor=1) is None
+    after = method.painter.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_batch_norm_sees_real_and_translated_pictures_apart_and_all_features_work():
