@@ -38,9 +38,10 @@ PRESETS = (
         source=_SOURCE,
         given=f"{_GIVEN} generator.network=noise_resnet",
         added=SILENT,
-        note="The rate falls to 1/e in each of the last 50 epochs. loss.gamma=0.5 is the authors' "
-        "other value. Their default options (4 halvings, width 64, two discriminators, pictures of "
-        "512) are not those of their commands; a residual network here has 2 halvings.",
+        note="The rate falls to 1/e in each of the last 50 epochs, here at each step, there every "
+        "100 steps; biases begin at 0. loss.gamma=0.5 is the authors' other value. Their default "
+        "options (4 halvings, width 64, two discriminators, pictures of 512) are not those of "
+        "their commands; a residual network here has 2 halvings.",
     ),
     Preset(
         "bayes-sfm",
@@ -48,6 +49,8 @@ PRESETS = (
         source=_SOURCE,
         given=f"{_GIVEN} generator.network=map_resnet loss.kl=0.1",
         added=SILENT,
-        note="The paper trains 100 epochs with noise, then 100 with maps; this begins with maps.",
+        note="The paper trains 100 epochs with noise, then 100 with maps; this begins with maps. "
+        "The authors draw pictures for maps independently; here each comes once before one comes "
+        "again.",
     ),
 )
