@@ -3,12 +3,14 @@
 import signal
 
 import pytest
+import torch
 from small import changed
 from toys import colours, drawn, write_pictures
 from two_processes import leave_out_pictures
 
 import mifid.baseline.run.snapshots as snapshots_module
 import mifid.baseline.training as training_module
+from mifid.baseline.data.augment import Augmenter
 from mifid.baseline.distributed import ALONE
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.run.records import read_metrics
@@ -26,7 +28,7 @@ def train(tmp_path, monkeypatch):
     def run(out, **options):
         given = {"held_out": tmp_path / "held_out", "extractor": colours, "config": CONFIG}
         places = tmp_path / "photos", tmp_path / "monets", tmp_path / out
-        return training_module.train_baseline(*places, **given, **options)
+        return training_module.train_baseline(*places, **{**given, **options})
 
     return run
 
@@ -64,3 +66,42 @@ def test_a_snapshot_that_a_signal_ended_is_taken_later(step, train, tmp_path, mo
     assert kept.load(4)["best"]["step"] == whole.best.step
     one, two = (tmp_path / name / "best.safetensors" for name in ("whole", "parts"))
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:images.zip will hold")
+def test_a_run_of_cut_goes_on_bit_for_bit_and_ends_with_whole_pictures(
+    train, tmp_path, monkeypatch
+):
+    config = changed(
+        CONFIG,
+        augment={"enlarge_until": 0.5},
+        loss={"flip_equivariance": True},
+        training={"method": "cut", "epochs": 0.0},
+    )
+    real, parts = Augmenter.__call__, []
+
+    def noting(self, pixels, indices, draws, *, fraction=0.0):
+        parts.append(fraction)
+        return real(self, pixels, indices, draws, fraction=fraction)
+
+    monkeypatch.setattr(Augmenter, "__call__", noting)
+    train("whole", config=config)
+    assert parts[-8:] == [0.0, 0.0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75]  # photos and paintings
+    take = snapshots_module.Snapshots.take
+
+    def interrupted(self, **given):
+        signal.raise_signal(signal.SIGTERM)
+        return take(self, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshots_module.Snapshots, "take", interrupted)
+        assert train("parts", config=config).step == 2
+    assert train("parts", config=config, resume=True).step == 4
+    assert parts[-4:] == [0.5, 0.5, 0.75, 0.75]
+    whole, again = (
+        Checkpoints(tmp_path / name / "checkpoints", ALONE).load(4)["method"]["networks"]
+        for name in ("whole", "parts")
+    )
+    assert list(whole) == ["painter", "painting_discriminator", "heads"]
+    for name, network in whole.items():
+        assert all(torch.equal(value, again[name][key]) for key, value in network.items())
