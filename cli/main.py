@@ -18,6 +18,7 @@ from .metrics import metrics
 from .paint import paint
 from .painters import painters
 from .presets import presets
+from .pretrain import pretrain
 from .reference import reference
 from .score import score
 from .select import select
@@ -68,6 +69,7 @@ for command in (
     zip_pictures,
     select,
     train_baseline,
+    pretrain,
     presets,
     generate,
     kaggle,

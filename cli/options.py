@@ -245,6 +245,38 @@ _MEMORIZATION = [
 ]
 
 
+_RUNNING = [
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="auto, cpu, cuda, cuda:1 or mps.",
+    ),
+    click.option(
+        "--gpus",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Train on N GPUs, each with a process of its own that torchrun starts. With --device "
+        "cpu the processes share the processor.",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoding threads."),
+    click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded."),
+    click.option(
+        "--tensorboard",
+        is_flag=True,
+        help="Also write TensorBoard's event files: numbers, samples, the final text.",
+    ),
+    click.option(
+        "--wandb",
+        is_flag=True,
+        help="Also show numbers, samples and the final page in Weights & Biases (pip install "
+        "'mifid[wandb]'). WANDB_MODE=offline writes files alone.",
+    ),
+]
+
+
 def check_outputs(
     written: Mapping[str, tuple[str | None, Callable[[str], object]]],
 ) -> None:
@@ -328,6 +360,11 @@ def memorization(command: Command) -> Command:
 def intervals(command: Command) -> Command:
     """Add the options of intervals."""
     return _with(_INTERVALS, command)
+
+
+def running(command: Command) -> Command:
+    """Add the options of commands that train: device, processes, trackers."""
+    return _with(_RUNNING, command)
 
 
 def _with(options: list[Callable[[Any], Any]], command: Command) -> Command:

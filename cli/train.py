@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from .failures import unshown
-from .options import common, make_progress, prepare_extractor, switch_off
+from .options import common, make_progress, prepare_extractor, running, switch_off
 from .tables import print_text
 
 _NOT_IN_CONFIG = {
@@ -137,29 +138,7 @@ _LISTED = 4  # largest entries of a run's folder that are printed
 @click.option(
     "--backend", default="auto", show_default=True, metavar="NAME", help="As in `mifid score`."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option(
-    "--gpus",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Train on N GPUs, each with a process of its own that torchrun starts. With --device cpu "
-    "the processes share the processor.",
-)
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoding threads.")
-@click.option("--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded.")
-@click.option(
-    "--tensorboard",
-    is_flag=True,
-    help="Also write TensorBoard's event files: numbers, samples, the final text.",
-)
-@click.option(
-    "--wandb",
-    is_flag=True,
-    help="Also show numbers, samples and the final page in Weights & Biases (pip install "
-    "'mifid[wandb]'). WANDB_MODE=offline writes files alone.",
-)
+@running
 @common
 @click.pass_context
 def train_baseline(
@@ -189,7 +168,6 @@ def train_baseline(
     mifid train-baseline --out run/ --resume
     mifid train-baseline --photos photo_jpg/ --monets monet_jpg/ --gpus 2
     """
-    from mifid.baseline import PeerError
     from mifid.baseline import train_baseline as train
     from mifid.baseline.config import assigned
 
@@ -209,18 +187,47 @@ def train_baseline(
         "data.select_paintings": select_paintings,
     }
     changes = [f"{name}={value}" for name, value in shorthands.items() if value is not None]
-    try:
-        trained = train(
+
+    def training() -> Any:
+        return train(
             **given,
             settings=[*changes, *settings],
             extractor=extractor and prepare_extractor(extractor),
             # With several GPUs the processes that are started show it.
             progress=make_progress(silent=quiet) if given["gpus"] == 1 else not quiet,
         )
+
+    trained = carry_out(ctx, training)
+    if trained.check is None:
+        if trained.is_first:
+            print_pretrained(trained)
+        return
+    if given["resume"] and not trained.trained_steps:
+        print_text(
+            f"Nothing was left to train: the run was complete at step {trained.step:,}. Its "
+            "best snapshot painted the photos again. To continue training, give a longer "
+            "--steps, --epochs or --budget, counted from the beginning of the run."
+        )
+    print_trained(trained, again=_given_again(ctx))
+    refused = {f.rule for f in trained.check.findings if f.level == "refused"}
+    ctx.exit(1 if refused - {"number"} else 0)
+
+
+def carry_out(ctx: click.Context, training: Callable[[], Any]) -> Any:
+    """Call a training; return its result, or exit as a training that did not end.
+
+    Args:
+        ctx: with the option ``out``.
+        training: returns mifid.baseline.training.Trained.
+    """
+    from mifid.baseline import PeerError
+
+    try:
+        trained = training()
     except PeerError:  # the process that failed has reported the reason
         ctx.exit(1)
     except KeyboardInterrupt:  # before the first step, after the last, or twice
-        print_text(f"\nInterrupted. {_go_on(ctx, given['out'])}", err=True)
+        print_text(f"\nInterrupted. {_go_on(ctx, ctx.params['out'])}", err=True)
         ctx.exit(130)
     if trained.interrupted is not None:
         if trained.is_first:
@@ -229,16 +236,19 @@ def train_baseline(
                 err=True,
             )
         ctx.exit(128 + trained.interrupted)
-    if trained.check is not None:
-        if given["resume"] and not trained.trained_steps:
-            print_text(
-                f"Nothing was left to train: the run was complete at step {trained.step:,}. Its "
-                "best snapshot painted the photos again. To continue training, give a longer "
-                "--steps, --epochs or --budget, counted from the beginning of the run."
-            )
-        print_trained(trained, again=_given_again(ctx))
-        refused = {f.rule for f in trained.check.findings if f.level == "refused"}
-        ctx.exit(1 if refused - {"number"} else 0)
+    return trained
+
+
+def print_pretrained(trained: Any) -> None:
+    """Print where a pretrained generator is, and the command that begins with it.
+
+    Args:
+        trained: mifid.baseline.training.Trained.
+    """
+    folder = shlex.quote(str(trained.folder))
+    print_text(f"The generator, after {trained.step:,} steps: {trained.folder}/best.safetensors")
+    print_text("It fills holes in pictures and does not paint yet. Begin a training with it:")
+    print_text(f"  mifid train-baseline --photos ... --monets ... --init {folder}")
 
 
 def print_trained(trained: Any, *, again: str = "") -> None:

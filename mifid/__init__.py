@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
-    from mifid.baseline import gallery, train_baseline
+    from mifid.baseline import gallery, pretrain, train_baseline
     from mifid.baseline.generation import generate
     from mifid.comparison import Comparison, compare
     from mifid.diagnosis import diagnose
@@ -52,6 +52,7 @@ __all__ = [
     "generate",
     "paint",
     "penalized",
+    "pretrain",
     "score",
     "select",
     "train_baseline",
@@ -60,7 +61,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "baseline": ["gallery", "train_baseline"],
+        "baseline": ["gallery", "pretrain", "train_baseline"],
         "baseline.generation": ["generate"],
         "comparison": ["Comparison", "compare"],
         "diagnosis": ["diagnose"],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mifid.baseline.model_gallery import check_gallery_output as check_gallery_output
     from mifid.baseline.model_gallery import gallery as gallery
     from mifid.baseline.page import commands as commands
+    from mifid.baseline.pretraining import pretrain as pretrain
     from mifid.baseline.rules import idle as idle
     from mifid.baseline.training import train_baseline as train_baseline
 
@@ -27,6 +28,7 @@ __getattr__, __dir__ = lazy_names(
         "distributed": ["PeerError"],
         "model_gallery": ["ModelGallery", "check_gallery_output", "gallery"],
         "page": ["commands"],
+        "pretraining": ["pretrain"],
         "rules": ["idle"],
         "training": ["train_baseline"],
     },

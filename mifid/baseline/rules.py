@@ -28,6 +28,8 @@ _UNUSED = {
         "cut": _OF_CYCLES,
         "ugatit": "training.pretrain",
         "bayes_cyclegan": "loss.identity training.pretrain",
+        "inpainting": "loss. discriminator. diffaugment. training.pool training.pretrain "
+        "optimiser.discriminator_name optimiser.discriminator_rate score.metric score.extractor",
     },
     "generator.network": {
         **dict.fromkeys(_UGATIT, _UNUSED_BY_UGATIT),
@@ -42,7 +44,10 @@ _UNUSED = {
         "discriminator.pooling discriminator.sigmoid discriminator.noise",
     },
 }
-"""Method or network -> settings that have no effect. Its class, which needs torch, is not asked."""
+"""Method or network -> settings without effect on it; ``loss.`` are all of a section.
+
+Its class, which needs torch, is not asked.
+"""
 
 
 def check(config: Config, *, anyway: bool = False) -> None:
@@ -86,7 +91,9 @@ def idle(config: Config) -> frozenset[str]:
     schedule, training = config.schedule.name, config.training
     by_epochs = training.epochs > 0
     used = {
-        "augment.enlarge augment.flip augment.turns augment.static": config.augment.sides != "none",
+        "augment.enlarge augment.flip augment.turns augment.static augment.rotate augment.jitter": (
+            config.augment.sides != "none"
+        ),
         "augment.vary augment.enlarge_until": config.augment.sides != "none"
         and config.augment.enlarge > 1,
         "diffaugment.discriminators diffaugment.rate": _diffaugments(config),
@@ -116,6 +123,7 @@ def idle(config: Config) -> frozenset[str]:
         "loss.nce loss.nce_identity loss.flip_equivariance": training.method == "cut",
         "loss.gamma loss.prior training.mc_samples": training.method == "bayes_cyclegan",
         "loss.kl": generator == "map_resnet",
+        "inpainting.": training.method == "inpainting",
         "loss.gradient_penalty": training.method == "uvcgan2",
         "loss.generator_label": config.loss.adversarial in ("lsgan", "bce"),
         "optimiser.beta1 optimiser.beta2 optimiser.eps": optimisers != {"sgd"},
@@ -123,7 +131,7 @@ def idle(config: Config) -> frozenset[str]:
         "optimiser.rectify": "adabelief" in optimisers,
         "optimiser.switch optimiser.sgd_rate": "adam_sgd" in optimisers,
         "schedule.start": schedule in ("linear", "sawtooth"),
-        "schedule.teeth": schedule == "sawtooth",
+        "schedule.teeth": schedule in ("sawtooth", "cosine_restarts"),
         "schedule.final": schedule == "exponential",
         "schedule.until schedule.factors": schedule == "stepped",
         "training.steps_per_epoch": by_epochs,
@@ -135,7 +143,10 @@ def idle(config: Config) -> frozenset[str]:
         _UNUSED["generator.network"].get(generator, ""),
         _UNUSED["discriminator.network"].get(config.discriminator.network, ""),
     ]
-    return frozenset(" ".join(without).split())
+    names = " ".join(without).split()
+    sections = tuple(name for name in names if name.endswith("."))
+    whole = (each.name for each in describe(config) if each.name.startswith(sections))
+    return frozenset({*names, *whole} - {*sections})
 
 
 def _check_length(config: Config) -> None:
@@ -218,7 +229,7 @@ def _check_method(config: Config) -> None:
         ),
     ):
         found = known[network].signature
-        if found != wanted:
+        if wanted and found != wanted:
             fitting = [each for each in known if known[each].signature == wanted]
             raise InputError(
                 f"training.method is {name}, but {setting_name} is {network}: the method needs "
@@ -294,7 +305,7 @@ def _check_diffaugment(config: Config) -> None:
 
     seen_by, sides = config.diffaugment.discriminators, METHODS[config.training.method].sides
     unseen = seen_by not in ("both", *sides)
-    if unseen and _diffaugments(config):
+    if sides and unseen and _diffaugments(config):
         raise InputError(
             f"diffaugment has probabilities above 0, but diffaugment.discriminators is {seen_by}: "
             "no discriminator would see it",

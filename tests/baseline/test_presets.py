@@ -173,6 +173,10 @@ SAID = {
             "uvcgan2-lq": "cycle=10 identity=5 gradient_penalty=0.01 optimiser.rate=5e-5",
         }.items()
     },
+    "uvcgan2-pretrain": "method=inpainting generator.network=uvcgan2 generator.width=48 blocks=12 "
+    "masked=0.4 tile=32 inpainting.domains=both optimiser.name=adamw optimiser.rate=3.125e-4 "
+    "beta1=0.9 beta2=0.99 weight_decay=0.05 schedule.name=cosine_restarts teeth=5 rotate=10 "
+    "jitter=0.2 enlarge=1 augment.flip=true batch=16 training.steps=512_000",
     "uvcgan": "generator.network=uvcgan generator.norm=plain_instance generator.width=48 blocks=12 "
     "generator.depth=4 generator.slope=0.01 batch=1 training.steps=1_000_000 beta2=0.99",
     "raviv-final": f"{RAVIV} generator.network=resnet generator.width=64 blocks=6 layers=3 "

@@ -48,6 +48,12 @@ METHODS = {
         generator={"network": "dcgan", "latent": 8},
         training={"method": "gan"},
     ),
+    "inpainting": changed(
+        CONFIG,
+        inpainting={"tile": 4},
+        training={"method": "inpainting"},
+        diffaugment={"color": 0.0},
+    ),
     "cut": changed(CONFIG, loss={"flip_equivariance": True}, training={"method": "cut"}),
     # A large epsilon: instance norm would multiply rounding over channels next to constant.
     "ugatit": changed(

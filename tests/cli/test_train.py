@@ -467,3 +467,26 @@ def test_a_folder_of_pictures_is_left_as_it_was(refused, folder):
     before = sorted(path.name for path in (folder / "monet").iterdir())
     assert "monet is not empty" in refused("--out", "monet")
     assert sorted(path.name for path in (folder / "monet").iterdir()) == before
+
+
+def test_pretraining_says_how_to_begin_a_training_with_it(run, failure):
+    small = (*_SMALL, "data.fit=crop", "inpainting.tile=4")
+    options = [*SIDES, "--generator-of", "tiny", *(w for each in small for w in ("--set", each))]
+    done = run("pretrain", *options, "--steps", "2", "--out", "first one")
+    assert done.exit_code == 0, done.output
+    words = " ".join(done.stdout.split())
+    assert "The generator, after 2 steps: first one/best.safetensors" in words
+    assert "--init 'first one'" in words
+    assert not Path("first one/images.zip").exists()
+    again = run("pretrain", "--out", "first one", "--resume", "--steps", "3")
+    assert "after 3 steps" in again.stdout
+    said = failure("generate", "--checkpoint", "first one", *SIDES[:2], "-o", "images.zip")
+    assert "not to paint" in said
+    assert "--init" in said
+    said = failure("pretrain", *SIDES, "--preset", "tiny")
+    assert "training.method" in said
+    assert "--generator-of" in said
+    begun = run(
+        "train-baseline", *SIDES, *TINY, "--no-score", "--steps", "1", "--init", "first one"
+    )
+    assert begun.exit_code == 0, begun.output

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mifid.baseline.config.schema import DiffAugment as DiffAugment
     from mifid.baseline.config.schema import Discriminator as Discriminator
     from mifid.baseline.config.schema import Generator as Generator
+    from mifid.baseline.config.schema import Inpainting as Inpainting
     from mifid.baseline.config.schema import Inputs as Inputs
     from mifid.baseline.config.schema import Loss as Loss
     from mifid.baseline.config.schema import Optimiser as Optimiser
@@ -47,6 +48,7 @@ __getattr__, __dir__ = lazy_names(
             "DiffAugment",
             "Discriminator",
             "Generator",
+            "Inpainting",
             "Inputs",
             "Loss",
             "Optimiser",

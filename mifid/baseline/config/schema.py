@@ -16,6 +16,7 @@ __all__ = [
     "DiffAugment",
     "Discriminator",
     "Generator",
+    "Inpainting",
     "Inputs",
     "Loss",
     "Optimiser",
@@ -31,7 +32,7 @@ _NORMS = ("instance", "batch", "group", "layer", "plain_instance", "none")
 _HALVINGS = ("stride", "average", "blur")
 _INIT_TYPES = ("normal", "xavier", "torch")
 _UPSAMPLES = ("transposed", "resize", "blur")
-_OPTIMISERS = ("adam", "radam", "sgd", "adam_sgd", "adabelief")
+_OPTIMISERS = ("adam", "adamw", "radam", "sgd", "adam_sgd", "adabelief")
 _ACTIVATIONS = ("relu", "leaky_relu", "silu", "tanh", "elu", "gelu")
 
 # Settings that generators and discriminators share.
@@ -127,7 +128,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Augment:
-    """Geometric augmentation of the training pictures."""
+    """Augmentation of the training pictures."""
 
     sides: str = _setting("both", "which pictures are augmented", choices=_SIDES)
     enlarge: float = _setting(
@@ -144,6 +145,13 @@ class Augment:
     )
     flip: bool = _setting(True, "mirror every other picture left to right, at random")
     turns: bool = _setting(False, "turn by a random number of quarter turns")
+    rotate: float = _setting(0.0, "turn by up to so many degrees; black comes in", at_most=180)
+    jitter: float = _setting(
+        0.0,
+        "change brightness, contrast and saturation by up to this part, and the hue by up to this "
+        "part of its circle",
+        at_most=0.5,
+    )
     static: int = _setting(
         0, "draw so many variants of every picture once and train on those; 0: draw each time"
     )
@@ -338,6 +346,17 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Inpainting:
+    """What a generator learns before it learns to paint (training.method=inpainting)."""
+
+    domains: str = _setting(
+        "both", "whose pictures it fills", choices=("both", "paintings", "photos")
+    )
+    masked: float = _setting(0.4, "part of the tiles that are black", at_most=1)
+    tile: int = _setting(32, "pixels a side of a tile", at_least=1)
+
+
+@dataclass(frozen=True)
 class Optimiser:
     """How the weights are updated."""
 
@@ -351,7 +370,9 @@ class Optimiser:
     beta2: float = _setting(0.999, "decay of the second moment", at_most=0.999999)
     eps: float = _setting(0.0, "added to the divisor of a step; 0: 1e-8, and 1e-16 for adabelief")
     rectify: bool = _setting(False, "adabelief: rectify the first steps, as radam does")
-    weight_decay: float = _setting(0.0, "weight decay")
+    weight_decay: float = _setting(
+        0.0, "weight decay, added to the gradient; adamw subtracts rate x this x weight instead"
+    )
     momentum: float = _setting(0.9, "momentum of SGD", at_most=1)
     switch: float = _setting(
         0.5, "part of the run after which adam_sgd changes from Adam to SGD", at_most=1
@@ -366,7 +387,15 @@ class Schedule:
     name: str = _setting(
         "linear",
         "shape",
-        choices=("constant", "linear", "exponential", "stepped", "cosine", "sawtooth"),
+        choices=(
+            "constant",
+            "linear",
+            "exponential",
+            "stepped",
+            "cosine",
+            "cosine_restarts",
+            "sawtooth",
+        ),
     )
     start: float = _setting(
         0.5, "linear: constant until here, then down to 0; sawtooth: until here", at_most=1
@@ -374,7 +403,7 @@ class Schedule:
     teeth: int = _setting(
         50,
         "sawtooth: the rest has so many equal parts, such as epochs; in each the factor falls from "
-        "1 to 1/e",
+        "1 to 1/e; cosine_restarts: the run has so many, and it falls to 0",
         at_least=1,
     )
     final: float = _setting(0.01, "exponential: the factor at the end")
@@ -481,6 +510,7 @@ class Config:
     generator: Generator = field(default_factory=Generator)
     discriminator: Discriminator = field(default_factory=Discriminator)
     loss: Loss = field(default_factory=Loss)
+    inpainting: Inpainting = field(default_factory=Inpainting)
     optimiser: Optimiser = field(default_factory=Optimiser)
     schedule: Schedule = field(default_factory=Schedule)
     training: Training = field(default_factory=Training)

@@ -1,7 +1,8 @@
-"""Augmentation: resize and crop, mirror, quarter turns; conversion of pixels and tensors."""
+"""Augmentation: resize and crop, mirror, turns, colours; conversion of pixels and tensors."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mifid.baseline.config import Augment
+from mifid.baseline.data.colour_jitter import JITTERED, colour_jitter
 from mifid.baseline.data.random_numbers import Draws
 from mifid.images import Pixels
 
@@ -41,6 +43,7 @@ class _Moves(NamedTuple):
         transposed, upside_down, mirrored: bool; together all quarter turns and mirrorings.
         side: float32, pixels a side after enlarging.
         top, left: float32, whole pixels of the enlarged picture where the cut begins.
+        angle: float32, radians clockwise about the middle of the picture.
     """
 
     transposed: Tensor
@@ -49,6 +52,7 @@ class _Moves(NamedTuple):
     side: Tensor
     top: Tensor
     left: Tensor
+    angle: Tensor
 
 
 class Augmenter:
@@ -57,6 +61,8 @@ class Augmenter:
     A picture is turned and mirrored, then enlarged to a whole number of pixels a side (bilinear,
     pixel centres at halves) and cut out at whole pixels, as "resize to 286, crop 256" does.
     ``config.crop`` cuts smaller squares, also out of pictures that are not augmented otherwise.
+    With ``config.rotate`` a picture is also turned by some degrees, and black comes in; with
+    ``config.jitter`` its colours change last.
 
     Args:
         config: settings.
@@ -75,13 +81,18 @@ class Augmenter:
         self._largest = round(size * config.enlarge) if enabled else size
         self._turns = enabled and config.turns
         self._flips = enabled and config.flip
-        self._acts = self._largest > self._cut or self._flips or self._turns
+        self._rotates = enabled and config.rotate > 0
+        self._jitters = enabled and config.jitter > 0
+        changes = self._rotates or self._jitters
+        self._acts = self._largest > self._cut or self._flips or self._turns or changes
+        # Runs without these have the random numbers that they had before these were there.
+        self._drawn = _DRAWN + changes * (1 + JITTERED)
         self._variants = max(config.static, 1) if enabled else 1
         self._pictures = pictures
         self._fixed: Tensor | None = None
         if enabled and config.static and self._acts:
             generator = torch.Generator().manual_seed(seed)
-            self._fixed = torch.rand(len(self), _DRAWN, generator=generator)
+            self._fixed = torch.rand(len(self), self._drawn, generator=generator)
 
     def __len__(self) -> int:
         """Return the number of pictures to train on: all variants, if they are drawn once."""
@@ -111,14 +122,19 @@ class Augmenter:
         if self._fixed is not None:
             drawn = self._fixed[indices]
         else:
-            drawn = draws.uniform(torch.empty(len(pixels)), _DRAWN)
+            drawn = draws.uniform(torch.empty(len(pixels)), self._drawn)
         largest = self._largest if fraction < self._config.enlarge_until else self._size
         moves = self._moves(drawn, largest, pixels.device)
         pictures = to_tensor(_oriented(pixels, moves))
-        return _cut_out(pictures, moves, self._cut) if largest > self._cut else pictures
+        if largest > self._cut or self._rotates:
+            pictures = _cut_out(pictures, moves, self._cut, rotated=self._rotates)
+        if self._jitters:
+            chosen = drawn[:, -JITTERED:].to(pixels.device, non_blocking=True)
+            pictures = colour_jitter(pictures, chosen, self._config.jitter)
+        return pictures
 
     def _moves(self, drawn: Tensor, largest: int, device: torch.device) -> _Moves:
-        """Turn numbers (B, 5) in 0..1 into moves; on the CPU, for one copy to the device."""
+        """Turn numbers (B, 5 or 10) in 0..1 into moves, on the CPU: one copy to the device."""
         smallest = self._size if self._config.vary else largest
         side = smallest + (drawn[:, 0] * (largest - smallest + 1)).floor()
         top, left = ((drawn[:, i] * (side - self._cut + 1)).floor() for i in (1, 2))
@@ -129,7 +145,11 @@ class Augmenter:
         transposed = turn % 2 == 1
         upside_down = (turn == 1) | (turn == 2)
         mirrored = (turn >= 2) ^ mirror
-        columns = [value.float() for value in (transposed, upside_down, mirrored, side, top, left)]
+        angle = torch.zeros(len(drawn))
+        if self._rotates:
+            angle = math.radians(self._config.rotate) * (2 * drawn[:, _DRAWN] - 1)
+        whole = (transposed, upside_down, mirrored, side, top, left, angle)
+        columns = [value.float() for value in whole]
         moved = torch.stack(columns).to(device, non_blocking=True)
         return _Moves(*(moved[:3] > 0.5), *moved[3:])
 
@@ -142,8 +162,11 @@ def _oriented(pixels: Tensor, moves: _Moves) -> Tensor:
     return torch.where(mirrored, pixels.flip(2), pixels)
 
 
-def _cut_out(pictures: Tensor, moves: _Moves, size: int) -> Tensor:
-    """Enlarge (B, 3, S, S) to ``side`` and cut ``size`` x ``size`` out, in one interpolation."""
+def _cut_out(pictures: Tensor, moves: _Moves, size: int, *, rotated: bool) -> Tensor:
+    """Rotate, enlarge (B, 3, S, S) to ``side`` and cut ``size`` x ``size`` out.
+
+    All is one interpolation. Black comes in at the corners of a rotated picture.
+    """
     batch = len(pictures)
     centres = torch.arange(size, device=pictures.device) + 0.5
     # -1..1 of grid_sample are the edges of the picture, whatever its enlarged size.
@@ -158,6 +181,11 @@ def _cut_out(pictures: Tensor, moves: _Moves, size: int) -> Tensor:
         ],
         dim=-1,
     )
+    if rotated:
+        cosine, sine = (part[:, None, None] for part in (moves.angle.cos(), moves.angle.sin()))
+        x, y = grid.unbind(-1)
+        grid = torch.stack([cosine * x + sine * y, cosine * y - sine * x], dim=-1)
+        return F.grid_sample(pictures + 1, grid, mode="bilinear", align_corners=False) - 1
     # At most half a pixel beyond the edge is read: reflecting and repeating are the same.
     return F.grid_sample(
         pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False

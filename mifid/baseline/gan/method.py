@@ -15,9 +15,8 @@ from mifid.baseline.config import Config
 from mifid.baseline.data import Draws, PictureSet
 from mifid.baseline.distributed import Processes
 from mifid.baseline.gan.discriminator import Critic
-from mifid.baseline.gan.loss_scale import LossScale
 from mifid.baseline.gan.optimisers import Stepper
-from mifid.baseline.gan.precision import DTYPES, choose_precision
+from mifid.baseline.gan.precision import DTYPES, LossScale, choose_precision
 from mifid.baseline.gan.states import check_state
 from mifid.baseline.gan.terms import Term
 from mifid.baseline.models import (
@@ -42,6 +41,7 @@ METHODS = Registry(
         "cut": "mifid.baseline.gan.cut:Cut",
         "uvcgan2": "mifid.baseline.gan.uvcgan2:UVCGAN2",
         "ugatit": "mifid.baseline.gan.ugatit:UGatIt",
+        "inpainting": "mifid.baseline.gan.inpainting:Inpainting",
     },
 )
 
@@ -84,10 +84,12 @@ class Method(ABC):
     Attributes:
         terms: the numbers that :meth:`step` returns, in its order.
         losses: their names.
-        generators, discriminators: ``signature`` of the networks that it trains.
+        generators, discriminators: ``signature`` of the networks that it trains; empty: it has no
+            discriminators.
         sides: whose discriminators it has.
         sees_photos: whether it learns from photos.
         pretrains: whether it has :meth:`pretrain`.
+        paints: whether its painter paints; without it a run has no scores and no submission.
         further: training pictures of a side that a step takes beyond each picture of its batch.
         config: all settings, with the precision that was chosen in the place of ``auto``.
         networks: by name; ``"painter"`` is the generator of paintings. Files of weights and
@@ -102,6 +104,7 @@ class Method(ABC):
     sides: ClassVar[tuple[str, ...]] = ("paintings", "photos")
     sees_photos: ClassVar[bool] = True
     pretrains: ClassVar[bool] = False
+    paints: ClassVar[bool] = True
     further: int = 0
 
     def __init_subclass__(cls, **given: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer, RAdam
+from torch.optim import SGD, Adam, AdamW, Optimizer, RAdam
 
 from mifid.baseline.config import Optimiser
 from mifid.baseline.gan.states import check_state
@@ -152,7 +152,8 @@ def build_optimiser(
 ) -> Optimizer:
     """Return one of ``OPTIMISERS`` over the weights.
 
-    All add ``weight_decay`` times the weight to the gradient.
+    All but adamw add ``weight_decay`` times the weight to the gradient. adamw subtracts
+    ``rate * weight_decay`` times the weight from it (Loshchilov and Hutter 2019).
 
     Args:
         name: a key of ``OPTIMISERS``; ``config.name`` is not read.
@@ -170,6 +171,11 @@ def _adam(config: Optimiser, weights: list[nn.Parameter], rate: float) -> Optimi
     # Measured on 2 cores over 10 M weights: 10 ms fused (29 in channels_last), 51 otherwise.
     fused = all(weight.device.type in _FUSED for weight in weights)
     return Adam(weights, rate, fused=fused, **_moments(config))
+
+
+def _adamw(config: Optimiser, weights: list[nn.Parameter], rate: float) -> Optimizer:
+    fused = all(weight.device.type in _FUSED for weight in weights)
+    return AdamW(weights, rate, fused=fused, **_moments(config))
 
 
 def _radam(config: Optimiser, weights: list[nn.Parameter], rate: float) -> Optimizer:
@@ -209,6 +215,7 @@ def _moments(config: Optimiser) -> dict[str, Any]:
 
 OPTIMISERS: Mapping[str, Callable[[Optimiser, list[nn.Parameter], float], Optimizer]] = {
     "adam": _adam,
+    "adamw": _adamw,
     "radam": _radam,
     "sgd": _sgd,
     "adabelief": _adabelief,

@@ -87,6 +87,11 @@ def _cosine(config: Schedule, fraction: float) -> float:  # noqa: ARG001
     return math.sin(0.5 * math.pi * (1.0 - fraction)) ** 2  # (1 + cos(pi x)) / 2, never 0 too soon
 
 
+def _cosine_restarts(config: Schedule, fraction: float) -> float:
+    part = fraction * config.teeth  # Loshchilov and Hutter 2017, with periods of equal length
+    return _cosine(config, part - math.floor(part))
+
+
 def _sawtooth(config: Schedule, fraction: float) -> float:
     if fraction <= config.start:
         return 1.0
@@ -100,6 +105,7 @@ SCHEDULES: Mapping[str, Callable[[Schedule, float], float]] = {
     "exponential": _exponential,
     "stepped": _stepped,
     "cosine": _cosine,
+    "cosine_restarts": _cosine_restarts,
     "sawtooth": _sawtooth,
 }
 """Name -> (settings, fraction in 0..1) -> factor."""

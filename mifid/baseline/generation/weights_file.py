@@ -34,6 +34,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from mifid.baseline.config import Config, Data, as_dict, changed, from_dict
 from mifid.baseline.foreign import Recognised, is_torch_file, read_torch_file, recognise
+from mifid.baseline.gan import METHODS
 from mifid.baseline.models import GeneratorNetwork, memory_format, outline_generator
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
@@ -46,6 +47,7 @@ __all__ = [
     "facts_of",
     "is_foreign",
     "load_generator",
+    "method_paints",
     "origin_of",
     "save_generator",
 ]
@@ -139,6 +141,7 @@ def load_generator(
     size: int | None = None,
     side: str = "painter",
     given_as: str = "checkpoint",
+    to_paint: bool = True,
 ) -> LoadedGenerator:
     """Read a generator that :func:`save_generator` wrote, or another program's.
 
@@ -154,10 +157,12 @@ def load_generator(
         side: which generator to take of another program's file that has two, ``"painter"`` or
             ``"photographer"``.
         given_as: argument that the path was given as, for messages.
+        to_paint: refuse a generator that has not learnt to paint.
 
     Raises:
         WeightsError: no such file, not a generator that is known or of a newer version, not
-            these weights, or weights that do not fit their configuration.
+            these weights, weights that do not fit their configuration, or a generator that
+            cannot paint.
         InputError: its configuration has settings that this version does not know, or ``which`` is
             another word.
     """
@@ -169,11 +174,22 @@ def load_generator(
     else:
         read = _read_own(file, which)
     loaded, tensors = read
+    if to_paint and not method_paints(loaded.config):
+        raise WeightsError(
+            f"{file} holds a generator that has learnt to fill holes in pictures, not to paint",
+            hint=f"Begin a training with it: mifid train-baseline with {setting('init', file)}.",
+        )
     network = loaded.network.to_empty(device="cpu")
     network.load_state_dict(tensors)
     network = network.to(device).eval().requires_grad_(False)
     layout = memory_format(loaded.config, device, training=False)
     return replace(loaded, network=network.to(memory_format=layout))
+
+
+def method_paints(config: Config) -> bool:
+    """Return whether the painter of a training method paints; it does if the method is unknown."""
+    name = config.training.method
+    return name not in METHODS or METHODS[name].paints
 
 
 @dataclass(frozen=True)

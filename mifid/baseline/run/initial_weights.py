@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from mifid.baseline.config import Config, Inputs, read_run_file
-from mifid.baseline.generation import check_fit, load_generator
+from mifid.baseline.gan import METHODS
+from mifid.baseline.generation import check_fit, load_generator, method_paints
 from mifid.baseline.models import outline_generator
 from mifid.baseline.run.checkpoint import is_checkpoint, last_checkpoint, networks_of
 from mifid.baseline.run.run_folder import CONFIG
@@ -92,6 +93,7 @@ class _Found:
     weights: Mapping[str, Tensor]
     origin: str
     settings: Mapping[str, Any]
+    for_all: bool = False  # of a generator that has not learnt yet which side's pictures to make
 
 
 def read_initial_weights(inputs: Inputs, config: Config) -> InitialWeights | None:
@@ -126,11 +128,17 @@ def read_initial_weights(inputs: Inputs, config: Config) -> InitialWeights | Non
 
 
 def _of_all(path: Path, config: Config) -> dict[str, _Found]:
-    """Return all networks of a run, or the painter of a file of one generator."""
+    """Return all networks of a run, or the painter of a file of one generator.
+
+    What `mifid pretrain` made is for all generators.
+    """
     checkpoint = path if is_checkpoint(path) else last_checkpoint(path)
-    if checkpoint is not None:
+    if checkpoint is not None and not _is_pretrained(path, config):
         return _of_run(checkpoint, config)
     painter = _of_side(path, "painter", config)
+    if painter.for_all:
+        both = "photos" in METHODS[config.training.method].sides
+        return dict.fromkeys(SIDES if both else SIDES[:1], painter)
     if path.is_dir():
         warn(
             f"{path} has no checkpoints, only its best painter: the other networks begin with "
@@ -142,7 +150,8 @@ def _of_all(path: Path, config: Config) -> dict[str, _Found]:
 def _of_side(path: Path, side: str, config: Config) -> _Found:
     """Return the weights of one generator; of a run's folder, the best of its painter."""
     checkpoint = path if is_checkpoint(path) else None
-    if side != "painter" and checkpoint is None and path.is_dir():
+    whole = side != "painter" and path.is_dir() and not _is_pretrained(path, config)
+    if whole and checkpoint is None:
         checkpoint = last_checkpoint(path)
         if checkpoint is None:
             raise WeightsError(
@@ -157,7 +166,7 @@ def _of_side(path: Path, side: str, config: Config) -> _Found:
                 hint="Give a run of training.method=cyclegan.",
             )
         return networks[side]
-    loaded = load_generator(path, size=config.data.size, side=side, given_as="init")
+    loaded = load_generator(path, size=config.data.size, side=side, given_as="init", to_paint=False)
     for note in loaded.notes:
         warn(note)
     settings = {
@@ -171,7 +180,17 @@ def _of_side(path: Path, side: str, config: Config) -> _Found:
         weights=loaded.network.state_dict(),
         origin=f"{loaded.origin}, SHA-256 {loaded.sha256[:12]}",
         settings=settings,
+        for_all=not method_paints(loaded.config),
     )
+
+
+def _is_pretrained(path: Path, config: Config) -> bool:
+    """Return whether a folder has a run of `mifid pretrain`, and this is another kind of run."""
+    file = path / CONFIG
+    if not file.is_file():
+        return False
+    _, own = read_run_file(file)
+    return own.training.method != config.training.method and not method_paints(own)
 
 
 def _of_run(checkpoint: Path, config: Config) -> dict[str, _Found]:

@@ -248,3 +248,37 @@ def test_squares_are_cut_out_of_pictures_that_are_not_enlarged_any_more():
     squares = to_tensor(pixels)[0].unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4)
     errors = (squares - after).abs().amax(dim=(2, 3, 4))
     assert errors.min() < 1e-5
+
+
+def test_rotation_is_about_the_middle_and_black_comes_in():
+    """A quarter turn, the largest of 90 degrees, moves pixels onto pixels."""
+    pixels = noise(1)
+    config = Augment(enlarge=1, flip=False, rotate=90)
+    turned = augmenter(config)(pixels, torch.arange(1), Same(*[0.5] * 5, 1.0, *[0.5] * 4))
+    clockwise = torch.rot90(to_tensor(pixels), -1, dims=(2, 3))
+    torch.testing.assert_close(turned, clockwise, atol=1e-4, rtol=0)
+    half = augmenter(Augment(enlarge=1, flip=False, rotate=45))
+    corner = half(pixels, torch.arange(1), Same(*[0.5] * 5, 1.0, *[0.5] * 4))
+    assert corner[0, :, 0, 0].tolist() == [-1, -1, -1]
+    middle = half(pixels, torch.arange(1), Same(*[0.5] * 10))
+    torch.testing.assert_close(middle, to_tensor(pixels), atol=1e-4, rtol=0)
+
+
+def test_rotation_and_enlarging_are_one_interpolation():
+    pixels = noise(4, 64)
+    config = Augment(enlarge=72 / 64, flip=False, rotate=10)
+    numbers = (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, *[0.5] * 4)
+    straight = augmenter(config, size=64)(pixels, torch.arange(4), Same(*numbers))
+    plain = augmenter(Augment(enlarge=72 / 64, flip=False), size=64)
+    expected = plain(pixels, torch.arange(4), Same(*numbers[:5]))
+    torch.testing.assert_close(straight, expected, atol=1e-4, rtol=0)
+
+
+def test_variants_that_are_drawn_once_keep_their_colours():
+    config = Augment(enlarge=1, flip=False, jitter=0.2, static=2)
+    made = augmenter(config, pictures=3)
+    assert len(made) == 6
+    pixels, indices = noise(3)[[0, 0, 1]], torch.tensor([0, 1, 2])
+    one, other = made(pixels, indices, None), made(pixels, indices, None)
+    assert torch.equal(one, other)
+    assert not torch.equal(one[0], one[1])

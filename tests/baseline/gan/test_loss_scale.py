@@ -13,8 +13,8 @@ from mifid.baseline.data.random_numbers import Draws
 from mifid.baseline.distributed import ALONE, Processes
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.gan.image_pool import ImagePool
-from mifid.baseline.gan.loss_scale import LossScale
 from mifid.baseline.gan.plain_gan import PlainGan
+from mifid.baseline.gan.precision import LossScale
 from mifid.errors import InputError
 
 CPU = torch.device("cpu")

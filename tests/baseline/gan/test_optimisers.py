@@ -72,10 +72,14 @@ def adabelief(g, i, s, c):
     return m / (np.sqrt(belief) + 1e-16)
 
 
+def adamw(g, i, s, c):
+    return adam(g, i, s, c)
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-@pytest.mark.parametrize("update", [adam, radam, sgd, adabelief])
+@pytest.mark.parametrize("update", [adam, adamw, radam, sgd, adabelief])
 def test_equals_the_papers_loop(update, weight_decay):
-    """Weight decay is added to the gradient, in all of them."""
+    """Weight decay is added to the gradient in all of them but adamw, which shrinks the weight."""
     config = Optimiser(update.__name__, weight_decay=weight_decay)
     parameters = weights()
     expected = [weight.detach().double().numpy().copy() for weight in parameters]
@@ -85,8 +89,9 @@ def test_equals_the_papers_loop(update, weight_decay):
         factor = 1 / i
         give_gradients(parameters, i)
         for weight, value, state in zip(parameters, expected, states, strict=True):
-            gradient = weight.grad.double().numpy() + weight_decay * value
-            value -= RATE * factor * update(gradient, i, state, config)
+            added, shrunk = (0, weight_decay) if update is adamw else (weight_decay, 0)
+            gradient = weight.grad.double().numpy() + added * value
+            value -= RATE * factor * (shrunk * value + update(gradient, i, state, config))
         stepper.step(fraction=0, factor=factor)
     for weight, value in zip(parameters, expected, strict=True):
         np.testing.assert_allclose(weight.detach().numpy(), value, atol=2e-5)
