@@ -142,12 +142,11 @@ def weights_note(config: Config, device: torch.device) -> str:
     Weights, gradients and the optimisers' moments count: of one generator and one discriminator a
     side. Nothing is allocated. Warn if less memory is free.
     """
-    size = config.trained_size
-    outlines = (
-        outline_generator(config.generator, size=size),
-        outline_discriminator(config.discriminator, size=size),
-    )
-    weights = len(METHODS[config.training.method].sides) * _numbers(outlines)
+    size, method = config.trained_size, METHODS[config.training.method]
+    outlines: list[nn.Module] = [outline_generator(config.generator, size=size)]
+    if method.discriminators:
+        outlines.append(outline_discriminator(config.discriminator, size=size))
+    weights = max(1, len(method.sides)) * _numbers(outlines)
     needs = 4 * weights * (2 + _MOMENTS.get(config.optimiser.name, 2))
     if needs < _LARGE_NETWORKS:
         return ""
