@@ -91,7 +91,7 @@ def train(tmp_path, monkeypatch):
 
     # Nothing is learnt: only what it costs counts here.
     losses = torch.ones(len(CycleGan.losses))
-    monkeypatch.setattr(Feed, "next", lambda _self: (None, None))
+    monkeypatch.setattr(Feed, "next", lambda *_: (None, None))
     monkeypatch.setattr(CycleGan, "step", lambda *_, **__: losses)
     winding(CycleGan, "step", "step", lambda _: 1)
     winding(Painter, "paint", "paint", lambda arguments: len(arguments[1]))
