@@ -140,7 +140,6 @@ def train_baseline(
     # Imported here, like torch everywhere: importing this module takes no time.
     from mifid.baseline.config import as_dict
     from mifid.baseline.distributed import start_processes
-    from mifid.baseline.gan import METHODS
     from mifid.baseline.presets import PRESETS
     from mifid.baseline.presets import preset as preset_named
     from mifid.baseline.run import Run, Trackers, check_prepared, last_checkpoint
@@ -198,13 +197,12 @@ def train_baseline(
             initial=initial,
         )
         run, scorer, last, note = stack.enter_context(opening), None, None, ""
-        paints = METHODS[chosen.training.method].paints
         with processes.together():
             if not resume:  # what is trained already paints a submission in any case
                 check_prepared(chosen, preset=inputs.preset, elapsed=time.monotonic() - started)
-            if paints:
+            if chosen.paints:
                 _warn_of_number(run)
-            if processes.is_first and paints and inputs.extractor != NO_SCORES:
+            if processes.is_first and chosen.paints and inputs.extractor != NO_SCORES:
                 note = _held_out_note(run, workers)
                 scorer, last = _scorers(
                     run, extractor, backend=backend, workers=workers, skip=skip_bad
@@ -212,7 +210,7 @@ def train_baseline(
         interrupted = run.train(scorer=scorer, started=started, trackers=trackers)
         first, steps = processes.is_first, run.trained_steps
         trained = Trained(run.folder, run.step, first, interrupted, steps, run.best)
-        if interrupted is not None or not first or not paints:
+        if interrupted is not None or not first or not chosen.paints:
             return trained
         done = _submit(run, trained, last, workers=workers, note=note)
         trackers.page(run.folder / "report.html", _summary(done), step=run.step)

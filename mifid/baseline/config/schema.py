@@ -518,6 +518,11 @@ class Config:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
     @property
+    def paints(self) -> bool:
+        """Whether the generator learns to paint, so that a run ends in a scored submission."""
+        return self.training.method != "inpainting"
+
+    @property
     def trained_size(self) -> int:
         """Pixels a side of the pictures that the networks are trained on."""
         return self.augment.crop or self.data.size

@@ -41,7 +41,6 @@ class Inpainting(Method):
     )
     discriminators = ""
     sides = ()
-    paints = False
 
     def __init__(
         self, config: Config, *, device: torch.device, draws: Draws, processes: Processes

@@ -89,7 +89,6 @@ class Method(ABC):
         sides: whose discriminators it has.
         sees_photos: whether it learns from photos.
         pretrains: whether it has :meth:`pretrain`.
-        paints: whether its painter paints; without it a run has no scores and no submission.
         further: training pictures of a side that a step takes beyond each picture of its batch.
         config: all settings, with the precision that was chosen in the place of ``auto``.
         networks: by name; ``"painter"`` is the generator of paintings. Files of weights and
@@ -104,7 +103,6 @@ class Method(ABC):
     sides: ClassVar[tuple[str, ...]] = ("paintings", "photos")
     sees_photos: ClassVar[bool] = True
     pretrains: ClassVar[bool] = False
-    paints: ClassVar[bool] = True
     further: int = 0
 
     def __init_subclass__(cls, **given: Any) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mifid.baseline.generation.weights_file import facts_of as facts_of
     from mifid.baseline.generation.weights_file import is_foreign as is_foreign
     from mifid.baseline.generation.weights_file import load_generator as load_generator
-    from mifid.baseline.generation.weights_file import method_paints as method_paints
     from mifid.baseline.generation.weights_file import origin_of as origin_of
     from mifid.baseline.generation.weights_file import save_generator as save_generator
 
@@ -37,7 +36,6 @@ __getattr__, __dir__ = lazy_names(
             "facts_of",
             "is_foreign",
             "load_generator",
-            "method_paints",
             "origin_of",
             "save_generator",
         ],

@@ -34,7 +34,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from mifid.baseline.config import Config, Data, as_dict, changed, from_dict
 from mifid.baseline.foreign import Recognised, is_torch_file, read_torch_file, recognise
-from mifid.baseline.gan import METHODS
 from mifid.baseline.models import GeneratorNetwork, memory_format, outline_generator
 from mifid.errors import InputError, WeightsError, first_line, setting
 from mifid.files import atomic_write, sha256_of_file
@@ -47,7 +46,6 @@ __all__ = [
     "facts_of",
     "is_foreign",
     "load_generator",
-    "method_paints",
     "origin_of",
     "save_generator",
 ]
@@ -174,7 +172,7 @@ def load_generator(
     else:
         read = _read_own(file, which)
     loaded, tensors = read
-    if to_paint and not method_paints(loaded.config):
+    if to_paint and not loaded.config.paints:
         raise WeightsError(
             f"{file} holds a generator that has learnt to fill holes in pictures, not to paint",
             hint=f"Begin a training with it: mifid train-baseline with {setting('init', file)}.",
@@ -184,12 +182,6 @@ def load_generator(
     network = network.to(device).eval().requires_grad_(False)
     layout = memory_format(loaded.config, device, training=False)
     return replace(loaded, network=network.to(memory_format=layout))
-
-
-def method_paints(config: Config) -> bool:
-    """Return whether the painter of a training method paints; it does if the method is unknown."""
-    name = config.training.method
-    return name not in METHODS or METHODS[name].paints
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mifid.baseline.config import Config, Inputs, read_run_file
 from mifid.baseline.gan import METHODS
-from mifid.baseline.generation import check_fit, load_generator, method_paints
+from mifid.baseline.generation import check_fit, load_generator
 from mifid.baseline.models import outline_generator
 from mifid.baseline.run.checkpoint import is_checkpoint, last_checkpoint, networks_of
 from mifid.baseline.run.run_folder import CONFIG
@@ -180,7 +180,7 @@ def _of_side(path: Path, side: str, config: Config) -> _Found:
         weights=loaded.network.state_dict(),
         origin=f"{loaded.origin}, SHA-256 {loaded.sha256[:12]}",
         settings=settings,
-        for_all=not method_paints(loaded.config),
+        for_all=not loaded.config.paints,
     )
 
 
@@ -190,7 +190,7 @@ def _is_pretrained(path: Path, config: Config) -> bool:
     if not file.is_file():
         return False
     _, own = read_run_file(file)
-    return own.training.method != config.training.method and not method_paints(own)
+    return own.training.method != config.training.method and not own.paints
 
 
 def _of_run(checkpoint: Path, config: Config) -> dict[str, _Found]:
