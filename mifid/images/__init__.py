@@ -135,6 +135,7 @@ if TYPE_CHECKING:
     from mifid.images.decoding import decode as decode
     from mifid.images.decoding import decoder_version as decoder_version
     from mifid.images.decoding import open_header as open_header
+    from mifid.images.decoding import quiet_pillow as quiet_pillow
     from mifid.images.decoding import to_rgb as to_rgb
     from mifid.images.decoding import webp_size as webp_size
     from mifid.images.encodings import count_encodings as count_encodings
@@ -175,7 +176,14 @@ __getattr__, __dir__ = lazy_names(
         "archive": ["BROKEN", "ArchiveEntry", "climbs_out", "refuse_bombs"],
         "arrays": ["feature_rows"],
         "colours": ["QUALITIES", "Colours", "measure_colours"],
-        "decoding": ["decode", "decoder_version", "open_header", "to_rgb", "webp_size"],
+        "decoding": [
+            "decode",
+            "decoder_version",
+            "open_header",
+            "quiet_pillow",
+            "to_rgb",
+            "webp_size",
+        ],
         "encodings": ["count_encodings"],
         "inspection": ["Inspection"],
         "loader": ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"],

@@ -12,7 +12,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +36,7 @@ __all__ = [
     "load",
     "mending",
     "open_header",
+    "quiet_pillow",
     "to_rgb",
     "webp_size",
 ]
@@ -314,6 +315,11 @@ def _end_ignoring(_before: None) -> None:
 
 
 _PILLOW_QUIET = _Shared(_begin_ignoring, _end_ignoring)
+
+
+def quiet_pillow() -> AbstractContextManager[None]:
+    """Silence Pillow's own warnings within a block, whatever other threads do."""
+    return _PILLOW_QUIET
 
 
 @lru_cache(maxsize=1)

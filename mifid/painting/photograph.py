@@ -13,7 +13,16 @@ from PIL import Image
 
 from mifid.errors import InputError, PictureError, first_line, setting
 from mifid.formatting import listed
-from mifid.images import Decoded, Pixels, Source, decode, open_header, open_images, to_rgb
+from mifid.images import (
+    Decoded,
+    Pixels,
+    Source,
+    decode,
+    open_header,
+    open_images,
+    quiet_pillow,
+    to_rgb,
+)
 
 __all__ = [
     "EXIF",
@@ -130,7 +139,8 @@ def _described(image: Image.Image, decoded: Decoded) -> Photograph:
         notes += _lost("PA")
     exif: dict[str, dict[int, Any]] = {}
     try:
-        exif = _exif_of(image)
+        with quiet_pillow():
+            exif = _exif_of(image)
     except Exception as error:  # hostile EXIF makes Pillow raise nearly any type
         notes += (f"its EXIF is damaged and is dropped: {first_line(error)}",)
     pixels = decoded.pixels
@@ -165,7 +175,9 @@ def _upright(pixels: Pixels, orientation: Any) -> Pixels:
     return np.ascontiguousarray(turned[orientation]())
 
 
-def _is_rgb(profile: bytes) -> bool:
+def _is_rgb(profile: Any) -> bool:
+    if not isinstance(profile, bytes):  # a damaged TIFF may have a number there
+        return False
     return 128 < len(profile) <= _MOST_PROFILE and profile[16:20] == b"RGB "
 
 
@@ -235,7 +247,8 @@ def encode(
     if encoding.profile and photo.profile:
         options["icc_profile"] = photo.profile
     try:
-        tags = _exif_bytes(photo.exif, encoding.exif)
+        with quiet_pillow():
+            tags = _exif_bytes(photo.exif, encoding.exif)
     except Exception as error:  # as when it was read
         tags, notes = b"", (f"its EXIF cannot be written and is dropped: {first_line(error)}",)
     if len(tags) > _MOST_EXIF:

@@ -85,6 +85,14 @@ def _picture(path: Path, random: Random) -> object:
     return _features(path.parent, random)
 
 
+def _photo(path: Path, random: Random) -> object:
+    from mifid.painting.photograph import FORMATS, Encoding, encode, photograph
+
+    photo = photograph(path)
+    form = random.choice(sorted(set(FORMATS.values())))
+    return encode(photo.pixels, photo, format=form, encoding=Encoding(exif="all"))
+
+
 def _whole_picture(folder: Path) -> Path:
     path = folder / "whole.png"
     if not path.exists():
@@ -184,6 +192,7 @@ KINDS = {
     "picture": Kind(
         lambda random: hostile_pictures.picture_file(random)[1], _picture, _picture_name
     ),
+    "photo": Kind(lambda random: hostile_pictures.picture_file(random)[1], _photo, _picture_name),
     "npy": Kind(hostile_statistics.npy_file, _side, _called("a.npy")),
     "npz": Kind(hostile_statistics.npz_file, _side, _called("a.npz")),
     "pickle": Kind(hostile_statistics.pickle_file, _side, _called("a.pkl")),

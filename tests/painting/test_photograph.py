@@ -97,6 +97,12 @@ def test_a_profile_of_other_colours_is_dropped():
     assert "not for RGB" in given.notes[0]
 
 
+def test_a_profile_that_is_none_is_dropped():
+    image = Image.fromarray(photo(24, 40))
+    image.info["icc_profile"] = 7
+    assert photograph(image).profile is None
+
+
 def test_damaged_exif_is_dropped_and_said():
     content = file(exif=b"Exif\0\0" + b"MM\0*" + b"\xff" * 20)
     given = photograph(content)
