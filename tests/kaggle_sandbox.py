@@ -3,7 +3,8 @@
     python tests/kaggle_sandbox.py          packs a generator, and runs the whole notebook
     python tests/kaggle_sandbox.py --train  the same with a training of three steps
 
-Both take half a minute of a processor, so no test does; the tests run each cell by itself.
+They take half a minute and three minutes of a processor, so no test does; the tests run the cells
+one by one, with quicker parts.
 """
 
 import json
