@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from small_painters import CPU, FixedNegative, Negative, Noise, loaded, photo, resnet
 
 from mifid.baseline.config.schema import Generator
+from mifid.baseline.models import GENERATORS
 from mifid.errors import InputError, MifidError
 from mifid.painting import shared_norms
 from mifid.painting.photo_painter import PhotoPainter
@@ -141,6 +142,13 @@ def test_a_network_that_compares_all_pixels_paints_tiles_of_its_size():
     assert found.shape == (40, 50, 3)
     without = Generator("attention_unet", width=4, depth=3, attention="none")
     assert not built(config(size=32, generator=without)).compares_all_pixels
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_network_paints_any_size(name):
+    network = built(config(size=32, generator=Generator(name, width=8, blocks=1)))
+    if network.sees_pictures:
+        assert painter(loaded(network)).paint(photo(20, 37)).shape == (20, 37, 3)
 
 
 def test_what_paints_no_photos_is_refused():
