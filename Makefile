@@ -17,7 +17,7 @@ SEED ?= 1
 # The tests of one package and the quick checks: make check PACKAGE=metrics
 PACKAGE ?= metrics
 
-.PHONY: demo test check coverage fuzz install install-test lint types imports unit docs-check docs clean
+.PHONY: demo test check coverage fuzz install install-test lint types imports unit docs-check docs release clean
 
 demo: install
 	$(BIN)/mifid demo
@@ -72,6 +72,11 @@ coverage: install-test
 
 fuzz: install-test
 	$(BIN)/python tests/fuzz/harness.py -n $(N) --seed $(SEED)
+
+# Wheel and sdist in dist/, the wheel tried in a clean environment; nothing is uploaded.
+release: install
+	$(BIN)/python -m pip install --quiet -e '.[release]'
+	PYTHON=$(BIN)/python .ci/release
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info mifid-demo .mypy_cache .ruff_cache .pytest_cache
