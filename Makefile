@@ -43,6 +43,10 @@ $(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -e '.[test]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	touch $@ $(VENV)/.installed
+
 lint: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -57,8 +61,10 @@ imports: install-test
 docs-check: install-test
 	$(BIN)/python -m mifid_cli.document --check docs/cli.md docs/presets.md
 
-docs: install-test
+# The references, made again, and the site of all pages in build/site/; a warning is an error.
+docs: $(VENV)/.installed-docs
 	$(BIN)/python -m mifid_cli.document docs/cli.md docs/presets.md
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
 
 # A file's tests share what is expensive to set up; conftest.py orders the files.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
