@@ -4,10 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from mifid_cli.document import presets_text
-from mifid_cli.failures import SafeGroup
-from mifid_cli.presets import best_first, presets
+from mifid_cli.presets import best_first
 
 from mifid.baseline.config.settings import describe, from_dict
 from mifid.baseline.presets import PRESETS
@@ -16,12 +14,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 
 
 @pytest.fixture
-def run():
-    def invoke(*arguments):
-        group = SafeGroup(commands=[presets])
-        return CliRunner().invoke(group, ["presets", *arguments], catch_exceptions=False)
-
-    return invoke
+def run(run):
+    return lambda *arguments: run("presets", *arguments)
 
 
 def test_every_preset_is_listed_with_its_score_and_source(run):
