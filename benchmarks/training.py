@@ -218,6 +218,7 @@ spectral norm's further power iterations make. Ways run in turn; the ratio is th
 authors' loop divided by the time of this way in the same round (median, minimum, maximum). The \
 other columns are those of the table above."""
 
+WAYS = (*PLAIN, *OURS, *OURS_ON_CUDA)
 HEADER = (
     *("network", "way", "ms per step", "pairs/s", "times plain", "MiB"),
     *("TFLOP per pair", "of peak"),
@@ -304,6 +305,12 @@ def measure(jobs: list[Job], *, rounds: int, steps: int, limit: float) -> list[F
     show_default=True,
     type=click.Choice([*NETWORKS, *METHODS]),
 )
+@click.option(
+    "--ways",
+    multiple=True,
+    type=click.Choice(WAYS),
+    help="More ways than the first plain one and mifid. Default: all of the device.",
+)
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 4), show_default=True)
 @click.option("--size", default=256, show_default=True, help="Side of the pictures in pixels.")
 @click.option("--width", default=64, show_default=True, help="Channels of the first layers.")
@@ -318,6 +325,7 @@ def measure(jobs: list[Job], *, rounds: int, steps: int, limit: float) -> list[F
 @click.option("--docs", type=click.Path(path_type=Path), help="Write the section into this file.")
 def main(
     networks: tuple[str, ...],
+    ways: tuple[str, ...],
     batches: tuple[int, ...],
     size: int,
     width: int,
@@ -335,8 +343,12 @@ def main(
     found = []
     for network in networks:
         for batch in batches:
-            ways = ways_on(peaks["device"], network)
-            jobs = [Job(way, network, batch, size, width, device) for way in ways]
+            known = ways_on(peaks["device"], network)
+            jobs = [
+                Job(way, network, batch, size, width, device)
+                for way in known
+                if not ways or way in (known[0], MIFID, *ways)
+            ]
             found.append(measure(jobs, rounds=rounds, steps=steps, limit=limit))
             for row in rows(found[-1], peaks):
                 click.echo(" | ".join(row))

@@ -101,6 +101,19 @@ def test_all_ways_are_timed_and_told_of(tmp_path):
     assert str(tmp_path) not in text
 
 
+def test_other_methods_have_a_section_of_their_own(tmp_path):
+    docs = tmp_path / "training.md"
+    given = "--networks cut --ways mifid --batch 1 --size 32 --width 4 --rounds 1 --steps 1"
+    given += " --device cpu --product 64 --docs"
+    result = CliRunner().invoke(training.main, [*given.split(), str(docs)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    text = docs.read_text()
+    assert "begin step-time-of-methods" in text
+    assert "begin step-time -->" not in text
+    assert text.count("\n| cut, batch 1 | ") == 2
+    assert "| cut, batch 1 | authors' loop | " in text
+
+
 def test_a_row_is_the_median_of_each_rounds_ratio():
     def found(way, *seconds):
         return Found(Job(way, "unet", 4, 256, 64, "cpu"), 1e12, list(seconds), 100.0)
