@@ -110,9 +110,8 @@ def cut(method: Method) -> Step:
         of_painter.zero_grad()
         of_heads.zero_grad()
         adversarial = _to(1, critic(made))
-        with torch.no_grad():  # the same places as ours, for the same losses
-            pixels = [maps[0, 0].numel() for maps in encoder(photos)[1]]
-        places = [[draws.places(256, of=number) for _ in SIDES] for number in pixels]
+        # The same places as ours, for the same losses.
+        places = [[draws.places(256, of=number) for _ in SIDES] for number in _pixels(photos)]
         of_photos, of_paintings = (
             contrast(x, of, [both[side] for both in places])
             for side, (x, of) in enumerate([(made, photos), (same, paintings)])
@@ -332,6 +331,12 @@ def _entropy(logits: Tensor, label: float) -> Tensor:
 def _at(maps: Tensor, places: Tensor) -> Tensor:
     """Return (B, P, C): maps (B, C, H, W) at places."""
     return maps.permute(0, 2, 3, 1).flatten(1, 2)[:, places]
+
+
+def _pixels(photos: Tensor) -> list[int]:
+    """Return the sizes of CUT's maps: the mirrored border adds 3 pixels at each edge."""
+    side = photos.shape[-1]
+    return [(side + 6) ** 2, side**2, (side // 2) ** 2, (side // 4) ** 2, (side // 4) ** 2]
 
 
 def _patch_nce(query: Tensor, key: Tensor) -> Tensor:

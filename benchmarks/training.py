@@ -38,6 +38,7 @@ NETWORKS = {
     "resnet9": {"network": "resnet", "blocks": 9},
 }
 METHODS = (
+    "ugatit",
     "cut",
     "bayes-z",
     "uvcgan2",
