@@ -12,7 +12,12 @@ TRAINED_HOW = "64 pixels, 16 channels in the first layers, 8 minutes of one CPU 
 
 TRAINED: Mapping[str, float] = MappingProxyType(
     {
+        "lockee-base": 154.7,
         "kaggle-5h": 177.8,
+        "agarwal-static": 192.2,
+        "agarwal-unet-120": 196.3,
+        "sabathier-cyclegan": 205.2,
+        "cyclegan-paper": 249.0,
         "raviv-final": 303.5,
         "derunets-silu": 354.9,
     }
