@@ -32,6 +32,7 @@ PRESETS = (
 MEASURED_STEPS = 3
 SHOWN = 8  # photos of the sheet
 RESULT = "result.json"
+_SAME = 1e-6  # relative difference of equal FIDs on different processors
 FID, DISTANCE = "fid", "memorization_distance"
 
 
@@ -45,6 +46,7 @@ def train(
 
     settings = [
         *(f"data.size={size}", "data.fit=stretch", f"data.held_back={held_back}"),
+        "data.limit_photos=0",  # else fewer would be left to score on
         *(f"training.seed={seed}", "training.budget=", "training.epochs=0"),
         *(f"generator.width={width}", f"discriminator.width={width}"),
         *("training.precision=float32", "training.submission=2"),
@@ -154,6 +156,21 @@ def fid_of(found: Mapping[str, Any]) -> float:
     return min(scores[FID] for kind, scores in found["scores"].items() if kind != "photos")
 
 
+def unpainted_of(found: Sequence[Mapping[str, Any]]) -> float:
+    """Return the FID of the unpainted photos.
+
+    Raises:
+        click.ClickException: the runs were scored on different photos.
+    """
+    each = {one["preset"]: float(one["scores"]["photos"][FID]) for one in found}
+    if max(each.values()) - min(each.values()) > _SAME * max(each.values()):
+        raise click.ClickException(
+            "the runs were scored on different photos, so that they do not compare: the FID of the "
+            + ", ".join(f"unpainted ones is {fid:.1f} of {name}" for name, fid in each.items())
+        )
+    return mean(each.values())
+
+
 def rows(found: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     """Yield a row for each preset, the best first."""
     by_preset = sorted(found, key=lambda one: one["preset"])
@@ -202,12 +219,12 @@ def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, target: Path) ->
 
 EXPLANATION = """\
 Each preset trained for {seconds:,.0f} CPU seconds on one thread, on pictures of {size} x {size}, \
-with its own batch and networks, but {width} channels in their first layers. The schedule of its \
-rate is laid over the steps that take so long. The FID is lite0's between {held_back:,} photos \
-that were not trained on, painted and enlarged to 256 x 256, and the held-out paintings, with the \
-better of raw and averaged weights. On the same scale: the photos unpainted {photos:.1f}, the \
-training paintings at this size {floor:.1f}. The distance is the mean memorization distance to the \
-training paintings. None of this is comparable with Kaggle."""
+with its own batch and networks, but on all photos and with {width} channels in their first \
+layers. The schedule of its rate is laid over the steps that take so long. The FID is lite0's \
+between {held_back:,} photos that were not trained on, painted and enlarged to 256 x 256, and the \
+held-out paintings, with the better of raw and averaged weights. On the same scale: the photos \
+unpainted {photos:.1f}, the training paintings at this size {floor:.1f}. The distance is the mean \
+memorization distance to the training paintings. None of this is comparable with Kaggle."""
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -247,7 +264,7 @@ def main(
             found.append(one)
             click.echo(f"{preset}, seed {seed}: {one['steps']} steps, FID {fid_of(one):.1f}")
     lowest, _ = processes.call("tournament:floor", **sides)
-    unpainted = mean(one["scores"]["photos"][FID] for one in found)
+    unpainted = unpainted_of(found)
     explained = EXPLANATION.format(
         seconds=seconds, size=size, width=width, held_back=held_back, photos=unpainted, floor=lowest
     )

@@ -4,6 +4,7 @@ import json
 from importlib import import_module
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 from PIL import Image
 from toys import drawn, write_pictures
@@ -22,6 +23,15 @@ def test_the_better_weights_count_and_the_best_preset_comes_first():
     assert first == ["`b`", "1", "1,000 x 4", "4,000", "10.0", "0.500"]
     assert second[:2] == ["`a`", "2"]
     assert second[4] == "25.0 (20.0 to 30.0)"
+
+
+def test_runs_on_different_photos_do_not_compare():
+    def found(preset, fid):
+        return {"preset": preset, "scores": {"photos": {"fid": fid}}}
+
+    assert tournament.unpainted_of([found("a", 30.0), found("b", 30.0)]) == 30.0
+    with pytest.raises(ClickException, match=r"30\.0 of a.*213\.6 of b"):
+        tournament.unpainted_of([found("a", 30.0), found("b", 213.6)])
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ TRAINED: Mapping[str, float] = MappingProxyType(
         "lockee-base": 154.7,
         "kaggle-5h": 177.8,
         "agarwal-static": 192.2,
-        "agarwal-unet-120": 196.3,
         "sabathier-cyclegan": 205.2,
         "cyclegan-paper": 249.0,
         "raviv-final": 303.5,
