@@ -71,6 +71,8 @@ _ENVIRONMENT = {
 _LARGE = 1 << 20  # weights, which do not get smaller
 _PURE = Tag("py3", "none", "any")
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: mifid\nRoot-Is-Purelib: true\nTag: {_PURE}\n"
+_METADATA = {"METADATA": "PKG-INFO", "entry_points.txt": "entry_points.txt"}
+"""Name in a wheel -> in an egg-info folder, which Python finds first in a checkout."""
 _OF_AN_INSTALLATION = frozenset(
     {"RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 )
@@ -232,6 +234,10 @@ def _write_wheel(folder: Path, name: str, files: Mapping[str, Path]) -> Path:
             contents[place] = file.read_bytes()
         elif rest not in _OF_AN_INSTALLATION:
             contents[f"{information}/{rest}"] = file.read_bytes()
+    for kind, of_an_egg in _METADATA.items():
+        text = package.read_text(kind) or package.read_text(of_an_egg)
+        if text:
+            contents[f"{information}/{kind}"] = text.encode()
     contents[f"{information}/WHEEL"] = _WHEEL.encode()
     record = [f"{place},{_digest(content)},{len(content)}" for place, content in contents.items()]
     record.append(f"{information}/RECORD,,")

@@ -75,6 +75,27 @@ def test_mifids_wheel_has_all_of_its_files(packed):
     assert {line.split(",")[0] for line in record.splitlines()} == entries
 
 
+def test_a_checkout_with_an_egg_info_folder_makes_the_same_metadata(packed, tmp_path, monkeypatch):
+    (path,) = (path for path in packed if path.name.startswith("mifid-"))
+    with zipfile.ZipFile(path) as wheel:
+        (place,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        metadata = wheel.read(place)
+    egg = tmp_path / "checkout" / "mifid.egg-info"
+    egg.mkdir(parents=True)
+    (egg / "PKG-INFO").write_bytes(metadata)
+    (egg / "entry_points.txt").write_text("[console_scripts]\nmifid = mifid_cli.main:main\n")
+    monkeypatch.syspath_prepend(egg.parent)
+    (again,) = (each for each in pack_wheels(tmp_path) if each.name.startswith("mifid-"))
+    with zipfile.ZipFile(again) as wheel:
+        entries = wheel.namelist()
+        assert wheel.read(place) == metadata
+        assert (
+            "mifid_cli.main" in wheel.read(place.replace("METADATA", "entry_points.txt")).decode()
+        )
+    assert len(entries) == len(set(entries))
+    assert not any("egg-info" in name for name in entries)
+
+
 def test_equal_packages_make_equal_wheels(packed, tmp_path):
     again = pack_wheels(tmp_path)
     assert [path.name for path in again] == [path.name for path in packed]
