@@ -38,16 +38,27 @@ def painters(ctx: click.Context, runs: tuple[str, ...], as_json: bool) -> None:
 
     found = painters_at_hand(runs)
     if as_json:
-        listed = [{**asdict(each), "path": str(each.path)} for each in found]
+        listed = [
+            {**asdict(each), "path": str(each.path), "scores_note": _NOTE if each.scores else None}
+            for each in found
+        ]
         print_json(json.dumps(listed, indent=2))
         return
     print_table(["painter", "from", "source", "step", "score"], map(_row, found), names=0)
+    if any(each.scores for each in found):
+        print_text(_NOTE)
     print_text(f"Added painters are in {painters_folder()}.")
     if not found:
         print_text(
             "None comes with this version. Add one: mifid painters add run/ --name NAME, or paint "
             "with a file: mifid paint photo.jpg -o painting.jpg --painter run/"
         )
+
+
+_NOTE = (
+    "Scores were measured in training, by the network that its run chose: they are not comparable "
+    "with Kaggle, nor with each other."
+)
 
 
 def _row(entry: PainterEntry) -> tuple[str, ...]:

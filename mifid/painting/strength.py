@@ -45,11 +45,12 @@ class Variant:
 
 
 def check_strength(strength: float) -> None:
-    """Raise InputError for a strength out of its range."""
-    if not 0 <= strength <= MAX_STRENGTH:
+    """Raise InputError for a strength out of its range, or that is no number."""
+    is_number = isinstance(strength, int | float)
+    if not is_number or not 0 <= strength <= MAX_STRENGTH:
         raise InputError(
-            f"{setting('strength')} is {strength:g}; expected 0 (the photo) to {MAX_STRENGTH:g} "
-            "(1 is the painting)"
+            f"{setting('strength')} is {strength if is_number else repr(strength)}; expected 0 "
+            f"(the photo) to {MAX_STRENGTH:g} (1 is the painting)"
         )
 
 

@@ -85,6 +85,10 @@ def test_painters_are_added_listed_and_removed(run, failure):
     for text in ("van-gogh", "added", "700", "MiFID 91.5", "resnet of", "run"):
         assert text in shown
     listed = json.loads(run("painters", "--json").stdout)
+    assert all(
+        ("scores_note" in each) and bool(each["scores_note"]) == bool(each["scores"])
+        for each in listed
+    )
     assert [each["name"] for each in listed] == ["van-gogh"]
     assert run("paint", "a.png", "-o", "p.png", "--painter", "van-gogh").exit_code == 0
     assert "--name" in failure("painters", "add", "run", "--name", "Van Gogh")

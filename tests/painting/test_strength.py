@@ -37,7 +37,7 @@ def test_strength_0_is_the_photo_and_1_the_painting():
     np.testing.assert_array_equal(blended(given, painting, 1), painting)
 
 
-@pytest.mark.parametrize("strength", [-0.1, 1.6, float("nan"), float("inf")])
+@pytest.mark.parametrize("strength", [-0.1, 1.6, float("nan"), float("inf"), "a", None])
 def test_other_strengths_are_refused(strength):
     with pytest.raises(InputError, match=r"expected 0 .* 1\.5"):
         check_strength(strength)

@@ -61,8 +61,10 @@ def check_longer(
     was = factor(earlier.schedule, state["fraction"])
     now = factor(config.schedule, fraction)
     rate = config.optimiser.rate
+    before, after = f"{rate * was:.2g}", f"{rate * now:.2g}"
+    change = f"changes from {before} to {after}" if before != after else f"stays at {after}"
     warn(
         f"the run goes on from step {step:,} with another length, of which {fraction:.0%} is "
         f"over; the schedule ({config.schedule.name}) now follows the new length: the "
-        f"learning rate changes from {rate * was:.2g} to {rate * now:.2g}"
+        f"learning rate {change}"
     )
