@@ -264,8 +264,9 @@ def undrawn(unrendered: None) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("draw_losses", "draw_scores"):
-            patch.setattr(f"mifid.baseline.figures.curves.{name}", lambda *_, **__: Figure())
+            # The page first: its import keeps the function itself in the face of the package.
             patch.setattr(f"mifid.baseline.page.{name}", lambda *_, **__: Figure())
+            patch.setattr(f"mifid.baseline.figures.curves.{name}", lambda *_, **__: Figure())
         patch.setattr("mifid.baseline.page.draw_rgb_histograms", lambda *_, **__: Figure())
         yield
 
