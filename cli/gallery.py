@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import common, json_option, make_progress
+from .options import common, device, json_option, make_progress
 from .tables import print_json, print_text
 
 if TYPE_CHECKING:
@@ -59,15 +59,16 @@ __all__ = ["gallery"]
     help="Pixels per side at which generators of other programs paint, since their files do not "
     "say it.  [default: 256]",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@device
 @json_option
 @common
 def gallery(*, as_json: bool, quiet: bool, **settings: Any) -> None:
     """Show the same photos painted by several models side by side.
 
     A MODEL is the folder of a run or its best.safetensors, or the weights of the CycleGAN
-    repository or of CUT. NAME is its label; without it, the name of the file or folder. Models may
-    paint at different sizes. Maps of where a model looks get columns of their own.
+    repository, of CUT or of U-GAT-IT. NAME is its label; without it, the name of the file or
+    folder. Models may paint at different sizes. Maps of where a model looks get columns of their
+    own.
 
     \b
     mifid gallery run/ --photos photo_jpg/ -o sheet.html

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import common, force, json_option, make_progress
+from .options import common, force, json_option, make_progress, painting, quality
 from .tables import print_json, print_text
 
 if TYPE_CHECKING:
@@ -42,14 +42,7 @@ __all__ = ["generate"]
     metavar="FILE",
     help="The submission to write.",
 )
-@click.option(
-    "--ema/--raw",
-    "which",
-    default=None,
-    callback=lambda _ctx, _param, ema: None if ema is None else ("ema" if ema else "raw"),
-    help="Paint with the averaged (EMA) or the raw weights. Default: those that scored best.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+@painting
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -62,14 +55,7 @@ __all__ = ["generate"]
     metavar="N",
     help="Threads that decode and encode. Default: one per core, at least two.",
 )
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    default=95,
-    show_default=True,
-    metavar="N",
-    help="JPEG quality.",
-)
+@quality("JPEG quality.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -82,12 +68,6 @@ __all__ = ["generate"]
     metavar="N",
     help="Pixels per side at which another program's generator paints, since its file does not say "
     "it. Photos of another size are stretched.  [default: 256]",
-)
-@click.option(
-    "--dropout/--no-dropout",
-    default=None,
-    help="Let the generator's dropout drop while it paints, as in training. Default: as its "
-    "setting generator.paint_dropout says.",
 )
 @click.option(
     "--seed",

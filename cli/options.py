@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_outputs",
     "common",
+    "device",
     "extraction",
     "extraction_of_one",
     "force",
@@ -26,11 +27,18 @@ __all__ = [
     "limit",
     "make_progress",
     "memorization",
+    "painting",
     "prepare_extractor",
+    "quality",
     "reference",
     "seed",
     "switch_off",
+    "training_sides",
 ]
+
+device = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."
+)
 
 force = click.option(
     "--force", is_flag=True, help="Replace FILE even if other inputs or settings made it."
@@ -245,13 +253,42 @@ _MEMORIZATION = [
 ]
 
 
-_RUNNING = [
+_TRAINING_SIDES = [
     click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        help="auto, cpu, cuda, cuda:1 or mps.",
+        "--photos",
+        type=click.Path(),
+        metavar="PATH",
+        help="The photos: a folder, zip, tar or TFRecords.",
     ),
+    click.option(
+        "--monets",
+        type=click.Path(),
+        metavar="PATH",
+        help="The paintings, in any of the same forms.",
+    ),
+]
+
+
+_PAINTING = [
+    click.option(
+        "--ema/--raw",
+        "which",
+        default=None,
+        callback=lambda _ctx, _param, ema: None if ema is None else ("ema" if ema else "raw"),
+        help="Paint with the averaged (EMA) or the raw weights. Default: those that scored best.",
+    ),
+    click.option(
+        "--dropout/--no-dropout",
+        default=None,
+        help="Let the generator's dropout drop while it paints, as in training. Default: as its "
+        "setting generator.paint_dropout says.",
+    ),
+    device,
+]
+
+
+_RUNNING = [
+    device,
     click.option(
         "--gpus",
         type=click.IntRange(min=1),
@@ -365,6 +402,32 @@ def intervals(command: Command) -> Command:
 def running(command: Command) -> Command:
     """Add the options of commands that train: device, processes, trackers."""
     return _with(_RUNNING, command)
+
+
+def training_sides(command: Command) -> Command:
+    """Add --photos and --monets, which a run that goes on has in its config.toml."""
+    return _with(_TRAINING_SIDES, command)
+
+
+def painting(command: Command) -> Command:
+    """Add the options of commands that paint with one generator: weights, dropout, device."""
+    return _with(_PAINTING, command)
+
+
+def quality(of: str) -> Callable[[Command], Command]:
+    """Add --quality.
+
+    Args:
+        of: which pictures it is the quality of, for the help text.
+    """
+    return click.option(
+        "--quality",
+        type=click.IntRange(1, 100),
+        default=95,
+        show_default=True,
+        metavar="N",
+        help=of,
+    )
 
 
 def _with(options: list[Callable[[Any], Any]], command: Command) -> Command:

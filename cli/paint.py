@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import common, json_option, make_progress
+from .options import common, json_option, make_progress, painting, quality
 from .tables import print_json, print_text
 
 if TYPE_CHECKING:
@@ -33,15 +33,10 @@ __all__ = ["paint"]
     type=click.Path(),
     metavar="NAME|PATH",
     help="A name that `mifid painters` lists, the folder of a run, its best.safetensors, or the "
-    "weights of the CycleGAN repository or of CUT. Default: the painter that comes with mifid.",
+    "weights of the CycleGAN repository, of CUT or of U-GAT-IT. Needed, as none comes with this "
+    "version of mifid.",
 )
-@click.option(
-    "--ema/--raw",
-    "which",
-    default=None,
-    callback=lambda _ctx, _param, ema: None if ema is None else ("ema" if ema else "raw"),
-    help="Paint with the averaged (EMA) or the raw weights. Default: those that scored best.",
-)
+@painting
 @click.option(
     "--size",
     type=click.IntRange(min=1),
@@ -67,12 +62,6 @@ __all__ = ["paint"]
     "if the painter has noise or dropout; else mirrored, and at other strengths (up to 8).",
 )
 @click.option(
-    "--dropout/--no-dropout",
-    default=None,
-    help="Let the painter's dropout drop, as in training. Default: as its setting "
-    "generator.paint_dropout says.",
-)
-@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
@@ -85,14 +74,7 @@ __all__ = ["paint"]
     type=click.Choice(["jpg", "png", "webp"]),
     help="Format of the paintings in a folder. Default: that of the photo, jpg for others.",
 )
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    default=95,
-    show_default=True,
-    metavar="N",
-    help="JPEG and WebP quality.",
-)
+@quality("JPEG and WebP quality.")
 @click.option(
     "--exif",
     type=click.Choice(["without-place", "all", "none"]),
@@ -107,7 +89,6 @@ __all__ = ["paint"]
     show_default=True,
     help="Keep the photo's ICC profile; without it, colours may look different.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--force", is_flag=True, help="Replace paintings that exist; photos never.")
 @json_option
 @common

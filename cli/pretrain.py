@@ -7,20 +7,12 @@ from typing import Any
 
 import click
 
-from .options import common, make_progress, running
+from .options import common, make_progress, running, training_sides
 from .train import carry_out, print_pretrained
 
 
 @click.command("pretrain")
-@click.option(
-    "--photos",
-    type=click.Path(),
-    metavar="PATH",
-    help="The photos: a folder, zip, tar or TFRecords.",
-)
-@click.option(
-    "--monets", type=click.Path(), metavar="PATH", help="The paintings, in any of the same forms."
-)
+@training_sides
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

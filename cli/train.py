@@ -11,7 +11,14 @@ from typing import Any
 import click
 
 from .failures import unshown
-from .options import common, make_progress, prepare_extractor, running, switch_off
+from .options import (
+    common,
+    make_progress,
+    prepare_extractor,
+    running,
+    switch_off,
+    training_sides,
+)
 from .tables import print_text
 
 _NOT_IN_CONFIG = {
@@ -30,15 +37,7 @@ _LISTED = 4  # largest entries of a run's folder that are printed
 
 
 @click.command("train-baseline")
-@click.option(
-    "--photos",
-    type=click.Path(),
-    metavar="PATH",
-    help="The photos: a folder, zip, tar or TFRecords.",
-)
-@click.option(
-    "--monets", type=click.Path(), metavar="PATH", help="The paintings, in any of the same forms."
-)
+@training_sides
 @click.option(
     "--held-out",
     type=click.Path(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import common, json_option, make_progress
+from .options import common, json_option, make_progress, quality
 from .tables import print_json, print_text
 
 if TYPE_CHECKING:
@@ -36,14 +36,7 @@ __all__ = ["zip_pictures"]
     help="Pictures that are not 256 x 256: exact refuses them, crop scales them and cuts out the "
     "middle, stretch scales both sides separately.",
 )
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    default=95,
-    show_default=True,
-    metavar="N",
-    help="JPEG quality of pictures that are converted. JPEGs that Kaggle accepts are not changed.",
-)
+@quality("JPEG quality of pictures that are converted. JPEGs that Kaggle accepts are not changed.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),

@@ -196,8 +196,8 @@ def _default() -> Path:
     raise InputError(
         f"no painter is given, and none comes with this version of mifid (added: {added})",
         hint=f"Give one as {setting('painter')}: a run of `mifid train-baseline`, its "
-        "best.safetensors, a generator of the CycleGAN repository (latest_net_G_A.pth) or of CUT "
-        "(latest_net_G.pth), or a name of `mifid painters`.",
+        "best.safetensors, a generator of the CycleGAN repository (latest_net_G_A.pth), of CUT "
+        "(latest_net_G.pth) or of U-GAT-IT, or a name of `mifid painters`.",
     )
 
 

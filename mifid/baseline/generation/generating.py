@@ -193,8 +193,8 @@ def generate(
 
     Args:
         checkpoint: a file of a training run, such as ``best.safetensors``, or the run's folder; or
-            a state dict of a generator of the CycleGAN repository (``latest_net_G_A.pth``) or of
-            CUT (``latest_net_G.pth``).
+            a state dict of a generator of the CycleGAN repository (``latest_net_G_A.pth``), of
+            CUT (``latest_net_G.pth``) or of U-GAT-IT.
         photos: anything that :func:`mifid.images.open_images` opens, except a stream. For a
             network that paints from noise they give only number and names.
         output: the archive to write.
