@@ -11,7 +11,7 @@ from PIL import Image
 from mifid.baseline.generation import LoadedGenerator
 from mifid.errors import InputError, setting, warn
 from mifid.extractors import choose_device, isolated
-from mifid.images import Pixels
+from mifid.images import Pixels, ValueRange
 from mifid.painting.collection import open_painter
 from mifid.painting.photo_painter import PhotoPainter
 from mifid.painting.photograph import photograph
@@ -37,6 +37,7 @@ def paint(
     size: int | None = None,
     dropout: bool | None = None,
     seed: int = 0,
+    value_range: ValueRange | None = None,
     device: str = "auto",
     progress: Progress | bool | None = None,
 ) -> Image.Image:
@@ -46,8 +47,8 @@ def paint(
     of RGB is in its ``info``.
 
     Args:
-        image: a path, a PIL image, an encoded file as bytes, an array (H, W, 3) uint8 or a tensor
-            (3, H, W).
+        image: a path, a PIL image, an encoded file as bytes, an array (H, W, 3) uint8 or float, or
+            a tensor (3, H, W).
         painter: a name of ``mifid painters``, a file of weights, a run's folder, or what
             :func:`mifid.painting.open_painter` returns, which is quicker for several photos;
             None: the one that comes with mifid.
@@ -60,6 +61,8 @@ def paint(
             larger are brush strokes in the picture, as they have a size in pixels.
         dropout: whether the painter's dropout stays on; None: as its setting says.
         seed: of the noise and of dropout.
+        value_range: the values of black and white in floats, such as (0, 1) or (-1, 1); None:
+            what the values and the type of the input say.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
         progress: where progress is reported.
 
@@ -73,7 +76,7 @@ def paint(
         MifidError: the network paints NaN, or there is too little memory.
     """
     check_painting(strength=strength, size=size)
-    given = photograph(image)
+    given = photograph(image, value_range=value_range)
     for note in given.notes:
         warn(f"the photo: {note}", stacklevel=3)
     chosen = choose_device(device)

@@ -17,6 +17,7 @@ from mifid.images import (
     Decoded,
     Pixels,
     Source,
+    ValueRange,
     decode,
     open_header,
     open_images,
@@ -81,8 +82,10 @@ class Photograph:
     notes: tuple[str, ...] = ()
 
 
-def photograph(given: Any) -> Photograph:
+def photograph(given: Any, *, value_range: ValueRange | None = None) -> Photograph:
     """Read one photo: a path, an encoded file, a PIL image, an array or a tensor.
+
+    ``value_range`` are the values of black and white in an array of floats.
 
     Raises:
         InputError: something else, or several pictures.
@@ -93,7 +96,7 @@ def photograph(given: Any) -> Photograph:
             return _described(given, to_rgb(given))
     if isinstance(given, bytes):
         return _in_file(given, "the photo")
-    source = open_images(given)
+    source = open_images(given, value_range=value_range)
     if not isinstance(source, Source) or len(source) != 1:
         count = f"{len(source):,}" if isinstance(source, Source) else "a stream of"
         raise InputError(

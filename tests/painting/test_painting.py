@@ -20,6 +20,15 @@ def test_a_painting_is_an_image_of_the_photos_size():
         np.testing.assert_array_equal(np.asarray(found), 255 - given)
 
 
+def test_floats_are_pixels_of_their_range():
+    given = photo(30, 50)
+    for floats, low_high in ((given / 255, (0, 1)), (given / 127.5 - 1, (-1, 1))):
+        found = mifid.paint(floats.astype(np.float32), painter=NEGATIVE, value_range=low_high)
+        np.testing.assert_array_equal(np.asarray(found), 255 - given)
+    with pytest.raises(InputError, match="value_range"):
+        mifid.paint(given.astype(np.float32), painter=NEGATIVE)
+
+
 def test_strength_and_variants():
     given = photo(30, 50)
     found = np.asarray(mifid.paint(given, painter=NEGATIVE, strength=0))
