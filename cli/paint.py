@@ -111,7 +111,8 @@ def paint(ctx: click.Context, /, as_json: bool, quiet: bool, **settings: Any) ->
     else:
         _print(made)
     for failure in made.failed:
-        print_text(f"Error: {failure.photo}: {failure.reason}", err=True)
+        named = "" if failure.photo in failure.reason else f"{failure.photo}: "
+        print_text(f"Error: {named}{failure.reason}", err=True)
         if failure.hint:
             print_text(failure.hint, err=True)
     ctx.exit(1 if made.failed else 0)

@@ -43,7 +43,7 @@ def test_a_failure_is_reported_at_the_end(run, folder):
     result = run(*PAINT, "c.png", "b.png", "-o", "out")
     assert result.exit_code == 1
     assert (folder / "out" / "b.png").is_file()
-    assert "Error: c.png: 'c.png' is not a picture" in result.stderr
+    assert "Error: 'c.png' is not a picture" in result.stderr
     assert run(*PAINT, "-o", "out").exit_code == 1
     assert "--force" in run(*PAINT, "-o", "out").stderr
     assert run(*PAINT, "-o", "out", "--force").exit_code == 0
