@@ -2,9 +2,10 @@
 
     python -m benchmarks.tournament --photos photo_jpg --monets monet_jpg --held-out monet_held_out
 
-A run's length is the CPU time divided by that of a step, as measured before it. All runs hold back
-the same photos, and are scored on them. Ended runs are kept in the work folder, so that a
-tournament goes on where it was interrupted.
+A run's length is the CPU time divided by that of a step. The steps of all presets are measured one
+after the other before the first run: leave the machine alone until that is done. The runs may then
+share it with other work. All runs hold back the same photos, and are scored on them. Times and
+ended runs are kept in the work folder, so that a tournament goes on where it was interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from statistics import mean
 from typing import Any
 
 import click
+import numpy as np
+from PIL import Image
 
 from benchmarks import processes
 from benchmarks.machine import FOLDER, again, describe_machine, markdown_table, write_section
@@ -30,30 +33,25 @@ PRESETS = (
     *("raviv-dual", "derunets-first", "cut", "bayes-z", "uvcgan2", "ugatit"),
 )
 MEASURED_STEPS = 3
+ROUNDS = 2  # of them; the quicker one counts
 SHOWN = 8  # photos of the sheet
+SIDE = 128  # pixels of each there
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 RESULT = "result.json"
+PAINTED = "painted.png"  # the drawn photos as the run paints them, side by side
 _SAME = 1e-6  # relative difference of equal FIDs on different processors
 FID, DISTANCE = "fid", "memorization_distance"
 
 
 def train(
-    *, preset: str, seed: int, photos: str, monets: str, held_out: str, seconds: float, size: int,
+    *, preset: str, seed: int, steps: int, photos: str, monets: str, held_out: str, size: int,
     width: int, held_back: int, out: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train a preset for so many CPU seconds; return its length, and the scores at its end."""
+    """Train a preset for so many steps; return the scores at its end."""
     import mifid
     from mifid.baseline.run import read_metrics
 
-    settings = [
-        *(f"data.size={size}", "data.fit=stretch", f"data.held_back={held_back}"),
-        "data.limit_photos=0",  # else fewer would be left to score on
-        *(f"training.seed={seed}", "training.budget=", "training.epochs=0"),
-        *(f"generator.width={width}", f"discriminator.width={width}"),
-        *("training.precision=float32", "training.submission=2"),
-        *("score.points=1", "score.samples=8"),
-    ]
-    each, batch = cpu_seconds_of_a_step(preset, settings)
-    steps = max(1, round(seconds / each))
+    settings = [*settings_of(size, width), f"data.held_back={held_back}", f"training.seed={seed}"]
     trained = mifid.train_baseline(
         photos,
         monets,
@@ -65,11 +63,30 @@ def train(
         progress=False,
     )
     rows = [row for row in read_metrics(trained.folder) if row["kind"] == "score"]
-    scores = {row["weights"]: {key: row[key] for key in (FID, DISTANCE)} for row in rows}
-    return {"steps": steps, "batch": batch, "step_seconds": each, "scores": scores}
+    return {row["weights"]: {key: row[key] for key in (FID, DISTANCE)} for row in rows}
 
 
-def cpu_seconds_of_a_step(preset: str, settings: Sequence[str]) -> tuple[float, int]:
+def settings_of(size: int, width: int) -> list[str]:
+    """Return what all runs have in common, whatever their presets say."""
+    return [
+        *(f"data.size={size}", "data.fit=stretch"),
+        "data.limit_photos=0",  # else fewer would be left to score on
+        *("training.budget=", "training.epochs=0"),
+        *(f"generator.width={width}", f"discriminator.width={width}"),
+        *("training.precision=float32", "training.submission=2"),
+        *("score.points=1", "score.samples=8"),
+    ]
+
+
+def measure(*, presets: Sequence[str], size: int, width: int) -> dict[str, tuple[float, int]]:
+    """Return for each preset CPU seconds of a step on random pictures, and the pairs of a step."""
+    return {
+        preset: min(time_steps(preset, settings_of(size, width)) for _ in range(ROUNDS))
+        for preset in presets
+    }
+
+
+def time_steps(preset: str, settings: Sequence[str]) -> tuple[float, int]:
     """Return CPU seconds of a training step on random pictures, and the pairs of a step."""
     from functools import reduce
 
@@ -99,9 +116,6 @@ def cpu_seconds_of_a_step(preset: str, settings: Sequence[str]) -> tuple[float, 
 
 def floor(*, monets: str, held_out: str, size: int) -> float:
     """Return the FID of the training paintings, as small as the painted pictures."""
-    import numpy as np
-    from PIL import Image
-
     import mifid
     from benchmarks.thresholds import read
 
@@ -113,7 +127,21 @@ def floor(*, monets: str, held_out: str, size: int) -> float:
     return float(mifid.score(pictures, held_out, extractor="lite0", ci=0).fid)
 
 
-def run_once(preset: str, seed: int, work: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def read_times(presets: Sequence[str], size: int, width: int, work: Path) -> dict[str, Any]:
+    """Return what :func:`measure` does, of an earlier tournament as far as it is there."""
+    path = work / f"times-{size}-{width}.json"
+    known = dict(json.loads(path.read_text())) if path.is_file() else {}
+    if missing := [preset for preset in presets if preset not in known]:
+        found, _ = processes.call(
+            "tournament:measure", env=ONE_THREAD, presets=missing, size=size, width=width
+        )
+        path.write_text(json.dumps(known := known | found))
+    return known
+
+
+def run_once(
+    preset: str, seed: int, step: tuple[float, int], work: Path, given: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the result of a run, of an earlier tournament if it is there.
 
     Raises:
@@ -122,16 +150,20 @@ def run_once(preset: str, seed: int, work: Path, given: Mapping[str, Any]) -> di
     folder = work / f"{preset}-{seed}"
     result = folder / RESULT
     if not result.is_file():
-        found, _ = processes.call(
+        each, batch = step
+        steps = max(1, round(given["seconds"] / each))
+        scores, _ = processes.call(
             "tournament:train",
-            env={"OMP_NUM_THREADS": "1"},
+            env=ONE_THREAD,
             preset=preset,
             seed=seed,
+            steps=steps,
             out=_new(folder),
-            **given,
+            **{name: value for name, value in given.items() if name != "seconds"},
         )
-        found |= {"preset": preset, "seed": seed, "given": given}
-        result.write_text(json.dumps(found))
+        _paint(folder, folder / PAINTED)
+        found = {"preset": preset, "seed": seed, "given": given, "steps": steps, "batch": batch}
+        result.write_text(json.dumps(found | {"step_seconds": each, "scores": scores}))
         for checkpoint in (folder / "checkpoints").glob("*"):
             checkpoint.unlink()  # a gigabyte each
     found = dict(json.loads(result.read_text()))
@@ -171,14 +203,18 @@ def unpainted_of(found: Sequence[Mapping[str, Any]]) -> float:
     return mean(each.values())
 
 
+def by_preset(found: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return the runs of each preset, the best on average first, and in each the best run first."""
+    runs = sorted(found, key=lambda one: (one["preset"], fid_of(one)))
+    groups = [list(group) for _, group in groupby(runs, key=lambda one: one["preset"])]
+    return sorted(groups, key=lambda group: mean(map(fid_of, group)))
+
+
 def rows(found: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     """Yield a row for each preset, the best first."""
-    by_preset = sorted(found, key=lambda one: one["preset"])
-    groups = [list(group) for _, group in groupby(by_preset, key=lambda one: one["preset"])]
-    for group in sorted(groups, key=lambda runs: mean(map(fid_of, runs))):
-        values = list(map(fid_of, group))
+    for group in by_preset(found):
+        first, values = group[0], list(map(fid_of, group))
         spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-        first = min(group, key=fid_of)
         better = min(("raw", "ema"), key=lambda kind: first["scores"].get(kind, {FID: 1e9})[FID])
         yield [
             f"`{first['preset']}`",
@@ -190,31 +226,35 @@ def rows(found: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         ]
 
 
-def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, target: Path) -> None:
-    """Write a sheet: a row of drawn photos, and below it a row for each preset, the best first."""
-    import numpy as np
-    from PIL import Image
-
+def _paint(run: Path | None, target: Path) -> None:
+    """Write the drawn photos side by side, painted by a run; None: unpainted."""
     import mifid
     from mifid.baseline.figures import save_picture, sheet
     from mifid.images import open_images
     from mifid.images.decoding import load
 
-    def row(path: Path) -> list[Any]:
-        source = open_images(path)
-        pictures = [Image.fromarray(load(source, i).pixels) for i in range(SHOWN)]
-        return [np.asarray(picture.resize((128, 128))) for picture in pictures]
-
-    best = {one["preset"]: one for one in sorted(found, key=fid_of, reverse=True)}
     with tempfile.TemporaryDirectory() as folder:
-        photos, archive = Path(folder) / "photos", Path(folder) / "images.zip"
-        draw_pictures(folder=str(photos), count=SHOWN, kind="photo")
-        rows = [row(photos)]
-        for one in sorted(best.values(), key=fid_of):
-            run = work / f"{one['preset']}-{one['seed']}"
-            mifid.generate(run, photos, archive, force=True, progress=False)
-            rows.append(row(archive))
-    save_picture(target, sheet(rows))
+        pictures = Path(folder) / "photos"
+        draw_pictures(folder=str(pictures), count=SHOWN, kind="photo")
+        if run is not None:
+            archive = Path(folder) / "images.zip"
+            mifid.generate(run, pictures, archive, force=True, progress=False)
+            pictures = archive
+        source = open_images(pictures)
+        small = [Image.fromarray(load(source, i).pixels).resize((SIDE, SIDE)) for i in range(SHOWN)]
+        save_picture(target, sheet([list(map(np.asarray, small))]))
+
+
+def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, target: Path) -> None:
+    """Write a sheet: a row of drawn photos, and below it a row for each preset, the best first."""
+    from mifid.baseline.figures import save_picture
+
+    photos = work / PAINTED
+    _paint(None, photos)
+    runs = [f"{best['preset']}-{best['seed']}" for best, *_ in by_preset(found)]
+    rows = [photos, *(work / run / PAINTED for run in runs)]
+    pictures = [np.asarray(Image.open(row)) for row in rows]
+    save_picture(target, np.concatenate(pictures))
 
 
 EXPLANATION = """\
@@ -257,10 +297,12 @@ def main(
     given = {**sides, "photos": str(photos), "seconds": seconds}
     given |= {"width": width, "held_back": held_back}
     work.mkdir(parents=True, exist_ok=True)
+    chosen = presets.split(",")
+    times = read_times(chosen, size, width, work)
     found = []
     for seed in map(int, seeds.split(",")):
-        for preset in presets.split(","):
-            one = run_once(preset, seed, work, given)
+        for preset in chosen:
+            one = run_once(preset, seed, times[preset], work, given)
             found.append(one)
             click.echo(f"{preset}, seed {seed}: {one['steps']} steps, FID {fid_of(one):.1f}")
     lowest, _ = processes.call("tournament:floor", **sides)

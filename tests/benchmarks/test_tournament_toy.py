@@ -59,7 +59,7 @@ def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
     given += ["--work", str(tmp_path / "work"), "--docs", str(docs)]
     done = CliRunner().invoke(tournament.main, given, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert calls == ["tournament:train", "tournament:floor"]
+    assert calls == ["tournament:measure", "tournament:train", "tournament:floor"]
     result = json.loads((tmp_path / "work" / "tiny-0" / "result.json").read_text())
     assert (result["steps"], result["batch"]) == (1, 4)
     assert set(result["scores"]) == {"photos", "raw", "ema"}
@@ -71,7 +71,7 @@ def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
 
     again = CliRunner().invoke(tournament.main, given, catch_exceptions=False)
     assert again.exit_code == 0
-    assert calls[2:] == ["tournament:floor"], "a run that has ended is not repeated"
+    assert calls[3:] == ["tournament:floor"], "a run that has ended is not repeated"
     assert docs.read_text() == text
 
     wider = CliRunner().invoke(tournament.main, [*given, "--width", "16"])
