@@ -135,6 +135,7 @@ def gallery(
     labelled = _labelled(models)
     path = check_gallery_output(output, inputs=[*labelled.values(), *_paths(photos)])
     chosen = choose_device(device)
+    _check_models(labelled.values(), size, chosen)
     with closing(_fitted(photos, FOREIGN_SIZE)) as given:
         rows = random_rows(len(given.names), limit, seed=seed)
         of, names = len(given.names), tuple(given.names[row] for row in rows)
@@ -142,27 +143,39 @@ def gallery(
     side = min(_LARGEST, math.isqrt(int(_MOST_BYTES / (3 * len(rows) * columns))))
     shown: list[GalleryModel] = []
     painted: dict[str, list[Pixels]] = {}
-    foreign = False
     with choose(progress).task("paint", len(rows) * len(labelled), "picture") as task:
         for label, file in labelled.items():
             loaded = load_generator(file, device=chosen, size=size, given_as="models")
-            foreign = foreign or loaded.foreign
             painter = Painter(loaded.network, device=chosen, seed=seed)
             with closing(_fitted(photos, loaded.config.data.size)) as given:
                 made = _paint(painter, given, rows, side, task)
             painted |= {_titled(label, kind): pictures for kind, pictures in made.items()}
             shown.append(_described(label, loaded, tuple(made)[1:], size))
-    if size is not None and not foreign:
-        raise InputError(
-            f"{setting('size')} is {size}, but all models are mifid's, whose files have their size",
-            hint=f"Leave {setting('size')} out.",
-        )
     with closing(_fitted(photos, min(side, max(model.size for model in shown)))) as given:
         unpainted = {_PHOTO: [given.load(row) for row in rows]}
     written = ModelGallery(path, names, of, seed, tuple(shown))
     write = _write_page if path.suffix.lower() == ".html" else _write_sheet
     write(written, unpainted | painted)
     return written
+
+
+def _check_models(
+    models: Iterable[str | os.PathLike[str]], size: int | None, device: torch.device
+) -> None:
+    """Read all models, so that a damaged one is met before the first one paints.
+
+    Raises:
+        InputError: a size is given, but no model needs one.
+        WeightsError: a file holds no generator, or one that cannot paint at ``size``.
+    """
+    foreign = [
+        load_generator(file, device=device, size=size, given_as="models").foreign for file in models
+    ]
+    if size is not None and not any(foreign):
+        raise InputError(
+            f"{setting('size')} is {size}, but all models are mifid's, whose files have their size",
+            hint=f"Leave {setting('size')} out.",
+        )
 
 
 def check_gallery_output(

@@ -209,6 +209,18 @@ def test_what_cannot_be_shown_is_refused(
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
 
 
+def test_a_damaged_last_model_is_met_before_the_first_one_paints(
+    model, photos, tmp_path, monkeypatch
+):
+    painted = []
+    monkeypatch.setattr(Painter, "run", lambda *_, **__: painted.append(1))
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(model.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="damaged"):
+        mifid.gallery(models=[model, damaged], photos=photos, output=tmp_path / "a.png")
+    assert not painted
+
+
 def test_the_page_fits_a_phone_and_asks_for_nothing(model, photos, tmp_path):
     out = tmp_path / "page.html"
     long = "a label of many words that is longer than any column of a phone is wide" * 2
