@@ -23,7 +23,7 @@ class Encoding:
 
     Attributes:
         name: ``"jpeg-75"``.
-        title: as :func:`mifid.images.encodings.encoding_of` calls it.
+        title: as :func:`mifid.images.inspection.encoding_of` calls it.
         format: Pillow's.
         lossless: whether every pixel comes back as it was.
         options: Pillow's.

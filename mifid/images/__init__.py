@@ -23,7 +23,7 @@ KINDS = {
     "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
     "zip": ("mifid.images.zip:accepts", "mifid.images.zip:open_zip"),
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
-    "pickled array": ("mifid.images.pickled:accepts", "mifid.images.pickled:open_pickled"),
+    "pickled array": ("mifid.images.arrays:accepts_pickled", "mifid.images.arrays:open_pickled"),
     "tar": ("mifid.images.tar:accepts", "mifid.images.tar:open_tar"),
     "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
     "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
@@ -129,24 +129,24 @@ if TYPE_CHECKING:
     from mifid.images.archive import climbs_out as climbs_out
     from mifid.images.archive import refuse_bombs as refuse_bombs
     from mifid.images.arrays import feature_rows as feature_rows
-    from mifid.images.colours import QUALITIES as QUALITIES
-    from mifid.images.colours import Colours as Colours
-    from mifid.images.colours import measure_colours as measure_colours
+    from mifid.images.arrays import pictures_in as pictures_in
     from mifid.images.decoding import decode as decode
     from mifid.images.decoding import decoder_version as decoder_version
     from mifid.images.decoding import open_header as open_header
     from mifid.images.decoding import quiet_pillow as quiet_pillow
     from mifid.images.decoding import to_rgb as to_rgb
     from mifid.images.decoding import webp_size as webp_size
-    from mifid.images.encodings import count_encodings as count_encodings
+    from mifid.images.inspection import QUALITIES as QUALITIES
+    from mifid.images.inspection import Colours as Colours
     from mifid.images.inspection import Inspection as Inspection
+    from mifid.images.inspection import count_encodings as count_encodings
+    from mifid.images.inspection import measure_colours as measure_colours
     from mifid.images.loader import Batch as Batch
     from mifid.images.loader import BatchReader as BatchReader
     from mifid.images.loader import Decoders as Decoders
     from mifid.images.loader import at_a_time as at_a_time
     from mifid.images.loader import default_workers as default_workers
     from mifid.images.loader import digests as digests
-    from mifid.images.pickled import pictures_in as pictures_in
     from mifid.images.ranges import SideRanges as SideRanges
     from mifid.images.ranges import check_ranges as check_ranges
     from mifid.images.ranges import range_of as range_of
@@ -174,8 +174,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "archive": ["BROKEN", "ArchiveEntry", "climbs_out", "refuse_bombs"],
-        "arrays": ["feature_rows"],
-        "colours": ["QUALITIES", "Colours", "measure_colours"],
+        "arrays": ["feature_rows", "pictures_in"],
         "decoding": [
             "decode",
             "decoder_version",
@@ -184,10 +183,14 @@ __getattr__, __dir__ = lazy_names(
             "to_rgb",
             "webp_size",
         ],
-        "encodings": ["count_encodings"],
-        "inspection": ["Inspection"],
+        "inspection": [
+            "QUALITIES",
+            "Colours",
+            "Inspection",
+            "count_encodings",
+            "measure_colours",
+        ],
         "loader": ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"],
-        "pickled": ["pictures_in"],
         "ranges": ["SideRanges", "check_ranges", "range_of", "stated_for"],
         "source": [
             "EXTENSIONS",

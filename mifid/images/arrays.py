@@ -1,9 +1,10 @@
-"""Arrays of pixels: NumPy arrays, tensors, .npy and .npz files."""
+"""Arrays of pixels: NumPy arrays, tensors, files of them (.npy, .npz, .pt, .pkl)."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,27 @@ import numpy.typing as npt
 
 from mifid.errors import InputError, first_line, setting
 from mifid.files import DAMAGED_ARRAYS
+from mifid.formatting import terminal_safe
 from mifid.images.archive import most_bytes
 from mifid.images.ranges import Quantizer, ValueRange
 from mifid.images.signatures import LENGTH, Kind, advice_on, kind_of
 from mifid.images.source import Decoded, Pixels, Source, no_pictures
+from mifid.unpickling import load
 
 __all__ = [
     "ArraySource",
     "Stacker",
     "accepts_array",
     "accepts_file",
+    "accepts_pickled",
     "as_rgb",
     "feature_rows",
     "is_array",
     "mode_of",
     "open_array",
     "open_file",
+    "open_pickled",
+    "pictures_in",
     "positions",
 ]
 
@@ -184,6 +190,62 @@ def _from_npz(path: Path) -> npt.NDArray[Any]:
         f"{path} holds no pictures: its arrays are {found}",
         hint="Expected (N, H, W, 3) uint8 pictures, or 'features', or 'mu' and 'sigma'.",
     )
+
+
+_TENSORS = (".pt", ".pth")
+_PICKLED = (*_TENSORS, ".pkl", ".pickle")
+
+
+def accepts_pickled(given: object) -> bool:
+    """Return whether this is a file that ends in .pt, .pth, .pkl or .pickle."""
+    if not isinstance(given, str | os.PathLike):
+        return False
+    return Path(given).suffix.lower() in _PICKLED and Path(given).is_file()
+
+
+def pictures_in(data: Any) -> npt.NDArray[Any] | None:
+    """Return the only array of four dimensions, by itself or in a dict; None if there is none."""
+    values = list(data.values()) if isinstance(data, Mapping) else [data]
+    found = [value for value in values if isinstance(value, np.ndarray) and value.ndim == 4]
+    return found[0] if len(found) == 1 else None
+
+
+def open_pickled(
+    given: str | os.PathLike[str], value_range: ValueRange | None = None
+) -> ArraySource:
+    """Open a tensor (N, 3, H, W) or an array (N, H, W, 3) of pictures; run no code of the file.
+
+    Raises:
+        InputError: the file is damaged, or holds anything else.
+    """
+    path = Path(given)
+    try:
+        data = load(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", hint=error.hint) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    array: Any = pictures_in(data)
+    if array is None:
+        raise InputError(
+            f"{path} holds no pictures, but a {type(data).__name__}{_keys(data)}",
+            hint="Expected one tensor (N, 3, H, W), or one array (N, H, W, 3), by itself or in a "
+            "dict.",
+        )
+    if path.suffix.lower() in _TENSORS:  # of two possible axes, tensors have channels first
+        import torch
+
+        array = torch.from_numpy(np.ascontiguousarray(array))
+    stacker = Stacker(value_range)
+    pixels = stacker(array, str(path))
+    stacker.finish(str(path))
+    return ArraySource(pixels, f"array file {path}", stacker.doubts())
+
+
+def _keys(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        return ""
+    return f" of {', '.join(terminal_safe(key[:100]) for key in list(data)[:20])}"
 
 
 class Stacker:

@@ -1,16 +1,120 @@
-"""Statistics of a set's pixels, added up batch by batch; much cheaper than any network."""
+"""What is measured of a set: sizes, levels, colours, encodings; much cheaper than a network."""
 
 from __future__ import annotations
 
+import io
 import json
+import math
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image, JpegImagePlugin
 
-from mifid.images.colours import QUALITIES, Colours, measure_colours
-from mifid.images.source import Pixels
+from mifid.errors import PictureError
+from mifid.images.decoding import open_header
+from mifid.images.source import Decoded, Pixels, Source
 
-__all__ = ["Inspection"]
+__all__ = [
+    "QUALITIES",
+    "Colours",
+    "Inspection",
+    "count_encodings",
+    "encoding_of",
+    "measure_colours",
+]
+
+QUALITIES = {
+    "brightness": ("darker", "brighter"),
+    "contrast": ("flatter", "richer in contrast"),
+    "saturation": ("paler", "more colourful"),
+    "warmth": ("bluer", "redder"),
+    "green": ("more magenta", "greener"),
+}
+"""Name -> (what pictures with less of it are, what pictures with more of it are)."""
+
+_LUMA = (299, 587, 114)
+"""Thousandths of R, G and B in the luma of ITU-R BT.601, which is JPEG's Y."""
+
+_STEP = 64
+"""Values are multiples of 1/64 level, so that float64 adds them, and their squares, exactly."""
+
+
+def measure_colours(pixels: Pixels) -> npt.NDArray[np.float64]:
+    """Return the :data:`QUALITIES` of each picture, (N, 5) float64, in levels.
+
+    Brightness and contrast are mean and standard deviation of the luma (BT.601), saturation is the
+    mean of max(R, G, B) - min(R, G, B), warmth the mean of R - B, green that of G - (R + B) / 2.
+
+    Args:
+        pixels: (N, H, W, 3) uint8.
+    """
+    n, height, width, _ = pixels.shape
+    flat = pixels.reshape(n, height * width, 3)
+    red, green, blue = np.moveaxis(flat, 2, 0).astype(np.int32)
+    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    r, g, b = (channel.mean(axis=1) for channel in (red, green, blue))
+    found = (
+        luma.mean(axis=1) / 1000.0,
+        luma.std(axis=1) / 1000.0,
+        spread.mean(axis=1),
+        r - b,
+        g - (r + b) / 2.0,
+    )
+    return np.asarray(np.round(np.stack(found, axis=1) * _STEP) / _STEP)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Colours of a set, in levels of 0 to 255.
+
+    Attributes:
+        mean: of each of :data:`QUALITIES`, over the pictures.
+        deviation: standard deviation over the pictures.
+    """
+
+    mean: Mapping[str, float]
+    deviation: Mapping[str, float]
+
+    @classmethod
+    def of(cls, sums: npt.NDArray[np.float64], count: int) -> Colours:
+        """Return the colours of a set from (2, 5): the sums of values and of their squares."""
+        mean = sums[0] / count
+        deviation = np.sqrt(np.maximum(0.0, sums[1] / count - mean**2))
+        return cls(*(dict(zip(QUALITIES, row.tolist(), strict=True)) for row in (mean, deviation)))
+
+    def shifts(self, reference: Colours) -> dict[str, float]:
+        """Return each difference of the means, in deviations of the reference's pictures.
+
+        A deviation counts as one level at least.
+        """
+        return {
+            name: (self.mean[name] - reference.mean[name]) / max(1.0, reference.deviation[name])
+            for name in QUALITIES
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Colours:
+        """Read what :meth:`to_dict` returned.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        kinds = (values["mean"], values["deviation"])
+        numbers = [{name: float(kind[name]) for name in QUALITIES} for kind in kinds]
+        if not all(math.isfinite(number) for kind in numbers for number in kind.values()):
+            raise ValueError("colours that are not finite")
+        return cls(*numbers)
+
 
 _GRID = 32
 """About the number of rows and columns of a picture from which its levels are counted."""
@@ -105,3 +209,61 @@ class Inspection:
         sums = kept.get("colours")
         found.sums = None if sums is None else np.array(sums, dtype=np.float64)
         return found
+
+
+_SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+
+
+def count_encodings(source: Source, indices: Iterable[int]) -> Counter[str]:
+    """Count the encodings of a source's pictures ``indices``, without the unreadable ones."""
+    found: Counter[str] = Counter()
+    for index in indices:
+        try:
+            found[encoding_of(source.read(index))] += 1
+        except PictureError:
+            continue  # decoding it raises the error, or skips and counts it
+    return found
+
+
+def encoding_of(content: bytes | Decoded) -> str:
+    """Return ``"JPEG quality 75, 4:2:0"``, ``"PNG"``, ..., from the header.
+
+    A JPEG's quality is known only if its tables are the standard's, as libjpeg and Pillow write
+    them; else it is ``"JPEG of other tables, 4:2:0"``.
+    """
+    if isinstance(content, Decoded):
+        return "pixels, never encoded"
+    try:
+        with open_header(content, "") as image:
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                return _jpeg(image)
+            return image.format or "unknown"
+    except MemoryError:
+        raise
+    except Exception:  # of any type: a header may name fewer components than it has
+        return "unknown"  # decoding it raises the error
+
+
+def _jpeg(image: JpegImagePlugin.JpegImageFile) -> str:
+    quality = _qualities().get(_tables(image))
+    what = "of other tables" if quality is None else f"quality {quality}"
+    sampling = "grey" if image.mode == "L" else _SAMPLINGS.get(JpegImagePlugin.get_sampling(image))
+    return f"JPEG {what}, {sampling or 'other subsampling'}"
+
+
+def _tables(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(table) for _, table in sorted(image.quantization.items()))
+
+
+@lru_cache(maxsize=1)
+def _qualities() -> dict[tuple[tuple[int, ...], ...], int]:
+    """Return the quality that writes each set of quantization tables, in colour and in grey."""
+    found: dict[tuple[tuple[int, ...], ...], int] = {}
+    for quality in range(100, 0, -1):
+        for mode in ("RGB", "L"):
+            buffer = io.BytesIO()
+            Image.new(mode, (8, 8)).save(buffer, "JPEG", quality=quality)
+            with Image.open(buffer) as image:
+                assert isinstance(image, JpegImagePlugin.JpegImageFile)
+                found[_tables(image)] = quality
+    return found

@@ -13,7 +13,7 @@ from mifid.diagnosis.reencoding import ENCODINGS, Reencoded, mean_change
 from mifid.errors import PictureError
 from mifid.images import open_images
 from mifid.images.decoding import decode
-from mifid.images.encodings import count_encodings, encoding_of
+from mifid.images.inspection import count_encodings, encoding_of
 from mifid.images.loader import digests
 from mifid.images.source import Decoded, evenly, sampled, thinned
 

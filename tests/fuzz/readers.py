@@ -75,7 +75,7 @@ def _zip(path: Path, random: Random) -> object:
 
 def _picture(path: Path, random: Random) -> object:
     from mifid.images import Source, open_images
-    from mifid.images.encodings import count_encodings
+    from mifid.images.inspection import count_encodings
 
     shutil.copy(_whole_picture(path.parent.parent), path.parent / "whole.png")
     if random.random() < 0.2:

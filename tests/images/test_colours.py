@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageStat
 
-from mifid.images.colours import QUALITIES, Colours, measure_colours
-from mifid.images.inspection import Inspection
+from mifid.images.inspection import QUALITIES, Colours, Inspection, measure_colours
 
 
 def colours(values):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mifid.errors import PictureError
 from mifid.images.decoding import MAX_PIXELS, MAX_SIDE, decode, decoder_version, to_rgb, webp_size
-from mifid.images.encodings import encoding_of
+from mifid.images.inspection import encoding_of
 
 PICTURE = noise(0, 12, 10)
 SMOOTH = np.linspace(0, 255, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)

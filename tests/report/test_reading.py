@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from mifid.images.colours import QUALITIES, Colours
+from mifid.images.inspection import QUALITIES, Colours
 from mifid.inputs import Side
 from mifid.metrics.base import Measured
 from mifid.report.report import Report
