@@ -126,6 +126,7 @@ def _missing(path: Path) -> InputError:
 if TYPE_CHECKING:
     from mifid.images.archive import BROKEN as BROKEN
     from mifid.images.archive import ArchiveEntry as ArchiveEntry
+    from mifid.images.archive import LocalFile as LocalFile
     from mifid.images.archive import climbs_out as climbs_out
     from mifid.images.archive import refuse_bombs as refuse_bombs
     from mifid.images.arrays import feature_rows as feature_rows
@@ -173,7 +174,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "archive": ["BROKEN", "ArchiveEntry", "climbs_out", "refuse_bombs"],
+        "archive": ["BROKEN", "ArchiveEntry", "LocalFile", "climbs_out", "refuse_bombs"],
         "arrays": ["feature_rows", "pictures_in"],
         "decoding": [
             "decode",

@@ -7,12 +7,13 @@ import re
 import struct
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO
 
 from mifid.errors import InputError, PictureError, setting, warn
 from mifid.files import sha256_of_file
@@ -34,18 +35,14 @@ __all__ = [
     "BROKEN",
     "MAX_ENTRY_BYTES",
     "ArchiveEntry",
-    "Stamp",
+    "Container",
+    "LocalFile",
     "climbs_out",
     "lost_link",
     "most_bytes",
     "refuse_bombs",
-    "refuse_changed",
     "select",
-    "sha256_if_unchanged",
-    "stamp",
 ]
-
-Stamp: TypeAlias = tuple[int, int, int, int]
 
 MAX_ENTRY_BYTES = 256 << 20
 """A larger picture file is refused as a decompression bomb."""
@@ -171,35 +168,82 @@ def refuse_bombs(entries: Iterable[ArchiveEntry], *, description: str, archive_b
         )
 
 
-def stamp(path: Path) -> Stamp:
+class Container(ABC):
+    """One file that holds pictures, as it was when it was opened: on disk, or at a URL.
+
+    Attributes:
+        size: in bytes.
+        travels: whether it can be pickled, and the copy in another process reads the same file.
+    """
+
+    size: int
+    travels = False
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Return what messages call it."""
+
+    @abstractmethod
+    def open(self) -> IO[bytes]:
+        """Open it for reading at any position; the caller closes the file."""
+
+    @abstractmethod
+    def identity(self) -> bytes | None:
+        """Return what is equal for equal contents; None: it has none, or it changed."""
+
+    @abstractmethod
+    def refuse_changed(self) -> None:
+        """Raise InputError if it changed since it was opened."""
+
+
+class LocalFile(Container):
+    """A file on disk; its identity is the SHA-256 of its contents."""
+
+    travels = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._stamp = _stamp(path)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        self.size = self._stamp[0]
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading."""
+        return self.path.open("rb")
+
+    def identity(self) -> bytes | None:
+        """Return the SHA-256 of the contents; None if they changed."""
+        try:
+            if _stamp(self.path) != self._stamp:
+                return None
+            found = bytes.fromhex(sha256_of_file(self.path))
+            return found if _stamp(self.path) == self._stamp else None
+        except OSError:
+            return None
+
+    def refuse_changed(self) -> None:
+        """Raise InputError if size, time of modification or inode are others now."""
+        try:
+            found = _stamp(self.path)
+        except OSError as error:
+            raise InputError(f"cannot read {self.path}: {error.strerror or error}") from error
+        if found != self._stamp:
+            sizes = f"it had {self.size:,} bytes and now has {found[0]:,}"
+            raise InputError(
+                f"{self.path} changed after it was opened: {sizes}",
+                hint="Wait until the program that writes it has finished, then score again.",
+            )
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int]:
     """Return what identifies a file's state: size, modification time (ns), inode, device."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
-
-
-def sha256_if_unchanged(path: Path, expected: Stamp) -> bytes | None:
-    """Return the SHA-256 of a file; None if its stamp is no longer the expected one."""
-    try:
-        if stamp(path) != expected:
-            return None
-        found = bytes.fromhex(sha256_of_file(path))
-        return found if stamp(path) == expected else None
-    except OSError:
-        return None
-
-
-def refuse_changed(path: Path, expected: Stamp) -> None:
-    """Raise InputError if an archive no longer has the :func:`stamp` it was opened with."""
-    try:
-        found = stamp(path)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    if found != expected:
-        sizes = f"it had {expected[0]:,} bytes and now has {found[0]:,}"
-        raise InputError(
-            f"{path} changed after it was opened: {sizes}",
-            hint="Wait until the program that writes it has finished, then score again.",
-        )
 
 
 _MAX_PATH = 4096

@@ -16,6 +16,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -23,17 +24,16 @@ from mifid.errors import InputError, PictureError, first_line, setting, warn
 from mifid.images.archive import (
     BROKEN,
     ArchiveEntry,
+    Container,
+    LocalFile,
     lost_link,
     most_bytes,
-    refuse_changed,
     select,
-    sha256_if_unchanged,
-    stamp,
 )
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, is_picture
 
-__all__ = ["accepts", "open_tar"]
+__all__ = ["TarSource", "accepts", "open_tar"]
 
 _IN_MEMORY = 256 << 20
 _NOT_SENT = {"_file", "_lock", "_close"}
@@ -54,40 +54,39 @@ class TarSource(Source):
     memory or, above 256 MiB, into an unnamed temporary file that disappears with the process.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.description = f"tar {path}"
-        self._path = path
-        self._stamp = stamp(path)
+    def __init__(self, container: Container) -> None:
+        self.description = f"tar {container}"
+        self._container = container
         self.skipped = Counter()
         try:
             # Every decoding process would have to decompress the whole file.
-            self.travels = _opener(path) is None
-            self._attach(_decompressed(path))
+            self.travels = container.travels and _opener(container) is None
+            self._attach(_decompressed(container))
             members = list(_members(self._file, self.description))
         except _DamagedError as error:
             raise self._unreadable(str(error)) from error
         except OSError as error:
             if error.errno is None:  # from a decompressor
                 raise self._unreadable(first_line(error)) from error
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+            raise InputError(f"cannot read {container}: {error.strerror or error}") from error
         except BROKEN as error:
             raise self._unreadable(first_line(error)) from error
         self._entries = select(
             members,
             description=self.description,
-            archive_bytes=path.stat().st_size,
+            archive_bytes=container.size,
             skipped=self.skipped,
         )
         self.names = [entry.name for entry in self._entries]
 
     def _unreadable(self, problem: str) -> InputError:
-        with self._path.open("rb") as file:
+        with self._container.open() as file:
             kind = kind_of(file.read(LENGTH))
-        if kind is None or "tar" in kind.words or _opener(self._path):
+        if kind is None or "tar" in kind.words or _opener(self._container):
             advice = "Make it again; a broken upload or download is shorter than the original."
         else:
             problem, advice = f"it is {kind.words}", kind.advice
-        return InputError(f"{self._path} is not a readable tar file: {problem}", hint=advice)
+        return InputError(f"{self._container} is not a readable tar file: {problem}", hint=advice)
 
     def _attach(self, file: IO[bytes]) -> None:
         self._file = file
@@ -99,8 +98,8 @@ class TarSource(Source):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        refuse_changed(self._path, self._stamp)
-        self._attach(_decompressed(self._path))
+        self._container.refuse_changed()
+        self._attach(_decompressed(self._container))
 
     def read(self, index: int) -> bytes:
         """Return the member's bytes.
@@ -124,8 +123,8 @@ class TarSource(Source):
         return content
 
     def container_sha256(self) -> bytes | None:
-        """Return the hash of the tar file; None if it changed since it was opened."""
-        return sha256_if_unchanged(self._path, self._stamp)
+        """Return the identity of the tar file; None if it changed since it was opened."""
+        return self._container.identity()
 
     def close(self) -> None:
         """Close the file."""
@@ -139,7 +138,8 @@ def accepts(given: object) -> bool:
     if os.fspath(given).lower().endswith(_SUFFIXES):
         return True
     try:
-        with (_opener(Path(given)) or open)(given, "rb") as file:
+        container = LocalFile(Path(given))
+        with container.open() as packed, (_opener(container) or nullcontext)(packed) as file:
             block = file.read(_BLOCK)
         return bool(block.strip(b"\0")) and _has_checksum(block)
     except (_DamagedError, *BROKEN):
@@ -148,23 +148,23 @@ def accepts(given: object) -> bool:
 
 def open_tar(given: str | os.PathLike[str]) -> TarSource:
     """Open a tar of pictures."""
-    return TarSource(Path(given))
+    return TarSource(LocalFile(Path(given)))
 
 
-def _decompressed(path: Path) -> IO[bytes]:
+def _decompressed(container: Container) -> IO[bytes]:
     """Return the plain tar as a seekable file."""
-    opener = _opener(path)
+    opener = _opener(container)
     if opener is None:
-        return path.open("rb")
+        return container.open()
     spool = cast(IO[bytes], tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
-    limit = most_bytes(path.stat().st_size)
+    limit = most_bytes(container.size)
     try:
-        with opener(path) as packed:
+        with container.open() as file, opener(file) as packed:
             while block := packed.read(1 << 20):
-                _append(spool, block, path)
+                _append(spool, block, container)
                 if spool.tell() > limit:
                     raise InputError(
-                        f"tar {path}: {path.stat().st_size:,} bytes unpack to more than {limit:,} "
+                        f"tar {container}: {container.size:,} bytes unpack to more than {limit:,} "
                         "bytes",
                         hint="It looks like a decompression bomb; make the archive again.",
                     )
@@ -175,23 +175,23 @@ def _decompressed(path: Path) -> IO[bytes]:
     return spool
 
 
-def _append(spool: IO[bytes], block: bytes, path: Path) -> None:
+def _append(spool: IO[bytes], block: bytes, container: Container) -> None:
     try:
         spool.write(block)
     except OSError as error:
         raise InputError(
-            f"tar {path}: cannot decompress it into {tempfile.gettempdir()}: {error.strerror}",
+            f"tar {container}: cannot decompress it into {tempfile.gettempdir()}: {error.strerror}",
             hint="Decompress it yourself (gunzip), or set TMPDIR to a folder on a larger disk.",
         ) from error
 
 
-def _opener(path: Path):  # type: ignore[no-untyped-def]
+def _opener(container: Container):  # type: ignore[no-untyped-def]
     """Return the function that opens this kind of compressed file; None: it is plain."""
     import bz2
     import gzip
     import lzma
 
-    with path.open("rb") as file:
+    with container.open() as file:
         start = file.read(6)
     magics = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
     return next((opener for magic, opener in magics.items() if start.startswith(magic)), None)

@@ -24,10 +24,8 @@ from pathlib import Path
 from mifid.errors import InputError, PictureError, setting
 from mifid.images.archive import (
     MAX_ENTRY_BYTES,
-    Stamp,
+    LocalFile,
     climbs_out,
-    sha256_if_unchanged,
-    stamp,
 )
 from mifid.images.source import EXTENSIONS, Source, is_picture
 
@@ -70,7 +68,7 @@ class TFRecordSource(Source):
     def __init__(self, description: str, paths: list[Path], skipped: Counter[str]) -> None:
         self.description = description
         self.skipped = skipped
-        self._stamps = {path: _stamp(path) for path in paths}
+        self._files = [LocalFile(path) for path in paths]
         records = [record for path in paths for record in _scan(path)]
         if not records:
             raise InputError(f"{description} holds no records; expected at least one", hint=_HINT)
@@ -102,11 +100,11 @@ class TFRecordSource(Source):
         None if one of them changed since it was opened.
         """
         digest = hashlib.sha256()
-        for path, before in self._stamps.items():
-            found = sha256_if_unchanged(path, before)
+        for file in self._files:
+            found = file.identity()
             if found is None:
                 return None
-            digest.update(f"{path.name!r} {found.hex()}\n".encode())
+            digest.update(f"{file.path.name!r} {found.hex()}\n".encode())
         return digest.digest()
 
 
@@ -163,13 +161,6 @@ def _is_folder_of_records(folder: str) -> bool:
     except OSError:
         return False  # opening it as a folder raises the error
     return found
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        return stamp(path)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _scan(path: Path) -> Iterator[_Record]:

@@ -13,11 +13,10 @@ from mifid.errors import InputError, PictureError, setting
 from mifid.images.archive import (
     BROKEN,
     ArchiveEntry,
+    Container,
+    LocalFile,
     lost_link,
-    refuse_changed,
     select,
-    sha256_if_unchanged,
-    stamp,
 )
 from mifid.images.signatures import LENGTH, advice_on, kind_of
 from mifid.images.source import Source
@@ -25,6 +24,7 @@ from mifid.images.source import Source
 __all__ = [
     "ENCRYPTED",
     "OTHER_METHOD",
+    "ZipSource",
     "accepts",
     "files_of",
     "is_symlink",
@@ -69,18 +69,16 @@ _FIRST_ENTRY = b"PK\x03\x04"  # APPNOTE 4.3.7
 class ZipSource(Source):
     """A zip file's pictures, at any depth. ZipFile has a lock, so threads may read."""
 
-    travels = True
-
-    def __init__(self, path: Path) -> None:
-        self.description = f"zip {path}"
-        self._path = path
-        self._stamp = stamp(path)
+    def __init__(self, container: Container) -> None:
+        self.description = f"zip {container}"
+        self.travels = container.travels
+        self._container = container
         self.skipped = Counter()
-        self._zip = open_zip_file(path)
+        self._zip = open_zip_file(container)
         entries = select(
             (self._entry(info) for info in files_of(self._zip)),
             description=self.description,
-            archive_bytes=path.stat().st_size,
+            archive_bytes=container.size,
             skipped=self.skipped,
         )
         self._entries = entries
@@ -99,8 +97,8 @@ class ZipSource(Source):
         return read_entry(self._zip, cast(zipfile.ZipInfo, entry.where))
 
     def container_sha256(self) -> bytes | None:
-        """Return the hash of the zip file; None if it changed since it was opened."""
-        return sha256_if_unchanged(self._path, self._stamp)
+        """Return the identity of the zip file; None if it changed since it was opened."""
+        return self._container.identity()
 
     def close(self) -> None:
         """Close the file."""
@@ -111,8 +109,8 @@ class ZipSource(Source):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        refuse_changed(self._path, self._stamp)
-        self._zip = open_zip_file(self._path)
+        self._container.refuse_changed()
+        self._zip = open_zip_file(self._container)
 
     def _entry(self, info: zipfile.ZipInfo) -> ArchiveEntry:
         symlink = None
@@ -149,49 +147,53 @@ def accepts(given: object) -> bool:
 
 def open_zip(given: str | os.PathLike[str]) -> ZipSource:
     """Open a zip of pictures."""
-    return ZipSource(Path(given))
+    return ZipSource(LocalFile(Path(given)))
 
 
-def open_zip_file(path: Path, *, otherwise: str | None = None) -> zipfile.ZipFile:
+def open_zip_file(file: Container, *, otherwise: str | None = None) -> zipfile.ZipFile:
     """Open a zip file, or raise an error that says what the file is instead.
 
     Args:
-        path: of the file.
+        file: to open.
         otherwise: advice for files that would be read under another name; None: rename them.
 
     Raises:
         InputError: not a zip, or a damaged one.
     """
     try:
-        return zipfile.ZipFile(path)
+        # ZipFile closes what it opened itself, and nothing else.
+        return zipfile.ZipFile(file.path if isinstance(file, LocalFile) else file.open())
     except zipfile.BadZipFile as error:
-        raise _no_zip(path, error, otherwise) from error
+        raise _no_zip(file, error, otherwise) from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
     except BROKEN as error:
-        raise InputError(f"{path} is a damaged zip file: {error}", hint="Make it again.") from error
+        raise InputError(f"{file} is a damaged zip file: {error}", hint="Make it again.") from error
 
 
-def _no_zip(path: Path, error: zipfile.BadZipFile, otherwise: str | None) -> InputError:
+def _no_zip(container: Container, error: zipfile.BadZipFile, otherwise: str | None) -> InputError:
     """Return the error that says what a file is that zipfile cannot open."""
-    with path.open("rb") as file:
+    with container.open() as file:
         start = file.read(LENGTH)
+        has_end = zipfile.is_zipfile(file)
     hint = "Make it again; a broken upload or download is shorter than the original."
-    if zipfile.is_zipfile(path):  # it has the end of one
-        return InputError(f"{path} is a damaged zip file: {error}", hint=hint)
+    if has_end:
+        return InputError(f"{container} is a damaged zip file: {error}", hint=hint)
     if start.startswith(_FIRST_ENTRY):
         return InputError(
-            f"{path} is cut short: it begins like a zip file, but its table of contents, which is "
-            "at the end, is missing",
+            f"{container} is cut short: it begins like a zip file, but its table of contents, "
+            "which is at the end, is missing",
             hint=hint,
         )
     kind = kind_of(start)
     if kind is None:
-        return InputError(f"{path} is not a zip file: it begins with {start[:16]!r}", hint=hint)
+        return InputError(
+            f"{container} is not a zip file: it begins with {start[:16]!r}", hint=hint
+        )
     advice = advice_on(kind, otherwise or hint)
     if otherwise and "ending" in advice:  # renaming helps only if other kinds are read
         advice = otherwise
-    return InputError(f"{path} is not a zip file: it is {kind.words}", hint=advice)
+    return InputError(f"{container} is not a zip file: it is {kind.words}", hint=advice)
 
 
 def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

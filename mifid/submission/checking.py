@@ -21,6 +21,7 @@ from mifid.images import (
     OTHER_METHOD,
     ArchiveEntry,
     Inspection,
+    LocalFile,
     climbs_out,
     decode,
     default_workers,
@@ -125,7 +126,7 @@ def check(
     file = Path(given_path(path))
     if not file.is_file():
         raise _no_file(file, rules)
-    with open_zip_file(file, otherwise=_ANOTHER_KIND) as archive:
+    with open_zip_file(LocalFile(file), otherwise=_ANOTHER_KIND) as archive:
         entries = files_of(archive)
         kept = [info for info in entries if not is_picture(info.filename)]
         refuse_bombs(
