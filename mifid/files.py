@@ -31,12 +31,16 @@ __all__ = [
     "check_output",
     "check_space",
     "given_path",
+    "given_source",
+    "is_url",
+    "listed_lines",
     "make_folder",
     "no_such_file",
     "not_empty",
     "occupied",
     "other_name",
     "sha256_of_file",
+    "without_secrets",
 ]
 
 DAMAGED_ARRAYS = (
@@ -69,6 +73,7 @@ def cache_folder() -> Path:
 
 
 _URL = re.compile("[A-Za-z][A-Za-z0-9+.-]+://")
+_URL_IN_TEXT = re.compile(_URL.pattern + r"[^\s'\"<>]*")
 
 
 def given_path(given: str | os.PathLike[str]) -> str:
@@ -87,12 +92,76 @@ def given_path(given: str | os.PathLike[str]) -> str:
         raise InputError("the path contains a zero byte, which no file name can contain")
     if path.startswith("file://"):
         raise InputError(f"{path} is a URL", hint=f"Give it as a path: {path[7:]}")
-    if _URL.match(path):
+    if is_url(path):
         raise InputError(
-            f"{path} is a URL; files are read from disk alone",
-            hint=f"Download it first (curl -LO {path}), and give the file.",
+            f"{without_secrets(path)} is a URL; here files are read from disk alone",
+            hint="Download it first (curl -LO URL), and give the file.",
         )
     return path if os.path.lexists(path) else os.path.expanduser(path)
+
+
+def given_source(given: str | os.PathLike[str]) -> str:
+    """Return the path or URL of pictures that a user gave.
+
+    Raises:
+        InputError: as :func:`given_path`, except for URLs.
+    """
+    path = os.fsdecode(given)
+    return path if is_url(path) and not path.startswith("file://") else given_path(path)
+
+
+def is_url(given: object) -> bool:
+    """Return whether this is a URL (``https://...``, ``s3://...``) and no path."""
+    return isinstance(given, str) and _URL.match(given) is not None
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with its URLs as messages and reports show them.
+
+    Names and passwords before the host, and all of a query (``?token=...``), are left out.
+
+    >>> without_secrets("cannot read https://me:pw@host/a.zip?token=1")
+    'cannot read https://host/a.zip?...'
+    """
+    return _URL_IN_TEXT.sub(lambda found: _shown(found[0]), text)
+
+
+def _shown(url: str) -> str:
+    address, has_query, _ = url.partition("?")
+    address = address.partition("#")[0]
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    user, _, place = host.rpartition("@")
+    if user and scheme.startswith("abfs") and ":" not in user:
+        place = host  # the container, of Azure's storage
+    return f"{scheme}://{place}{slash}{path}{'?...' if has_query else ''}"
+
+
+_LONGEST_LIST = 1 << 26  # a million long names; /dev/zero never ends
+
+
+def listed_lines(file: str | os.PathLike[str], *, hint: str) -> list[tuple[int, str]]:
+    """Return (line number, text) of a list's lines, without blank ones and those that begin with #.
+
+    Args:
+        file: a UTF-8 text.
+        hint: what is expected, for errors.
+
+    Raises:
+        InputError: it cannot be read, or is no such text.
+    """
+    try:
+        with Path(file).expanduser().open("rb") as opened:
+            content = opened.read(_LONGEST_LIST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}", hint=hint) from error
+    except ValueError as error:
+        raise InputError(f"{file} is not a text in UTF-8", hint=hint) from error
+    if len(content) > _LONGEST_LIST:
+        raise InputError(f"{file} is longer than {_LONGEST_LIST:,} bytes", hint=hint)
+    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
+    return [(number, line) for number, line in lines if line and not line.startswith("#")]
 
 
 def no_such_file(path: str | os.PathLike[str], *, hint: str = "") -> InputError:

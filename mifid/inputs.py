@@ -10,7 +10,7 @@ from typing import Any
 
 from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
 from mifid.extractors import EXTRACTORS, Identity
-from mifid.files import given_path
+from mifid.files import given_source, is_url
 from mifid.formatting import spelled_out
 from mifid.images import (
     Colours,
@@ -93,16 +93,16 @@ def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
     if value_range is None and (rows := feature_rows(given)) is not None:
         return Features.from_contents(formats.Contents(features=rows))
     if isinstance(given, str | os.PathLike):
-        given = given_path(given)
-    if isinstance(given, str) and formats.holds_statistics(given):
+        given = given_source(given)
+    if isinstance(given, str) and not is_url(given) and formats.holds_statistics(given):
         with formats.naming(given):
             contents = formats.read(given)
             if contents.features is not None:
                 return Features.from_contents(contents)
             return Statistics.from_contents(contents)
     if isinstance(given, list | tuple) and all(map(_is_path, given)):
-        for path in map(given_path, given):
-            if formats.holds_statistics(path):
+        for path in map(given_source, given):
+            if not is_url(path) and formats.holds_statistics(path):
                 raise InputError(
                     f"{path} holds features or statistics; only sets of pictures can be joined",
                     hint="Give the pictures of each set, or one file made of all of them.",

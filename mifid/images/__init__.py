@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError
-from mifid.files import given_path, no_such_file
+from mifid.files import given_path, given_source, is_url, no_such_file
 from mifid.formatting import encodable
 from mifid.images.ranges import ValueRange
 from mifid.images.signatures import LENGTH, advice_on, kind_of
@@ -19,23 +18,26 @@ from mifid.registry import import_object, lazy_names
 __all__ = ["KINDS", "Source", "Stream", "ValueRange", "open_images"]
 
 KINDS = {
+    "shards": ("mifid.images.joined:accepts_shards", "mifid.images.joined:open_shards"),
     "TFRecord": ("mifid.images.tfrecord:accepts", "mifid.images.tfrecord:open_tfrecords"),
     "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
     "zip": ("mifid.images.zip:accepts", "mifid.images.zip:open_zip"),
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
     "pickled array": ("mifid.images.arrays:accepts_pickled", "mifid.images.arrays:open_pickled"),
     "tar": ("mifid.images.tar:accepts", "mifid.images.tar:open_tar"),
+    "list": ("mifid.images.joined:accepts_list", "mifid.images.joined:open_list"),
     "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
     "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
     "items": ("mifid.images.items:accepts", "mifid.images.items:open_items"),
 }
 """kind -> (does it accept what was given, open it). The first that accepts opens."""
 
-_HINT = "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, or a glob pattern."
+_HINT = (
+    "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, a list of files that ends in "
+    ".txt, or a glob pattern."
+)
 
-_BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
-
-_TAKES_RANGE = {"array", "array file", "items", "pickled array"}
+_TAKES_RANGE = {"array", "array file", "items", "list", "pickled array", "shards"}
 
 
 def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source | Stream:
@@ -45,12 +47,13 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
     dropped; both are counted.
 
     Args:
-        given: a folder, zip, tar, TFRecord, .npy, .npz or glob pattern; an array (N, H, W, 3)
-            uint8, or a tensor (N, 3, H, W); a list or an iterable (such as a DataLoader) of
-            pictures: arrays, tensors, PIL images, encoded files, paths, or rows that hold one:
-            (picture, label), or a dict with a picture under ``image`` or the like; a data set; a
-            list of folders, archives and so on, which become one set; or a Source. An iterable
-            becomes a Stream, which can be read once; a list does not.
+        given: a folder, zip, tar, TFRecord, .npy, .npz, glob pattern, a path with braces
+            (``shard-{000..199}.tar``) or a list of files (.txt); an array (N, H, W, 3) uint8, or a
+            tensor (N, 3, H, W); a list or an iterable (such as a DataLoader) of pictures: arrays,
+            tensors, PIL images, encoded files, paths, or rows that hold one: (picture, label), or a
+            dict with a picture under ``image`` or the like; a data set; a list of folders, archives
+            and so on, which become one set; or a Source. An iterable becomes a Stream, which can be
+            read once; a list does not.
         value_range: the values of black and white in floats, such as (0, 1) or (-1, 1).
 
     Raises:
@@ -59,7 +62,7 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
     if isinstance(given, Source | Stream):
         return given
     if isinstance(given, str | os.PathLike):
-        given = given_path(given)
+        given = given_source(given)
     for kind, (accepts, opener) in KINDS.items():
         if import_object(accepts)(given):
             more = {"value_range": value_range} if kind in _TAKES_RANGE else {}
@@ -67,6 +70,8 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
             source.description = encodable(source.description)
             source.names = [encodable(name) for name in source.names]
             return source
+    if is_url(given):
+        given_path(given)
     if isinstance(given, str | os.PathLike):
         raise _unreadable(Path(given))
     one_by_one = hasattr(given, "__getitem__") and hasattr(given, "__len__")
@@ -86,7 +91,7 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
 def _unreadable(path: Path) -> InputError:
     """Return the error for a path that no kind accepts; it says what is there instead."""
     if not path.exists():
-        return _missing(path)
+        return no_such_file(path, hint=_HINT)
     if not path.is_file():
         return InputError(
             f"{path} is neither a file nor a folder",
@@ -104,23 +109,12 @@ def _unreadable(path: Path) -> InputError:
         found, advice = f"it begins with {start[:16]!r}", ""
     else:
         found = f"it is {kind.words}"
-        listed = "To score a list of files, use Python: mifid.score(open(path).read().split())."
+        listed = "If it is a list of files, give it the ending .txt."
         advice = advice_on(kind, listed if kind.words == "a text" else "")
     return InputError(
         f"{path} holds neither pictures, nor features, nor statistics: {found}",
         hint=f"{advice} {_HINT}".strip(),
     )
-
-
-def _missing(path: Path) -> InputError:
-    braces = _BRACES.search(str(path))
-    if braces:
-        return InputError(
-            f"no such file or folder: {path}",
-            hint=f"{braces.group()} is not expanded here. Give one file, one folder, or a pattern "
-            "with * and ?; or put the pictures into one folder, zip or tar.",
-        )
-    return no_such_file(path, hint=_HINT)
 
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mifid.errors import InputError, PictureError
@@ -14,7 +14,15 @@ from mifid.images.archive import MAX_ENTRY_BYTES
 from mifid.images.decoding import mending
 from mifid.images.source import Source, is_picture, pick_pictures
 
-__all__ = ["FolderSource", "accepts", "accepts_pattern", "open_folder", "open_pattern"]
+__all__ = [
+    "FolderSource",
+    "accepts",
+    "accepts_pattern",
+    "matching",
+    "no_match",
+    "open_folder",
+    "open_pattern",
+]
 
 
 class FolderSource(Source):
@@ -109,10 +117,10 @@ def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
     pattern = os.path.expanduser(os.fspath(given))
     if Path(pattern).is_file():
         return FolderSource(f"file {pattern}", Path(pattern).parent, [Path(pattern)])
-    matches = glob.glob(_literal(pattern), recursive=True)
+    matches = matching(pattern)
     found = [p for p in matches if os.path.isfile(p)]
     if not found:
-        raise _no_match(pattern, matches)
+        raise no_match(pattern, matches)
     # Through a link to a parent folder, `**` finds every file many times: keep it once.
     once = {_place(p): Path(p) for p in sorted(found, key=len, reverse=True)}
     paths = list(once.values())
@@ -120,7 +128,13 @@ def open_pattern(given: str | os.PathLike[str]) -> FolderSource:
     return FolderSource(f"pattern {pattern}", root, paths)
 
 
-def _no_match(pattern: str, folders: list[str]) -> InputError:
+def matching(pattern: str) -> list[str]:
+    """Return the files and folders that match a pattern, in any order."""
+    return glob.glob(_literal(pattern), recursive=True)
+
+
+def no_match(pattern: str, folders: Sequence[str] = ()) -> InputError:
+    """Return the error for a pattern that matches no file, but these folders."""
     if folders:
         return InputError(
             f"the pattern {pattern} matches {len(folders):,} folders and no file",

@@ -12,17 +12,20 @@ import numpy as np
 from PIL import Image
 
 from mifid.errors import InputError, PictureError
-from mifid.files import given_path, no_such_file
+from mifid.files import given_path, given_source, no_such_file
 from mifid.images.arrays import Stacker, as_rgb, is_array, mode_of, positions
 from mifid.images.decoding import decode, mending, to_rgb
-from mifid.images.folder import FolderSource
+from mifid.images.joined import files, open_paths
 from mifid.images.ranges import ValueRange
 from mifid.images.source import Decoded, Pixels, Source, Stream, is_picture, no_pictures
 
 __all__ = ["COLUMNS", "accepts", "open_items", "stream"]
 
-COLUMNS = ("image", "images", "img", "imgs", "pixel_values", "picture", "pictures")
-"""Keys under which rows that are dicts hold their picture."""
+COLUMNS = (
+    *("image", "images", "img", "imgs", "pixel_values", "picture", "pictures"),
+    *("jpg", "jpeg", "png", "webp"),
+)
+"""Keys under which rows that are dicts hold their picture; the last ones are WebDataset's."""
 
 _ALONE = "Give only the pictures, such as (row[0] for row in data) or (row['KEY'] for row in data)."
 
@@ -57,33 +60,6 @@ class ItemSource(Source):
         if isinstance(item, Image.Image):
             return to_rgb(item, name)
         return item if isinstance(item, bytes) else _read(item)
-
-
-class JoinedSource(Source):
-    """Several sets as one. A picture's name begins with the path of its set."""
-
-    def __init__(self, given: Sequence[str], sources: Sequence[Source]) -> None:
-        self.description = " and ".join(source.description for source in sources)
-        self.skipped = sum((source.skipped for source in sources), Counter())
-        self.travels = all(source.travels for source in sources)
-        self.doubts = tuple(doubt for source in sources for doubt in source.doubts)
-        self._sources = sources
-        self._places = sorted(
-            (f"{path.rstrip('/')}/{name}" if path else name, number, index)
-            for number, (path, source) in enumerate(zip(given, sources, strict=True))
-            for index, name in enumerate(source.names)
-        )
-        self.names = [name for name, _, _ in self._places]
-
-    def read(self, index: int) -> bytes | Decoded:
-        """Return picture ``index`` of all."""
-        _, number, place = self._places[index]
-        return self._sources[number].read(place)
-
-    def close(self) -> None:
-        """Close all sets."""
-        for source in self._sources:
-            source.close()
 
 
 class ItemStream(Stream):
@@ -164,7 +140,7 @@ def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
     elif _is_labelled(items):
         items = [next(item for item in items if _looks_like_pictures(item))]
     if items and all(isinstance(item, str | os.PathLike) for item in items):
-        return _open_paths([given_path(item) for item in items], value_range)
+        return open_paths([given_source(item) for item in items], value_range)
     stacker = Stacker(value_range)
     parts = [
         part
@@ -173,7 +149,7 @@ def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
     ]
     stacker.finish("the list")
     if parts and all(isinstance(part, Path) for part in parts):
-        return _files([part for part in parts if isinstance(part, Path)])
+        return files([part for part in parts if isinstance(part, Path)])
     n = sum(len(part) if isinstance(part, np.ndarray) else 1 for part in parts)
     kind = "PIL image" if parts and all(map(_is_pil, parts)) else "picture"
     kind += "s" * (n > 1) + " in memory" * kind.startswith("picture")
@@ -190,39 +166,6 @@ def stream(given: Any, value_range: ValueRange | None = None) -> ItemStream:
     # Without __iter__, Python would ask for items beyond the length until an IndexError.
     items = given if hasattr(given, "__iter__") else (given[i] for i in range(len(given)))
     return ItemStream(items, value_range=value_range, **words)
-
-
-def _open_paths(paths: Sequence[str], value_range: ValueRange | None) -> Source:
-    """Open picture files as one set, and join it with the other sets given."""
-    from mifid.images import open_images
-
-    files = [path for path in paths if os.path.isfile(path) and is_picture(Path(path).name) is None]
-    sets = [path for path in paths if path not in set(files)]
-    for number, path in enumerate(sets):
-        if os.path.realpath(path) in map(os.path.realpath, sets[:number]):
-            raise InputError(
-                f"the set {path} is given twice",
-                hint="Its pictures would count twice; give each set once.",
-            )
-    opened: list[Source] = []
-    try:
-        for path in sets:
-            found = open_images(path, value_range=value_range)
-            assert isinstance(found, Source)  # a path
-            opened.append(found)
-        if files:
-            opened.append(_files([Path(path) for path in files]))
-    except BaseException:
-        for source in opened:
-            source.close()
-        raise
-    return opened[0] if len(opened) == 1 else JoinedSource([*sets, ""][: len(opened)], opened)
-
-
-def _files(paths: Sequence[Path]) -> FolderSource:
-    root = Path(os.path.commonpath([path.absolute().parent for path in paths]))
-    absolute = [path.absolute() for path in paths]
-    return FolderSource(f"{len(paths):,} files in {root}", root, absolute)
 
 
 def _parts(item: Any, where: str, stacker: Stacker) -> Iterator[Part]:

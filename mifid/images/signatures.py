@@ -91,6 +91,7 @@ def advice_on(kind: Kind, otherwise: str) -> str:
 
 
 def _is_text(start: bytes) -> bool:
+    start = start.removeprefix(b"\xef\xbb\xbf")  # the mark of UTF-8 that Windows writes
     try:
         text = start.decode()
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mifid.errors import InputError, OutputError
-from mifid.files import atomic_write, check_output, occupied
+from mifid.files import atomic_write, check_output, listed_lines, occupied
 from mifid.formatting import spelled_out
 from mifid.images import EXTENSIONS
 
@@ -58,21 +58,12 @@ def indices_listed(names: Sequence[str], *, file: str, setting: str) -> list[int
 
 def _entries(file: str, setting: str) -> list[tuple[int, str]]:
     """Return (line number, name) of each line that has a name."""
-    hint = "Expected a text in UTF-8 that names one picture on each line."
     try:
-        with Path(file).expanduser().open("rb") as opened:
-            content = opened.read(_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(
-            f"{setting}: cannot read {file}: {error.strerror or error}", hint=hint
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{setting}: {file} is not a text in UTF-8", hint=hint) from error
-    if len(content) > _BYTES:
-        raise InputError(f"{setting}: {file} is longer than {_BYTES:,} bytes", hint=hint)
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
-    return [(number, line) for number, line in lines if line and not line.startswith("#")]
+        return listed_lines(
+            file, hint="Expected a text in UTF-8 that names one picture on each line."
+        )
+    except InputError as error:
+        raise InputError(f"{setting}: {error.message}", hint=error.hint) from error
 
 
 def _table(names: Sequence[str], form: Callable[[str], str]) -> dict[str, list[int]]:
