@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mifid.painting import paint
     from mifid.pipeline import build_reference, features
     from mifid.report import Report
-    from mifid.scoring import score
+    from mifid.scoring import fid, mifid, score
     from mifid.selection import Selection, select
     from mifid.statistics import Features, Statistics
     from mifid.submission import check
@@ -48,8 +48,10 @@ __all__ = [
     "diagnose",
     "explain",
     "features",
+    "fid",
     "gallery",
     "generate",
+    "mifid",
     "paint",
     "penalized",
     "pretrain",
@@ -72,7 +74,7 @@ __getattr__, __dir__ = lazy_names(
         "painting": ["paint"],
         "pipeline": ["build_reference", "features"],
         "report": ["Report"],
-        "scoring": ["score"],
+        "scoring": ["fid", "mifid", "score"],
         "selection": ["Selection", "select"],
         "statistics": ["Features", "Statistics"],
         "submission": ["check"],

@@ -1,4 +1,4 @@
-"""score(): the whole path from pictures to the report, top to bottom."""
+"""score(): the whole path from pictures to the report, top to bottom; fid() and mifid()."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mifid.errors import recorded_warnings
+from mifid.errors import UnavailableError, recorded_warnings
 from mifid.evaluation import (
     By,
     Grouping,
@@ -52,7 +52,7 @@ from mifid.uncertainty import REPLICATES, Resampling, assess
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["score"]
+__all__ = ["fid", "mifid", "score"]
 
 
 @with_options
@@ -194,6 +194,71 @@ def score(
         if passed
         else Evidence(computed, given, report.epsilon, options.value_range, asked=asked),
     )
+
+
+@with_options
+def fid(images: Any, reference: Any, **keywords: Unpack[Keywords]) -> float:
+    """Return the Fréchet Inception Distance of two sets of pictures, and nothing else.
+
+    Args:
+        images: the generated pictures, in any form that :func:`score` takes.
+        reference: the real pictures, in the same forms.
+        keywords: as of :class:`mifid.pipeline.Options`.
+
+    Returns:
+        At least 0; it is symmetric.
+
+    Raises:
+        MifidError: an input that cannot be used; the message says which, and what to do.
+
+    >>> import numpy as np
+    >>> real, painted = np.random.RandomState(0).randint(0, 256, (2, 8, 16, 16, 3), dtype=np.uint8)
+    >>> round(fid(painted, real, extractor=lambda batch: batch.float().mean(dim=(2, 3))), 1)
+    19.0
+    """
+    Options.of(fid, keywords)  # a typo is one of this function
+    found = score(images, reference, metrics=("fid",), ci=0, **keywords).fid
+    assert found is not None
+    return found
+
+
+@with_options
+def mifid(
+    images: Any,
+    reference: Any,
+    *,
+    memorization_reference: Any = None,
+    epsilon: float | None = None,
+    **keywords: Unpack[Keywords],
+) -> float:
+    """Return MiFID as Kaggle computes it, and nothing else.
+
+    Args:
+        images: the generated pictures, in any form that :func:`score` takes.
+        reference: the real pictures, in the same forms.
+        memorization_reference: the pictures that were trained on, if they are not the reference.
+        epsilon: as in :func:`score`.
+        keywords: as of :class:`mifid.pipeline.Options`.
+
+    Returns:
+        At least 0, lower is better.
+
+    Raises:
+        UnavailableError: a side is mean and covariance only.
+        MifidError: an input that cannot be used; the message says which, and what to do.
+    """
+    Options.of(mifid, keywords)
+    report = score(
+        images,
+        reference,
+        memorization_reference=memorization_reference,
+        epsilon=epsilon,
+        ci=0,
+        **keywords,
+    )
+    if report.mifid is None:
+        raise UnavailableError(f"there is no MiFID: {report.mifid_reason}")
+    return report.mifid
 
 
 def _join_beside(sides: Mapping[str, ComputedSide]) -> None:

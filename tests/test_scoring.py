@@ -181,7 +181,7 @@ def test_many_pictures_stream_when_only_fid_is_asked_for(monkeypatch, expected, 
 
 
 def test_fewer_pictures_stream_when_no_interval_is_asked_for(monkeypatch, expected, held):
-    monkeypatch.setattr("mifid.pipeline.sides._FEW", 10)
+    monkeypatch.setattr("mifid.pipeline.sides.STREAMED_FROM", 10)
     report = mifid.score(GENERATED, REFERENCE, metrics=("fid",), ci=0, extractor=colours)
     assert report.fid == pytest.approx(expected["fid"], rel=1e-9)
     assert held == ["reference"]
@@ -193,7 +193,7 @@ def test_kept_features_give_statistics_without_a_network(monkeypatch, expected):
     counting = Counting()
     whole = mifid.score(GENERATED, REFERENCE, extractor=counting)
     met = counting.pictures
-    monkeypatch.setattr("mifid.pipeline.sides._FEW", 10)
+    monkeypatch.setattr("mifid.pipeline.sides.STREAMED_FROM", 10)
     again = mifid.score(GENERATED, REFERENCE, metrics=("fid",), ci=0, extractor=counting)
     assert counting.pictures == met
     assert again.fid == pytest.approx(whole.fid, rel=1e-9)
@@ -809,3 +809,19 @@ def test_what_is_on_file_is_to_be_made_anew_not_the_pictures(tmp_path):
         mifid.score(made, REFERENCE, extractor="inception-random")
     assert "make the generated again" in caught.value.hint
     assert "extractor='inception-random'" in caught.value.hint
+
+
+def test_one_call_gives_one_number():
+    generated, real = repainted(12), drawn("painting", 10, seed=100)
+    report = mifid.score(generated, real, extractor=colours, ci=0)
+    assert mifid.fid(generated, real, extractor=colours) == report.fid
+    assert mifid.mifid(generated, real, extractor=colours) == report.mifid
+    assert mifid.mifid(generated, real, extractor=colours, epsilon=0) == pytest.approx(report.fid)
+    with pytest.raises(TypeError, match=r"mifid\(\) got .*'epsilom'. Did you mean 'epsilon'"):
+        mifid.mifid(generated, real, epsilom=0)
+    with pytest.raises(TypeError, match=r"fid\(\) got an unexpected"):
+        mifid.fid(generated, real, epsilon=0)
+    moments = mifid.Statistics.from_features(mifid.features(real, extractor=colours).values)
+    assert mifid.fid(generated, moments, extractor=colours) == pytest.approx(report.fid)
+    with pytest.raises(UnavailableError, match=r"there is no MiFID: .* mean and covariance only"):
+        mifid.mifid(generated, moments, extractor=colours)

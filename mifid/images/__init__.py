@@ -123,7 +123,10 @@ if TYPE_CHECKING:
     from mifid.images.archive import LocalFile as LocalFile
     from mifid.images.archive import climbs_out as climbs_out
     from mifid.images.archive import refuse_bombs as refuse_bombs
+    from mifid.images.arrays import Stacker as Stacker
+    from mifid.images.arrays import as_rgb as as_rgb
     from mifid.images.arrays import feature_rows as feature_rows
+    from mifid.images.arrays import is_array as is_array
     from mifid.images.arrays import pictures_in as pictures_in
     from mifid.images.decoding import decode as decode
     from mifid.images.decoding import decoder_version as decoder_version
@@ -169,7 +172,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "archive": ["BROKEN", "ArchiveEntry", "LocalFile", "climbs_out", "refuse_bombs"],
-        "arrays": ["feature_rows", "pictures_in"],
+        "arrays": ["Stacker", "as_rgb", "feature_rows", "is_array", "pictures_in"],
         "decoding": [
             "decode",
             "decoder_version",

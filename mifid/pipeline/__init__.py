@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.pipeline.inference import features_of_pixels as features_of_pixels
+    from mifid.pipeline.inference import provenance_of as provenance_of
     from mifid.pipeline.options import Keywords as Keywords
     from mifid.pipeline.options import Options as Options
     from mifid.pipeline.options import with_options as with_options
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mifid.pipeline.reference import build_reference as build_reference
     from mifid.pipeline.reference import reference_file as reference_file
     from mifid.pipeline.sides import BESIDE as BESIDE
+    from mifid.pipeline.sides import STREAMED_FROM as STREAMED_FROM
     from mifid.pipeline.sides import ComputedSide as ComputedSide
     from mifid.pipeline.sides import choose_network as choose_network
     from mifid.pipeline.sides import compute_side as compute_side
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "inference": ["features_of_pixels", "provenance_of"],
         "options": ["Keywords", "Options", "with_options"],
         "pipeline": ["Outcome", "Pipeline", "features"],
         "reference": ["build_reference", "reference_file"],
@@ -35,6 +39,7 @@ __getattr__, __dir__ = lazy_names(
             "choose_network",
             "compute_side",
             "BESIDE",
+            "STREAMED_FROM",
             "logits_of",
             "open_beside",
             "open_sides",

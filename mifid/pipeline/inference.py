@@ -18,6 +18,7 @@ from mifid.images import (
     BatchReader,
     Decoders,
     Inspection,
+    Pixels,
     Source,
     Stream,
     at_a_time,
@@ -28,7 +29,7 @@ from mifid.machine import available_cores
 from mifid.pipeline.options import Options
 from mifid.statistics import FeatureMatrix, Provenance, check_finite
 
-__all__ = ["Extraction", "provenance_of"]
+__all__ = ["Extraction", "features_of_pixels", "provenance_of"]
 
 _MANY_CORES = 4
 _MANY_PICTURES = 1000  # fewer are decoded before processes have started
@@ -85,8 +86,8 @@ class Extraction:
             closing(self._batches(size, device)) as batches,
             self._options.reporter.task(self._label, known, "picture") as task,
         ):
-            for batch, features in self._computed(batches):
-                self._check(features, batch)
+            for batch, features in _computed(self._extractor, batches):
+                _check(features, batch, self._extractor, self._source.name)
                 self.inspection.add(batch.pixels)
                 self.total += len(features)
                 task.advance(len(features))
@@ -106,18 +107,6 @@ class Extraction:
                 rows.add(indices, values)
         return rows.finish()
 
-    def _computed(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, FeatureMatrix]]:
-        """Yield batches with their features, while a device is at work on the next ones."""
-        under_way: deque[tuple[Batch, Callable[[], FeatureMatrix]]] = deque()
-        for batch in batches:
-            with isolated():
-                under_way.append((batch, self._extractor.submit(batch.pixels)))
-            if len(under_way) >= self._extractor.in_flight:
-                done, features = under_way.popleft()
-                yield done, features()
-        for done, features in under_way:
-            yield done, features()
-
     def _batches(self, size: int, device: str) -> Generator[Batch, None, None]:
         if isinstance(self._source, Stream):
             self._source.skip_bad = self._options.skip_bad
@@ -136,23 +125,6 @@ class Extraction:
         with closing(iter(reader)) as batches:
             yield from batches
 
-    def _check(self, features: FeatureMatrix, batch: Batch) -> None:
-        name = self._extractor.identity.name
-        if features.ndim != 2 or len(features) != len(batch.indices):
-            raise FeatureError(
-                f"extractor {name} turned {len(batch.indices)} pictures into features of shape "
-                f"{features.shape}; expected ({len(batch.indices)}, width)"
-            )
-        try:
-            check_finite(features, f"the features of extractor {name}")
-        except FeatureError as error:
-            first = int(batch.indices[~np.isfinite(features).all(axis=1)][0])
-            raise FeatureError(
-                f"extractor {name} gives NaN or infinite features, first for picture "
-                f"'{self._source.name(first)}'",
-                hint=error.hint,
-            ) from error
-
     def _nothing(self) -> InputError:
         if self.bad:
             return InputError(
@@ -160,6 +132,62 @@ class Extraction:
                 f"the first: {self.bad[0][1]}"
             )
         return InputError(f"{self._source.description} gave no pictures")
+
+
+def features_of_pixels(
+    pixels: Pixels, extractor: Extractor, *, batch_size: int | None = None
+) -> FeatureMatrix:
+    """Compute the features (N, D) of pictures in memory, with an extractor that is loaded.
+
+    Args:
+        pixels: (N, H, W, 3) uint8, N at least 1.
+        extractor: what computes them.
+        batch_size: pictures at a time; None: what suits the extractor.
+
+    Raises:
+        FeatureError: features that are not a row a picture, or not finite.
+    """
+    batches = _cut(pixels, 0, batch_size or extractor.batch_size)
+    parts = []
+    for batch, features in _computed(extractor, batches):
+        _check(features, batch, extractor, str)
+        parts.append(features)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _computed(
+    extractor: Extractor, batches: Iterator[Batch]
+) -> Iterator[tuple[Batch, FeatureMatrix]]:
+    """Yield batches with their features, while a device is at work on the next ones."""
+    under_way: deque[tuple[Batch, Callable[[], FeatureMatrix]]] = deque()
+    for batch in batches:
+        with isolated():
+            under_way.append((batch, extractor.submit(batch.pixels)))
+        if len(under_way) >= extractor.in_flight:
+            done, features = under_way.popleft()
+            yield done, features()
+    for done, features in under_way:
+        yield done, features()
+
+
+def _check(
+    features: FeatureMatrix, batch: Batch, extractor: Extractor, name_of: Callable[[int], str]
+) -> None:
+    name = extractor.identity.name
+    if features.ndim != 2 or len(features) != len(batch.indices):
+        raise FeatureError(
+            f"extractor {name} turned {len(batch.indices)} pictures into features of shape "
+            f"{features.shape}; expected ({len(batch.indices)}, width)"
+        )
+    try:
+        check_finite(features, f"the features of extractor {name}")
+    except FeatureError as error:
+        first = int(batch.indices[~np.isfinite(features).all(axis=1)][0])
+        raise FeatureError(
+            f"extractor {name} gives NaN or infinite features, first for picture "
+            f"'{name_of(first)}'",
+            hint=error.hint,
+        ) from error
 
 
 def provenance_of(extractor: Extractor, *, device: str, batch_size: int | None) -> Provenance:
@@ -189,11 +217,16 @@ def _decoders(device: str, source: Source) -> Decoders:
 def _stream_batches(stream: Stream, size: int) -> Iterator[Batch]:
     start = 0
     for pixels in stream:
-        most = at_a_time(size, pixels[0].nbytes) if len(pixels) else size
-        for offset in range(0, len(pixels), most):
-            part = pixels[offset : offset + most]
-            yield Batch(part, np.arange(start, start + len(part)))
-            start += len(part)
+        yield from _cut(pixels, start, size)
+        start += len(pixels)
+
+
+def _cut(pixels: Pixels, start: int, size: int) -> Iterator[Batch]:
+    """Yield batches of at most ``size`` pictures, which are numbered from ``start`` on."""
+    most = at_a_time(size, pixels[0].nbytes) if len(pixels) else size
+    for offset in range(0, len(pixels), most):
+        part = pixels[offset : offset + most]
+        yield Batch(part, np.arange(start + offset, start + offset + len(part)))
 
 
 @cache  # a look takes 20 ms, as long as a small score

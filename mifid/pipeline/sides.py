@@ -35,6 +35,7 @@ from mifid.statistics import Computed, Features, Statistics
 
 __all__ = [
     "BESIDE",
+    "STREAMED_FROM",
     "ComputedSide",
     "choose_network",
     "compute_side",
@@ -47,7 +48,7 @@ __all__ = [
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
 
-_FEW = 4_096
+STREAMED_FROM = 4_096
 """Up to so many pictures features take no more memory than their covariance does."""
 
 
@@ -182,7 +183,7 @@ def compute_side(
     if isinstance(side.input, Features | Statistics):
         return ComputedSide(side, side.input, Outcome(sha256=_sha256(side.input)))
     assert pipeline is not None
-    most = _KEEP_FEATURES if intervals else _FEW
+    most = _KEEP_FEATURES if intervals else STREAMED_FROM
     with _passing(side):
         if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
             found: Computed = pipeline.statistics(side.input, side.label)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -145,9 +146,24 @@ class Statistics:
                 self._n, self._mean, self._scatter = other._n, other._mean, other._scatter.copy()
                 return
             delta = other._mean - self._mean
+            self._own_scatter()
             self._scatter += other._scatter
             self._scatter += np.outer(delta, delta) * (self._n * other._n / (self._n + other._n))
             self._move_mean(other._n, other._mean)
+
+    @classmethod
+    def from_scatter(
+        cls,
+        *,
+        n: int,
+        mean: npt.NDArray[np.float64],
+        scatter: npt.NDArray[np.float64],
+        provenance: Provenance | None = None,
+    ) -> Statistics:
+        """Return statistics of ``n`` pictures with a mean (D,) and a :attr:`scatter` (D, D)."""
+        statistics = cls(provenance=provenance)
+        statistics._n, statistics._mean, statistics._scatter = n, mean, _read_only(scatter)
+        return statistics
 
     @property
     def n(self) -> int | None:
@@ -174,6 +190,12 @@ class Statistics:
                 hint="FID compares sets; a single picture has no distribution.",
             )
         return self._scatter / (self._n - 1)
+
+    @property
+    def scatter(self) -> npt.NDArray[np.float64]:
+        """Sum of centred outer products, (D, D) float64: the covariance times n - 1; read-only."""
+        self._flush()
+        return _read_only(self._scatter)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``mu``, ``sigma``, ``n`` and the provenance: enough for FID, but not for MiFID."""
@@ -237,15 +259,37 @@ class Statistics:
         # temporary matrix needs 33 MB at D = 2048.
         self._pending[n] = (mean - self._mean) * np.sqrt(before * n / (before + n))
         rows = self._pending[: n + 1]
+        self._own_scatter()
         self._scatter += rows.T @ rows
         self._move_mean(n, mean)
         self._pending_rows = 0
         if n < _FLUSH_ROWS:  # this may be the end
             self._pending = np.zeros((0, 0))
 
+    def __getstate__(self) -> dict[str, Any]:
+        self._flush()  # nothing is left to write when it is read, where arrays may be read-only
+        return {**self.__dict__, "_pending": np.zeros((0, 0))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take arrays that may be others' memory (Ray, Dask, joblib's memory maps)."""
+        self.__dict__.update(state)
+        self._scatter = _read_only(self._scatter)
+
+    def _own_scatter(self) -> None:
+        """Copy the scatter before it is written to, if its memory may not be written to."""
+        if not self._scatter.flags.writeable:
+            self._scatter = np.array(self._scatter)
+
     def _move_mean(self, n: int, mean: npt.NDArray[np.float64]) -> None:
         self._mean = self._mean + (mean - self._mean) * (n / (self._n + n))
         self._n += n
+
+
+def _read_only(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a read-only view, also of memory that could be written to: a map of a shared file."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 _ASYMMETRY = 1e-5  # of the largest entry; float32 sums have up to 1e-6

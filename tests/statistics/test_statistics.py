@@ -1,5 +1,7 @@
 """Mean and covariance in one pass: however batches are cut, ordered or merged."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -176,3 +178,52 @@ def test_a_merged_covariance_is_symmetric(random):
     one, other = (Statistics.from_features(random.rand(20, 9) * k) for k in (1, 3))
     one.merge(other)
     np.testing.assert_array_equal(one.sigma, one.sigma.T)
+
+
+def out_of_band(statistics):
+    """Pickle with protocol 5, and read with buffers that may not be written to, as Ray does."""
+    buffers = []
+    content = pickle.dumps(statistics, protocol=5, buffer_callback=buffers.append)
+    assert buffers
+    return pickle.loads(content, buffers=[bytes(each.raw()) for each in buffers])
+
+
+@pytest.mark.parametrize("rows", [5, 1024, 1030])
+def test_statistics_go_on_after_pickling_with_read_only_buffers(rows, random):
+    values, more = random.rand(rows, 4), random.rand(7, 4)
+    whole = Statistics.from_features(np.concatenate([values, more, values]))
+    again = out_of_band(Statistics.from_features(values))
+    assert np.array_equal(again.mu, Statistics.from_features(values).mu)
+    assert np.array_equal(again.sigma, Statistics.from_features(values).sigma)
+    again.update(more)
+    again.merge(out_of_band(Statistics.from_features(values)))
+    assert again.n == whole.n
+    assert np.allclose(again.mu, whole.mu, rtol=1e-12)
+    assert np.allclose(again.sigma, whole.sigma, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_statistics_in_a_memory_map_go_on_and_leave_the_file_as_it_is(mode, random, tmp_path):
+    joblib = pytest.importorskip("joblib")
+    values, more = random.rand(9, 4), random.rand(7, 4)
+    joblib.dump(Statistics.from_features(values), tmp_path / "shared")
+    before = (tmp_path / "shared").read_bytes()
+    mapped = joblib.load(tmp_path / "shared", mmap_mode=mode)
+    assert mapped.mu.tolist() == Statistics.from_features(values).mu.tolist()
+    mapped.update(more)
+    mapped.merge(joblib.load(tmp_path / "shared", mmap_mode=mode))
+    whole = Statistics.from_features(np.concatenate([values, more, values]))
+    assert np.allclose(mapped.sigma, whole.sigma, rtol=1e-12)
+    assert (tmp_path / "shared").read_bytes() == before
+
+
+def test_scatter_is_read_only_and_makes_the_same_statistics(random):
+    values = random.rand(9, 4)
+    given = Statistics.from_features(values)
+    with pytest.raises(ValueError, match="read-only"):
+        given.scatter[0, 0] = 1
+    again = Statistics.from_scatter(n=9, mean=given.mu, scatter=given.scatter)
+    again.update(values)
+    assert given.n == 9
+    assert np.array_equal(given.sigma, Statistics.from_features(values).sigma)
+    assert np.allclose(again.sigma, Statistics.from_features(np.tile(values, (2, 1))).sigma)

@@ -1,0 +1,88 @@
+"""Two and three gloo processes compute what one does, whatever each of them has."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from metric_processes import CASES, feed, pictures, share
+from patience import PATIENCE
+from toys import colours
+
+from mifid.metric import FID
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """What each of three processes computed with all, and two of them with each other."""
+    folder = tmp_path_factory.mktemp("gathering")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(HERE.parent / "metric_processes.py")]
+    started = [
+        subprocess.Popen(
+            [*command, str(rank), str(folder / "store"), str(folder / "told")],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for rank in range(3)
+    ]
+    try:
+        said = [process.communicate(timeout=PATIENCE)[0].decode() for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in started] == [0, 0, 0], "\n".join(said)
+    return [json.loads((folder / f"told{rank}.json").read_text()) for rank in range(3)]
+
+
+@pytest.fixture(params=["2", "3"])
+def told(request, processes):
+    return [each[request.param] for each in processes if request.param in each]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What one process computes of all pictures."""
+    return {name: feed(make(), *pictures()).compute_all() for name, make in CASES.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("which", ["", ", one without pictures"])
+def test_processes_compute_what_one_does(name, which, told, alone):
+    for each in told:
+        assert each[f"{name}{which}"] == pytest.approx(alone[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["FID", "MiFID", "Combined"])
+@pytest.mark.parametrize("which", ["", ", one without pictures"])
+def test_of_many_pictures_statistics_and_distances_are_gathered(name, which, told, alone):
+    """Six features of more pictures: the covariance has full rank, and sums are of 40 terms."""
+    for each in told:
+        assert each[f"{name}, statistics{which}"] == pytest.approx(alone[name], rel=1e-9)
+        assert each == each | {f"{name}, statistics{which}": told[0][f"{name}, statistics{which}"]}
+
+
+def test_fid_is_of_all_pictures_where_a_process_keeps_fewer_features(told, alone):
+    for each in told:
+        assert each["MiFID, few features"]["fid"] == pytest.approx(alone["FID"]["fid"], rel=1e-9)
+
+
+def test_a_process_alone_computes_its_own(told):
+    for rank, each in enumerate(told):
+        mine = [share(part, rank, len(told)) for part in pictures()]
+        assert each["alone"] == feed(FID(colours), *mine).compute_all()
+        assert each["kept"] == [len(part) for part in mine]  # nothing was added by gathering
+
+
+def test_errors_are_the_same_in_all_processes(told):
+    for each in told:
+        assert each["none"].startswith("FeatureError: FID has 0 real pictures")
+        assert each["one picture"].startswith("FeatureError: FID has 1 real picture;")
+        assert each["settings"].startswith("CompatibilityError: the metric of process 1 is KID")
+        assert "'subsets': 6" in each["settings"]
