@@ -11,6 +11,7 @@ from .demo import demo
 from .diagnose import diagnose
 from .explain import explain
 from .failures import SafeGroup, writable_streams
+from .features import features
 from .gallery import gallery
 from .generate import generate
 from .kaggle import kaggle
@@ -77,6 +78,7 @@ for command in (
     painters,
     gallery,
     reference,
+    features,
     weights,
     cache,
     demo,

@@ -197,6 +197,13 @@ _EXTRACTION = [
 ]
 
 
+_INCOMPLETE = click.option(
+    "--incomplete",
+    is_flag=True,
+    help="Take a feature store (mifid features) although shards are missing, and mark the score as "
+    "not comparable.",
+)
+
 _OVER = {
     "both": ("generated", "reference"),
     "generated": ("generated",),
@@ -349,7 +356,7 @@ def common(command: Command) -> Command:
 def extraction(command: Command) -> Command:
     """Add the options of commands that run a network over the pictures of several sides."""
     default = "what the --ref file was made with, else inception"
-    return _with([_RANGE, _extractor(default), *_EXTRACTION], command)
+    return _with([_RANGE, _extractor(default), *_EXTRACTION, _INCOMPLETE], command)
 
 
 def extraction_of_one(default: str) -> Callable[[Command], Command]:

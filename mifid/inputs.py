@@ -26,7 +26,7 @@ from mifid.images import (
     stated_for,
     thinned,
 )
-from mifid.statistics import UNKNOWN, Features, Provenance, Statistics, formats
+from mifid.statistics import UNKNOWN, Features, FeatureStore, Provenance, Statistics, formats
 
 __all__ = [
     "GivenSide",
@@ -79,10 +79,13 @@ class GivenSide:
             self.input.close()
 
 
-def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
+def open_input(
+    given: Any, *, value_range: ValueRange | None = None, incomplete: bool = False
+) -> Input:
     """Open anything that scoring accepts; see :func:`mifid.images.open_images` for pictures.
 
-    Floats (N, D), as an array or tensor, are features.
+    Floats (N, D), as an array or tensor, are features; a folder with the parts of a feature store
+    is one. With ``incomplete``, shards of it may be missing.
 
     Raises:
         InputError: it cannot be used, and why.
@@ -94,6 +97,8 @@ def open_input(given: Any, *, value_range: ValueRange | None = None) -> Input:
         return Features.from_contents(formats.Contents(features=rows))
     if isinstance(given, str | os.PathLike):
         given = given_source(given)
+    if isinstance(given, str) and formats.parts_in(given):
+        return FeatureStore.open(given, incomplete=incomplete)
     if isinstance(given, str) and not is_url(given) and formats.holds_statistics(given):
         with formats.naming(given):
             contents = formats.read(given)
@@ -149,6 +154,7 @@ def open_side(
     value_range: SideRanges | None = None,
     limit: int | None = None,
     seed: int = 0,
+    incomplete: bool = False,
 ) -> GivenSide:
     """Open a side, and refuse a single picture before any work is done.
 
@@ -158,6 +164,7 @@ def open_side(
         value_range: of all sides, or a mapping with this one's label.
         limit: take at most so many pictures; None: all.
         seed: of their draw.
+        incomplete: take a feature store although shards are missing.
 
     Raises:
         InputError: it cannot be used, and why.
@@ -175,7 +182,7 @@ def open_side(
                 f"{argument} is None; expected pictures, features or statistics",
                 hint="Did a function return nothing?",
             )
-        opened = open_input(given, value_range=own_range)
+        opened = open_input(given, value_range=own_range, incomplete=incomplete)
     available = opened.available if isinstance(opened, Features) else None
     if limit is not None:
         check_limit(limit)

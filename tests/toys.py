@@ -27,6 +27,10 @@ class Counting:
         return colours(batch)
 
 
+counting = Counting()
+"""One that a command line can name: its features have a fingerprint."""
+
+
 @cache
 def _drawn(kind, size, seed):
     draw = {"photo": landscape, "painting": painting}[kind]

@@ -15,7 +15,7 @@ from mifid.images import Inspection, Source, Stream, count_encodings, evenly
 from mifid.inputs import GivenSide
 from mifid.metrics import EPSILON, METRICS
 from mifid.pipeline import ComputedSide
-from mifid.statistics import Computed, Features, Statistics
+from mifid.statistics import Computed, Features, FeatureStore, Statistics
 from mifid.submission import MONET
 
 __all__ = [
@@ -214,7 +214,7 @@ def check_pictures(side: ComputedSide) -> None:
     found = list(_oddities(side))
     if found:
         warn(f"{title}: {'; '.join(found)}. Did what made or saved them fail?")
-    if isinstance(pictures, Source | Stream):
+    if isinstance(pictures, Source | Stream | FeatureStore):
         for doubt in pictures.doubts:
             warn(f"{title}: {doubt}")
 

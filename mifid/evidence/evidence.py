@@ -17,7 +17,7 @@ from PIL import Image
 from mifid.errors import MifidError, UnavailableError, first_line
 from mifid.evidence.tables import PictureTable, TrainingTable, picture_table, training_table
 from mifid.images import Decoded, Pixels, SideRanges, Source, decode, open_images, range_of
-from mifid.statistics import Features, Statistics, formats
+from mifid.statistics import Features, FeatureStore, Statistics, formats
 from mifid.uncertainty import SEED
 
 __all__ = [
@@ -197,7 +197,7 @@ class Evidence:
         Raises:
             UnavailableError: only features were given, or the pictures cannot be read any more.
         """
-        given = self.given.get(label)
+        given = _pictures_of(self.given.get(label), label)
         paths = (str, os.PathLike)
         if isinstance(given, Features | Statistics) or (
             isinstance(given, paths) and formats.holds_statistics(given)
@@ -229,6 +229,23 @@ class Evidence:
         """
         with self.open(label) as source:
             yield Album.of(source, self.features(label).names)
+
+
+def _pictures_of(given: Any, label: str) -> Any:
+    """Return what was given, or the path of the pictures that a feature store was made of.
+
+    Raises:
+        UnavailableError: the store was not made of a path.
+    """
+    if isinstance(given, str | os.PathLike) and formats.parts_in(given):
+        given = FeatureStore.open(given, incomplete=True)
+    if not isinstance(given, FeatureStore):
+        return given
+    if given.images is None:
+        raise UnavailableError(
+            f"the {_words(label)} side is a feature store that does not say where its pictures are"
+        )
+    return given.images
 
 
 def _words(label: str) -> str:

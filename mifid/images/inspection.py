@@ -155,6 +155,14 @@ class Inspection:
             bool((picture == picture[0, 0]).all()) for picture in pixels[even.nonzero()]
         )
 
+    def merge(self, other: Inspection) -> None:
+        """Add what another part of the set looks like."""
+        self.sizes.update(other.sizes)
+        self.one_colour += other.one_colour
+        self.levels += other.levels
+        if self.sums is not None:
+            self.sums = None if other.sums is None else self.sums + other.sums
+
     @property
     def count(self) -> int:
         """Number of pictures."""

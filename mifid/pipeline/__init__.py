@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.pipeline.inference import Extraction as Extraction
     from mifid.pipeline.inference import features_of_pixels as features_of_pixels
     from mifid.pipeline.inference import provenance_of as provenance_of
     from mifid.pipeline.options import Keywords as Keywords
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from mifid.pipeline.options import with_options as with_options
     from mifid.pipeline.pipeline import Outcome as Outcome
     from mifid.pipeline.pipeline import Pipeline as Pipeline
+    from mifid.pipeline.pipeline import content_hash as content_hash
     from mifid.pipeline.pipeline import features as features
+    from mifid.pipeline.pipeline import open_pictures as open_pictures
     from mifid.pipeline.reference import build_reference as build_reference
     from mifid.pipeline.reference import reference_file as reference_file
     from mifid.pipeline.sides import BESIDE as BESIDE
@@ -30,9 +33,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "inference": ["features_of_pixels", "provenance_of"],
+        "inference": ["Extraction", "features_of_pixels", "provenance_of"],
         "options": ["Keywords", "Options", "with_options"],
-        "pipeline": ["Outcome", "Pipeline", "features"],
+        "pipeline": ["Outcome", "Pipeline", "content_hash", "features", "open_pictures"],
         "reference": ["build_reference", "reference_file"],
         "sides": [
             "ComputedSide",

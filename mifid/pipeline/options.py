@@ -40,6 +40,7 @@ class Keywords(TypedDict, total=False):
     value_range: SideRanges | None
     limit: int | None
     seed: int
+    incomplete: bool
     cache: bool
     progress: Progress | bool | None
 
@@ -67,6 +68,8 @@ class Options:
             ones; None: all. A score is then not comparable with Kaggle's.
         seed: of everything that draws at random. The headline numbers draw nothing, but for the
             pictures that ``limit`` takes.
+        incomplete: take a feature store (``mifid features``) although shards are missing; the
+            score is then marked as not comparable.
         cache: False neither reads nor writes features kept on disk.
         progress: True or False, or a :class:`mifid.progress.Progress`; None shows bars in
             notebooks.
@@ -83,6 +86,7 @@ class Options:
     value_range: SideRanges | None = None
     limit: int | None = None
     seed: int = SEED
+    incomplete: bool = False
     cache: bool = True
     progress: Progress | bool | None = None
 
@@ -156,7 +160,14 @@ class Options:
     def opened(self, label: str, given: Any) -> AbstractContextManager[GivenSide]:
         """Open a side (:func:`mifid.inputs.open_side`) until the end of a block."""
         return closing(
-            open_side(label, given, value_range=self.value_range, limit=self.limit, seed=self.seed)
+            open_side(
+                label,
+                given,
+                value_range=self.value_range,
+                limit=self.limit,
+                seed=self.seed,
+                incomplete=self.incomplete,
+            )
         )
 
 

@@ -30,8 +30,8 @@ from mifid.inputs import (
     refuse_other_networks,
 )
 from mifid.pipeline.options import Options
-from mifid.pipeline.pipeline import Outcome, Pipeline
-from mifid.statistics import Computed, Features, Statistics
+from mifid.pipeline.pipeline import Outcome, Pipeline, content_hash
+from mifid.statistics import Computed, Features, FeatureStore, Statistics
 
 __all__ = [
     "BESIDE",
@@ -76,7 +76,9 @@ class ComputedSide:
             n=found.n if isinstance(found, Statistics) else len(found),
             sha256=self.outcome.sha256,
             cached=self.outcome.cached,
-            skipped=dict(side.input.skipped) if isinstance(side.input, Source | Stream) else {},
+            skipped=dict(side.input.skipped)
+            if isinstance(side.input, Source | Stream | FeatureStore)
+            else {},
             converted=self.outcome.converted,
             bad=self.outcome.bad,
             available=side.available,
@@ -180,10 +182,13 @@ def compute_side(
         FeatureError: there was one picture only, or only one could be decoded.
         MifidError: as :meth:`mifid.pipeline.pipeline.Pipeline.features`.
     """
+    most = _KEEP_FEATURES if intervals else STREAMED_FROM
+    if isinstance(side.input, FeatureStore):
+        streamed = only_fid and len(side.input) > most
+        return _stored(side, side.input, side.input.statistics() if streamed else side.input)
     if isinstance(side.input, Features | Statistics):
         return ComputedSide(side, side.input, Outcome(sha256=_sha256(side.input)))
     assert pipeline is not None
-    most = _KEEP_FEATURES if intervals else STREAMED_FROM
     with _passing(side):
         if only_fid and (isinstance(side.input, Stream) or len(side.input) > most):
             found: Computed = pipeline.statistics(side.input, side.label)
@@ -196,6 +201,18 @@ def compute_side(
             f"{side.title}: {side.description} gave one picture{left_out}; a covariance needs two",
             hint="FID compares sets; a single picture has no distribution.",
         )
+    return ComputedSide(side, found, outcome)
+
+
+def _stored(side: GivenSide, store: FeatureStore, found: Computed) -> ComputedSide:
+    """Return a side whose features were computed by shards, with all that these noted."""
+    outcome = Outcome(
+        sha256=content_hash(store.digests),
+        converted=store.converted,
+        bad=store.bad,
+        digests=store.digests,
+        inspection=store.inspection,
+    )
     return ComputedSide(side, found, outcome)
 
 

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.statistics.feature_store import FeatureStore as FeatureStore
+    from mifid.statistics.feature_store import Part as Part
+    from mifid.statistics.feature_store import Shard as Shard
+    from mifid.statistics.feature_store import check_fit as check_fit
     from mifid.statistics.features import FeatureMatrix as FeatureMatrix
     from mifid.statistics.features import Features as Features
     from mifid.statistics.features import check_finite as check_finite
     from mifid.statistics.formats import holds_statistics as holds_statistics
+    from mifid.statistics.formats import parts_in as parts_in
     from mifid.statistics.formats import read as read
     from mifid.statistics.formats import write as write
     from mifid.statistics.provenance import UNKNOWN as UNKNOWN
@@ -22,8 +27,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "feature_store": ["FeatureStore", "Part", "Shard", "check_fit"],
         "features": ["FeatureMatrix", "Features", "check_finite"],
-        "formats": ["holds_statistics", "read", "write"],
+        "formats": ["holds_statistics", "parts_in", "read", "write"],
         "provenance": ["UNKNOWN", "Provenance", "protocol"],
         "statistics": ["Computed", "Statistics"],
     },

@@ -44,7 +44,16 @@ from mifid.images import BROKEN, Colours, pictures_in
 from mifid.statistics.provenance import Provenance
 from mifid.unpickling import array_of, count_of, dtype_of, load, most_bytes
 
-__all__ = ["Contents", "holds_statistics", "naming", "read", "write"]
+__all__ = [
+    "DAMAGED",
+    "Contents",
+    "holds_statistics",
+    "naming",
+    "opened",
+    "parts_in",
+    "read",
+    "write",
+]
 
 Array = npt.NDArray[Any]
 
@@ -52,7 +61,7 @@ _FEATURE_KEYS = ("features", "reps", "feats", "act")
 _MOMENT_KEYS = (("mu", "sigma"), ("m", "s"), ("mean", "cov"))
 _PICKLED = (".pkl", ".pickle", ".pt", ".pth")
 _ENDINGS = (".npy", ".npz", *_PICKLED)
-_DAMAGED = (*BROKEN, MemoryError, OverflowError, KeyError)
+DAMAGED = (*BROKEN, MemoryError, OverflowError, KeyError)
 _MOST_HEADER = 10_000  # bytes, as NumPy has it
 _MAGIC = b"\x93NUMPY"
 _EXPECTED = "Expected 'features', or 'mu' and 'sigma'."
@@ -89,23 +98,39 @@ class Contents:
 
 
 def holds_statistics(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file holds features or statistics rather than pictures.
+    """Return whether a file holds features or statistics rather than pictures, or a folder parts.
 
     Arrays (N, D) are features; with more dimensions they are pictures.
     """
     file = Path(path)
+    if parts_in(file):
+        return True
     if file.suffix.lower() not in _ENDINGS or not file.is_file():
         return False
     pickled = file.suffix.lower() in _PICKLED
     try:
-        with _opened(file, values=False) as data:
+        with opened(file, values=False) as data:
             if isinstance(data, np.ndarray):
                 return data.ndim < 3
             if isinstance(data, Mapping):
                 return _known(data) or (pickled and pictures_in(data) is None)
             return pictures_in(data) is None
-    except (MifidError, *_DAMAGED):
+    except (MifidError, *DAMAGED):
         return pickled  # a damaged array file may hold pictures; opening it raises the error
+
+
+_PART = re.compile(r"part-(\d{5,})-([0-9a-f]{16})\.npz")
+
+
+def parts_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the parts of a feature store, in the order of shards; none: the folder is no store."""
+    try:
+        names = [name for name in os.listdir(folder) if name[:5] == "part-"]
+    except OSError:  # a file, or nothing
+        return []
+    found = [match for match in map(_PART.fullmatch, names) if match is not None]
+    ordered = sorted(found, key=lambda match: (int(match[1]), match[2]))
+    return [Path(folder, match[0]) for match in ordered]
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
@@ -120,11 +145,11 @@ def read(path: str | os.PathLike[str]) -> Contents:
     file = Path(path)
     with naming(file):
         try:
-            with _opened(file) as data:
+            with opened(file) as data:
                 return _contents(data, file)
         except FileNotFoundError as error:
             raise InputError(f"no such file: {file}") from error
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise InputError(
                 f"cannot be read as features or statistics: {first_line(error)}", hint=_AGAIN
             ) from error
@@ -186,7 +211,7 @@ def write(
 
 
 @contextmanager
-def _opened(file: Path, *, values: bool = True) -> Iterator[Any]:
+def opened(file: Path, *, values: bool = True) -> Iterator[Any]:
     """Yield an array, a mapping of arrays, or the contents of a pickle.
 
     Args:
@@ -250,7 +275,7 @@ class _Npz(Mapping[str, Any]):
         try:
             with self._archive.open(self._members[key]) as stream:
                 return _header(cast(BinaryIO, stream))[1]
-        except (MifidError, *_DAMAGED):
+        except (MifidError, *DAMAGED):
             return ()
 
 
