@@ -146,8 +146,9 @@ def score(
 ) -> None:
     """Score generated pictures: FID, memorization distance, MiFID and intervals.
 
-    IMAGES is a folder, zip, tar, TFRecords, .npy or .npz, several files as shard-{000..199}.tar, a
-    list of files (.txt), a glob pattern (in quotes), or a file of features or statistics.
+    IMAGES is a folder, zip, tar, TFRecords, .parquet, .npy or .npz, several files as
+    shard-{000..199}.tar, a list of files (.txt), a glob pattern (in quotes), or a file of
+    features or statistics.
 
     \b
     mifid score images.zip --ref monet_jpg/

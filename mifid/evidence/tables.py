@@ -405,7 +405,7 @@ def _arrow(pyarrow: Any, column: Column) -> Any:
 
 def _pyarrow(file: Path) -> Any:
     try:
-        import pyarrow.parquet  # type: ignore[import-untyped]
+        import pyarrow.parquet
     except ImportError as error:
         raise OutputError(
             f"cannot write the table {file}: Parquet needs pyarrow, which is not installed",

@@ -24,17 +24,19 @@ KINDS = {
     "zip": ("mifid.images.zip:accepts", "mifid.images.zip:open_zip"),
     "array file": ("mifid.images.arrays:accepts_file", "mifid.images.arrays:open_file"),
     "pickled array": ("mifid.images.arrays:accepts_pickled", "mifid.images.arrays:open_pickled"),
+    "table": ("mifid.images.parquet:accepts", "mifid.images.parquet:open_parquet"),
     "tar": ("mifid.images.tar:accepts", "mifid.images.tar:open_tar"),
     "list": ("mifid.images.joined:accepts_list", "mifid.images.joined:open_list"),
     "pattern": ("mifid.images.folder:accepts_pattern", "mifid.images.folder:open_pattern"),
     "array": ("mifid.images.arrays:accepts_array", "mifid.images.arrays:open_array"),
+    "data set": ("mifid.images.parquet:accepts_data_set", "mifid.images.parquet:open_data_set"),
     "items": ("mifid.images.items:accepts", "mifid.images.items:open_items"),
 }
 """kind -> (does it accept what was given, open it). The first that accepts opens."""
 
 _HINT = (
-    "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .npy or .npz, a list of files that ends in "
-    ".txt, or a glob pattern."
+    "Expected a folder, a .zip, .tar, .tar.gz, .tfrec, .parquet, .npy or .npz, a list of files "
+    "that ends in .txt, or a glob pattern."
 )
 
 _TAKES_RANGE = {"array", "array file", "items", "list", "pickled array", "shards"}

@@ -18,6 +18,7 @@ __all__ = [
     "FolderSource",
     "accepts",
     "accepts_pattern",
+    "content_of",
     "matching",
     "no_match",
     "open_folder",
@@ -48,9 +49,7 @@ class FolderSource(Source):
             PictureError: it cannot be read, or is larger than a picture may be.
         """
         try:
-            return _content(self.paths[index])
-        except _UnfitError as error:
-            reason = str(error)
+            return content_of(self.paths[index])
         except OSError as error:
             reason = error.strerror or str(error)
         raise PictureError(
@@ -59,15 +58,18 @@ class FolderSource(Source):
         )
 
 
-class _UnfitError(Exception):
+class _UnfitError(OSError):
     """A file that must not be read."""
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """Return a regular file's bytes, without ever blocking.
 
     Opening a named pipe blocks until somebody writes. Kernel logs, which a link may point to, have
     size 0 as regular files but block on read: so no more than the size is read.
+
+    Raises:
+        OSError: it cannot be read, or is larger than a picture may be.
     """
     if not stat.S_ISREG(path.stat().st_mode):  # opening a device can have side effects
         raise _UnfitError("it is not a regular file")

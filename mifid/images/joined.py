@@ -21,7 +21,7 @@ from mifid.images.source import Decoded, Source, is_picture
 __all__ = ["accepts_list", "accepts_shards", "files", "open_list", "open_paths", "open_shards"]
 
 _LISTS = (".txt", ".lst", ".list")
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".parquet")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _NUMBERS = re.compile(r"(\d{1,18})\.\.(\d{1,18})")
 _MOST = 100_000

@@ -44,7 +44,7 @@ _SIGNATURES = (
     (0, b"BZh", Kind("compressed by bzip2", "A compressed tar ends in .tar.bz2; else bunzip2.")),
     (0, b"\xfd7zXZ\x00", Kind("compressed by xz", "A compressed tar ends in .tar.xz; else unxz.")),
     (257, b"ustar", Kind("a tar file", "Give it the ending .tar.")),
-    (0, b"PAR1", Kind("a Parquet table", _WRITE_OUT)),
+    (0, b"PAR1", Kind("a Parquet table", "Give it the ending .parquet.")),
     (0, b"ARROW1", Kind("an Arrow table", _WRITE_OUT)),
     (0, b"\x89HDF\r\n\x1a\n", Kind("an HDF5 file", _WRITE_OUT)),
     (16, b"\xde\xc0\xef\xbe", Kind("an LMDB database", _WRITE_OUT)),

@@ -66,8 +66,9 @@ _GIVE_FILE = "Give {path} itself (unpack it first, if it is in an archive)."
 _WRITE_OUT = "{path} is not a picture file: write the pictures in it to a folder or a zip."
 _ADVICE = {
     **dict.fromkeys(_ARCHIVES, _GIVE_FILE),
-    **dict.fromkeys([".npy", ".npz", ".pt", ".pkl"], _GIVE_FILE),
-    **dict.fromkeys([".mdb", ".parquet", ".arrow", ".h5", ".hdf5", ".db", ".idx"], _WRITE_OUT),
+    **dict.fromkeys([".npy", ".npz", ".pt", ".pkl", ".parquet"], _GIVE_FILE),
+    ".arrow": "In Python, give the data set: datasets.load_from_disk(folder).",
+    **dict.fromkeys([".mdb", ".h5", ".hdf5", ".db", ".idx"], _WRITE_OUT),
     **dict.fromkeys(_UNREAD, "Save such pictures as PNG, which is lossless."),
     "": "Rename the files with the ending of their kind, such as .jpg; other files are not read.",
 }

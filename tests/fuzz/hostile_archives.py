@@ -1,4 +1,4 @@
-"""Zips, tars and TFRecords whose every field may lie, around pictures that are whole or not."""
+"""Zips, tars, TFRecords and tables whose every field may lie, around pictures whole or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hostile_pictures import picture
 from mutations import ODD_NAMES, ODD_NUMBERS, damaged
 from pictures import example, field, framed
 
-__all__ = ["tar_file", "tfrecord_file", "zip_file"]
+__all__ = ["parquet_file", "tar_file", "tfrecord_file", "zip_file"]
 
 
 def zip_file(random: Random) -> bytes:
@@ -179,3 +179,32 @@ def tfrecord_file(random: Random) -> bytes:
             record = damaged(record, random, most=1)
         whole += record
     return damaged(whole, random) if random.random() < 0.2 else whole
+
+
+def parquet_file(random: Random) -> bytes:
+    """Write a table whose column of pictures may be none, and damage it now and then."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    count = random.randint(0, 9)
+    contents = [picture(random) if random.random() < 0.9 else None for _ in range(count)]
+    names = [random.choice([*ODD_NAMES, "a.jpg", None]) for _ in range(count)]
+    paths = [name and name.encode(errors="replace").decode() for name in names]
+    structs = [{"bytes": one, "path": path} for one, path in zip(contents, paths, strict=True)]
+    column = random.choice(
+        [
+            lambda: pa.array(contents, pa.binary()),
+            lambda: pa.array(contents, pa.large_binary()),
+            lambda: pa.array(structs, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            lambda: pa.array([[one] for one in contents], pa.list_(pa.binary())),
+            lambda: pa.array(paths, pa.string()),
+        ]
+    )()
+    columns = {random.choice(["image", "image", "", "a.b"]): column, "label": list(range(count))}
+    out = pa.BufferOutputStream()
+    compression = random.choice(["none", "snappy", "gzip", "zstd"])
+    parquet.write_table(
+        pa.table(columns), out, row_group_size=random.choice([1, 3, 100]), compression=compression
+    )
+    content = out.getvalue().to_pybytes()
+    return damaged(content, random) if random.random() < 0.6 else content

@@ -189,6 +189,7 @@ KINDS = {
         hostile_archives.tar_file, _features, _called("a.tar", "a.tar.gz", "a.tgz", "a.tar.xz")
     ),
     "tfrecord": Kind(hostile_archives.tfrecord_file, _features, _called("a.tfrec")),
+    "parquet": Kind(hostile_archives.parquet_file, _features, _called("a.parquet")),
     "picture": Kind(
         lambda random: hostile_pictures.picture_file(random)[1], _picture, _picture_name
     ),
