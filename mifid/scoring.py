@@ -148,6 +148,8 @@ def score(
             grouping.check(named["generated"], named["reference"], drawn=drawn)
         pipeline = pipeline_for([*opened, *beside], options)
         only_fid = wanted == {"fid"} and grouping is None
+        # Intervals and classes need single rows; so do metrics that compare generated pictures.
+        by_parts = grouping is None and not ci and all(METRICS[name].blocks for name in wanted)
         needed = {need for name in wanted for need in METRICS[name].needs}
         sides = {
             side.label: compute_side(
@@ -156,6 +158,7 @@ def score(
                 only_fid=only_fid,
                 intervals=ci != 0,
                 spatial=f"{side.label}_spatial" in needed,
+                by_parts=by_parts and side.label == "generated",
             )
             for side in [*opened, *beside]
         }

@@ -18,6 +18,7 @@ from mifid.metrics import (
     GROUPS,
     METRICS,
     NOT_ASKED,
+    Blocks,
     Measured,
     Metric,
     Moments,
@@ -106,8 +107,9 @@ def measure(
     if wanted & {"memorization", "mifid"}:
         name = "reference" if training is reference else "memorization reference"
         reason = _no_distance(generated, training, name)
-        if isinstance(generated, Features) and isinstance(training, Features):
-            distance = memorization_distance(generated=generated.values, reference=training.values)
+        if reason is None:
+            assert isinstance(training, Features)
+            distance = memorization_distance(generated=_rows(generated), reference=training.values)
             seconds["memorization"] = time.perf_counter() - start
     if "mifid" not in wanted:
         reason = reason or NOT_ASKED
@@ -189,7 +191,7 @@ def _array(
     metric: Metric,
     sides: Mapping[str, Computed | None],
     logits: Callable[[], npt.NDArray[np.floating[Any]] | None],
-) -> npt.NDArray[np.floating[Any]] | Moments:
+) -> npt.NDArray[np.floating[Any]] | Moments | Blocks:
     if need == "logits":
         found = logits()
         if found is None:
@@ -208,9 +210,11 @@ def _array(
         return _spatial(side, label)
     if isinstance(side, Statistics) and side.pictures is not None and not metric.moments:
         return side.pictures.values
+    if isinstance(side, Statistics) and side.shards is not None and metric.blocks:
+        return side.shards.blocks
     if isinstance(side, Statistics) and not metric.moments:
         raise UnavailableError(
-            f"the {need.replace('_', ' ')} side is mean and covariance only; it needs features"
+            f"the {need.replace('_', ' ')} side {side.limits}; it needs features"
         )
     return _arrays(side)
 
@@ -232,12 +236,20 @@ def _spatial(side: Computed, label: str) -> npt.NDArray[np.floating[Any]] | Mome
 
 def _no_distance(generated: Computed, training: Computed, name: str) -> str | None:
     for what, side in (("generated side", generated), (name, training)):
-        if isinstance(side, Statistics):
+        if isinstance(side, Statistics) and (side.shards is None or side is training):
             return (
-                f"the {what} is mean and covariance only; the memorization distance needs "
-                "pictures or their features"
+                f"the {what} {side.limits}; the memorization distance needs pictures or their "
+                "features"
             )
     return None
+
+
+def _rows(generated: Computed) -> npt.NDArray[np.floating[Any]] | Blocks:
+    """Return features, or those of a store part by part."""
+    if isinstance(generated, Features):
+        return generated.values
+    assert generated.shards is not None
+    return generated.shards.blocks
 
 
 def _width(side: Computed) -> int:

@@ -165,7 +165,7 @@ class Evidence:
             raise UnavailableError(f"no {_words(label)} pictures were given")
         if isinstance(side, Statistics):
             raise UnavailableError(
-                f"the {_words(label)} side is mean and covariance only, without single pictures",
+                f"the {_words(label)} side {side.limits}, without single pictures",
                 hint="Give the pictures, or a file of features.",
             )
         return side

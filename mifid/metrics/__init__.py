@@ -68,6 +68,7 @@ GROUPS = {"prdc": ("pr", "dc"), "all": tuple(METRICS)}
 
 if TYPE_CHECKING:
     from mifid.metrics.base import NOT_ASKED as NOT_ASKED
+    from mifid.metrics.base import Blocks as Blocks
     from mifid.metrics.base import Measured as Measured
     from mifid.metrics.base import Metric as Metric
     from mifid.metrics.base import require_one_width as require_one_width
@@ -94,7 +95,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "base": ["NOT_ASKED", "Measured", "Metric", "require_one_width"],
+        "base": ["NOT_ASKED", "Blocks", "Measured", "Metric", "require_one_width"],
         "extrapolation": ["extrapolate"],
         "frechet": ["Moments", "frechet_distance", "rounding"],
         "kernel": ["standard_error"],

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Blocks, Metric, blocks_of
 from mifid.metrics.neighbours import nearest, nearest_other, require_pictures
 
 __all__ = ["METRIC", "authentic_percent"]
 
 
-def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> dict[str, float]:
+def authentic_percent(
+    *, generated: npt.ArrayLike | Blocks, training: npt.ArrayLike
+) -> dict[str, float]:
     """Return ``{"authpct": 0..100}``, the percentage of :func:`authentic` pictures.
 
     Copies bring it to 0. It detects nothing else: blurred or broken pictures reach 100, unseen real
@@ -19,7 +21,7 @@ def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> d
     Inception features, unseen real pictures reach about 75 rather than 50.
 
     Args:
-        generated: features (N, D), at least one.
+        generated: features (N, D), at least one, or :data:`mifid.metrics.base.Blocks` of them.
         training: features (T, D), at least two.
 
     Raises:
@@ -38,15 +40,20 @@ def authentic_percent(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> d
     return {"authpct": 100.0 * float(authentic(generated=generated, training=training).mean())}
 
 
-def authentic(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def authentic(
+    *, generated: npt.ArrayLike | Blocks, training: npt.ArrayLike
+) -> npt.NDArray[np.bool_]:
     """Return (N,) bool: farther from the nearest training picture than that is from its nearest.
 
     Distances are Euclidean; equal distances give False.
     """
-    rows = require_pictures(generated, 1, purpose="AuthPct", side="generated")
     among = require_pictures(training, 2, purpose="AuthPct", side="training")
-    found = nearest(rows, among)
-    return np.asarray(found.distance > nearest_other(among).distance[found.row])
+    own = nearest_other(among).distance
+    farther = []
+    for block in blocks_of(generated):
+        found = nearest(require_pictures(block, 1, purpose="AuthPct", side="generated"), among)
+        farther.append(found.distance > own[found.row])
+    return np.concatenate(farther)
 
 
 METRIC = Metric(
@@ -57,6 +64,7 @@ METRIC = Metric(
     function=authentic_percent,
     values={"authpct": "percent farther from a training picture than its nearest other one"},
     needs=("generated", "training"),
+    blocks=True,
     remark="copies lower it; blurred or broken pictures reach 100, unseen real ones do not",
     sees="copies of training pictures lower it",
     misses="all else: faults raise it; JPEG like the reference's lowers it, too",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mifid.errors import FeatureError
 
-__all__ = ["NOT_ASKED", "Measured", "Metric", "require_one_width"]
+__all__ = ["NOT_ASKED", "Blocks", "Measured", "Metric", "blocks_of", "require_one_width"]
+
+Blocks = Callable[[], Iterator[npt.NDArray[Any]]]
+"""Features of more pictures than memory holds: each call yields all, some rows (B, D) at a time."""
 
 NOT_ASKED = "not asked for"
 
@@ -34,6 +40,8 @@ class Metric:
         directions: value name -> which way is better, where it differs from ``better``.
         absent: value name -> why the function may leave it out.
         moments: whether a side may also be :class:`mifid.metrics.frechet.Moments`.
+        blocks: whether the generated side may also be :data:`Blocks`: it needs no two of their rows
+            at once, but for FID, which takes their moments.
     """
 
     name: str
@@ -50,6 +58,7 @@ class Metric:
     directions: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     moments: bool = False
+    blocks: bool = False
 
     @property
     def sides(self) -> frozenset[str]:
@@ -85,6 +94,11 @@ class Measured:
         if self.omitted:
             return {"omitted": self.omitted}
         return {**self.values, "settings": dict(self.settings)}
+
+
+def blocks_of(features: npt.ArrayLike | Blocks) -> Iterator[npt.NDArray[Any]]:
+    """Yield features block by block; an array (N, D) is one block."""
+    yield from features() if callable(features) else [np.asarray(features)]
 
 
 def require_one_width(**widths: int) -> None:

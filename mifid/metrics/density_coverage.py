@@ -9,19 +9,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Blocks, Metric, blocks_of
 from mifid.metrics.neighbours import distance_blocks, kth_distance, require_pictures
 
 __all__ = ["METRIC", "density_coverage"]
 
 
 def density_coverage(
-    *, generated: npt.ArrayLike, reference: npt.ArrayLike, k: int = 5
+    *, generated: npt.ArrayLike | Blocks, reference: npt.ArrayLike, k: int = 5
 ) -> dict[str, float]:
     """Return density and coverage.
 
     Args:
-        generated: features (N, D), N at least 1.
+        generated: features (N, D), N at least 1, or :data:`mifid.metrics.base.Blocks` of them.
         reference: features (M, D), M above ``k``.
         k: the neighbour whose distance is a ball's radius.
 
@@ -43,14 +43,15 @@ def density_coverage(
     """
     purpose = f"density and coverage with k {k}"
     require_pictures(reference, k + 1, purpose=purpose, side="reference")
-    count = len(require_pictures(generated, 1, purpose=purpose, side="generated"))
     radius = kth_distance(reference, k=k)
-    hits = 0
+    count = hits = 0
     covered = np.zeros(len(radius), bool)
-    for block in distance_blocks(generated, reference):
-        inside = block.within(radius, closed=False)
-        hits += int(np.count_nonzero(inside))
-        covered |= inside.any(axis=0)
+    for rows in blocks_of(generated):
+        count += len(require_pictures(rows, 1, purpose=purpose, side="generated"))
+        for block in distance_blocks(rows, reference):
+            inside = block.within(radius, closed=False)
+            hits += int(np.count_nonzero(inside))
+            covered |= inside.any(axis=0)
     return {"density": hits / (k * count), "coverage": float(covered.mean())}
 
 
@@ -65,6 +66,7 @@ METRIC = Metric(
         "coverage": "share of reference pictures with a generated picture in their ball, 0..1",
     },
     settings={"k": 5},
+    blocks=True,
     remark="coverage grows with the number of generated pictures: compare only at equal numbers",
     sees="strong blur and distortion, photos; coverage: repeated pictures",
     misses="colour casts, weak faults; copies raise both",

@@ -252,6 +252,7 @@ METRIC = Metric(
     values={"fid": "squared distance of two Gaussians"},
     remark="biased upward; the fewer pictures, the more",
     moments=True,
+    blocks=True,
     sees="blur, noise, distortion, repeated pictures, photos among them",
     misses="colour casts and pale colours; copies lower it",
 )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Blocks, Metric, blocks_of
 from mifid.metrics.linalg import unit_rows
 
 __all__ = [
@@ -58,11 +58,11 @@ class Approach(NamedTuple):
     copied: Rows
 
 
-def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+def memorization_distance(*, generated: npt.ArrayLike | Blocks, reference: npt.ArrayLike) -> float:
     """Return ``mean_i min_j (1 - |cos(g_i, r_j)|)``: over generated i, nearest reference j.
 
     Args:
-        generated: features (N, D).
+        generated: features (N, D), or :data:`mifid.metrics.base.Blocks` of them.
         reference: features (M, D) of the training pictures.
 
     Returns:
@@ -80,14 +80,14 @@ def memorization_distance(*, generated: npt.ArrayLike, reference: npt.ArrayLike)
     >>> memorization_distance(generated=training[:1].repeat(5, axis=0), reference=training)
     0.0
     """
-    rows, targets = _prepared(generated, reference)
-    distance = np.full(len(rows), np.nan)
-    for live, cosine in _cosine_blocks(rows, targets):
-        distance[live] = _distances(cosine.max(axis=1))
-    kept = distance[~np.isnan(distance)]
-    if len(kept) == 0:
+    targets = _targets(reference)
+    found = []
+    for block in blocks_of(generated):
+        for _, cosine in _cosine_blocks(_checked(block, targets), targets):
+            found.append(_distances(cosine.max(axis=1)))
+    if not found:
         raise FeatureError("there is no memorization distance: all generated features are zero")
-    return float(np.mean(kept))
+    return float(np.mean(np.concatenate(found)))
 
 
 def nearest_reference(*, generated: npt.ArrayLike, reference: npt.ArrayLike) -> Nearest:
@@ -154,17 +154,29 @@ class _Targets(NamedTuple):
 def _prepared(
     generated: npt.ArrayLike, reference: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.generic], _Targets]:
-    rows, columns = np.asarray(generated), np.asarray(reference)
-    if rows.ndim != 2 or columns.ndim != 2 or rows.shape[1] != columns.shape[1]:
+    targets = _targets(reference)
+    return _checked(generated, targets), targets
+
+
+def _checked(generated: npt.ArrayLike, targets: _Targets) -> npt.NDArray[np.generic]:
+    rows, width = np.asarray(generated), targets.unit.shape[1]
+    if rows.ndim != 2 or rows.shape[1] != width:
         raise FeatureError(
-            f"generated features have shape {rows.shape}, reference features {columns.shape}; "
-            "expected (N, D) and (M, D)"
+            f"generated features have shape {rows.shape}, reference features "
+            f"{(targets.total, width)}; expected (N, D) and (M, D)"
         )
+    return rows
+
+
+def _targets(reference: npt.ArrayLike) -> _Targets:
+    columns = np.asarray(reference)
+    if columns.ndim != 2:
+        raise FeatureError(f"reference features have shape {columns.shape}; expected (M, D)")
     kept = np.flatnonzero(_not_zero(columns))
     if len(kept) == 0:
         raise FeatureError("there is no memorization distance: all reference features are zero")
     unit = unit_rows(columns if len(kept) == len(columns) else columns[kept])
-    return rows, _Targets(len(columns), kept, unit)
+    return _Targets(len(columns), kept, unit)
 
 
 def _cosine_blocks(
@@ -222,7 +234,7 @@ def _not_zero(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     return np.asarray(rows.sum(axis=1, dtype=np.float64) != 0)
 
 
-def _values(*, generated: npt.ArrayLike, training: npt.ArrayLike) -> dict[str, float]:
+def _values(*, generated: npt.ArrayLike | Blocks, training: npt.ArrayLike) -> dict[str, float]:
     distance = memorization_distance(generated=generated, reference=training)
     return {"memorization_distance": distance}
 
@@ -235,6 +247,7 @@ METRIC = Metric(
     function=_values,
     values={"memorization_distance": "mean cosine distance to the nearest training picture, 0..1"},
     needs=("generated", "training"),
+    blocks=True,
     remark="counts only below the threshold",
     sees="copies of training pictures lower it; blur, noise, distortion and photos raise it",
     misses="colour casts; JPEG like the reference's lowers it, too",

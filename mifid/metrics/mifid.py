@@ -71,6 +71,7 @@ METRIC = Metric(
     values={"mifid": "FID, divided by the memorization distance if that is below the threshold"},
     needs=("generated", "reference", "training"),
     settings={"epsilon": EPSILON},
+    blocks=True,
     sees="what FID sees, and copies below the threshold",
     misses="colour casts and pale colours; copies above the threshold lower it",
 )

@@ -45,6 +45,9 @@ __all__ = [
     "pipeline_for",
 ]
 
+_MOST_HELD = 1 << 30
+"""Bytes of a feature store up to which its features are held, if that is not necessary."""
+
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
 
@@ -168,6 +171,7 @@ def compute_side(
     only_fid: bool = False,
     intervals: bool = True,
     spatial: bool = False,
+    by_parts: bool = False,
 ) -> ComputedSide:
     """Compute a side's features, or its statistics if there are no features.
 
@@ -177,6 +181,7 @@ def compute_side(
         only_fid: no metric but FID is computed: of many pictures or a stream, statistics suffice.
         intervals: they are computed too, and need features.
         spatial: spatial features are needed too.
+        by_parts: all that is computed can read a feature store part by part, if it is large.
 
     Raises:
         FeatureError: there was one picture only, or only one could be decoded.
@@ -184,8 +189,9 @@ def compute_side(
     """
     most = _KEEP_FEATURES if intervals else STREAMED_FROM
     if isinstance(side.input, FeatureStore):
+        size = 4 * len(side.input) * side.input.width
         streamed = only_fid and len(side.input) > most
-        return _stored(side, side.input, side.input.statistics() if streamed else side.input)
+        return _stored(side, side.input, streamed=streamed or (by_parts and size > _MOST_HELD))
     if isinstance(side.input, Features | Statistics):
         return ComputedSide(side, side.input, Outcome(sha256=_sha256(side.input)))
     assert pipeline is not None
@@ -204,8 +210,15 @@ def compute_side(
     return ComputedSide(side, found, outcome)
 
 
-def _stored(side: GivenSide, store: FeatureStore, found: Computed) -> ComputedSide:
-    """Return a side whose features were computed by shards, with all that these noted."""
+def _stored(side: GivenSide, store: FeatureStore, *, streamed: bool) -> ComputedSide:
+    """Return a side whose features were computed by shards, with all that these noted.
+
+    With ``streamed``, they are not held: there are their statistics, and the parts to read again.
+    """
+    found: Computed = store
+    if streamed:
+        found = store.statistics()
+        found.shards = store
     outcome = Outcome(
         sha256=content_hash(store.digests),
         converted=store.converted,

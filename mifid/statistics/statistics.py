@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from mifid.errors import CompatibilityError, FeatureError
 from mifid.statistics import formats
 from mifid.statistics.features import Features, check_finite
 from mifid.statistics.provenance import Provenance
+
+if TYPE_CHECKING:
+    from mifid.statistics.feature_store import FeatureStore
 
 __all__ = ["Computed", "Statistics"]
 
@@ -35,6 +38,8 @@ class Statistics:
         provenance: with what the features were computed.
         spatial: the statistics of Inception's spatial features of the same pictures, if a file
             holds them.
+        shards: the store of the features, if they are too many to be held; they are read part by
+            part.
         pictures: features of the pictures that the file of the statistics also holds; None: there
             are none, or they are not used.
     """
@@ -43,6 +48,7 @@ class Statistics:
         self.provenance = provenance or Provenance()
         self.spatial: Statistics | None = None
         self.pictures: Features | None = None
+        self.shards: FeatureStore | None = None
         self._n = 0
         self._unknown_n = False
         self._mean: npt.NDArray[np.float64] = np.zeros(0)
@@ -164,6 +170,13 @@ class Statistics:
         statistics = cls(provenance=provenance)
         statistics._n, statistics._mean, statistics._scatter = n, mean, _read_only(scatter)
         return statistics
+
+    @property
+    def limits(self) -> str:
+        """Why there are no single rows, as the end of a sentence."""
+        if self.shards is None:
+            return "is mean and covariance only"
+        return "is a feature store of more features than are held in memory at once"
 
     @property
     def n(self) -> int | None:

@@ -165,8 +165,9 @@ def _levels(
     **sides: Features | Statistics | None,
 ) -> tuple[Levels | None, str | None]:
     for name in ("generated", "reference", "training"):
-        if isinstance(sides[name], Statistics):
-            return None, f"the {name} side is mean and covariance only, without pictures to draw"
+        side = sides[name]
+        if isinstance(side, Statistics):
+            return None, f"the {name} side {side.limits}, without pictures to draw"
     usable: dict[str, Any] = {name: _features(side) for name, side in sides.items()}
     try:
         values = _kept(
@@ -223,7 +224,7 @@ def _reason(
         return SWITCHED_OFF
     for name, side in (("generated", generated), ("reference", reference)):
         if isinstance(side, Statistics):
-            return f"the {name} side is mean and covariance only, without pictures to resample"
+            return f"the {name} side {side.limits}, without pictures to resample"
         if resampling.ci is None and len(side) > MOST_PICTURES:
             return f"more than {MOST_PICTURES:,} pictures: computed only if a level is given"
     return None

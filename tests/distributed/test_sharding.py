@@ -224,3 +224,26 @@ def test_what_cannot_be_divided_or_recognized_is_refused(pictures, tmp_path):
     store = fill(tmp_path / "s", pictures)
     with pytest.raises(InputError, match="holds features or statistics already"):
         compute_shards(store, tmp_path / "t", extractor=Counting())
+
+
+def test_a_large_store_is_scored_part_by_part(pictures, real, tmp_path, monkeypatch):
+    metrics = ["mifid", "dc", "authpct"]
+    store = fill(tmp_path / "s", pictures)
+    held = mifid.score(store, real, extractor=Counting(), metrics=metrics, ci=0)
+    monkeypatch.setattr("mifid.pipeline.sides._MOST_HELD", 100)
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureStore, "values", property(lambda self: pytest.fail("held")))
+        parted = mifid.score(store, real, extractor=Counting(), metrics=metrics)
+    assert parted.fid == pytest.approx(held.fid, rel=1e-9)
+    assert parted.memorization_distance == pytest.approx(held.memorization_distance, rel=1e-12)
+    assert parted.mifid == pytest.approx(held.mifid, rel=1e-9)
+    for name in ("dc", "authpct"):
+        assert parted.metrics[name].values == pytest.approx(held.metrics[name].values)
+    assert "more features than are held in memory" in parted.uncertainty_reason
+    with pytest.raises(UnavailableError, match="more features than are held in memory"):
+        _ = parted.pictures
+    # What compares generated pictures with each other holds them all.
+    every = mifid.score(store, real, extractor=Counting(), metrics=["mifid", "pr"], ci=0)
+    assert every.metrics["pr"].values["recall"] >= 0
+    assert every.uncertainty is None
+    assert mifid.score(store, real, extractor=Counting(), ci=95, replicates=100).uncertainty

@@ -77,3 +77,15 @@ def test_what_a_metric_sees_is_what_was_measured(name):
 def test_groups_name_metrics():
     for members in GROUPS.values():
         assert set(members) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in METRICS if METRICS[name].blocks and name not in ("fid", "mifid")]
+)
+def test_blocks_of_generated_pictures_give_what_all_at_once_give(name, random):
+    # FID, and so MiFID, takes the moments of all blocks instead.
+    metric = METRICS[name]
+    sides = {need: random.standard_normal((31, 5)) for need in metric.needs}
+    blocks = np.split(sides["generated"], [7, 8, 20])
+    found = metric.function(**{**sides, "generated": lambda: iter(blocks)})
+    assert found == pytest.approx(dict(metric.function(**sides)), rel=1e-12)
