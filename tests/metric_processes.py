@@ -9,10 +9,12 @@ import warnings
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import distributed as dist
-from toys import colours
+from toys import colours, savefig
 
 from mifid.errors import MifidError, MifidWarning
+from mifid.loops import Monitor
 from mifid.metric import CMMD, FID, KID, Combined, MiFID, PrecisionRecall
 from mifid.metric import set_metric as module
 
@@ -53,7 +55,7 @@ def said(compute):
     try:
         return compute()
     except MifidError as error:
-        return f"{type(error).__name__}: {error.message}"
+        return f"{type(error).__name__}: {error.message} {error.hint}"
 
 
 def compute(rank, world, group=None):
@@ -68,11 +70,10 @@ def compute(rank, world, group=None):
     before = module.STREAMED_FROM
     module.STREAMED_FROM = 5  # fewer than some processes have, more than others
     for name in ("FID", "MiFID", "Combined"):
-        for which, part in {"": mine, ", one without pictures": last}.items():
-            metric = feed(CASES[name](process_group=group), *part)
-            told[f"{name}, statistics{which}"] = metric.compute_all()
-        metric = CASES[name](process_group=group, max_features=4)
-        told[f"{name}, few features"] = feed(metric, *mine).compute_all()
+        metric = feed(CASES[name](process_group=group), *(last if name == "MiFID" else mine))
+        told[f"{name}, statistics"] = metric.compute_all()
+    metric = CASES["MiFID"](process_group=group, max_features=4)
+    told["MiFID, few features"] = feed(metric, *mine).compute_all()
     module.STREAMED_FROM = before
     alone = feed(FID(colours, sync_on_compute=False), *mine)
     told["alone"] = alone.compute_all()
@@ -85,10 +86,37 @@ def compute(rank, world, group=None):
     return told
 
 
+class Shown:
+    """A tracker that counts."""
+
+    def __init__(self):
+        self.steps, self.sheets = [], []
+
+    def scalars(self, values, *, step):
+        self.steps.append(step)
+
+    def picture(self, pixels, *, step, name):
+        self.sheets.append(name)
+
+
+def monitor(rank):
+    """Score with a monitor: uneven shares, the same pictures in all, a sample that fails."""
+    Figure.savefig = savefig  # drawing is tested elsewhere
+    real, generated = pictures()
+    shown, mine = Shown(), share(generated, rank, 3)
+    scored = Monitor(lambda: [mine], real, show=shown, extractor=colours, ci=0)
+    told = {"monitor": scored(step=4), "shown": [shown.steps, shown.sheets]}
+    same = Monitor(lambda: [generated], real, extractor=colours, ci=0)
+    told["same"] = said(lambda: same(step=4))
+    failing = Monitor(lambda: [mine, *[None] * (rank == 1)], real, extractor=colours, ci=0)
+    told["failing"] = said(lambda: failing(step=4))
+    return told
+
+
 def main(rank):
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", MifidWarning)  # of few pictures
-    found = {"3": compute(rank, 3)}
+    found = {"monitor": monitor(rank), "3": compute(rank, 3)}
     two = dist.new_group([1, 2])
     if rank:
         found["2"] = compute(rank - 1, 2, two)

@@ -142,8 +142,9 @@ def train_baseline(
     from mifid.baseline.distributed import start_processes
     from mifid.baseline.presets import PRESETS
     from mifid.baseline.presets import preset as preset_named
-    from mifid.baseline.run import Run, Trackers, check_prepared, last_checkpoint
+    from mifid.baseline.run import Run, check_prepared, last_checkpoint
     from mifid.extractors import choose_device
+    from mifid.trackers import Trackers
 
     if gpus != 1:
         return _in_processes(given)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mifid.evidence.galleries import most_copied as most_copied
     from mifid.evidence.galleries import nearest_pairs as nearest_pairs
     from mifid.evidence.galleries import never_approached as never_approached
+    from mifid.evidence.galleries import plot_gallery as plot_gallery
     from mifid.evidence.galleries import random_rows as random_rows
     from mifid.evidence.galleries import random_sheet as random_sheet
     from mifid.evidence.galleries import worst_influence as worst_influence
@@ -46,6 +47,7 @@ __getattr__, __dir__ = lazy_names(
             "most_copied",
             "nearest_pairs",
             "never_approached",
+            "plot_gallery",
             "random_rows",
             "random_sheet",
             "worst_influence",

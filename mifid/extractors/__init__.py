@@ -136,6 +136,7 @@ if TYPE_CHECKING:
     from mifid.extractors.inception import InceptionExtractor as InceptionExtractor
     from mifid.extractors.inception_network import build_network as build_network
     from mifid.extractors.isolation import isolated as isolated
+    from mifid.extractors.isolation import own_draws as own_draws
     from mifid.extractors.lite0 import find_lite0 as find_lite0
     from mifid.extractors.resize import CLEAN_FID as CLEAN_FID
     from mifid.extractors.resize import PYTORCH_FID as PYTORCH_FID
@@ -156,7 +157,7 @@ __getattr__, __dir__ = lazy_names(
         "devices": ["choose_device", "choose_devices"],
         "inception": ["InceptionExtractor"],
         "inception_network": ["build_network"],
-        "isolation": ["isolated"],
+        "isolation": ["isolated", "own_draws"],
         "lite0": ["find_lite0"],
         "resize": ["CLEAN_FID", "PYTORCH_FID", "RESIZES"],
         "weights": [

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
+    from mifid.metric.gathering import Group as Group
+    from mifid.metric.gathering import several_processes as several_processes
     from mifid.metric.objects import CMMD as CMMD
     from mifid.metric.objects import FID as FID
     from mifid.metric.objects import KID as KID
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "gathering": ["Group", "several_processes"],
         "objects": [
             "CMMD",
             "FID",

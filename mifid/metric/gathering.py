@@ -6,6 +6,7 @@ the GPU for NCCL, else of the CPU.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,14 @@ class Group:
 
     Args:
         group: of torch.distributed; None: all processes.
+
+    Attributes:
+        rank: number of this process in the group.
     """
 
     def __init__(self, group: Any = None) -> None:
         self._group = group
-        self._rank = dist.get_rank(group)
+        self.rank = dist.get_rank(group)
         self._world = dist.get_world_size(group)
         on_gpu = dist.get_backend(group) == "nccl"
         self._device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else "cpu"
@@ -48,26 +52,44 @@ class Group:
         dist.all_gather_object(found, mine, self._group)
         return found
 
-    def require_same(self, settings: Any) -> None:
-        """Raise CompatibilityError, on all processes, unless all have equal settings."""
-        found = self.objects(settings)
-        for rank, other in enumerate(found):
-            if other != found[0]:
-                raise CompatibilityError(
-                    f"the metric of process {rank} is {other}, that of process 0 {found[0]}",
-                    hint="Make it with the same settings in every process.",
-                )
-
-    def gather(self, side: Accumulated, *, most: int, rows: bool) -> Accumulated:
-        """Return one side of all processes; that of this process stays as it is.
+    def gather(
+        self,
+        sides: Mapping[str, Accumulated],
+        *,
+        settings: str,
+        most: int,
+        rows: Mapping[str, bool],
+    ) -> dict[str, Accumulated]:
+        """Return the sides of all processes; those of this process stay as they are.
 
         Args:
-            side: of this process.
-            most: pictures up to which their features are gathered where statistics would do.
-            rows: single features are needed, however many they are.
+            sides: of this process, by name; the same names in all.
+            settings: in words, which must be the same in all.
+            most: pictures up to which features are gathered where statistics would do.
+            rows: name -> whether single features are needed, however many they are.
+
+        Raises:
+            CompatibilityError: settings differ; all processes raise it.
         """
-        mine = (side.n, len(side.values), side.width, side.values.dtype.str, side.provenance)
-        facts = self.objects(mine)
+        facts = {
+            name: (side.n, len(side.values), side.width, side.values.dtype.str, side.provenance)
+            for name, side in sides.items()
+        }
+        found = self.objects((settings, facts))
+        for rank, (other, _) in enumerate(found):
+            if other != found[0][0]:
+                raise CompatibilityError(
+                    f"the metric of process {rank} is {other}, that of process 0 {found[0][0]}",
+                    hint="Make it with the same settings in every process.",
+                )
+        return {
+            name: self._side(side, [each[name] for _, each in found], most=most, rows=rows[name])
+            for name, side in sides.items()
+        }
+
+    def _side(
+        self, side: Accumulated, facts: list[tuple[Any, ...]], *, most: int, rows: bool
+    ) -> Accumulated:
         found = Accumulated(most=side.most, rows=side.keeps_rows, moments=side.needs_moments)
         known = [fact for fact in facts if fact[0]]
         if not known:
@@ -97,7 +119,7 @@ class Group:
         for rank, count in enumerate(counts):
             if not count:
                 continue
-            own = rank == self._rank
+            own = rank == self.rank
             like = mine if own else np.empty((count, *mine.shape[1:]), mine.dtype)
             part = self._sent(like)
             source = rank if self._group is None else dist.get_global_rank(self._group, rank)

@@ -272,16 +272,21 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
             CompatibilityError: the processes' metrics have other settings.
         """
         group = None
+        sides = self._sides
         if self.sync_on_compute and several_processes(self.process_group):
             group = Group(self.process_group)
-            group.require_same(self._described())
-        own = self._sides["generated"]
-        more = bool(set(self.names) - {"fid", "mifid"})
-        generated = self._gathered(own, group, rows=more)
+            more = bool(set(self.names) - {"fid", "mifid"})
+            sides = group.gather(
+                sides,
+                settings=self._described(),
+                most=STREAMED_FROM,
+                # MiFID's generated features stay where they are: their distances are gathered.
+                rows={"generated": more, "real": set(self.names) != {"fid"}},
+            )
+        own, generated, real = self._sides["generated"], sides["generated"], sides["real"]
         reference: Computed | None = self._reference
         training = reference
         if reference is None and self._needs_real:
-            real = self._gathered(self._sides["real"], group, rows=True)
             self._require_pictures("real", real)
             reference, training = real.computed, real.features
         self._require_pictures("generated", generated)
@@ -434,11 +439,6 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
             f"{identity.name} ({identity.fingerprint or identity.dtype}), "
             f"{'with' if self._reference is not None else 'without'} a reference"
         )
-
-    def _gathered(self, side: Accumulated, group: Group | None, *, rows: bool) -> Accumulated:
-        if group is None:
-            return side
-        return group.gather(side, most=STREAMED_FROM, rows=rows and side.keeps_rows)
 
     def _require_pictures(self, side: str, found: Accumulated) -> None:
         if found.n < 2:

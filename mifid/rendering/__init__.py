@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mifid.rendering.canvas import inline_svg as inline_svg
     from mifid.rendering.canvas import log_if_wide as log_if_wide
     from mifid.rendering.canvas import new_figure as new_figure
+    from mifid.rendering.canvas import pixels_of as pixels_of
     from mifid.rendering.canvas import save_figure as save_figure
     from mifid.rendering.canvas import say as say
     from mifid.rendering.histograms import draw_rgb_histograms as draw_rgb_histograms
@@ -43,6 +44,7 @@ __getattr__, __dir__ = lazy_names(
             "inline_svg",
             "log_if_wide",
             "new_figure",
+            "pixels_of",
             "save_figure",
             "say",
         ],

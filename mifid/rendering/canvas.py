@@ -18,9 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from PIL import Image
 
 from mifid.files import atomic_write
 from mifid.formatting import spelled_out
+from mifid.images import Pixels
 
 __all__ = [
     "BLUE",
@@ -33,6 +35,7 @@ __all__ = [
     "inline_svg",
     "log_if_wide",
     "new_figure",
+    "pixels_of",
     "save_figure",
     "say",
 ]
@@ -111,6 +114,12 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """
     with atomic_write(path) as file:
         file.write(_png(figure, _DPI))
+
+
+def pixels_of(figure: Figure, *, dpi: int = 100) -> Pixels:
+    """Return a figure as pixels (H, W, 3) uint8."""
+    with Image.open(io.BytesIO(_png(figure, dpi))) as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 @in_own_style

@@ -11,6 +11,7 @@ from metric_processes import CASES, feed, pictures, share
 from patience import PATIENCE
 from toys import colours
 
+import mifid
 from mifid.metric import FID
 
 HERE = Path(__file__).parent
@@ -53,19 +54,18 @@ def alone():
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("which", ["", ", one without pictures"])
-def test_processes_compute_what_one_does(name, which, told, alone):
+def test_processes_compute_what_one_does(name, told, alone):
+    """Of uneven shares; of all but FID and KID the last process has no picture."""
     for each in told:
-        assert each[f"{name}{which}"] == pytest.approx(alone[name], rel=1e-12)
+        assert each[name] == pytest.approx(alone[name], rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["FID", "MiFID", "Combined"])
-@pytest.mark.parametrize("which", ["", ", one without pictures"])
-def test_of_many_pictures_statistics_and_distances_are_gathered(name, which, told, alone):
+def test_of_many_pictures_statistics_and_distances_are_gathered(name, told, alone):
     """Six features of more pictures: the covariance has full rank, and sums are of 40 terms."""
     for each in told:
-        assert each[f"{name}, statistics{which}"] == pytest.approx(alone[name], rel=1e-9)
-        assert each == each | {f"{name}, statistics{which}": told[0][f"{name}, statistics{which}"]}
+        assert each[f"{name}, statistics"] == pytest.approx(alone[name], rel=1e-9)
+        assert each[f"{name}, statistics"] == told[0][f"{name}, statistics"]
 
 
 def test_fid_is_of_all_pictures_where_a_process_keeps_fewer_features(told, alone):
@@ -86,3 +86,16 @@ def test_errors_are_the_same_in_all_processes(told):
         assert each["one picture"].startswith("FeatureError: FID has 1 real picture;")
         assert each["settings"].startswith("CompatibilityError: the metric of process 1 is KID")
         assert "'subsets': 6" in each["settings"]
+
+
+def test_a_monitor_scores_the_pictures_of_all_processes(processes):
+    real, generated = pictures()
+    report = mifid.score(generated, real, extractor=colours, ci=0)
+    told = [each["monitor"] for each in processes]
+    for each in told:
+        assert each["monitor"]["mifid/mifid"] == pytest.approx(report.mifid, rel=1e-12)
+        assert each["same"].startswith("InputError: processes 0 and 1 sampled the same pictures")
+        assert "seed + rank" in each["same"]
+        assert each["failing"].startswith("InputError: ")
+        assert each["failing"] == told[1]["failing"]
+    assert [each["shown"] for each in told] == [[[4], ["mifid/nearest_pairs"]], [[], []], [[], []]]

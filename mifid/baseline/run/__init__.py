@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mifid.baseline.run.snapshots import Best as Best
     from mifid.baseline.run.symptoms import Symptom as Symptom
     from mifid.baseline.run.symptoms import lasting as lasting
-    from mifid.baseline.run.trackers import Trackers as Trackers
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -32,6 +31,5 @@ __getattr__, __dir__ = lazy_names(
         "run_folder": ["CONFIG", "contents"],
         "snapshots": ["Best"],
         "symptoms": ["Symptom", "lasting"],
-        "trackers": ["Trackers"],
     },
 )

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from mifid.baseline.run.symptoms import Watch
-from mifid.baseline.run.trackers import Trackers
 from mifid.errors import InputError, warn
 from mifid.files import atomic_write, cannot_write
 from mifid.images import Pixels
 from mifid.registry import suggest
+from mifid.trackers import Trackers
 
 __all__ = [
     "COLUMNS",

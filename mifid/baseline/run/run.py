@@ -57,13 +57,13 @@ from mifid.baseline.run.run_folder import (
     locked,
 )
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
-from mifid.baseline.run.trackers import Trackers
 from mifid.errors import MifidError
 from mifid.formatting import size_text
 from mifid.images import Source, default_workers
 from mifid.machine import __version__
 from mifid.progress import Progress, note
 from mifid.submission import Rules
+from mifid.trackers import Trackers
 
 __all__ = [
     "Run",

@@ -11,8 +11,8 @@ import torch
 from mifid.baseline.figures.curves import plot_losses, plot_scores
 from mifid.baseline.gan.cyclegan import CycleGan
 from mifid.baseline.run.records import Recorder, columns_of, read_metrics
-from mifid.baseline.run.trackers import Trackers
 from mifid.errors import InputError, OutputError
+from mifid.trackers import Trackers
 
 NAMES = ("metrics.jsonl", "metrics.csv")
 LOSSES = CycleGan.losses

@@ -1,4 +1,4 @@
-"""Programs that show a run while it trains: TensorBoard and Weights & Biases."""
+"""Programs that show a run while it trains: TensorBoard, Weights & Biases, MLflow."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, Protocol
 
-from mifid.errors import UnavailableError, first_line, setting, warn
+from mifid.errors import InputError, UnavailableError, first_line, setting, warn
 from mifid.images import Pixels
 
-__all__ = ["TRACKERS", "TensorBoard", "Tracker", "Trackers", "WandB"]
+__all__ = ["TRACKERS", "MLflow", "TensorBoard", "Tracker", "Trackers", "WandB", "tracker_of"]
 
 
 class Tracker(Protocol):
-    """A program that shows a run. Open one with ``Tracker(folder, settings, resume_from)``."""
+    """A program that shows a run."""
 
     def scalars(self, values: Mapping[str, float], *, step: int) -> None:
         """Show numbers of a step, by name; those before the last ``/`` of a name are a heading."""
 
-    def picture(self, pixels: Pixels, *, step: int) -> None:
-        """Show the sheet of samples (H, W, 3) uint8 of a step."""
+    def picture(self, pixels: Pixels, *, step: int, name: str = "samples") -> None:
+        """Show a picture (H, W, 3) uint8 of a step, such as the sheet of samples."""
 
     def page(self, path: Path, text: str, *, step: int) -> None:
         """Show report.html, or the text of its main parts if the program shows no pages."""
@@ -34,13 +34,22 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files below ``tensorboard/``, each line at once; of the page its text, as Markdown."""
+    """Event files, each line at once; of the page its text, as Markdown.
 
-    def __init__(self, folder: Path, _: Mapping[str, Any], resume_from: int | None) -> None:
+    Args:
+        writer: a SummaryWriter.
+    """
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    @classmethod
+    def open(cls, folder: Path, _: Mapping[str, Any], resume_from: int | None) -> TensorBoard:
+        """Open the event files of a run, below ``tensorboard/``."""
         # Events cannot be removed; TensorBoard hides those from this step on.
         purge = resume_from + 1 if resume_from else None
         writer = _module("tensorboard", "torch.utils.tensorboard").SummaryWriter
-        self._writer = writer(str(folder / "tensorboard"), purge_step=purge)
+        return cls(writer(str(folder / "tensorboard"), purge_step=purge))
 
     def scalars(self, values: Mapping[str, float], *, step: int) -> None:
         """Write numbers of a step."""
@@ -48,9 +57,9 @@ class TensorBoard:
             self._writer.add_scalar(tag, value, step)
         self._writer.flush()
 
-    def picture(self, pixels: Pixels, *, step: int) -> None:
-        """Write the sheet of samples."""
-        self._writer.add_image("samples", pixels, step, dataformats="HWC")
+    def picture(self, pixels: Pixels, *, step: int, name: str = "samples") -> None:
+        """Write a picture."""
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
         self._writer.flush()
 
     def page(self, path: Path, text: str, *, step: int) -> None:
@@ -63,14 +72,33 @@ class TensorBoard:
 
 
 class WandB:
-    """A run of Weights & Biases, in ``wandb/``.
+    """A run of Weights & Biases.
 
-    It keeps to wandb's own environment: WANDB_MODE=offline writes files alone, WANDB_PROJECT names
-    another project than ``mifid``. A run that goes on has the same id.
+    Args:
+        run: what ``wandb.init()`` returns.
+        step: name of the value that is the step of the others: its own count of steps never goes
+            back, and a run that goes on does.
+        of: pattern of the names of these others.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], resume_from: int | None) -> None:
-        wandb = self._wandb = _module("wandb", "wandb")
+    def __init__(self, run: Any, *, step: str = "step", of: str = "*") -> None:
+        self._wandb = _module("wandb", "wandb")
+        self._run = run
+        self._step = step
+        run.define_metric(step)
+        run.define_metric(of, step_metric=step)
+
+    @classmethod
+    def open(cls, folder: Path, settings: Mapping[str, Any], resume_from: int | None) -> WandB:
+        """Begin a run in ``wandb/``, or go on with it: it has the same id.
+
+        It keeps to wandb's own environment: WANDB_MODE=offline writes files alone, WANDB_PROJECT
+        names another project than ``mifid``.
+
+        Raises:
+            UnavailableError: it cannot be started.
+        """
+        wandb = _module("wandb", "wandb")
         identity = folder / "wandb" / "mifid-id.txt"
         if resume_from and identity.is_file():
             name = identity.read_text(encoding="utf-8").strip()
@@ -79,7 +107,7 @@ class WandB:
             identity.parent.mkdir(parents=True, exist_ok=True)
             identity.write_text(name, encoding="utf-8")
         try:
-            self._run = wandb.init(
+            run = wandb.init(
                 project=None if _is_set("WANDB_PROJECT") else "mifid",
                 name=folder.resolve().name,
                 id=name,
@@ -94,31 +122,100 @@ class WandB:
                 hint="Log in with `wandb login` or WANDB_API_KEY, set WANDB_MODE=offline to write "
                 f"files alone, or leave out {setting('wandb')}.",
             ) from error
-        # Its own count of steps never goes back; a run that goes on does.
-        self._run.define_metric("step")
-        self._run.define_metric("*", step_metric="step")
+        return cls(run)
 
     def scalars(self, values: Mapping[str, float], *, step: int) -> None:
         """Log numbers of a step."""
-        self._run.log({**values, "step": step})
+        self._run.log({**values, self._step: step})
 
-    def picture(self, pixels: Pixels, *, step: int) -> None:
-        """Log the sheet of samples."""
-        self._run.log({"samples": self._wandb.Image(pixels), "step": step})
+    def picture(self, pixels: Pixels, *, step: int, name: str = "samples") -> None:
+        """Log a picture."""
+        self._run.log({name: self._wandb.Image(pixels), self._step: step})
 
     def page(self, path: Path, text: str, *, step: int) -> None:  # noqa: ARG002 - it shows pages
         """Log the page as it is."""
         content = path.read_text(encoding="utf-8")
-        self._run.log({"report": self._wandb.Html(content, inject=False), "step": step})
+        self._run.log({"report": self._wandb.Html(content, inject=False), self._step: step})
 
     def close(self) -> None:
         """Send what is left, or write it."""
         self._run.finish()
 
 
+class MLflow:
+    """A run of MLflow.
+
+    Args:
+        client: an MlflowClient.
+        run_id: of the run.
+    """
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+
+    def scalars(self, values: Mapping[str, float], *, step: int) -> None:
+        """Log numbers of a step."""
+        for name, value in values.items():
+            self._client.log_metric(self._run_id, name, value, step=step)
+
+    def picture(self, pixels: Pixels, *, step: int, name: str = "samples") -> None:
+        """Log a picture."""
+        self._client.log_image(self._run_id, pixels, key=name, step=step)
+
+    def page(self, path: Path, text: str, *, step: int) -> None:  # noqa: ARG002 - it shows pages
+        """Log the page as it is."""
+        self._client.log_artifact(self._run_id, str(path))
+
+    def close(self) -> None:
+        """End nothing: the run belongs to the caller."""
+
+
+def tracker_of(given: Any) -> Tracker:
+    """Return the tracker that shows something in what a training loop has opened already.
+
+    Args:
+        given: a SummaryWriter; a run of wandb; the module mlflow, whose active run is taken; a
+            logger of Lightning or a tracker of accelerate for one of these; or a :class:`Tracker`.
+
+    Raises:
+        InputError: something else.
+    """
+    if all(hasattr(given, name) for name in ("scalars", "picture")):
+        tracker: Tracker = given
+        return tracker
+    if hasattr(given, "add_scalar") and hasattr(given, "add_image"):
+        return TensorBoard(given)
+    if hasattr(given, "define_metric") and hasattr(given, "log"):
+        return WandB(given, step="mifid/step", of="mifid/*")
+    of_mlflow = _of_mlflow(given)
+    if of_mlflow is not None:
+        return of_mlflow
+    inner = getattr(given, "experiment", None) or getattr(given, "tracker", None)
+    if inner is not None and inner is not given:
+        return tracker_of(inner)
+    raise InputError(
+        f"a {type(given).__name__} cannot be shown anything",
+        hint="Expected a SummaryWriter, a run of wandb, the module mlflow, a logger of Lightning "
+        "or a tracker of accelerate for these, or an object with scalars(values, step=) and "
+        "picture(pixels, step=, name=).",
+    )
+
+
+def _of_mlflow(given: Any) -> MLflow | None:
+    """Return the tracker of MLflow itself, of Lightning's logger or of accelerate's; None: none."""
+    if getattr(given, "__name__", "") == "mlflow":
+        active = given.active_run() or given.start_run()
+        return MLflow(given.MlflowClient(), active.info.run_id)
+    if hasattr(given, "run_id") and hasattr(given, "experiment"):
+        return MLflow(given.experiment, given.run_id)
+    if type(given).__name__ == "MLflowTracker":
+        return MLflow(import_module("mlflow").MlflowClient(), given.tracker.info.run_id)
+    return None
+
+
 TRACKERS: Mapping[str, Callable[[Path, Mapping[str, Any], int | None], Tracker]] = {
-    "tensorboard": TensorBoard,
-    "wandb": WandB,
+    "tensorboard": TensorBoard.open,
+    "wandb": WandB.open,
 }
 """Argument of training and extra of the package -> what opens it."""
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mifid.baseline.run import trackers as module
-from mifid.baseline.run.trackers import TRACKERS, Trackers
-from mifid.errors import MifidWarning, UnavailableError
+from mifid.errors import InputError, MifidWarning, UnavailableError
+from mifid.trackers import TRACKERS, MLflow, TensorBoard, Trackers, WandB, tracker_of
+from mifid.trackers import trackers as module
 
 SHEET = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 
@@ -138,3 +138,87 @@ def test_one_that_fails_while_training_is_warned_of_and_left(tmp_path, monkeypat
         with pytest.warns(MifidWarning, match="tensorboard failed .*ConnectionError: gone"):
             opened.scalars({"a": 1.0}, step=2)
         opened.scalars({"a": 1.0}, step=3)
+
+
+def test_a_writer_that_a_loop_has_opened(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(str(tmp_path))
+    for given in (writer, SimpleNamespace(experiment=writer), SimpleNamespace(tracker=writer)):
+        tracker = tracker_of(given)  # Lightning's logger and accelerate's tracker hold it
+        assert isinstance(tracker, TensorBoard)
+    tracker.scalars({"mifid/fid": 2.5}, step=7)
+    tracker.picture(SHEET, step=7, name="mifid/nearest_pairs")
+    tracker.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(e.step, e.value) for e in events.Scalars("mifid/fid")] == [(7, 2.5)]
+    assert len(events.Images("mifid/nearest_pairs")) == 1
+    assert tracker_of(tracker) is tracker
+
+
+def test_a_run_of_wandb_keeps_its_own_steps(monkeypatch):
+    logged, defined = [], []
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(Image=lambda pixels: pixels.shape))
+    run = SimpleNamespace(
+        log=logged.append, define_metric=lambda name, **more: defined.append((name, more))
+    )
+    tracker = tracker_of(SimpleNamespace(experiment=run))
+    assert isinstance(tracker, WandB)
+    tracker.scalars({"mifid/fid": 2.5}, step=7)
+    tracker.picture(SHEET, step=7, name="mifid/nearest_pairs")
+    assert defined == [("mifid/step", {}), ("mifid/*", {"step_metric": "mifid/step"})]
+    assert logged == [
+        {"mifid/fid": 2.5, "mifid/step": 7},
+        {"mifid/nearest_pairs": (4, 4, 3), "mifid/step": 7},
+    ]
+
+
+class FakeClient:
+    """What is used of MlflowClient."""
+
+    def __init__(self):
+        self.calls = []
+
+    def log_metric(self, run_id, key, value, step):
+        self.calls.append((run_id, key, value, step))
+
+    def log_image(self, run_id, image, *, key, step):
+        self.calls.append((run_id, key, image.shape, step))
+
+
+def test_a_run_of_mlflow(monkeypatch):
+    run, client = SimpleNamespace(info=SimpleNamespace(run_id="r1")), FakeClient()
+    fluent = SimpleNamespace(__name__="mlflow", active_run=lambda: run, MlflowClient=lambda: client)
+    monkeypatch.setitem(sys.modules, "mlflow", fluent)
+    of_accelerate = type("MLflowTracker", (), {"tracker": run})()
+    of_lightning = SimpleNamespace(experiment=client, run_id="r1")
+    for given in (fluent, of_lightning, of_accelerate):
+        tracker = tracker_of(given)
+        assert isinstance(tracker, MLflow)
+        tracker.scalars({"mifid/fid": 2.5}, step=7)
+        tracker.picture(SHEET, step=7, name="mifid/nearest_pairs")
+    assert client.calls == 3 * [
+        ("r1", "mifid/fid", 2.5, 7),
+        ("r1", "mifid/nearest_pairs", (4, 4, 3), 7),
+    ]
+
+
+def test_mlflow_itself_keeps_numbers_and_pictures(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/runs.db")
+    with mlflow.start_run() as run:
+        tracker = tracker_of(mlflow)
+        tracker.scalars({"mifid/fid": 2.5}, step=7)
+        tracker.picture(SHEET, step=7, name="mifid/nearest_pairs")
+        client = mlflow.MlflowClient()
+        (found,) = client.get_metric_history(run.info.run_id, "mifid/fid")
+        assert (found.value, found.step) == (2.5, 7)
+        assert client.list_artifacts(run.info.run_id, "images")
+
+
+def test_what_shows_nothing_is_refused():
+    with pytest.raises(InputError, match="a dict cannot be shown anything"):
+        tracker_of({})
