@@ -147,8 +147,8 @@ def score(
     """Score generated pictures: FID, memorization distance, MiFID and intervals.
 
     IMAGES is a folder, zip, tar, TFRecords, .parquet, .npy or .npz, several files as
-    shard-{000..199}.tar, a list of files (.txt), a glob pattern (in quotes), or a file of
-    features or statistics.
+    shard-{000..199}.tar, a list of files (.txt), a glob pattern (in quotes), a URL of
+    these, or a file of features or statistics.
 
     \b
     mifid score images.zip --ref monet_jpg/

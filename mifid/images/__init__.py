@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mifid.errors import InputError
-from mifid.files import given_path, given_source, is_url, no_such_file
+from mifid.files import given_source, no_such_file
 from mifid.formatting import encodable
 from mifid.images.ranges import ValueRange
 from mifid.images.signatures import LENGTH, advice_on, kind_of
@@ -19,6 +19,7 @@ __all__ = ["KINDS", "Source", "Stream", "ValueRange", "open_images"]
 
 KINDS = {
     "shards": ("mifid.images.joined:accepts_shards", "mifid.images.joined:open_shards"),
+    "URL": ("mifid.images.remote:accepts", "mifid.images.remote:open_url"),
     "TFRecord": ("mifid.images.tfrecord:accepts", "mifid.images.tfrecord:open_tfrecords"),
     "folder": ("mifid.images.folder:accepts", "mifid.images.folder:open_folder"),
     "zip": ("mifid.images.zip:accepts", "mifid.images.zip:open_zip"),
@@ -50,12 +51,12 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
 
     Args:
         given: a folder, zip, tar, TFRecord, .npy, .npz, glob pattern, a path with braces
-            (``shard-{000..199}.tar``) or a list of files (.txt); an array (N, H, W, 3) uint8, or a
-            tensor (N, 3, H, W); a list or an iterable (such as a DataLoader) of pictures: arrays,
-            tensors, PIL images, encoded files, paths, or rows that hold one: (picture, label), or a
-            dict with a picture under ``image`` or the like; a data set; a list of folders, archives
-            and so on, which become one set; or a Source. An iterable becomes a Stream, which can be
-            read once; a list does not.
+            (``shard-{000..199}.tar``) or a list of files (.txt), a URL; an array (N, H, W, 3)
+            uint8, or a tensor (N, 3, H, W); a list or an iterable (such as a DataLoader) of
+            pictures: arrays, tensors, PIL images, encoded files, paths, or rows that hold one:
+            (picture, label), or a dict with a picture under ``image`` or the like; a data set; a
+            list of folders, archives and so on, which become one set; or a Source. An iterable
+            becomes a Stream, which can be read once; a list does not.
         value_range: the values of black and white in floats, such as (0, 1) or (-1, 1).
 
     Raises:
@@ -72,8 +73,6 @@ def open_images(given: Any, *, value_range: ValueRange | None = None) -> Source 
             source.description = encodable(source.description)
             source.names = [encodable(name) for name in source.names]
             return source
-    if is_url(given):
-        given_path(given)
     if isinstance(given, str | os.PathLike):
         raise _unreadable(Path(given))
     one_by_one = hasattr(given, "__getitem__") and hasattr(given, "__len__")

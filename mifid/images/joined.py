@@ -12,13 +12,21 @@ from math import prod
 from pathlib import Path
 
 from mifid.errors import InputError
-from mifid.files import is_url, listed_lines, no_such_file
+from mifid.files import is_url, listed_lines, no_such_file, without_secrets
 from mifid.images.folder import FolderSource, matching, no_match
 from mifid.images.ranges import ValueRange
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Decoded, Source, is_picture
 
-__all__ = ["accepts_list", "accepts_shards", "files", "open_list", "open_paths", "open_shards"]
+__all__ = [
+    "JoinedSource",
+    "accepts_list",
+    "accepts_shards",
+    "files",
+    "open_list",
+    "open_paths",
+    "open_shards",
+]
 
 _LISTS = (".txt", ".lst", ".list")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".parquet")
@@ -92,7 +100,7 @@ def open_paths(
         place = path if is_url(path) else os.path.realpath(path)
         if place in seen:
             raise InputError(
-                f"the set {path} is given twice",
+                f"the set {without_secrets(path)} is given twice",
                 hint="Its pictures would count twice; give each set once.",
             )
         seen.add(place)
@@ -109,7 +117,7 @@ def open_paths(
         for source in opened:
             source.close()
         raise
-    prefixes = [path.removeprefix(below) for path in sets] + [""] * bool(pictures)
+    prefixes = [without_secrets(path.removeprefix(below)) for path in sets] + [""] * bool(pictures)
     return opened[0] if len(opened) == 1 else JoinedSource(prefixes, opened)
 
 
@@ -153,7 +161,7 @@ def open_list(given: str | os.PathLike[str], value_range: ValueRange | None = No
         place = line if is_url(line) else os.path.join(path.parent, os.path.expanduser(line))
         if place in found:
             raise InputError(
-                f"{where} names the same file as line {found[place]}: {line}",
+                f"{where} names the same file as line {found[place]}: {without_secrets(line)}",
                 hint="Its pictures would count twice; give each once.",
             )
         if not (is_url(place) or os.path.lexists(place) or glob.has_magic(place)):
@@ -208,7 +216,7 @@ def open_shards(given: str | os.PathLike[str], value_range: ValueRange | None = 
     common = "" if is_url(text) else os.path.commonpath([os.path.dirname(path) for path in paths])
     source = open_paths(paths, value_range, below=f"{common}/" if common else "")
     if len(paths) > 1:
-        source.description = f"{len(paths):,} files of {text}"
+        source.description = f"{len(paths):,} files of {without_secrets(text)}"
     return source
 
 
@@ -227,7 +235,7 @@ def _expanded(text: str) -> Iterator[str]:
     choices = [found or [f"{{{part}}}"] for found, part in zip(choices, parts, strict=True)]
     if prod(map(len, choices)) > _MOST:
         raise InputError(
-            f"{text} stands for {prod(map(len, choices)):,} files; expected at most {_MOST:,}",
+            f"{without_secrets(text)} stands for {prod(map(len, choices)):,} files; expected at most {_MOST:,}",
             hint="Is a number too long?",
         )
     found = [""]

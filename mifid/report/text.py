@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mifid.extractors import EXTRACTORS, threshold
+from mifid.files import without_secrets
 from mifid.formatting import number, spelled_out
 from mifid.images import SideRanges
 from mifid.metrics import METRICS, NOT_ASKED, Measured, Metric
@@ -251,7 +252,7 @@ def given_paths(given: Any) -> list[str]:
     several = given if isinstance(given, list | tuple) else [given]
     if not all(isinstance(path, str | os.PathLike) for path in several):
         return []
-    return [os.fsdecode(path) for path in several]
+    return [without_secrets(os.fsdecode(path)) for path in several]
 
 
 def _ranges(value_range: SideRanges | None) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mifid.errors import InputError, recorded_warnings, setting, warn
-from mifid.files import given_path
+from mifid.files import given_source, is_url
 from mifid.formatting import listed
 from mifid.images import (
     Source,
@@ -292,11 +292,11 @@ def _shown(
         return None, ""
     is_path = isinstance(like, str | os.PathLike)
     with of_side(setting("like") if is_path else "like"):
-        path = given_path(like) if is_path else ""
+        path = given_source(like) if is_path else ""
         opened: Source | Stream
         if is_path and path in pictures.names and not os.path.exists(path):
             opened, called = Subset(pictures, [pictures.names.index(path)]), f"'{path}'"
-        elif is_path and not os.path.exists(path) and not glob.has_magic(path):
+        elif is_path and not (is_url(path) or os.path.exists(path) or glob.has_magic(path)):
             raise _no_picture(path, pictures.names)
         else:
             single = os.path.isfile(path) and is_picture(os.path.basename(path)) is None

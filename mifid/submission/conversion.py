@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mifid.errors import InputError, OutputError, PictureError, setting
-from mifid.files import check_output, given_path, occupied
+from mifid.files import check_output, given_source, occupied
 from mifid.formatting import listed
 from mifid.images import Decoded, Pixels, Source, decode, default_workers, open_header, open_images
 from mifid.progress import Progress, Task, choose
@@ -169,7 +169,7 @@ def _checked_output(
         )
     check_output(path)
     if isinstance(pictures, str | os.PathLike) and path.exists():
-        given = given_path(pictures)
+        given = given_source(pictures)
         if os.path.exists(given) and path.samefile(given):
             raise OutputError(
                 f"{path} has the pictures and would be overwritten",
