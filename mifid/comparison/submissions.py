@@ -21,6 +21,7 @@ from mifid.evaluation import (
     measure,
     not_comparable,
 )
+from mifid.files import without_secrets
 from mifid.formatting import encodable
 from mifid.images import Source
 from mifid.inputs import GivenSide, Side
@@ -85,7 +86,7 @@ def name_submissions(submissions: Iterable[Any] | Mapping[str, Any]) -> dict[str
 def _distinct_names(given: Sequence[Any]) -> list[str]:
     """Return file names, or paths where those are the same, or numbers for the same path twice."""
     paths = [
-        encodable(os.fspath(item))
+        without_secrets(encodable(os.fspath(item)))
         if isinstance(item, str | os.PathLike)
         else f"submission {number}"
         for number, item in enumerate(given, 1)

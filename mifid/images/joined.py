@@ -233,9 +233,10 @@ def _expanded(text: str) -> Iterator[str]:
     parts = _BRACES.split(text)  # text, content of braces, text, ...
     choices = [[part] if i % 2 == 0 else _choices(part) for i, part in enumerate(parts)]
     choices = [found or [f"{{{part}}}"] for found, part in zip(choices, parts, strict=True)]
-    if prod(map(len, choices)) > _MOST:
+    count = prod(map(len, choices))
+    if count > _MOST:
         raise InputError(
-            f"{without_secrets(text)} stands for {prod(map(len, choices)):,} files; expected at most {_MOST:,}",
+            f"{without_secrets(text)} stands for {count:,} files; expected at most {_MOST:,}",
             hint="Is a number too long?",
         )
     found = [""]
