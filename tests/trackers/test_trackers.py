@@ -205,6 +205,7 @@ def test_a_run_of_mlflow(monkeypatch):
     ]
 
 
+@pytest.mark.filterwarnings("ignore")  # of SQLAlchemy, below mlflow
 def test_mlflow_itself_keeps_numbers_and_pictures(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.chdir(tmp_path)
