@@ -21,6 +21,7 @@ from .painters import painters
 from .presets import presets
 from .pretrain import pretrain
 from .reference import reference
+from .references import references
 from .score import score
 from .select import select
 from .train import train_baseline
@@ -78,6 +79,7 @@ for command in (
     painters,
     gallery,
     reference,
+    references,
     features,
     weights,
     cache,

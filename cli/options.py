@@ -142,7 +142,8 @@ def _extractor(default: str) -> Callable[[Command], Command]:
         "--extractor",
         metavar="NAME",
         callback=lambda _ctx, _param, given: given and prepare_extractor(given),
-        help="inception, or one that is not comparable with Kaggle: lite0 (EfficientNet-Lite0: "
+        help="inception, or one that is not comparable with Kaggle: inception-clean-fid and "
+        "inception-pytorch-fid (with the resize of these tools), lite0 (EfficientNet-Lite0: "
         "trained, no download), dinov2 and dinov2-b14 (for FD_DINOv2), clip-l14-336 (for CMMD), "
         "timm:NAME (any trained network of timm), inception-random (seeded weights, for tests), or "
         f"your own as package.module:function.  [default: {default}]",
@@ -379,9 +380,10 @@ def reference(like: str) -> Callable[[Command], Command]:
         "reference",
         required=True,
         multiple=True,
-        metavar="PATH",
+        metavar="PATH|NAME",
         callback=lambda _ctx, _param, given: given[0] if len(given) == 1 else list(given),
-        help=f"The real pictures, in any form that {like} If given several times, all together are "
+        help=f"The real pictures, in any form that {like} Or the name of a published reference, "
+        "such as cifar10-train (see `mifid references`). If given several times, all together are "
         "one set.",
     )
 

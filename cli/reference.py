@@ -20,7 +20,10 @@ from .tables import print_text
 
 @click.group(cls=CommandGroup)
 def reference() -> None:
-    """Compute the features of real pictures once, for many scores."""
+    """Compute the features of your real pictures once, for many scores.
+
+    (Published references have names: `mifid references` lists them.)
+    """
 
 
 @reference.command()

@@ -26,6 +26,8 @@ from mifid.images import (
     stated_for,
     thinned,
 )
+from mifid.progress import Progress
+from mifid.references import Found, open_named, siblings
 from mifid.statistics import UNKNOWN, Features, FeatureStore, Provenance, Statistics, formats
 
 __all__ = [
@@ -53,8 +55,9 @@ class GivenSide:
         label: ``"generated"``, ``"reference"`` or the like.
         description: in words.
         input: the opened pictures, features or statistics.
-        given: what the user gave.
+        given: what the user gave; of a reference by name, its path.
         available: number of pictures before a limit; None: there was no limit, or it is unknown.
+        named: the reference, if it was given by its name.
     """
 
     label: str
@@ -62,6 +65,7 @@ class GivenSide:
     input: Input
     given: Any = None
     available: int | None = None
+    named: Found | None = None
 
     @property
     def from_file(self) -> bool:
@@ -101,10 +105,7 @@ def open_input(
         return FeatureStore.open(given, incomplete=incomplete)
     if isinstance(given, str) and not is_url(given) and formats.holds_statistics(given):
         with formats.naming(given):
-            contents = formats.read(given)
-            if contents.features is not None:
-                return Features.from_contents(contents)
-            return Statistics.from_contents(contents)
+            return _computed(formats.read(given))
     if isinstance(given, list | tuple) and all(map(_is_path, given)):
         for path in map(given_source, given):
             if not is_url(path) and formats.holds_statistics(path):
@@ -113,6 +114,33 @@ def open_input(
                     hint="Give the pictures of each set, or one file made of all of them.",
                 )
     return open_images(given, value_range=value_range)
+
+
+def _computed(contents: formats.Contents) -> Features | Statistics:
+    if contents.features is not None:
+        return Features.from_contents(contents)
+    return Statistics.from_contents(contents)
+
+
+def _open_named(
+    found: Found, contents: formats.Contents | None, *, value_range: ValueRange | None
+) -> Input:
+    """Open what a reference's file holds, or the pictures of its folder."""
+    path = str(found.path)
+    if contents is not None:
+        with formats.naming(path):
+            return _computed(contents)
+    opened = open_input(path, value_range=value_range)
+    expected = found.reference.pictures
+    if isinstance(opened, Source) and len(opened) != expected:
+        warn(
+            f"{found.reference.name}: {path} holds {len(opened):,} pictures, the competition's "
+            f"folder {expected:,}"
+        )
+    return opened
+
+
+_JUDGED = ("generated", "submission")
 
 
 def check_limit(limit: int | None, *, least: int = 2) -> None:
@@ -155,8 +183,12 @@ def open_side(
     limit: int | None = None,
     seed: int = 0,
     incomplete: bool = False,
+    progress: Progress | None = None,
 ) -> GivenSide:
     """Open a side, and refuse a single picture before any work is done.
+
+    Sides other than the generated pictures may be the name of a reference
+    (:data:`mifid.references.REFERENCES`), which is fetched if it is not at hand.
 
     Args:
         label: of the side.
@@ -165,6 +197,7 @@ def open_side(
         limit: take at most so many pictures; None: all.
         seed: of their draw.
         incomplete: take a feature store although shards are missing.
+        progress: where a download is shown.
 
     Raises:
         InputError: it cannot be used, and why.
@@ -182,7 +215,11 @@ def open_side(
                 f"{argument} is None; expected pictures, features or statistics",
                 hint="Did a function return nothing?",
             )
-        opened = open_input(given, value_range=own_range, incomplete=incomplete)
+        named = None if label in _JUDGED else open_named(given, progress)
+        if named is None:
+            opened = open_input(given, value_range=own_range, incomplete=incomplete)
+        else:
+            given, opened = str(named[0].path), _open_named(*named, value_range=own_range)
     available = opened.available if isinstance(opened, Features) else None
     if limit is not None:
         check_limit(limit)
@@ -199,7 +236,10 @@ def open_side(
     else:
         what = "features" if isinstance(opened, Features) else "mean and covariance"
         description = what + (f" in {given}" if isinstance(given, str | os.PathLike) else "")
-    side = GivenSide(label, description, opened, given, available)
+    found = None if named is None else named[0]
+    if found is not None:
+        description = found.description
+    side = GivenSide(label, description, opened, given, available, found)
     if not isinstance(opened, Stream | Statistics) and len(opened) < 2:
         side.close()
         raise one_picture(side.title, description, given)
@@ -257,8 +297,14 @@ def refuse_mixtures(sides: Iterable[GivenSide], identity: Identity | None) -> No
         raise _mixture(*list(made_by.values())[:2])
 
 
-_INCEPTION = ("inception", UNKNOWN, "dgm-eval inception")
-"""Names of extractors that may be the same network."""
+_INCEPTION = (
+    "inception",
+    "inception-clean-fid",
+    "inception-pytorch-fid",
+    UNKNOWN,
+    "dgm-eval inception",
+)
+"""Names of extractors that may have made a file which does not say what made it."""
 _INCEPTION_WIDTH = 2048
 
 
@@ -289,7 +335,7 @@ def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:
         for other in sides:
             other_name = _name(_maker(other, identity))
             if other_name in (name, UNKNOWN) or {name, other_name} <= set(_INCEPTION):
-                if _pictures(other) and other_name == "inception":
+                if _pictures(other) and other_name in _INCEPTION:
                     _check_width(file, found, other_name)
                 continue
             if name == UNKNOWN and _pictures(other) and other_name == "inception-random":
@@ -341,12 +387,18 @@ def _mixture(
         command = f"{command} with the same {setting('precision')}"
     else:
         difference, option = " with other weights", "the same weights"
-    use = f"Use {option} for the {other_side.title}, or make" if _pictures(other_side) else "Make"
+    use = f"Use {option} for the {other_side.title}, or " if _pictures(other_side) else ""
+    again = f"make the {side.title} again: {command}"
+    if side.named is not None and name != other_name:
+        of_other = siblings(side.named.reference, other_name)
+        same = f", or {setting('reference', of_other[0])}, the same pictures" if of_other else ""
+        use, again = use.removesuffix(", or "), same or f", or {again} from its pictures"
+    advice = use + again
     return CompatibilityError(
         f"the {side.title}{f' ({side.description})' * side.from_file} was made with extractor "
         f"'{name}', "
         f"the {other_side.title} with '{other_name}'{difference}",
-        hint=f"{use} the {side.title} again: {command}",
+        hint=advice[0].upper() + advice[1:],
     )
 
 

@@ -141,6 +141,7 @@ def score(
         open_beside(opened if chosen.beside else (), options) as beside,
     ):
         seconds = {"open": time.perf_counter() - start}
+        given = {side.label: side.given for side in opened}  # paths in place of names
         options = choose_network(options, opened)
         if grouping is not None:
             named = {side.label: side for side in opened}

@@ -113,6 +113,7 @@ def compare(
         open_submissions(given, options) as sides,
     ):
         seconds = {"open": time.perf_counter() - start}
+        references = {side.label: side.given for side in opened}  # paths in place of names
         options = choose_network(options, [*opened, *sides.values()])
         pipeline = pipeline_for([*opened, *sides.values()], options)
         computed = {side.label: compute_side(side, pipeline) for side in opened}

@@ -120,7 +120,12 @@ def open_submissions(given: Mapping[str, Any], options: Options) -> Iterator[dic
             with _blamed(title), recorded_warnings() as noticed:
                 side = files.enter_context(options.opened("submission", given[name]))
             opened[name] = Submission(
-                title, side.description, side.input, side.given, side.available, tuple(noticed)
+                title,
+                side.description,
+                side.input,
+                side.given,
+                side.available,
+                warnings=tuple(noticed),
             )
         yield opened
 

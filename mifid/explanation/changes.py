@@ -195,7 +195,7 @@ EFFECTS = {
 
 NETWORK = ("extractor", "weights_sha256", "resize")
 
-_BUILT_IN = ("inception", "inception-random")
+_BUILT_IN = ("inception", "inception-clean-fid", "inception-pytorch-fid", "inception-random")
 """Extractors that weights and resize identify; others are identified only by a fingerprint."""
 
 _NETWORK = "the numbers of another network are another measure"

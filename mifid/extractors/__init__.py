@@ -21,6 +21,8 @@ EXTRACTORS = Registry(
     "extractor",
     {
         "inception": "mifid.extractors.inception:open_inception",
+        "inception-clean-fid": "mifid.extractors.inception:open_clean_fid",
+        "inception-pytorch-fid": "mifid.extractors.inception:open_pytorch_fid",
         "lite0": "mifid.extractors.lite0:open_lite0",
         "dinov2": "mifid.extractors.dinov2:open_dinov2",
         "dinov2-b14": "mifid.extractors.dinov2:open_dinov2_b14",
@@ -36,6 +38,8 @@ EXTRACTORS = Registry(
 
 THRESHOLDS: Mapping[str, float | None] = {
     "inception": 0.1,  # Kaggle's
+    "inception-clean-fid": None,
+    "inception-pytorch-fid": None,
     "inception-random": None,
     "lite0": 0.12,
     "dinov2": None,
@@ -133,7 +137,10 @@ if TYPE_CHECKING:
     from mifid.extractors.classifier import logits as logits
     from mifid.extractors.devices import choose_device as choose_device
     from mifid.extractors.devices import choose_devices as choose_devices
+    from mifid.extractors.downloads import DownloadError as DownloadError
+    from mifid.extractors.downloads import download as download
     from mifid.extractors.inception import InceptionExtractor as InceptionExtractor
+    from mifid.extractors.inception import published_identity as published_identity
     from mifid.extractors.inception_network import build_network as build_network
     from mifid.extractors.isolation import isolated as isolated
     from mifid.extractors.isolation import own_draws as own_draws
@@ -141,7 +148,9 @@ if TYPE_CHECKING:
     from mifid.extractors.resize import CLEAN_FID as CLEAN_FID
     from mifid.extractors.resize import PYTORCH_FID as PYTORCH_FID
     from mifid.extractors.resize import RESIZES as RESIZES
+    from mifid.extractors.resize import TF1_BILINEAR as TF1_BILINEAR
     from mifid.extractors.weights import FILES as FILES
+    from mifid.extractors.weights import KAGGLE_INPUT as KAGGLE_INPUT
     from mifid.extractors.weights import PUBLISHED as PUBLISHED
     from mifid.extractors.weights import PublishedFile as PublishedFile
     from mifid.extractors.weights import fetch as fetch
@@ -155,13 +164,15 @@ __getattr__, __dir__ = lazy_names(
         "base": ["SPATIAL_WIDTH", "Identity"],
         "classifier": ["logits"],
         "devices": ["choose_device", "choose_devices"],
-        "inception": ["InceptionExtractor"],
+        "downloads": ["DownloadError", "download"],
+        "inception": ["InceptionExtractor", "published_identity"],
         "inception_network": ["build_network"],
         "isolation": ["isolated", "own_draws"],
         "lite0": ["find_lite0"],
-        "resize": ["CLEAN_FID", "PYTORCH_FID", "RESIZES"],
+        "resize": ["CLEAN_FID", "PYTORCH_FID", "RESIZES", "TF1_BILINEAR"],
         "weights": [
             "FILES",
+            "KAGGLE_INPUT",
             "PUBLISHED",
             "PublishedFile",
             "fetch",

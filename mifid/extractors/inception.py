@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,11 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import InputError, WeightsError, setting, warn
-from mifid.extractors.base import EXACT, Identity, Precision, why_not_exact
+from mifid.extractors.base import EXACT, PRECISIONS, Identity, Precision, why_not_exact
 from mifid.extractors.classifier import Classifier, classifier_of
 from mifid.extractors.isolation import isolated
 from mifid.extractors.network_extractor import NetworkExtractor
-from mifid.extractors.resize import TF1_BILINEAR, choose_resize, why_not_kaggles
+from mifid.extractors.resize import (
+    CLEAN_FID,
+    PYTORCH_FID,
+    TF1_BILINEAR,
+    choose_resize,
+    why_not_kaggles,
+)
 from mifid.extractors.weights import PUBLISHED, Weights, load_state_dict, obtain
 from mifid.progress import Progress
 
@@ -31,12 +38,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
+    "BY_RESIZE",
     "SHA256",
     "InceptionExtractor",
     "RandomInception",
     "TrainedInception",
+    "open_clean_fid",
     "open_inception",
     "open_inception_random",
+    "open_pytorch_fid",
+    "published_identity",
     "random_weights",
 ]
 
@@ -117,11 +128,48 @@ class InceptionExtractor(NetworkExtractor):
             return classifier_of(self.state_dict, key=key)
 
 
+BY_RESIZE = {
+    TF1_BILINEAR: "inception",
+    CLEAN_FID: "inception-clean-fid",
+    PYTORCH_FID: "inception-pytorch-fid",
+}
+"""Resize -> name of the extractor that puts it before the trained network."""
+
+
 def open_inception(
-    *, weights: str | Path | None, progress: Progress, backend: str, precision: Precision
+    *,
+    weights: str | Path | None,
+    progress: Progress,
+    backend: str,
+    precision: Precision,
+    resize: str = TF1_BILINEAR,
 ) -> TrainedInception:
     """Find the weights, or fetch them."""
-    return TrainedInception(obtain(weights, progress), backend, precision=precision)
+    found = obtain(weights, progress)
+    return TrainedInception(found, backend, resize=resize, precision=precision)
+
+
+open_clean_fid = partial(open_inception, resize=CLEAN_FID)
+open_pytorch_fid = partial(open_inception, resize=PYTORCH_FID)
+
+
+def published_identity(resize: str = TF1_BILINEAR) -> Identity:
+    """Identify the features of the published weights, exact, which are those of other tools."""
+    return _identity(resize, EXACT, PUBLISHED, not_comparable=why_not_kaggles(resize))
+
+
+def _identity(
+    resize: str, precision: Precision, sha256: str, *, not_comparable: str | None
+) -> Identity:
+    dtype = PRECISIONS[precision]
+    return Identity(
+        name=BY_RESIZE[resize],
+        fingerprint=f"inception-2015-12-05 {resize} {dtype} {sha256}",
+        weights_sha256=sha256,
+        resize=resize,
+        dtype=dtype,
+        not_comparable=not_comparable,
+    )
 
 
 class TrainedInception(InceptionExtractor):
@@ -147,19 +195,13 @@ class TrainedInception(InceptionExtractor):
     def identity(self) -> Identity:
         """Identify the features by the weights' hash."""
         sha = self.weights.sha256
-        return Identity(
-            name="inception",
-            fingerprint=f"inception-2015-12-05 {self.resize} {self.dtype} {sha}",
-            weights_sha256=sha,
-            resize=self.resize,
-            dtype=self.dtype,
-            not_comparable=self.not_comparable(
-                None
-                if self.weights.published
-                else f"the weights are not the published ones (sha256 {sha[:16]}..., "
+        own = None
+        if not self.weights.published:
+            own = (
+                f"the weights are not the published ones (sha256 {sha[:16]}..., "
                 f"not {PUBLISHED[:16]}...)"
-            ),
-        )
+            )
+        return _identity(self.resize, self.precision, sha, not_comparable=self.not_comparable(own))
 
     def state_dict(self) -> Mapping[str, torch.Tensor]:
         """Read the weights file."""

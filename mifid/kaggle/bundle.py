@@ -18,7 +18,6 @@ from mifid.files import cannot_write, given_path, no_such_file, not_empty, sha25
 from mifid.kaggle.wheels import fitting_wheels
 
 __all__ = [
-    "COMPETITION",
     "DATASET",
     "DATASET_METADATA",
     "MANIFEST",
@@ -32,7 +31,6 @@ __all__ = [
     "written_bundle",
 ]
 
-COMPETITION = "gan-getting-started"
 DATASET, NOTEBOOK, MANIFEST = "dataset", "notebook", "bundle.json"
 DATASET_METADATA = f"{DATASET}/dataset-metadata.json"
 NOTEBOOK_METADATA = f"{NOTEBOOK}/kernel-metadata.json"

@@ -16,7 +16,6 @@ from mifid.errors import InputError, setting, warn
 from mifid.extractors import FILES, find
 from mifid.files import given_path
 from mifid.kaggle.bundle import (
-    COMPETITION,
     DATASET,
     DATASET_METADATA,
     NOTEBOOK,
@@ -31,6 +30,7 @@ from mifid.kaggle.bundle import (
 from mifid.kaggle.cells import notebook_json, render_cells
 from mifid.kaggle.wheels import pack_wheels
 from mifid.machine import __version__
+from mifid.references import COMPETITION
 
 __all__ = ["NAME", "pack", "pack_training"]
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mifid.errors import InputError, MifidError, setting
-from mifid.kaggle.bundle import COMPETITION, Bundle
+from mifid.kaggle.bundle import Bundle
 from mifid.machine import __version__
+from mifid.references import COMPETITION
 from mifid.submission import MONET
 
 __all__ = ["Commands", "commands", "submit"]

@@ -167,6 +167,7 @@ class Options:
                 limit=self.limit,
                 seed=self.seed,
                 incomplete=self.incomplete,
+                progress=self.reporter,
             )
         )
 

@@ -12,6 +12,7 @@ from mifid.files import without_secrets
 from mifid.formatting import number, spelled_out
 from mifid.images import SideRanges
 from mifid.metrics import METRICS, NOT_ASKED, Measured, Metric
+from mifid.references import name_of
 from mifid.rendering import Command
 from mifid.uncertainty import REPLICATES, SEED
 
@@ -236,7 +237,7 @@ def command_line(
     words = ["mifid", command, *(f"./{p}" if p.startswith("-") else p for (p,) in generated)]
     for label, flag in _SIDES.items():
         for path in paths.get(label, ()):
-            words += [flag, path]
+            words += [flag, name_of(path) or path]
     if epsilon is not None and epsilon != threshold(extractor):
         words += ["--epsilon", repr(epsilon)]
     if extractor != "inception":

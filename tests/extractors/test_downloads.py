@@ -1,55 +1,21 @@
 """Downloads from a server on this machine: resumed, checked, whole or absent."""
 
 import hashlib
-import http.server
-import re
-import threading
 
 import pytest
+from local_server import serving
 
-from mifid.extractors.weights import DownloadError, download
+from mifid.extractors.downloads import DownloadError, download
 from mifid.progress import Silent
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        server = self.server
-        server.requests.append(self.headers.get("Range"))
-        start = 0
-        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        if server.status:
-            self.send_error(server.status)
-            return
-        if asked and server.ranges:
-            start = int(asked[1])
-            if start >= len(CONTENT):
-                self.send_error(416)
-                return
-            self.send_response(206)
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
-        self.end_headers()
-        cut = server.cuts.pop(0) if server.cuts else len(CONTENT)
-        self.wfile.write(CONTENT[start : start + cut])
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.requests, running.cuts, running.ranges, running.status = [], [], True, None
-        running.url = f"http://127.0.0.1:{running.server_port}/w.pth"
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
+    with serving(CONTENT) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 class Recorder(Silent):
@@ -151,3 +117,38 @@ def test_an_unwritable_place(server, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DownloadError, match="cannot write"):
         download(server.url, tmp_path / "file" / "w.pth", sha256=SHA, progress=Silent())
+
+
+def test_without_a_hash_a_part_is_resumed_only_if_it_is_of_the_same_file(server, tmp_path):
+    """The tag that the server gave with the first bytes tells parts of two files apart."""
+    server.etag, server.cuts = '"first"', [1000] * 3
+    target = tmp_path / "w.npz"
+    with pytest.raises(DownloadError):
+        download(server.url, target, sha256=None, progress=Silent())
+    assert files(tmp_path) == ["w.npz.part", "w.npz.part.tag"]
+    download(server.url, target, sha256=None, progress=Silent())
+    assert server.requests[-1] == "bytes=3000-"
+    assert target.read_bytes() == CONTENT
+    assert files(tmp_path) == ["w.npz"]
+    target.unlink()
+
+    server.cuts = [1000] * 3
+    with pytest.raises(DownloadError):
+        download(server.url, target, sha256=None, progress=Silent())
+    server.etag, server.content = '"second"', CONTENT[::-1]
+    download(server.url, target, sha256=None, progress=Silent())
+    assert server.requests[-1] == "bytes=3000-"
+    assert target.read_bytes() == CONTENT[::-1]
+
+
+def test_without_a_hash_and_a_tag_it_begins_again(server, tmp_path):
+    (tmp_path / "w.npz.part").write_bytes(b"x" * 500_000)
+    download(server.url, tmp_path / "w.npz", sha256=None, progress=Silent())
+    assert server.requests == [None]
+    assert (tmp_path / "w.npz").read_bytes() == CONTENT
+
+
+def test_without_a_hash_what_is_here_is_not_fetched_again(server, tmp_path):
+    (tmp_path / "w.npz").write_bytes(b"other")
+    download(server.url, tmp_path / "w.npz", sha256=None, progress=Silent())
+    assert server.requests == []
