@@ -45,5 +45,6 @@ def compute_shards(
             the message says what to do.
     """
     options = Options.of(compute_shards, keywords)
+    wanted = Shard.parse(shard)  # before weights are downloaded
     with ShardWorker(Job(images, os.fspath(store), options)) as worker:
-        return [worker.compute(Shard.parse(shard))]
+        return [worker.compute(wanted)]

@@ -132,6 +132,7 @@ def open_extractor(
 
 
 if TYPE_CHECKING:
+    from mifid.extractors.backends import choose_backend as choose_backend
     from mifid.extractors.base import SPATIAL_WIDTH as SPATIAL_WIDTH
     from mifid.extractors.base import Identity as Identity
     from mifid.extractors.classifier import logits as logits
@@ -161,6 +162,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "backends": ["choose_backend"],
         "base": ["SPATIAL_WIDTH", "Identity"],
         "classifier": ["logits"],
         "devices": ["choose_device", "choose_devices"],

@@ -95,7 +95,7 @@ def photograph(given: Any, *, value_range: ValueRange | None = None) -> Photogra
         with _mended():
             return _described(given, to_rgb(given))
     if isinstance(given, bytes):
-        return _in_file(given, "the photo")
+        return _in_file(given, "photo")
     source = open_images(given, value_range=value_range)
     if not isinstance(source, Source) or len(source) != 1:
         count = f"{len(source):,}" if isinstance(source, Source) else "a stream of"

@@ -12,7 +12,13 @@ from typing import Any, TypedDict, TypeVar
 
 from mifid.cache import Cache
 from mifid.errors import InputError, setting
-from mifid.extractors import EXACT, Extractor, open_extractor
+from mifid.extractors import (
+    EXACT,
+    Extractor,
+    choose_backend,
+    choose_devices,
+    open_extractor,
+)
 from mifid.images import SideRanges, ValueRange
 from mifid.inputs import GivenSide, open_side
 from mifid.progress import Progress, choose
@@ -116,7 +122,15 @@ class Options:
 
     @cached_property
     def network(self) -> Extractor:
-        """The extractor, opened once."""
+        """The extractor, opened once.
+
+        Raises:
+            InputError: no such extractor, backend or device; before anything is downloaded.
+            WeightsError: its weights cannot be found.
+        """
+        choose_backend(self.backend, self.device)
+        if self.device not in {"auto", "cpu"}:  # these are everywhere, and need no torch
+            choose_devices(self.device)
         return open_extractor(
             "inception" if self.extractor is None else self.extractor,
             weights=self.weights,

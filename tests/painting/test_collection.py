@@ -42,6 +42,8 @@ def test_an_added_painter_is_a_copy_and_is_listed(run):
     shutil.rmtree(run)
     opened = open_painter("van-gogh")
     assert opened.which == "ema"
+    assert len(repr(opened)) < 300  # it names its file and network, not every layer
+    assert str(entry.path) in repr(opened)
     assert open_painter(opened) is opened
     assert remove_painter("van-gogh") == entry.path
     assert painters() == []

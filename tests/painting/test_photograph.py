@@ -207,3 +207,8 @@ def test_a_format_that_has_no_such_size_is_refused():
 def test_other_settings_are_refused(settings):
     with pytest.raises(InputError, match="expected"):
         Encoding(**settings)
+
+
+def test_bytes_that_are_no_picture_are_named_as_the_argument():
+    with pytest.raises(PictureError, match="'photo' is not a picture: it is empty"):
+        photograph(b"")

@@ -77,3 +77,20 @@ def test_one_set_of_pictures_has_one_range():
         mifid.features(floats, extractor=colours, value_range={"reference": (0, 1)})
     assert "value_range=(0, 1)" in refused.value.hint
     assert len(mifid.features(floats, extractor=colours, value_range=(0, 1))) == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("device", "foo", "device 'foo' cannot be used"), ("backend", "foo", "unknown backend 'foo'")],
+)
+def test_a_wrong_device_or_backend_is_refused_before_weights_are_sought(
+    name, value, said, monkeypatch
+):
+    """Else a typo would first download 95 MB."""
+
+    def sought(*_args, **_more):
+        raise AssertionError("weights were sought")
+
+    monkeypatch.setattr("mifid.extractors.inception.obtain", sought)
+    with pytest.raises(InputError, match=said):
+        _ = Options(**{name: value}).network

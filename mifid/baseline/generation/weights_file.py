@@ -91,6 +91,9 @@ class LoadedGenerator:
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"LoadedGenerator({self.origin!r}, which={self.which!r})"
+
 
 def save_generator(
     path: str | os.PathLike[str],

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from mifid.errors import InputError
+from mifid.errors import InputError, setting
 from mifid.images import Pixels
 from mifid.registry import Registry, suggest
 from mifid.statistics import FeatureMatrix
@@ -72,7 +72,10 @@ def choose_backend(backend: str, device: str) -> str:
         on_cpu = device == "cpu" or (device == "auto" and not _has_accelerator())
         return "openvino" if on_cpu and find_spec("openvino") else "torch"
     if backend not in BACKENDS:
-        raise InputError(f"unknown backend '{backend}'", hint=suggest(backend, ["auto", *BACKENDS]))
+        raise InputError(
+            f"{setting('backend')}: unknown backend '{backend}'",
+            hint=suggest(backend, ["auto", *BACKENDS]),
+        )
     return backend
 
 
