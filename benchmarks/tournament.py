@@ -5,7 +5,8 @@
 A run's length is the CPU time divided by that of a step. The steps of all presets are measured one
 after the other before the first run: leave the machine alone until that is done. The runs may then
 share it with other work. All runs hold back the same photos, and are scored on them. Times and
-ended runs are kept in the work folder, so that a tournament goes on where it was interrupted.
+ended runs are kept in the work folder, so that a tournament goes on where it was interrupted, or
+with further presets or seeds: the table has all runs of the folder.
 """
 
 from __future__ import annotations
@@ -175,6 +176,12 @@ def run_once(
     return found
 
 
+def ended(work: Path, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the results of all runs in the work folder with these settings and pictures."""
+    found = [json.loads(path.read_text()) for path in sorted(work.glob(f"*/{RESULT}"))]
+    return [one for one in found if one["given"] == given]
+
+
 def _new(folder: Path) -> Path:
     """Return the folder, without what an interrupted run has left there."""
     import shutil
@@ -299,12 +306,11 @@ def main(
     work.mkdir(parents=True, exist_ok=True)
     chosen = presets.split(",")
     times = read_times(chosen, size, width, work)
-    found = []
     for seed in map(int, seeds.split(",")):
         for preset in chosen:
             one = run_once(preset, seed, times[preset], work, given)
-            found.append(one)
             click.echo(f"{preset}, seed {seed}: {one['steps']} steps, FID {fid_of(one):.1f}")
+    found = ended(work, given)
     lowest, _ = processes.call("tournament:floor", **sides)
     unpainted = unpainted_of(found)
     explained = EXPLANATION.format(

@@ -1,6 +1,7 @@
 """The tournament of presets, at toy size: a step of the smallest preset, twice."""
 
 import json
+import shutil
 from importlib import import_module
 
 import pytest
@@ -73,6 +74,13 @@ def test_a_tournament_trains_scores_and_goes_on(tmp_path, sides, monkeypatch):
     assert again.exit_code == 0
     assert calls[3:] == ["tournament:floor"], "a run that has ended is not repeated"
     assert docs.read_text() == text
+
+    path = tmp_path / "work" / "other-1" / "result.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(result | {"preset": "other", "seed": 1}))
+    shutil.copy(tmp_path / "work" / "tiny-0" / "painted.png", path.parent)
+    CliRunner().invoke(tournament.main, given, catch_exceptions=False)
+    assert "| `other` | 1 | 1 x 4 | 4 |" in docs.read_text(), "an earlier run is in the table"
 
     wider = CliRunner().invoke(tournament.main, [*given, "--width", "16"])
     assert wider.exit_code == 1
