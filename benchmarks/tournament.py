@@ -4,9 +4,9 @@
 
 A run's length is the CPU time divided by that of a step. The steps of all presets are measured one
 after the other before the first run: leave the machine alone until that is done. The runs may then
-share it with other work. All runs hold back the same photos, and are scored on them. Times and
-ended runs are kept in the work folder, so that a tournament goes on where it was interrupted, or
-with further presets or seeds: the table has all runs of the folder.
+share it with other work. All runs of a seed hold back the same photos, and are scored on them.
+Times and ended runs are kept in the work folder, so that a tournament goes on where it was
+interrupted, or with further presets or seeds: the table has all runs of the folder.
 """
 
 from __future__ import annotations
@@ -195,17 +195,22 @@ def fid_of(found: Mapping[str, Any]) -> float:
     return min(scores[FID] for kind, scores in found["scores"].items() if kind != "photos")
 
 
-def unpainted_of(found: Sequence[Mapping[str, Any]]) -> float:
-    """Return the FID of the unpainted photos.
+def unpainted_of(found: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the FID of the unpainted photos for each seed, which draws the photos.
 
     Raises:
-        click.ClickException: the runs were scored on different photos.
+        click.ClickException: runs of one seed were scored on different photos.
     """
+    runs = sorted(found, key=lambda one: one["seed"])
+    return [_unpainted(list(group)) for _, group in groupby(runs, key=lambda one: one["seed"])]
+
+
+def _unpainted(found: Sequence[Mapping[str, Any]]) -> float:
     each = {one["preset"]: float(one["scores"]["photos"][FID]) for one in found}
     if max(each.values()) - min(each.values()) > _SAME * max(each.values()):
         raise click.ClickException(
             "the runs were scored on different photos, so that they do not compare: the FID of the "
-            + ", ".join(f"unpainted ones is {fid:.1f} of {name}" for name, fid in each.items())
+            "unpainted ones is " + ", ".join(f"{fid:.1f} of {name}" for name, fid in each.items())
         )
     return mean(each.values())
 
@@ -269,8 +274,8 @@ Each preset trained for {seconds:,.0f} CPU seconds on one thread, on pictures of
 with its own batch and networks, but on all photos and with {width} channels in their first \
 layers. The schedule of its rate is laid over the steps that take so long. The FID is lite0's \
 between {held_back:,} photos that were not trained on, painted and enlarged to 256 x 256, and the \
-held-out paintings, with the better of raw and averaged weights. On the same scale: the photos \
-unpainted {photos:.1f}, the training paintings at this size {floor:.1f}. The distance is the mean \
+held-out paintings, with the better of raw and averaged weights. Each seed draws \
+other photos. On the same scale: the photos unpainted {photos}, the training paintings at this size {floor:.1f}. The distance is the mean \
 memorization distance to the training paintings. None of this is comparable with Kaggle."""
 
 
@@ -312,7 +317,7 @@ def main(
             click.echo(f"{preset}, seed {seed}: {one['steps']} steps, FID {fid_of(one):.1f}")
     found = ended(work, given)
     lowest, _ = processes.call("tournament:floor", **sides)
-    unpainted = unpainted_of(found)
+    unpainted = ", ".join(f"{fid:.1f}" for fid in unpainted_of(found))
     explained = EXPLANATION.format(
         seconds=seconds, size=size, width=width, held_back=held_back, photos=unpainted, floor=lowest
     )

@@ -26,11 +26,12 @@ def test_the_better_weights_count_and_the_best_preset_comes_first():
     assert second[4] == "25.0 (20.0 to 30.0)"
 
 
-def test_runs_on_different_photos_do_not_compare():
-    def found(preset, fid):
-        return {"preset": preset, "scores": {"photos": {"fid": fid}}}
+def test_runs_of_a_seed_on_different_photos_do_not_compare():
+    def found(preset, fid, seed=0):
+        return {"preset": preset, "seed": seed, "scores": {"photos": {"fid": fid}}}
 
-    assert tournament.unpainted_of([found("a", 30.0), found("b", 30.0)]) == 30.0
+    runs = [found("a", 30.0), found("a", 31.0, seed=1), found("b", 30.0)]
+    assert tournament.unpainted_of(runs) == [30.0, 31.0]
     with pytest.raises(ClickException, match=r"30\.0 of a.*213\.6 of b"):
         tournament.unpainted_of([found("a", 30.0), found("b", 213.6)])
 
