@@ -270,13 +270,14 @@ def write_sheet(found: Sequence[Mapping[str, Any]], work: Path, target: Path) ->
 
 
 EXPLANATION = """\
-Each preset trained for {seconds:,.0f} CPU seconds on one thread, on pictures of {size} x {size}, \
-with its own batch and networks, but on all photos and with {width} channels in their first \
-layers. The schedule of its rate is laid over the steps that take so long. The FID is lite0's \
-between {held_back:,} photos that were not trained on, painted and enlarged to 256 x 256, and the \
-held-out paintings, with the better of raw and averaged weights. Each seed draws \
-other photos. On the same scale: the photos unpainted {photos}, the training paintings at this size {floor:.1f}. The distance is the mean \
-memorization distance to the training paintings. None of this is comparable with Kaggle."""
+Each preset trained for {seconds:,.0f} CPU seconds on one thread, on pictures of {size} x \
+{size}, with its own batch and networks, but on all photos and with {width} channels in their \
+first layers. The schedule of its rate is laid over the steps that take so long. The FID is \
+lite0's between {held_back:,} photos that were not trained on, painted and enlarged to 256 x \
+256, and the held-out paintings, with the better of raw and averaged weights. Each seed draws \
+other photos. On the same scale: the photos unpainted {photos}, the training paintings at this \
+size {floor:.1f}. The distance is the mean memorization distance to the training paintings. None \
+of this is comparable with Kaggle."""
 
 
 @click.command(context_settings={"max_content_width": 100})
