@@ -352,15 +352,18 @@ def make_bad(kind, folder):
     """Write a bad input: return its path and the words that must be said of it."""
     where = folder / "bad.zip"
     if kind == "missing":
-        return "monet_jgp", ["no such file or folder: monet_jgp", "Expected a folder, a .zip"]
+        return "monet.jgp", ["no such file or folder: monet.jgp", "Expected a folder, a .zip"]
     if kind == "empty folder":
         (folder / "empty").mkdir()
         return "empty", ["no pictures in folder empty; it is empty", "Expected files ending in"]
     if kind == "pattern":
         return "out/*.gif", ["no file matches the pattern out/*.gif"]
     if kind == "text":
+        (folder / "notes.md").write_text("hello there")
+        return "notes.md", ["neither pictures, nor features, nor statistics", "it is a text"]
+    if kind == "text that is no list":
         (folder / "notes.txt").write_text("hello there")
-        return "notes.txt", ["neither pictures, nor features, nor statistics", "it is a text"]
+        return "notes.txt", ["line 1 of notes.txt: no such file or folder: hello there", "one path"]
     if kind == "empty zip":
         return write_zip(where, []), [f"no pictures in zip {where}; it is empty"]
     if kind == "not a zip":
@@ -405,6 +408,7 @@ def make_bad(kind, folder):
         "empty folder",
         "pattern",
         "text",
+        "text that is no list",
         "empty zip",
         "not a zip",
         "encrypted zip",
