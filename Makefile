@@ -43,6 +43,11 @@ $(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -e '.[test]'
 	touch $@ $(VENV)/.installed
 
+# gradio, in an environment of its own, for the tests of mifid serve.
+.venv-web/.installed: setup.cfg .ci/web_environment.py $(VENV)/.installed-test
+	$(BIN)/python .ci/web_environment.py
+	touch $@
+
 $(VENV)/.installed-docs: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	touch $@ $(VENV)/.installed
@@ -69,11 +74,11 @@ docs: $(VENV)/.installed-docs
 # A file's tests share what is expensive to set up; conftest.py orders the files.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-unit: install-test
+unit: install-test .venv-web/.installed
 	MIFID_TEST_ORDER=$(ORDER) $(PYTEST)
 
 # Lines and branches of mifid and its commands, child processes included.
-coverage: install-test
+coverage: install-test .venv-web/.installed
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 fuzz: install-test
@@ -85,4 +90,4 @@ release: install
 	PYTHON=$(BIN)/python .ci/release
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info mifid-demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-web build dist *.egg-info mifid-demo .mypy_cache .ruff_cache .pytest_cache

@@ -24,6 +24,8 @@ from .reference import reference
 from .references import references
 from .score import score
 from .select import select
+from .serve import serve
+from .study import study
 from .train import train_baseline
 from .weights import weights
 from .zip import zip_pictures
@@ -78,6 +80,8 @@ for command in (
     paint,
     painters,
     gallery,
+    serve,
+    study,
     reference,
     references,
     features,

@@ -20,7 +20,8 @@ def browser():
         running = playwright.chromium.launch(
             executable_path=path,
             args=["--no-sandbox", "--disable-dev-shm-usage"],
-            proxy={"server": "127.0.0.1:9"},  # nobody listens there: what tries to leave, fails
+            # Nobody listens there: what tries to leave this machine, fails.
+            proxy={"server": "127.0.0.1:9", "bypass": "127.0.0.1"},
             timeout=0,
         )
         yield running
@@ -37,19 +38,21 @@ class Tab:
 
 
 @contextmanager
-def opened(running, path, *, width=1280, dark=False, media="screen"):
-    """Open a file in a window of its own at a width, in light or dark, and wait for its images."""
+def opened(running, path, *, width=1280, dark=False, media="screen", **context):
+    """Open a file or an address in a window of its own at a width, in light or dark, and wait for
+    its images."""
     with running.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",
         is_mobile=width < 600,
-    ) as context:
-        context.set_default_timeout(0)
-        tab = Tab(context.new_page())
+        **context,
+    ) as window:
+        window.set_default_timeout(0)
+        tab = Tab(window.new_page())
         tab.page.on("request", lambda request: tab.requests.append(request.url))
         tab.page.on("console", lambda message: tab.messages.append(message.text))
         tab.page.on("pageerror", lambda error: tab.messages.append(str(error)))
         tab.page.emulate_media(media=media)
-        tab.page.goto(path.resolve().as_uri())
+        tab.page.goto(path if isinstance(path, str) else path.resolve().as_uri())
         tab.page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
         yield tab

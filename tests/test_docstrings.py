@@ -18,7 +18,13 @@ MODULES = sorted(
 
 @pytest.mark.parametrize("name", ["mifid", *MODULES])
 def test_examples_run(name):
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        pytest.skip("gradio is in an environment of its own, where tests/web/test_page.py runs it")
+    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize("name", [n for n in mifid.__all__ if n != "__version__"])

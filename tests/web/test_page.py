@@ -1,0 +1,470 @@
+"""The page of mifid serve, driven as a person does, in an environment of its own.
+
+make test makes that environment, .venv-web: gradio takes another Pillow than mifid is tested with.
+MIFID_SCREENSHOTS names a folder where pictures of the page are kept.
+"""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toys
+from chromium import browser, opened
+from generators import config, saved
+from patience import wait_for
+from pictures import encode, noises, write_zip
+from PIL import Image
+from toys import drawn, repainted, write_pictures
+
+import mifid
+from mifid.baseline.config.schema import Generator
+from mifid.web import fooling_rates
+
+ROOT = Path(mifid.__file__).parents[1]
+PYTHON = ROOT / ".venv-web" / Path(sys.executable).relative_to(sys.prefix)
+
+ENVIRONMENT = {
+    "MIFID_CACHE": "cache",
+    "MIFID_PAINTERS": "painters",
+    "PYTHONPATH": str(ROOT / "tests"),
+    "PYTHONUNBUFFERED": "1",
+}
+
+HOSTILE = "<img src=x onerror=alert(1)>.zip"
+
+
+@dataclass
+class Server:
+    """A running mifid serve: its address, its folder, and its process."""
+
+    address: str
+    folder: Path
+    process: subprocess.Popen
+
+    @property
+    def temporary(self):
+        return [path.name for path in (self.folder / "tmp").iterdir()]
+
+    @property
+    def sent(self):
+        """Return the files that visitors sent and got."""
+        found = self.folder.glob("tmp/mifid-serve-*/files/**/*")
+        return [path for path in found if path.is_file()]
+
+
+@contextmanager
+def serving(folder, *options):
+    """Run mifid serve; stop it as a service does, by SIGTERM."""
+    if not PYTHON.exists():
+        pytest.skip(f"no {PYTHON}: make test makes it")
+    (folder / "tmp").mkdir()
+    command = [PYTHON, "-m", "mifid_cli", "serve", "--port", "0", "--quiet", *options]
+    with (folder / "said").open("w+") as said:
+        process = subprocess.Popen(
+            [*map(str, command)],
+            cwd=folder,
+            env={**os.environ, **ENVIRONMENT, "TMPDIR": str(folder / "tmp")},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            shown = re.compile("The page is at (http://[^ ]+)")
+            text = (folder / "said").read_text
+            wait_for(lambda: shown.search(text()) or process.poll() is not None)
+            assert process.poll() is None, text()
+            yield Server(shown.search(text())[1], folder, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+    assert process.returncode == 0
+    assert list((folder / "tmp").glob("mifid-serve-*")) == []
+    assert "Traceback" not in (folder / "said").read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Photos, paintings, painters and submissions."""
+    folder = tmp_path_factory.mktemp("served")
+    write_pictures(folder / "real", drawn("painting", 12))
+    write_pictures(folder / "painted", repainted(12))
+    for seed, name in enumerate(("first", "second")):
+        generator = Generator(network="resnet", width=4, blocks=1, norm="none", init=0.3)
+        facts = {"step": seed}
+        saved(folder / f"{name}.safetensors", config(size=32, generator=generator), facts=facts)
+    pictures = [(f"{i}.png", encode(pixels)) for i, pixels in enumerate(repainted(12))]
+    write_zip(folder / "images.zip", pictures)
+    others = [(f"{i}.png", encode(pixels)) for i, pixels in enumerate(noises(12, 32, 32))]
+    write_zip(folder / "other.zip", others)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    options = ["--painter", "first.safetensors", "--painter", "second.safetensors"]
+    options += ["--ref", "monets=real", "--paintings", "toy=painted", "--study", "study.sqlite"]
+    options += ["--extractor", "toys:colours", "--max-upload", "1"]
+    with serving(folder, *options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running():
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory):
+    """Kept for the eye, in the folder that MIFID_SCREENSHOTS names."""
+    folder = Path(os.environ.get("MIFID_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def visit(running, server, tab="Paint", **options):
+    """Open the page at a tab; at the end, nothing went elsewhere and no error was said."""
+    with opened(running, server.address, **options) as window:
+        page = window.page
+        page.get_by_role("tab", name=tab).locator("visible=true").click()
+        yield page
+        elsewhere = [r for r in window.requests if not r.startswith((server.address, "data:"))]
+        assert [r for r in elsewhere if not r.startswith(f"blob:{server.address}")] == []
+        # Chromium warns of things that gradio's code does; these are no errors.
+        wrong = [m for m in window.messages if m != "Method not implemented."]
+        assert wrong == []
+        told = page.content()
+        for secret in (str(server.folder), str(Path.home()), sys.prefix):
+            assert secret not in told or len(secret) < 6
+
+
+def give(page, field, *files):
+    page.set_input_files(f"#{field} input[type=file]", [*map(str, files)])
+
+
+def text_of(page, element):
+    return " ".join(page.inner_text(f"#{element}").split())
+
+
+def failure(page):
+    """Wait for a message about an error, and return it."""
+    toast = page.locator("[data-testid=toast-body].error")
+    toast.wait_for()
+    said = " ".join(toast.inner_text().split())
+    toast.get_by_test_id("toast-close").click()
+    return said
+
+
+def downloaded(page, button):
+    with page.expect_download() as started:
+        page.click(f"#{button}")
+    return started.value.suggested_filename, Path(started.value.path()).read_bytes()
+
+
+def shot(page, path):
+    page.screenshot(path=path, full_page=True)
+    with Image.open(path) as image:
+        assert len(image.convert("RGB").resize((64, 64)).getcolors(4096)) > 20  # no blank page
+
+
+def photo(path, height=40, width=60, seed=0, **options):
+    pixels = drawn("photo", 1, 64, seed)[0][:height, :width]
+    path.write_bytes(encode(pixels, **options))
+    return path
+
+
+def paint(page, *photos):
+    give(page, "photos", *photos)
+    page.locator("#photos img").nth(len(photos) - 1).wait_for()
+    page.click("#paint-start")
+    page.wait_for_selector("#all:not([disabled])")
+
+
+def test_two_photos_by_two_painters(running, server, tmp_path, screenshots):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # its top is at the right
+    turned[0x010F] = "a camera"
+    photos = [photo(tmp_path / "a b.png"), photo(tmp_path / "turned.png", seed=1, exif=turned)]
+    with visit(running, server) as page:
+        page.get_by_label("second").check()
+        paint(page, *photos)
+        titles = page.locator("#paintings .caption-label").all_inner_texts()
+        shot(page, screenshots / "serve-paint.png")
+        archive = downloaded(page, "all")
+        page.locator("#paintings button.thumbnail-item").first.click()
+        page.wait_for_selector("#compared img[src*='a-b']")
+        one = downloaded(page, "one")
+    names = [f"{p}/{f}" for f in ("a-b.png", "turned.png") for p in ("first", "second")]
+    assert titles == [", ".join(reversed(name.split("/"))) for name in names]
+    assert archive[0] == "paintings.zip"
+    with zipfile.ZipFile(io.BytesIO(archive[1])) as file:
+        assert file.namelist() == names
+        painted = {name: Image.open(io.BytesIO(file.read(name))) for name in names}
+        assert one == ("a-b.png", file.read("first/a-b.png"))
+    assert [image.size for image in painted.values()] == [(60, 40)] * 2 + [(40, 60)] * 2
+    assert not any(dict(image.getexif()) for image in painted.values())
+    painter, made = server.folder / "first.safetensors", painted["first/a-b.png"]
+    expected = np.asarray(mifid.paint(photos[0], painter=painter), int)
+    assert np.abs(np.asarray(made, int) - expected).max() <= 1  # the same network, rounded
+    assert np.abs(expected - np.asarray(Image.open(photos[0]), int)).mean() > 30
+
+
+def test_variants_and_strength(running, server, tmp_path):
+    with visit(running, server) as page:
+        page.get_by_label("number input for Paintings of each photo").fill("2")
+        page.get_by_label("number input for Strength").fill("0")
+        give(page, "photos", photo(tmp_path / "a.png"))
+        page.locator("#photos img").wait_for()
+        page.click("#paint-start")
+        assert "all would be the photo" in failure(page)
+        page.get_by_label("number input for Strength").fill("0.5")
+        page.click("#paint-start")
+        page.wait_for_selector("#all:not([disabled])")
+        titles = page.locator("#paintings .caption-label").all_inner_texts()
+    assert titles == ["a.png, first, strength 0.5", "a.png, first, mirrored, strength 0.5"]
+
+
+def test_a_photo_that_is_none_does_not_stop_the_others(running, server, tmp_path):
+    (tmp_path / "broken.png").write_bytes(photo(tmp_path / "a.png").read_bytes()[:300])
+    with visit(running, server) as page:
+        page.click("#paint-start")
+        assert "no photo is given" in failure(page)
+        give(page, "photos", tmp_path / "broken.png", tmp_path / "a.png")
+        page.locator("#photos img").nth(1).wait_for(state="attached")
+        page.click("#paint-start")
+        page.wait_for_selector("#all:not([disabled])")
+        titles = page.locator("#paintings .caption-label").all_inner_texts()
+        assert "broken.png" in text_of(page, "paint-notes")
+    assert titles == ["a.png, first"]
+
+
+def judge(page, *archives):
+    give(page, "archives", *archives)
+    page.locator("#archives .file").nth(len(archives) - 1).wait_for()
+    page.click("#judge-start")
+
+
+def test_a_submission_is_scored(running, server, screenshots):
+    report = mifid.score(
+        server.folder / "images.zip", server.folder / "real", extractor=toys.colours, cache=False
+    )
+    with visit(running, server, "Judge") as page:
+        judge(page, server.folder / "images.zip")
+        page.wait_for_selector("#report iframe")
+        summary = text_of(page, "summary")
+        frame = page.locator("#report iframe")
+        assert frame.get_attribute("sandbox") == ""
+        inside = frame.content_frame
+        heading = inside.locator("h1")
+        assert heading.inner_text() == "images.zip against real"
+        inside.locator("nav a").last.click()
+        assert heading.inner_text() == "images.zip against real"
+        assert inside.locator("img").count() > 10
+        frame.scroll_into_view_if_needed()
+        page.screenshot(path=screenshots / "serve-judge.png")
+        name, content = downloaded(page, "report-file")
+    assert f"FID {report.fid:.6f}" in summary
+    assert "images.zip would be refused by" in summary
+    assert "refused number 12 pictures Hand in 7,000 to 10,000." in summary
+    assert re.search(r"Decoded by pillow \d+", summary)
+    assert name == "report.html"
+    for secret in (str(server.folder), str(Path.home()), "mifid-serve-"):
+        assert secret not in content.decode()
+    assert "mifid score images.zip --ref real" in content.decode()
+
+
+def test_two_submissions_are_compared(running, server):
+    archives = [server.folder / "images.zip", server.folder / "other.zip"]
+    found = mifid.compare(archives, server.folder / "real", extractor=toys.colours, cache=False)
+    with visit(running, server, "Judge") as page:
+        judge(page, *archives)
+        page.wait_for_selector("#report iframe")
+        summary = text_of(page, "summary")
+    for standing in found.standings:
+        assert f"{standing.name}: {standing.verdict}" in summary
+    assert summary.count("would be refused by") == 2
+
+
+def bomb(path):
+    """A small zip with an entry that unpacks to a gigabyte."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.png", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
+
+
+def hostile_names(path):
+    write_zip(path, [(f"<script>alert({i})</script>.png", b"no picture") for i in range(3)])
+
+
+def climbing(path):
+    write_zip(path, [(f"../../{i}.png", encode(noises(1)[0])) for i in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (bomb, "It looks like a decompression bomb"),
+        (hostile_names, "alert(0)"),
+        (climbing, "paths out of the zip"),
+    ],
+)
+def test_hostile_submissions(running, server, tmp_path, make, said):
+    make(tmp_path / HOSTILE.replace("/", ""))
+    with visit(running, server, "Judge") as page:
+        page.on("dialog", lambda _dialog: pytest.fail("a script of the submission ran"))
+        judge(page, tmp_path / HOSTILE)
+        page.locator("#summary .judgement").wait_for()
+        summary = text_of(page, "summary")
+        assert page.locator("#summary img, #summary script").count() == 0
+    assert said in summary
+    assert "Not scored" in summary
+
+
+def test_files_that_are_no_submissions(running, server, tmp_path):
+    (tmp_path / "text.zip").write_bytes(b"text")
+    write_zip(tmp_path / "many.zip", [(f"{i}.png", b"x") for i in range(20_001)], 0)
+    with visit(running, server, "Judge") as page:
+        page.click("#judge-start")
+        assert "no zip is given" in failure(page)
+        judge(page, tmp_path / "text.zip")
+        assert "text.zip is not a zip file" in failure(page)
+
+
+def test_the_quiz(running, server, screenshots):
+    study = server.folder / "study.sqlite"
+    before = fooling_rates(study)
+    with visit(running, server, "Guess") as page:
+        assert "Each answer is kept" in page.content()
+        page.click("#guess-start")
+        said = []
+        for number in range(1, 11):
+            page.get_by_text(f"Round {number} of 10").wait_for()
+            if number == 1:
+                page.locator("#picture-right img").wait_for()
+                shot(page, screenshots / "serve-guess.png")
+            said.append(text_of(page, "round"))
+            page.click("#left")
+        page.get_by_text("You found").wait_for()
+        said.append(text_of(page, "round"))
+        result = text_of(page, "result")
+        shot(page, screenshots / "serve-guessed.png")
+        assert page.locator("#left").count() == 0
+    verdicts = Counter(text.split(":")[0] for text in said[1:])
+    assert said[0] == "Round 1 of 10"
+    assert set(verdicts) <= {"Right", "Fooled"}
+    assert f"You found {verdicts['Right']} of 10" in result
+    (rate,) = fooling_rates(study)
+    assert before == []
+    assert (rate.painter, rate.answers, rate.visitors) == ("toy", 10, 1)
+    assert rate.fooled == verdicts["Fooled"]
+    assert f"toy {rate.rate:.0%} {rate.low:.0%} to {rate.high:.0%} 10" in result
+
+
+def test_two_visitors_at_once(running, server, tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", seed=seed) for seed, name in enumerate("ab")]
+    with visit(running, server) as mine:
+        with visit(running, server) as yours:
+            for page, own in zip((mine, yours), photos, strict=True):
+                give(page, "photos", own)
+                page.locator("#photos img").wait_for()
+            for page in (mine, yours):
+                page.click("#paint-start")
+            archives = []
+            for page in (mine, yours):
+                page.wait_for_selector("#all:not([disabled])")
+                archives.append(downloaded(page, "all")[1])
+        names = [zipfile.ZipFile(io.BytesIO(content)).namelist() for content in archives]
+        assert names == [["first/a.png"], ["first/b.png"]]
+        # The page that was closed leaves nothing, the other one has its files.
+        wait_for(lambda: not any(path.name.startswith("b") for path in server.sent))
+        assert downloaded(mine, "all")[1] == archives[0]
+    wait_for(lambda: not any(path.suffix in (".jpg", ".png", ".zip") for path in server.sent))
+
+
+LOOKS = {
+    "desktop": {},
+    "dark": {"dark": True},
+    "phone": {"width": 390},
+}
+
+MEASURE = """({
+  page: document.documentElement.scrollWidth,
+  paper: getComputedStyle(document.body).backgroundColor,
+  ink: getComputedStyle(document.querySelector('h1')).color,
+  fonts: [...document.fonts].filter(f => f.status !== 'unloaded').map(f => f.family),
+})"""
+
+
+def brightness(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_how_it_looks(running, server, screenshots, look):
+    width = LOOKS[look].get("width", 1280)
+    for tab in ("Paint", "Judge", "Guess"):
+        with visit(running, server, tab, **LOOKS[look]) as page:
+            shot(page, screenshots / f"serve-{tab.lower()}-{look}.png")
+            seen = page.evaluate(MEASURE)
+        assert seen["page"] == width
+        assert (brightness(seen["paper"]) > 128) == (look != "dark")
+        assert (brightness(seen["ink"]) > 128) == (look == "dark")
+        assert seen["fonts"] == []
+
+
+def asked(address, path="", data=None, **headers):
+    """Return the status of a request."""
+    request = urllib.request.Request(f"{address}{path}", data, headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_what_is_behind_the_page_is_not_reached(server):
+    for path in ("gradio_api/info", "gradio_api/file=/etc/passwd", "docs", "gradio_api/runs"):
+        assert asked(server.address, path) == 404
+    secret = server.folder / "study.sqlite"
+    assert asked(server.address, f"gradio_api/file={secret}") == 404
+    call = {"data": [[{"image": {"path": str(secret)}}]], "fn_index": 0, "session_hash": "x"}
+    body = json.dumps(call).encode()
+    kind = {"Content-Type": "application/json"}
+    assert asked(server.address, "gradio_api/queue/join", body, **kind) == 403
+    large = b"x" * 1_200_000
+    assert asked(server.address, "gradio_api/upload", large) == 413
+    assert asked(server.address, "", Host="evil.example") == 421
+    assert asked(server.address) == 200
+
+
+def test_a_page_with_nothing_but_a_password(running, tmp_path):
+    write_zip(tmp_path / "images.zip", [("a.png", encode(noises(1)[0]))])
+    with serving(tmp_path, "--password", "sesame") as server:
+        assert asked(server.address) == 401
+        login = {"http_credentials": {"username": "anybody", "password": "sesame"}}
+        with visit(running, server, **login) as page:
+            assert "No painter is at hand" in page.content()
+            page.get_by_role("tab", name="Guess").locator("visible=true").click()
+            page.get_by_text("No pictures to guess").wait_for()
+            page.get_by_role("tab", name="Judge").locator("visible=true").click()
+            page.get_by_text("only checked").wait_for()
+            judge(page, tmp_path / "images.zip")
+            page.locator("#summary .judgement").wait_for()
+            assert "refused number 1 picture" in text_of(page, "summary")
+            assert page.locator("#report iframe").count() == 0
