@@ -55,14 +55,15 @@ class Server:
     process: subprocess.Popen
 
     @property
-    def temporary(self):
-        return [path.name for path in (self.folder / "tmp").iterdir()]
-
-    @property
     def sent(self):
         """Return the files that visitors sent and got."""
-        found = self.folder.glob("tmp/mifid-serve-*/files/**/*")
-        return [path for path in found if path.is_file()]
+        # os.walk and not glob: folders may go while they are listed.
+        return [
+            Path(folder, name)
+            for base in (self.folder / "tmp").glob("mifid-serve-*")
+            for folder, _, names in os.walk(base / "files")
+            for name in names
+        ]
 
 
 @contextmanager
