@@ -47,7 +47,8 @@ def _named(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...])
     "several times; visitors choose. Without it, submissions are only checked.",
 )
 @click.option(
-    "--real",
+    "--real-paintings",
+    "real",
     metavar="PATH",
     help="The real paintings of the quiz.  [default: the first --ref]",
 )
@@ -126,7 +127,7 @@ def serve(
     \b
     mifid serve --painter run/
     mifid serve --ref monets=monet_jpg/ --extractor lite0
-    mifid serve --real monet_jpg/ --paintings my-monet=images.zip --study results.sqlite
+    mifid serve --real-paintings monet_jpg/ --paintings my-monet=images.zip --study results.sqlite
     """
     from mifid.web import Limits
     from mifid.web import serve as serve_page

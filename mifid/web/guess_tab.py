@@ -22,8 +22,8 @@ _NO_QUIZ = """
 page with both:
 
 ```sh
-mifid serve --real monet_jpg/ --paintings my-monet=images.zip
-mifid serve --real monet_jpg/ --painter run/ --photos photo_jpg/
+mifid serve --real-paintings monet_jpg/ --paintings my-monet=images.zip
+mifid serve --real-paintings monet_jpg/ --painter run/ --photos photo_jpg/
 ```
 """
 
