@@ -23,17 +23,38 @@ from .tables import print_text
 )
 @click.option(
     "--shard",
-    default="1/1",
-    show_default=True,
     metavar="I/N",
-    help="Compute the I-th of N ranges of pictures, by their index: 1/16 to 16/16.",
+    help="Compute only the I-th of N ranges of pictures, by their index, in this process: 1/16 to "
+    "16/16.",
+)
+@click.option(
+    "--engine",
+    metavar="NAME",
+    help="Compute all shards: local (processes of this machine), torchrun (which started this "
+    "process), ray, or ray://HOST:PORT (a Ray cluster; pip install 'mifid[ray]'). Without it and "
+    "--shard: one shard, in this process.",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Number of shards of an engine. Results depend on it in the last bits, but not on the "
+    "number of processes.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes or actors of an engine. Default: one per core or GPU.",
 )
 @limit
 @seed
 @extraction_of_one(default="inception")
 @common
 def features(images: str, quiet: bool, **settings: Any) -> None:
-    """Compute the features of a shard of IMAGES, for a feature store that many jobs fill.
+    """Compute the features of IMAGES in shards, for a feature store that many jobs can fill.
 
     A store is a folder with a part for each shard. Any processes and machines that share the folder
     can compute them, in any order. A part is written whole or not at all, and one that is there
@@ -43,6 +64,7 @@ def features(images: str, quiet: bool, **settings: Any) -> None:
     mifid features samples/ -o store/ --shard 1/2
     mifid features samples/ -o store/ --shard 2/2
     mifid score store/ --ref monet_jpg/
+    mifid features samples/ -o store/ --engine local --shards 16
     sbatch --array=1-16 --wrap 'mifid features samples/ -o store/ --shard $SLURM_ARRAY_TASK_ID/16'
     """
     from mifid.distributed import compute_shards

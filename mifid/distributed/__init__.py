@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mifid.registry import lazy_names
+from mifid.registry import Registry, lazy_names
+
+__all__ = ["ENGINES"]
+
+ENGINES = Registry(
+    "engine",
+    {
+        "local": "mifid.distributed.local_engine:run",
+        "ray": "mifid.distributed.ray_engine:run",
+        "torchrun": "mifid.distributed.torchrun_engine:run",
+    },
+)
+"""name -> ``run(job, shards, *, processes, address)``, which yields a Partial for each shard."""
 
 if TYPE_CHECKING:
     from mifid.distributed.shard_worker import Job as Job

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.cache import make_key
-from mifid.errors import InputError, MifidError, setting, warn
+from mifid.errors import (
+    InputError,
+    MifidError,
+    MifidWarning,
+    first_line,
+    recorded_warnings,
+    setting,
+    warn,
+)
 from mifid.files import given_path, is_url, make_folder
 from mifid.images import Source, Stream, Subset, Unchanged, decoder_version, digests, thinned
 from mifid.inputs import check_limit
 from mifid.pipeline import Extraction, Options, open_pictures, provenance_of
 from mifid.statistics import Part, Shard, check_fit, parts_in
 
-__all__ = ["Job", "Partial", "ShardWorker"]
+__all__ = ["Answer", "Job", "Partial", "ShardWorker", "answered", "on_own_gpu"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,54 @@ class Partial:
 
     part: Part
     computed: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a process answers to a shard: a partial, or the error; and the warnings on the way."""
+
+    partial: Partial | None = None
+    error: Exception | None = None
+    warnings: tuple[str, ...] = ()
+
+    def value(self) -> Partial:
+        """Issue the warnings; return the partial, or raise the error."""
+        for text in self.warnings:
+            warn(text)
+        if self.error is not None:
+            raise self.error
+        assert self.partial is not None
+        return self.partial
+
+
+def answered(compute: Callable[[Shard], Partial], shard: Shard) -> Answer:
+    """Return the answer to a shard; an error is one, too, and not a death of the process."""
+    with recorded_warnings() as warned, warnings.catch_warnings():
+        warnings.simplefilter("ignore", MifidWarning)  # the driver issues them
+        try:
+            return Answer(compute(shard), None, tuple(warned))
+        except Exception as error:
+            portable = error
+            try:
+                pickle.loads(pickle.dumps(error))
+            except Exception:
+                portable = MifidError(f"shard {shard}: {type(error).__name__}: {first_line(error)}")
+            return Answer(None, portable, tuple(warned))
+
+
+def on_own_gpu(job: Job, number: int) -> Job:
+    """Return the job of process ``number`` of this machine: with several GPUs, on one of its own.
+
+    A device that names one, such as ``"cuda:1"``, is kept.
+    """
+    if job.options.device not in ("auto", "cuda"):
+        return job
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus < 2:
+        return job
+    return replace(job, options=replace(job.options, device=f"cuda:{number % gpus}"))
 
 
 class ShardWorker:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mifid.distributed import ENGINES
 from mifid.distributed.shard_worker import Job, Partial, ShardWorker
+from mifid.errors import InputError, setting
 from mifid.pipeline import Keywords, Options, with_options
 from mifid.statistics import Shard
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["compute_shards"]
+__all__ = ["SHARDS", "compute_shards"]
+
+SHARDS = 16
 
 
 @with_options
@@ -20,10 +26,13 @@ def compute_shards(
     images: Any,
     store: str | os.PathLike[str],
     *,
-    shard: str = "1/1",
+    shard: str | None = None,
+    engine: str | None = None,
+    shards: int = SHARDS,
+    processes: int | None = None,
     **keywords: Unpack[Keywords],
 ) -> list[Partial]:
-    """Compute the features of one shard of a set of pictures, and write them into a feature store.
+    """Compute the features of a set of pictures in shards, and write them into a feature store.
 
     A store is a folder of parts, one a shard: ``part-00003-<key>.npz``. Shards can be computed by
     any number of processes and machines that share the folder, in any order. A part that is there
@@ -32,19 +41,49 @@ def compute_shards(
     Args:
         images: the pictures: what :func:`mifid.images.open_images` takes, but no stream.
         store: the folder; it is made if it is missing.
-        shard: ``"3/16"``: the third of 16 ranges of pictures, by their index.
+        shard: ``"3/16"``: compute only the third of 16 ranges of pictures, by their index, in this
+            process.
+        engine: compute all shards, by a name of :data:`mifid.distributed.ENGINES`: ``"local"``
+            (processes of this machine), ``"torchrun"`` (this process is one of those that it
+            started), ``"ray"``, or ``"ray://host:10001"`` (a Ray cluster). None, without
+            ``shard``: one shard, in this process.
+        shards: number of shards of an engine. Results depend on it in the last bits, but not on the
+            number of processes.
+        processes: of the engine; None: one a core or GPU.
         keywords: as of :class:`mifid.pipeline.Options`. The cache is not used, since the store is
             one.
 
     Returns:
-        list: of the shard: ``.part`` (``.shard``, ``.n``, ``.width``, ``.bad``, ``.path``, ...) and
-        ``.computed``, False if it was there.
+        list: one a shard, in order: ``.part`` (``.shard``, ``.n``, ``.width``, ``.bad``,
+        ``.path``, ...) and ``.computed``, False if it was there.
 
     Raises:
         MifidError: bad pictures, a store of something else, an extractor without a fingerprint;
             the message says what to do.
     """
     options = Options.of(compute_shards, keywords)
-    wanted = Shard.parse(shard)  # before weights are downloaded
-    with ShardWorker(Job(images, os.fspath(store), options)) as worker:
-        return [worker.compute(wanted)]
+    if engine is None:
+        wanted = Shard.parse(shard or "1/1")  # before weights are downloaded
+        with ShardWorker(Job(images, os.fspath(store), options)) as worker:
+            return [worker.compute(wanted)]
+    if shard is not None:
+        raise InputError(
+            f"{setting('shard')} is {shard}, and {setting('engine')} is {engine}",
+            hint=f"An engine computes all shards; {setting('shards', 16)} is their number.",
+        )
+    for name, number in (("shards", shards), ("processes", processes)):
+        if number is not None and number < 1:
+            raise InputError(f"{setting(name)} is {number}; expected 1 or more")
+    job = Job(images, os.fspath(store), replace(options, progress=False))
+    everyone = [Shard(number, shards) for number in range(1, shards + 1)]
+    run = ENGINES[engine.partition("://")[0]]
+    found = []
+    with options.reporter.task("shards", shards, "shard") as task:
+        partials = run(
+            job, everyone, processes=processes, address=engine if "://" in engine else None
+        )
+        with closing(partials):
+            for partial in partials:
+                found.append(partial)
+                task.advance()
+    return sorted(found, key=lambda partial: partial.part.shard)
