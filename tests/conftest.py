@@ -77,6 +77,18 @@ def pytest_report_header() -> str:
 OPTIONAL = {"openvino": "openvino", "adabelief": "pytorch_optimizer", ".parquet": "pyarrow"}
 
 
+# Without a network of Inception, but with servers, launchers or training runs.
+LONG = {
+    Path(__file__).parent / name
+    for name in (
+        *("baseline/run/test_run.py", "baseline/test_distributed.py", "baseline/test_torchrun.py"),
+        *("benchmarks/test_meaning_toy.py", "benchmarks/test_tournament_toy.py"),
+        *("cli/test_train.py", "distributed/test_engines.py", "metric/test_gathering.py"),
+        "web/test_page.py",
+    )
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a missing package; put long files first, or shuffle all of them.
 
@@ -92,8 +104,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     reason = f"{OPTIONAL[choice]} is not installed"
                     item.add_marker(pytest.mark.skip(reason=reason))
     if not ORDER:
-        # Files that run the network take long: those that are begun last should be short.
-        long = {item.path for item in items if item.get_closest_marker("network")}
+        # Files that take long are begun first, so that all processes end at about the same time.
+        long = {item.path for item in items if item.get_closest_marker("network")} | LONG
         items.sort(key=lambda item: item.path not in long)
         return
     generator = python_random.Random(ORDER)
