@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import distributed as dist
-from toys import colours, savefig
+from toys import Tapped, colours, savefig
 
 from mifid.errors import MifidError, MifidWarning
 from mifid.loops import Monitor
-from mifid.metric import CMMD, FID, KID, Combined, MiFID, PrecisionRecall
+from mifid.metric import CMMD, FID, FLD, KID, Combined, MiFID, PrecisionRecall
 from mifid.metric import set_metric as module
+
+HELD_OUT = np.arange(5 * 8 * 8 * 3, dtype=np.uint8).reshape(5, 8, 8, 3)
 
 CASES = {
     "FID": lambda **more: FID(colours, **more),
@@ -24,6 +26,8 @@ CASES = {
     "KID": lambda **more: KID(colours, subsets=5, subset_size=9, **more),
     "CMMD": lambda **more: CMMD(colours, **more),
     "PrecisionRecall": lambda **more: PrecisionRecall(colours, **more),
+    "Spatial": lambda **more: Combined(["fid", "sfid"], Tapped(), **more),
+    "FLD": lambda **more: FLD(colours, held_out=HELD_OUT, **more),
     "Combined": lambda **more: Combined(["memorization", "mifid", "vendi"], colours, **more),
 }
 

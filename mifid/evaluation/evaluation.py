@@ -132,7 +132,8 @@ def measure_more(
 
     Args:
         wanted: names of the table.
-        sides: ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"``, as far as given.
+        sides: ``"generated"``, ``"reference"``, ``"training"``, ``"held_out"``, as far as given;
+            their spatial features may be sides of their own, such as ``"generated_spatial"``.
         logits: computes the logits (N, classes) of the generated pictures; returns None if the
             network has no classifier.
         seed: for those that draw at random.
@@ -207,7 +208,8 @@ def _array(
             f"needs pictures that nobody trained on: give them with {setting('held_out')}"
         )
     if label != need:
-        return _spatial(side, label)
+        apart = sides.get(need)  # a metric object holds them by themselves
+        return _spatial(side, label) if apart is None else _arrays(apart)
     if isinstance(side, Statistics) and side.pictures is not None and not metric.moments:
         return side.pictures.values
     if isinstance(side, Statistics) and side.shards is not None and metric.blocks:

@@ -44,7 +44,7 @@ class Monitor:
         show: what shows numbers and pairs, one or a list: a SummaryWriter, a run of wandb, the
             module mlflow, a logger of Lightning, a tracker of accelerate.
         pairs: number of nearest pairs that are shown; 0: none.
-        metrics, memorization_reference, epsilon, ci: as in :func:`mifid.score`.
+        metrics, memorization_reference, held_out, epsilon, ci: as in :func:`mifid.score`.
         keywords: as of :class:`mifid.pipeline.Options`; ``limit`` is that of each process's sample.
 
     Attributes:
@@ -73,6 +73,7 @@ class Monitor:
         pairs: int = 9,
         metrics: Sequence[str] | None = None,
         memorization_reference: Any = None,
+        held_out: Any = None,
         epsilon: float | None = None,
         ci: float | None = None,
         **keywords: Unpack[Keywords],
@@ -86,6 +87,7 @@ class Monitor:
         self._asked: dict[str, Any] = {
             "metrics": metrics,
             "memorization_reference": memorization_reference,
+            "held_out": held_out,
             "epsilon": epsilon,
             "ci": ci,
         }

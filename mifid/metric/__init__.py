@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from mifid.metric.gathering import Group as Group
     from mifid.metric.gathering import several_processes as several_processes
     from mifid.metric.objects import CMMD as CMMD
+    from mifid.metric.objects import CT as CT
     from mifid.metric.objects import FID as FID
+    from mifid.metric.objects import FLD as FLD
     from mifid.metric.objects import KID as KID
     from mifid.metric.objects import MIND as MIND
+    from mifid.metric.objects import SFID as SFID
     from mifid.metric.objects import AuthPct as AuthPct
     from mifid.metric.objects import Combined as Combined
     from mifid.metric.objects import DensityCoverage as DensityCoverage
@@ -32,9 +35,12 @@ __getattr__, __dir__ = lazy_names(
         "gathering": ["Group", "several_processes"],
         "objects": [
             "CMMD",
+            "CT",
             "FID",
+            "FLD",
             "KID",
             "MIND",
+            "SFID",
             "AuthPct",
             "Combined",
             "DensityCoverage",

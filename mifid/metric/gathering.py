@@ -6,7 +6,7 @@ the GPU for NCCL, else of the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Group:
         *,
         settings: str,
         most: int,
-        rows: Mapping[str, bool],
+        rows: Collection[str],
     ) -> dict[str, Accumulated]:
         """Return the sides of all processes; those of this process stay as they are.
 
@@ -66,7 +66,7 @@ class Group:
             sides: of this process, by name; the same names in all.
             settings: in words, which must be the same in all.
             most: pictures up to which features are gathered where statistics would do.
-            rows: name -> whether single features are needed, however many they are.
+            rows: names of sides whose single features are needed, however many they are.
 
         Raises:
             CompatibilityError: settings differ; all processes raise it.
@@ -83,7 +83,7 @@ class Group:
                     hint="Make it with the same settings in every process.",
                 )
         return {
-            name: self._side(side, [each[name] for _, each in found], most=most, rows=rows[name])
+            name: self._side(side, [each[name] for _, each in found], most=most, rows=name in rows)
             for name, side in sides.items()
         }
 

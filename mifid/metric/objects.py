@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CMMD",
+    "CT",
     "FID",
+    "FLD",
     "KID",
     "MIND",
+    "SFID",
     "AuthPct",
     "Combined",
     "DensityCoverage",
@@ -57,6 +60,20 @@ class FID(SetMetric):
     """
 
     names = ("fid",)
+    higher_is_better = False
+
+
+class SFID(SetMetric):
+    """Spatial FID: FID of features that keep where things are in a picture; lower is better.
+
+    Only Inception has these features. :meth:`compute` is as of :class:`FID`, and so are memory and
+    messages.
+
+    Args are those of :class:`~mifid.metric.set_metric.SetMetric`; a ``reference`` is pictures, or a
+    file of ``mifid reference build --spatial``.
+    """
+
+    names = ("sfid",)
     higher_is_better = False
 
 
@@ -200,6 +217,40 @@ class AuthPct(SetMetric):
 
     names = ("authpct",)
     higher_is_better = None
+
+
+class FLD(SetMetric):
+    """Feature Likelihood Divergence; about 0 is as good as the training pictures, higher is worse.
+
+    :meth:`compute_all` also gives ``fld_gap``, which is negative with copies. The real side is the
+    pictures that the generator was trained on.
+
+    Args are those of :class:`~mifid.metric.set_metric.SetMetric`; ``held_out`` must be given.
+    """
+
+    names = ("fld",)
+    higher_is_better = False
+
+
+class CT(SetMetric):
+    """Data-copying test C_T: about 0, and far below 0 if generated pictures copy training pictures.
+
+    :meth:`compute_all` also gives ``ct_global``. The real side is the pictures that the generator
+    was trained on, ``held_out`` must be given.
+
+    Args:
+        feature: see :class:`~mifid.metric.set_metric.SetMetric`.
+        clusters: cells that the training pictures are divided into.
+        common: as of :class:`~mifid.metric.set_metric.SetMetric`.
+    """
+
+    names = ("ct",)
+    higher_is_better = None
+
+    def __init__(
+        self, feature: Feature = None, *, clusters: int = 3, **common: Unpack[Common]
+    ) -> None:
+        super().__init__(feature, settings={"ct": {"clusters": clusters}}, **common)
 
 
 class OfGenerated(SetMetric):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from mifid.errors import FeatureError, InputError, UnavailableError, setting, warn
-from mifid.evaluation import check_metrics, check_numbers, check_widths, measure, measure_more
-from mifid.extractors import EXACT, Extractor, isolated, threshold
+from mifid.evaluation import (
+    check_held_out,
+    check_metrics,
+    check_numbers,
+    check_widths,
+    measure,
+    measure_more,
+)
+from mifid.extractors import EXACT, SPATIAL_WIDTH, Extractor, isolated, threshold
 from mifid.images import Pixels, Stacker, Stream, ValueRange, as_rgb, is_array
 from mifid.inputs import GivenSide, refuse_mixtures
 from mifid.metric.accumulation import Accumulated
@@ -40,7 +47,7 @@ __all__ = ["Common", "SetMetric"]
 MAX_FEATURES = 50_000
 """Features of so many pictures a side are kept: 410 MB of Inception's 2,048 values."""
 
-_UNSUPPORTED = {"held_out", "generated_spatial", "reference_spatial"}
+_SPATIAL = "_spatial"
 
 
 def _base() -> type[nn.Module]:
@@ -81,6 +88,7 @@ class Common(TypedDict, total=False):
     batch_size: int | None
     value_range: ValueRange | None
     reference: Any
+    held_out: Any
     max_features: int
     seed: int
     process_group: Any
@@ -108,6 +116,8 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
             (-1, 1).
         reference: the real side as :func:`mifid.score` takes it, for example a file of
             ``mifid reference build``; then :meth:`update` takes generated pictures only.
+        held_out: real pictures that nobody trained on, as :func:`mifid.score` takes them; for FLD
+            and C_T, to which the real side are the pictures that were trained on.
         max_features: most pictures of a side, in each process, of which single features are kept,
             where the metric needs them. Of further pictures only mean and covariance are
             accumulated, with a warning; metrics without these leave them out.
@@ -116,9 +126,9 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         sync_on_compute: False: each process computes its own value.
 
     Raises:
-        InputError: arguments that contradict each other, or a metric that needs more than two
-            sides.
-        MifidError: a reference that cannot be used.
+        InputError: arguments that contradict each other, or ``held_out`` is missing or not used.
+        UnavailableError: sFID with a network, or a reference, that has no spatial features.
+        MifidError: a reference or held-out pictures that cannot be used.
     """
 
     names: tuple[str, ...] = ()
@@ -141,6 +151,7 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         batch_size: int | None = None,
         value_range: ValueRange | None = None,
         reference: Any = None,
+        held_out: Any = None,
         max_features: int = MAX_FEATURES,
         seed: int = SEED,
         process_group: Any = None,
@@ -171,25 +182,27 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         self._settings = {metric: dict(own) for metric, own in settings.items()}
         check_metrics(self.names, self._epsilon)
         needs = {need for name in self.names for need in METRICS[name].needs}
-        if needs & _UNSUPPORTED:
-            raise InputError(
-                f"{', '.join(self.names)}: these metrics need more than the pictures of two sides",
-                hint="mifid.score computes them.",
-            )
-        self._needs_real = bool(needs & {"reference", "training"})
-        rows = set(self.names) != {"fid"}
+        _check_held_out(self.names, needs, held_out)
+        self._needs_real = any(
+            METRICS[name].sides & {"reference", "training"} for name in self.names
+        )
+        self._spatial = any(need.endswith(_SPATIAL) for need in needs)
         moments = bool({"fid", "mifid"} & set(self.names))
+        most = max_features if self._rows else STREAMED_FROM if moments else 0
         self._sides = {
-            side: Accumulated(
-                most=max_features if rows else STREAMED_FROM, rows=rows, moments=moments
-            )
+            side: Accumulated(most=most, rows=self._rows, moments=moments)
             for side in ("generated", "real")
         }
+        if self._spatial:
+            self._sides |= {
+                side + _SPATIAL: Accumulated(most=STREAMED_FROM, rows=False, moments=True)
+                for side in ("generated", "real")
+            }
         self._persists = False
         self._moved: torch.device | None = None
-        self._loaded: Provenance | None = None
-        self._reference = None if reference is None else self._opened(reference)
-        _ = self._options.network  # weights that are missing are reported now, not after an epoch
+        self._loaded: tuple[Extractor, Provenance] | None = None
+        given = {"reference": reference, "held_out": held_out}
+        self._given = self._opened({k: raw for k, raw in given.items() if raw is not None})
 
     @property
     def n_generated(self) -> int:
@@ -199,7 +212,7 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
     @property
     def n_real(self) -> int | None:
         """Number of real pictures in this process; None if a reference file does not say."""
-        given = self._reference
+        given = self._given.get("reference")
         if given is None:
             return self._sides["real"].n
         return len(given) if isinstance(given, Features) else given.n
@@ -224,7 +237,7 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         """
         if not isinstance(real, bool):
             raise InputError(f"real is a {type(real).__name__}; expected True or False")
-        if real and self._reference is not None:
+        if real and "reference" in self._given:
             raise InputError(
                 "real pictures are given to a metric that has a reference",
                 hint="Make it without reference=, or call update(images, real=False).",
@@ -233,11 +246,13 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         pixels = self._pixels(images, f"the {side} pictures")
         if not len(pixels):
             return
-        network = self._options.network
-        provenance = self._ready(images)
+        network, provenance = self._ready(images)
         values = features_of_pixels(pixels, network, batch_size=self._options.batch_size)
         accumulated = self._sides[side]
         whole = accumulated.complete
+        if self._spatial:
+            values, beside = map(np.copy, np.split(values, [-SPATIAL_WIDTH], axis=1))
+            self._sides[side + _SPATIAL].add(beside, provenance)
         accumulated.add(values, provenance)
         if whole and not accumulated.complete and accumulated.keeps_rows:
             rest = "enter FID alone" if accumulated.needs_moments else "are left out"
@@ -275,32 +290,36 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         sides = self._sides
         if self.sync_on_compute and several_processes(self.process_group):
             group = Group(self.process_group)
-            more = bool(set(self.names) - {"fid", "mifid"})
+            # MiFID's generated features stay where they are: their distances are gathered.
+            all_rows = any(_needs_rows(name) for name in self.names if name != "mifid")
             sides = group.gather(
                 sides,
                 settings=self._described(),
                 most=STREAMED_FROM,
-                # MiFID's generated features stay where they are: their distances are gathered.
-                rows={"generated": more, "real": set(self.names) != {"fid"}},
+                rows=("generated",) * all_rows + ("real",) * self._rows,
             )
         own, generated, real = self._sides["generated"], sides["generated"], sides["real"]
-        reference: Computed | None = self._reference
-        training = reference
+        given = dict(self._given)
+        reference = training = given.pop("reference", None)
         if reference is None and self._needs_real:
             self._require_pictures("real", real)
             reference, training = real.computed, real.features
+            if self._spatial:
+                given["reference" + _SPATIAL] = sides["real" + _SPATIAL].computed
         self._require_pictures("generated", generated)
+        if self._spatial:
+            given["generated" + _SPATIAL] = sides["generated" + _SPATIAL].computed
         found: dict[str, float] = {}
         if set(CORE) & set(self.names):
             assert reference is not None
             found |= self._core(generated, reference, training, own, group)
-        return found | self._more(generated, training)
+        return found | self._more(generated, training, given)
 
     def reset(self) -> None:
         """Forget all pictures; the real ones only if ``reset_real_features``."""
-        self._sides["generated"].clear()
-        if self.reset_real_features:
-            self._sides["real"].clear()
+        for name, side in self._sides.items():
+            if self.reset_real_features or not name.startswith("real"):
+                side.clear()
         super().reset()
 
     def merge(self, other: SetMetric) -> None:
@@ -394,37 +413,79 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         stacker.finish(where)
         return pixels
 
-    def _ready(self, images: Any) -> Provenance:
-        """Load the network, once, and return with what it computes."""
+    def _ready(self, images: Any) -> tuple[Extractor, Provenance]:
+        """Load the network, once, and return it and the provenance of its features."""
         if self._loaded is None:
-            options = self._options
+            options, network = self._options, self._network()
             device = options.device
             given = self._moved or (images.device if isinstance(images, Tensor) else None)
             if device == "auto" and given is not None and (self._moved or given.type != "cpu"):
                 device = str(given)
             with isolated():
-                device = options.network.load(device)
-            self._loaded = provenance_of(
-                options.network, device=device, batch_size=options.batch_size
-            )
+                device = network.load(device)
+            made = provenance_of(network, device=device, batch_size=options.batch_size)
+            self._loaded = network, made
         return self._loaded
 
-    def _opened(self, reference: Any) -> Computed:
-        """Compute the real side that was given, before any loop begins."""
-        with open_sides({"reference": reference}, self._options) as (side,):
-            self._options = choose_network(self._options, [side])
-            pipeline = pipeline_for([side], self._options)
-            coming = GivenSide("generated", "pictures of update()", Stream(()))
-            refuse_mixtures([side, coming], self._options.network.identity)
-            only_fid = set(self.names) == {"fid"}
-            found = compute_side(side, pipeline, only_fid=only_fid, intervals=False).computed
-        if isinstance(found, Statistics) and not only_fid:
+    def _network(self) -> Extractor:
+        """Return the network; for sFID one with spatial features behind its own.
+
+        Raises:
+            WeightsError: its weights cannot be found.
+            UnavailableError: it has no spatial features.
+        """
+        network = self._options.network
+        if not self._spatial:
+            return network
+        if (found := network.with_spatial()) is None:
             raise UnavailableError(
-                f"{', '.join(self.names)}: the reference is mean and covariance only; single "
-                "features are needed",
-                hint="Give the real pictures, or a file that mifid reference build made of them.",
+                f"{', '.join(self.names)}: {network.identity.name} has no spatial features",
+                hint=f"Only Inception has them: {setting('extractor', 'inception')}.",
             )
         return found
+
+    def _opened(self, given: Mapping[str, Any]) -> dict[str, Computed]:
+        """Compute the sides that were given, and find the network, before any loop begins."""
+        with open_sides(given, self._options) as sides:
+            self._options = choose_network(self._options, sides)
+            pipeline = pipeline_for(sides, self._options)
+            network = self._network()  # weights that are missing are reported now, too
+            coming = GivenSide("generated", "pictures of update()", Stream(()))
+            refuse_mixtures([*sides, coming], network.identity)
+            found = {
+                side.label: compute_side(
+                    side,
+                    pipeline,
+                    only_fid=set(self.names) == {"fid"},
+                    intervals=False,
+                    spatial=self._spatial and side.label == "reference",
+                ).computed
+                for side in sides
+            }
+        for label, side in found.items():
+            self._check(label, side)
+        check_held_out(found)
+        return found
+
+    def _check(self, label: str, side: Computed) -> None:
+        """Refuse a given side that lacks what the metrics need of it."""
+        if isinstance(side, Statistics) and self._rows:
+            raise UnavailableError(
+                f"{', '.join(self.names)}: the {label.replace('_', ' ')} is mean and covariance "
+                "only; single features are needed",
+                hint="Give the real pictures, or a file that mifid reference build made of them.",
+            )
+        if self._spatial and label == "reference" and side.spatial is None:
+            raise UnavailableError(
+                f"{', '.join(self.names)}: the reference has no spatial features",
+                hint="Give the real pictures, a file of mifid reference build with "
+                f"{setting('spatial', True)}, or one with mu_s and sigma_s.",
+            )
+
+    @property
+    def _rows(self) -> bool:
+        """Whether single features are needed, however many pictures come."""
+        return any(map(_needs_rows, self.names))
 
     @property
     def _epsilon(self) -> float | None:
@@ -437,7 +498,7 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         return (
             f"{type(self).__name__} of {', '.join(self.names)} with {settings}, extractor "
             f"{identity.name} ({identity.fingerprint or identity.dtype}), "
-            f"{'with' if self._reference is not None else 'without'} a reference"
+            f"{'with' if 'reference' in self._given else 'without'} a reference"
         )
 
     def _require_pictures(self, side: str, found: Accumulated) -> None:
@@ -481,15 +542,17 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
             )
         return found
 
-    def _more(self, generated: Accumulated, training: Computed | None) -> dict[str, float]:
-        """Compute all other metrics."""
+    def _more(
+        self, generated: Accumulated, training: Computed | None, given: Mapping[str, Computed]
+    ) -> dict[str, float]:
+        """Compute all other metrics; ``given`` are sides beside the two."""
         names = frozenset(self.names) - set(CORE)
         if not names:
             return {}
         features = generated.features
         measured = measure_more(
             names,
-            sides={"generated": features, "reference": training, "training": training},
+            sides={"generated": features, "reference": training, "training": training, **given},
             logits=lambda: logits_of(features, self._options),
             seed=self._options.seed,
             seconds={},
@@ -503,6 +566,25 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
                 raise UnavailableError(f"{name} cannot be computed: {each.omitted}")
             found |= each.values
         return found
+
+
+def _needs_rows(name: str) -> bool:
+    """Return whether a metric needs single features: mean and covariance do not suffice."""
+    return not METRICS[name].moments
+
+
+def _check_held_out(names: tuple[str, ...], needs: Collection[str], held_out: Any) -> None:
+    """Raise InputError if held-out pictures are missing, or given for nothing."""
+    if "held_out" in needs and held_out is None:
+        raise InputError(
+            f"{', '.join(names)}: pictures that nobody trained on are needed",
+            hint=f"Give them with {setting('held_out')}, in any form that mifid.score takes.",
+        )
+    if held_out is not None and "held_out" not in needs:
+        raise InputError(
+            f"{setting('held_out')} is given, but {', '.join(names)} does not use it",
+            hint="Leave it out; FLD and C_T use it.",
+        )
 
 
 def _distance(

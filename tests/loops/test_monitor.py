@@ -66,6 +66,13 @@ def test_loggers_get_value_interval_and_nearest_pairs():
     assert monitor.report.fid == pytest.approx(wanted.fid, rel=1e-12)
 
 
+def test_held_out_pictures_are_those_of_a_score():
+    asked = {"extractor": colours, "metrics": ["fld"], "held_out": drawn("painting", 5, seed=90)}
+    values = Monitor(batches, REAL, ci=0, pairs=0, **asked)(step=1)
+    wanted = mifid.score(GENERATED, REAL, ci=0, **asked).metrics["fld"].values
+    assert values == {f"mifid/{name}": value for name, value in wanted.items()}
+
+
 def test_pairs_are_shown_without_the_pictures_of_the_reference(tmp_path, unrendered):
     mifid.build_reference(REAL, tmp_path / "real.npz", extractor=colours)
     shown = Shown()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from metric_processes import feed, pictures
-from toys import Counting, colours
+from toys import Counting, Tapped, colours
 
 import mifid
 from mifid.errors import (
@@ -23,9 +23,12 @@ from mifid.errors import (
 from mifid.extractors import open_extractor
 from mifid.metric import (
     CMMD,
+    CT,
     FID,
+    FLD,
     KID,
     MIND,
+    SFID,
     AuthPct,
     Combined,
     DensityCoverage,
@@ -40,6 +43,7 @@ from mifid.metric import (
 )
 
 REAL, GENERATED = pictures()
+HELD_OUT = GENERATED[::3] + np.uint8(7)
 METRICS = {
     "fid": FID,
     "mifid": MiFID,
@@ -75,6 +79,54 @@ def test_values_are_those_of_a_score(name):
     assert found.dtype == torch.float64
     assert found.shape == ()
     assert found.item() == pytest.approx(wanted[metric.headline], rel=1e-12)
+
+
+def test_held_out_pictures_are_given_once():
+    """The real side is what was trained on; KID beside them is of the same pass."""
+    options = {"extractor": colours, "held_out": HELD_OUT, "seed": 5}
+    generated = np.concatenate([GENERATED + np.uint8(each) for each in range(5)])
+    wanted = mifid.score(generated, REAL, metrics=("fld", "ct"), ci=0, **options).metrics
+    for metric in (FLD(**options), CT(**options), Combined(["ct", "fld"], **options)):
+        found = feed(metric, REAL, generated).compute_all()
+        expected = {key: v for name in metric.names for key, v in wanted[name].values.items()}
+        assert found == pytest.approx(expected, rel=1e-12)
+    cells = feed(CT(colours, held_out=HELD_OUT, clusters=1), REAL, generated).compute_all()
+    assert cells["ct"] == cells["ct_global"]
+    with pytest.raises(InputError, match="all held-out pictures are reference pictures"):
+        FLD(colours, reference=REAL, held_out=REAL[:4])
+
+
+@pytest.mark.parametrize("most", [6, 4096])
+def test_spatial_features_come_of_the_same_pass(most, monkeypatch, tmp_path):
+    monkeypatch.setattr(set_metric, "STREAMED_FROM", most)
+    monkeypatch.setattr(set_metric, "SPATIAL_WIDTH", 9)
+    monkeypatch.setattr("mifid.pipeline.pipeline.SPATIAL_WIDTH", 9)
+    network = Tapped(width=9)
+    report = mifid.score(GENERATED, REAL, metrics=("fid", "sfid"), extractor=network, ci=0)
+    wanted = {"fid": report.fid, **report.metrics["sfid"].values}
+    for names in (("sfid",), ("fid", "sfid")):
+        network.seen.clear()
+        one, other = (Combined(names, network) for _ in range(2))
+        feed(one, REAL[:7], GENERATED[:12])
+        feed(other, REAL[7:], GENERATED[12:])
+        one.merge(other)
+        assert sum(n for wide, n in network.seen if wide) == len(REAL) + len(GENERATED)
+        again = Combined(names, network)
+        again.load_state_dict(copy.deepcopy(one).state_dict())
+        expected = {name: wanted[name] for name in names}
+        assert again.compute_all() == pytest.approx(expected, rel=1e-12 if most > 6 else 1e-9)
+        again.reset()
+        assert all(side.n == 0 for side in again._sides.values())
+    mifid.build_reference(REAL, tmp_path / "real.npz", extractor=network, spatial=True)
+    metric = SFID(network, reference=tmp_path / "real.npz")
+    metric.update(tensor(GENERATED), real=False)
+    assert metric.compute().item() == pytest.approx(wanted["sfid"], rel=1e-9)
+    mifid.build_reference(REAL, tmp_path / "without.npz", extractor=network)
+    with pytest.raises(UnavailableError, match="sfid: the reference has no spatial") as error:
+        SFID(network, reference=tmp_path / "without.npz")
+    assert "spatial=True" in error.value.hint
+    with pytest.raises(UnavailableError, match="colours has no spatial features"):
+        SFID(colours)
 
 
 def test_several_metrics_from_one_pass():
@@ -322,7 +374,8 @@ def test_a_reference_that_does_not_do_is_refused_at_once(tmp_path):
         (lambda: FID("incepton"), "unknown extractor 'incepton'"),
         (lambda: MiFID(colours, epsilon=3.0), "epsilon is 3.0; expected 0 to 1"),
         (lambda: Combined(["fid", "kdi"], colours), "unknown metric 'kdi'"),
-        (lambda: Combined(["fld"], colours), "more than the pictures of two sides"),
+        (lambda: FLD(colours), "fld: pictures that nobody trained on are needed"),
+        (lambda: KID(colours, held_out=REAL), "held_out is given, but kid does not use it"),
         (lambda: Combined(["kid"], colours, settings={"kid": {"subset": 3}}), "no setting"),
         (lambda: FID(colours).update(tensor(REAL), real=1), "real is a int"),
     ],

@@ -1,54 +1,26 @@
 """Spatial features: of the same pass as the others, kept beside them; in score(), by class."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import toys
 from toys import Counting, colours, drawn, repainted, write_pictures
 
 import mifid
 from mifid.errors import OutputError, UnavailableError
-from mifid.extractors.base import Extractor, Identity
 from mifid.metrics.frechet import frechet_distance
 from mifid.pipeline import pipeline
 from mifid.statistics.statistics import Statistics
 
 WIDTH = 20  # of the network's 2023, whose covariance takes seconds
+Tapped = partial(toys.Tapped, WIDTH, 1e-4)
+spatial = partial(toys.places, width=WIDTH)
 
 
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch):
     monkeypatch.setattr(pipeline, "SPATIAL_WIDTH", WIDTH)
-
-
-class Tapped(Extractor):
-    """colours(), with or without spatial features behind them; counts its pictures.
-
-    Each use of the network adds a trifle, as other orders of sums do.
-    """
-
-    identity = Identity("toy", "toy spatial")
-
-    def __init__(self, spatial=False, seen=None):
-        self.spatial, self.seen = spatial, [] if seen is None else seen
-
-    def load(self, device="auto"):
-        del device
-        return "cpu"
-
-    def __call__(self, pixels):
-        import torch
-
-        self.seen.append((self.spatial, len(pixels)))
-        own = colours(torch.from_numpy(pixels).permute(0, 3, 1, 2)).float().numpy()
-        own = own + np.float32(1e-4 * len(self.seen))
-        return np.concatenate([own, spatial(pixels)], axis=1) if self.spatial else own
-
-    def with_spatial(self):
-        return Tapped(spatial=True, seen=self.seen)
-
-
-def spatial(pixels):
-    values = pixels.reshape(len(pixels), -1)[:, :WIDTH].astype(np.float32)
-    return values / np.float32(255)
 
 
 @pytest.fixture
