@@ -18,14 +18,17 @@ SEED ?= 1
 # The tests of one package and the quick checks: make check PACKAGE=metrics
 PACKAGE ?= metrics
 
-.PHONY: demo test check coverage fuzz install install-test lint types imports unit docs-check docs release clean
+# Each test run is many processes: they read what the first one compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
 
 demo: install
 	$(BIN)/mifid demo
 
 # The page's environment is downloaded while the checks compute.
 test: install-test
-	$(MAKE) --jobs 2 lint types imports docs-check .venv-web/.installed
+	$(MAKE) --jobs 2 lint types imports docs-check collect .venv-web/.installed
 	$(MAKE) unit
 
 check: lint types imports
@@ -65,6 +68,10 @@ types: install-test
 
 imports: install-test
 	$(BIN)/lint-imports --no-logo
+
+# All test files can be imported; the processes that run them read what is compiled here.
+collect: install-test
+	$(BIN)/python -m pytest --collect-only -qq > $(VENV)/.collected || { cat $(VENV)/.collected; false; }
 
 # The references must be what --help and the tables say.
 docs-check: install-test
