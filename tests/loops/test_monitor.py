@@ -234,7 +234,6 @@ def surroundings(tmp_path, monkeypatch, unrendered):
 
     return {
         "generator": generator,
-        "weights": list(layer.parameters()),
         "layer": layer,
         "device": "cpu",
         "real_batches": [torch.from_numpy(REAL).permute(0, 3, 1, 2)],
@@ -259,10 +258,31 @@ def test_metric_objects_of_the_page(surroundings):
     assert names["metric"].compute() > 0
 
 
+def test_snippets_of_the_page_have_ten_lines():
+    for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL):
+        assert sum(map(bool, code.splitlines())) <= 10, code
+
+
 @pytest.mark.filterwarnings("ignore")  # of the library, about workers, devices and the like
-def test_lightning_on_the_page(surroundings):
-    pytest.importorskip("lightning")
-    names = run("Lightning", surroundings)
+def test_lightning_on_the_page(surroundings, monkeypatch):
+    lightning = pytest.importorskip("lightning")
+
+    class Module(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = surroundings["layer"]
+
+        def training_step(self, z, index):
+            return surroundings["generator"](z).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.01)
+
+    quiet = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+    trainer = partial(lightning.Trainer, enable_progress_bar=False, **quiet)
+    monkeypatch.setattr(lightning, "Trainer", trainer)
+    loader = torch.utils.data.DataLoader(torch.randn(32, 128), batch_size=8)
+    names = run("Lightning", {**surroundings, "Module": Module, "loader": loader})
     assert names["trainer"].callback_metrics["mifid/fid"] > 0
     assert names["trainer"].callback_metrics["mifid"] > 0
 
@@ -285,6 +305,21 @@ def test_accelerate_on_the_page(surroundings):
 
 @pytest.mark.filterwarnings("ignore")
 def test_hugging_face_on_the_page(surroundings):
-    pytest.importorskip("transformers")
-    names = run("Hugging Face Trainer", surroundings)
+    transformers = pytest.importorskip("transformers")
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = surroundings["layer"]
+
+        def forward(self, z):
+            return {"loss": surroundings["generator"](z).square().mean()}
+
+    quiet = {"use_cpu": True, "report_to": "none", "save_strategy": "no", "disable_tqdm": True}
+    own = {
+        "model": Model(),
+        "arguments": transformers.TrainingArguments("runs", num_train_epochs=2, **quiet),
+        "dataset": [{"z": torch.randn(128)} for _ in range(16)],
+    }
+    names = run("Hugging Face Trainer", surroundings | own)
     assert any("mifid/fid" in row for row in names["trainer"].state.log_history)
