@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from mifid.errors import CompatibilityError, FeatureError, InputError, setting, warn
+import numpy as np
+
+from mifid.cache import Cache, make_key
+from mifid.errors import (
+    CompatibilityError,
+    FeatureError,
+    InputError,
+    MifidError,
+    setting,
+    warn,
+)
 from mifid.extractors import EXTRACTORS, Identity
-from mifid.files import given_source, is_url
+from mifid.files import given_source, is_url, without_secrets
 from mifid.formatting import spelled_out
 from mifid.images import (
     Colours,
+    RemoteFile,
     SideRanges,
     Source,
     Stream,
     ValueRange,
+    ending_of_arrays,
     feature_rows,
     is_picture,
     open_images,
@@ -84,12 +98,17 @@ class GivenSide:
 
 
 def open_input(
-    given: Any, *, value_range: ValueRange | None = None, incomplete: bool = False
+    given: Any,
+    *,
+    value_range: ValueRange | None = None,
+    incomplete: bool = False,
+    cache: Cache | None = None,
 ) -> Input:
     """Open anything that scoring accepts; see :func:`mifid.images.open_images` for pictures.
 
     Floats (N, D), as an array or tensor, are features; a folder with the parts of a feature store
-    is one. With ``incomplete``, shards of it may be missing.
+    is one. With ``incomplete``, shards of it may be missing. With ``cache``, a file of features or
+    statistics at a URL is fetched once, if the server gives it an ETag.
 
     Raises:
         InputError: it cannot be used, and why.
@@ -103,6 +122,8 @@ def open_input(
         given = given_source(given)
     if isinstance(given, str) and formats.parts_in(given):
         return FeatureStore.open(given, incomplete=incomplete)
+    if ending_of_arrays(given):
+        return _at_url(given, cache)
     if isinstance(given, str) and not is_url(given) and formats.holds_statistics(given):
         with formats.naming(given):
             return _computed(formats.read(given))
@@ -114,6 +135,29 @@ def open_input(
                     hint="Give the pictures of each set, or one file made of all of them.",
                 )
     return open_images(given, value_range=value_range)
+
+
+def _at_url(url: str, cache: Cache | None) -> Features | Statistics:
+    """Return the features or statistics in a file at a URL."""
+    file = RemoteFile.at(url)
+    identity = file.identity()
+    key = None if identity is None else make_key("mifid file 1", identity)
+    kept = cache.load(key) if cache and key else None
+    with tempfile.TemporaryDirectory(prefix="mifid-") as folder:
+        local = Path(folder, f"file{ending_of_arrays(url)}")
+        if kept is None:
+            file.save(local)
+        else:
+            kept["content"].tofile(local)
+        try:
+            with formats.naming(str(file)):
+                found = _computed(formats.read(local, name=str(file)))
+        except MifidError as error:
+            error.hint = f"{error.hint} If it holds pictures, download it first (curl -LO URL)."
+            raise
+        if cache and key and kept is None:
+            cache.store(key, {"content": np.fromfile(local, np.uint8)})
+    return found
 
 
 def _computed(contents: formats.Contents) -> Features | Statistics:
@@ -183,6 +227,7 @@ def open_side(
     limit: int | None = None,
     seed: int = 0,
     incomplete: bool = False,
+    cache: Cache | None = None,
     progress: Progress | None = None,
 ) -> GivenSide:
     """Open a side, and refuse a single picture before any work is done.
@@ -197,6 +242,7 @@ def open_side(
         limit: take at most so many pictures; None: all.
         seed: of their draw.
         incomplete: take a feature store although shards are missing.
+        cache: where files of features and statistics at URLs are kept; None: they are not.
         progress: where a download is shown.
 
     Raises:
@@ -217,7 +263,7 @@ def open_side(
             )
         named = None if label in _JUDGED else open_named(given, progress)
         if named is None:
-            opened = open_input(given, value_range=own_range, incomplete=incomplete)
+            opened = open_input(given, value_range=own_range, incomplete=incomplete, cache=cache)
         else:
             given, opened = str(named[0].path), _open_named(*named, value_range=own_range)
     available = opened.available if isinstance(opened, Features) else None
@@ -235,7 +281,8 @@ def open_side(
         description = opened.description
     else:
         what = "features" if isinstance(opened, Features) else "mean and covariance"
-        description = what + (f" in {given}" if isinstance(given, str | os.PathLike) else "")
+        place = without_secrets(os.fspath(given)) if _is_path(given) else ""
+        description = f"{what} in {place}" if place else what
     found = None if named is None else named[0]
     if found is not None:
         description = found.description

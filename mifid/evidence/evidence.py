@@ -16,7 +16,16 @@ from PIL import Image
 
 from mifid.errors import MifidError, UnavailableError, first_line
 from mifid.evidence.tables import PictureTable, TrainingTable, picture_table, training_table
-from mifid.images import Decoded, Pixels, SideRanges, Source, decode, open_images, range_of
+from mifid.images import (
+    Decoded,
+    Pixels,
+    SideRanges,
+    Source,
+    decode,
+    ending_of_arrays,
+    open_images,
+    range_of,
+)
 from mifid.statistics import Features, FeatureStore, Statistics, formats
 from mifid.uncertainty import SEED
 
@@ -200,7 +209,8 @@ class Evidence:
         given = _pictures_of(self.given.get(label), label)
         paths = (str, os.PathLike)
         if isinstance(given, Features | Statistics) or (
-            isinstance(given, paths) and formats.holds_statistics(given)
+            isinstance(given, paths)
+            and (formats.holds_statistics(given) or ending_of_arrays(given))
         ):
             raise UnavailableError(
                 f"the {_words(label)} side is only features: its pictures cannot be shown"

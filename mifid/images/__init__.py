@@ -150,6 +150,8 @@ if TYPE_CHECKING:
     from mifid.images.ranges import check_ranges as check_ranges
     from mifid.images.ranges import range_of as range_of
     from mifid.images.ranges import stated_for as stated_for
+    from mifid.images.remote import RemoteFile as RemoteFile
+    from mifid.images.remote import ending_of_arrays as ending_of_arrays
     from mifid.images.source import EXTENSIONS as EXTENSIONS
     from mifid.images.source import Decoded as Decoded
     from mifid.images.source import Pixels as Pixels
@@ -191,6 +193,7 @@ __getattr__, __dir__ = lazy_names(
         ],
         "loader": ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"],
         "ranges": ["SideRanges", "check_ranges", "range_of", "stated_for"],
+        "remote": ["RemoteFile", "ending_of_arrays"],
         "source": [
             "EXTENSIONS",
             "Decoded",

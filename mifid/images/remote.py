@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import random
 import socket
 import tempfile
@@ -27,7 +28,7 @@ from mifid.images.decoding import mending
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, is_picture, pick_pictures
 
-__all__ = ["RemoteFile", "RemoteFolder", "accepts", "open_url"]
+__all__ = ["RemoteFile", "RemoteFolder", "accepts", "ending_of_arrays", "open_url"]
 
 _PACKAGES = {
     **dict.fromkeys(["http", "https"], "mifid[remote]"),
@@ -55,6 +56,7 @@ _TAGS = ("ETag", "etag", "md5Hash", "blob_id")
 _BLOCK = 1 << 18
 _MOST_AHEAD = 32  # blocks
 _FILES_AHEAD = 16
+_ARRAYS = (".npy", ".npz", ".pkl", ".pickle", ".pt", ".pth")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _HINT = (
     "At a URL, a folder, a picture, a .zip, a .tar, a .parquet, or a pattern with * can be read. "
@@ -88,6 +90,31 @@ class RemoteFile(Container):
 
     def __str__(self) -> str:
         return self._shown
+
+    @classmethod
+    def at(cls, url: str) -> RemoteFile:
+        """Return the file at a URL.
+
+        Raises:
+            InputError: it cannot be read, and why; or the package for its protocol is not
+                installed.
+        """
+        system, path = _system(url)
+        return cls(system, path, url)
+
+    def save(self, target: str | os.PathLike[str]) -> None:
+        """Write the whole file to disk.
+
+        Raises:
+            InputError: it cannot be fetched.
+        """
+
+        def fetched() -> None:
+            self._system.get_file(self._path, os.fspath(target))
+            if (came := os.path.getsize(target)) != self.size:
+                raise ConnectionError(f"{came:,} of {self.size:,} bytes came")
+
+        _retried(fetched, self._shown)
 
     def open(self) -> IO[bytes]:
         """Open it for reading at any position."""
@@ -373,14 +400,28 @@ def accepts(given: object) -> bool:
     return is_url(given)
 
 
+def ending_of_arrays(given: object) -> str | None:
+    """Return the ending of a URL of arrays, such as ``.npz``; None: it is no such URL."""
+    if not is_url(given):
+        return None
+    address = str(given).partition("?")[0].partition("#")[0].lower()
+    return next((ending for ending in _ARRAYS if address.endswith(ending)), None)
+
+
 def open_url(given: str) -> Source:
     """Open a folder, picture, zip, tar or Parquet table at a URL, or those that match ``*``.
 
     Raises:
         InputError: it cannot be read, and why; or the package for its protocol is not installed.
     """
-    system, path = _system(given)
     shown = without_secrets(given)
+    if ending := ending_of_arrays(given):
+        raise InputError(
+            f"{shown}: pictures in a {ending} file at a URL are not read",
+            hint="Download it first (curl -LO URL). Features and statistics in such a file are "
+            "read: as one side of a score, alone.",
+        )
+    system, path = _system(given)
     if "*" in path:
         return _matching(system, path, shown)
     ending = (path.partition("?")[0] if "?" in given else path).lower()

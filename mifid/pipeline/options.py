@@ -181,6 +181,7 @@ class Options:
                 limit=self.limit,
                 seed=self.seed,
                 incomplete=self.incomplete,
+                cache=self.store,
                 progress=self.reporter,
             )
         )

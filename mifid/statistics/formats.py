@@ -133,22 +133,27 @@ def parts_in(folder: str | os.PathLike[str]) -> list[Path]:
     return [Path(folder, match[0]) for match in ordered]
 
 
-def read(path: str | os.PathLike[str]) -> Contents:
+def read(path: str | os.PathLike[str], *, name: str | None = None) -> Contents:
     """Read a file in any of the formats above; never run code of the file.
 
     Warns if the file also holds pictures, which are not used.
+
+    Args:
+        path: of the file.
+        name: of the file in messages; None: its path.
 
     Raises:
         InputError: a damaged file, one with other contents, or a pickle with more than arrays.
         FeatureError: contents that are not numbers.
     """
     file = Path(path)
-    with naming(file):
+    name = str(file) if name is None else name
+    with naming(name):
         try:
             with opened(file) as data:
-                return _contents(data, file)
+                return _contents(data, name)
         except FileNotFoundError as error:
-            raise InputError(f"no such file: {file}") from error
+            raise InputError(f"no such file: {name}") from error
         except DAMAGED as error:
             raise InputError(
                 f"cannot be read as features or statistics: {first_line(error)}", hint=_AGAIN
@@ -344,7 +349,7 @@ def _header(stream: BinaryIO) -> tuple[object, tuple[int, ...], str, int]:
 # Contents
 
 
-def _contents(data: Any, file: Path) -> Contents:
+def _contents(data: Any, file: str) -> Contents:
     if isinstance(data, np.ndarray):
         return Contents(features=_features(data, "the array"))
     if isinstance(data, Mapping):
@@ -374,7 +379,7 @@ def _known(data: Mapping[str, Any]) -> bool:
     )
 
 
-def _from_mapping(data: Mapping[str, Any], file: Path) -> Contents:
+def _from_mapping(data: Mapping[str, Any], file: str) -> Contents:
     found = _of_known_keys(data)
     if found is None:
         keys = ", ".join(_key_and_shape(data, key) for key in list(data)[:20])

@@ -8,10 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import torch
 from pictures import encode, noise, write_folder, write_tar, write_zip
 from toys import colours
 
-from mifid.errors import InputError, PictureError
+from mifid import Statistics, build_reference, features
+from mifid.errors import InputError, MifidError, MifidWarning, PictureError
 from mifid.files import without_secrets
 from mifid.images import open_images, remote
 from mifid.scoring import score
@@ -327,6 +329,60 @@ def test_secrets_of_a_url_are_in_no_report_page_json_and_cache(server, tmp_path,
     for file in (tmp_path / "cache").rglob("*"):
         assert "s3cr3t" not in file.name
         assert not file.is_file() or b"s3cr3t" not in file.read_bytes()
+
+
+def test_statistics_at_a_url_are_those_of_the_file_and_fetched_once(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MIFID_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(colours, "fingerprint", "toy colours of this test", raising=False)
+    real, generated = (np.stack([noise(seed + i) for i in range(9)]) for seed in (40, 60))
+    for name, pixels in (("real", real), ("generated", generated)):
+        build_reference(pixels, tmp_path / f"{name}.npz", extractor=colours)
+        server.files[f"/{name}.npz"] = (tmp_path / f"{name}.npz").read_bytes()
+    wanted = score(generated, real, extractor=colours, ci=0)
+    sides = [
+        f"http://me:s3cr3t@{server.url[7:]}/{n}.npz?token=s3cr3t" for n in ("generated", "real")
+    ]
+    report = score(*sides, ci=0, extractor=colours)
+    assert report.mifid == pytest.approx(wanted.mifid, rel=1e-9)
+    assert report.inputs["reference"].source == f"features in {server.url}/real.npz?..."
+    report.save(tmp_path / "report.html")
+    written = report.text() + report.to_json() + (tmp_path / "report.html").read_text()
+    assert "s3cr3t" not in written
+    assert "only features" in written
+    asked = len(server.asked)
+    assert score(*sides, ci=0, extractor=colours).mifid == report.mifid
+    assert len(server.asked) == asked
+    score(*sides, ci=0, extractor=colours, cache=False)
+    assert len(server.asked) == asked + 2
+
+
+def test_other_formats_of_statistics_at_urls_and_what_is_wrong_with_them(memory, tmp_path):
+    rows = np.random.RandomState(0).rand(9, 6)
+    own = Statistics.from_features(rows)
+    torch.save(
+        {"mu": torch.from_numpy(own.mu), "sigma": torch.from_numpy(own.sigma)}, tmp_path / "a"
+    )
+    memory.pipe("/torch-fidelity.pt", (tmp_path / "a").read_bytes())
+    np.save(tmp_path / "rows.npy", rows)
+    memory.pipe("/rows.npy", (tmp_path / "rows.npy").read_bytes())
+    np.save(tmp_path / "pixels.npy", np.stack([noise(i) for i in range(3)]))
+    memory.pipe("/pixels.npy", (tmp_path / "pixels.npy").read_bytes())
+    memory.pipe("/cut.npz", b"PK\x03\x04 cut short")
+    wrong = r"the array has shape \(3, .*; expected features"
+    with pytest.warns(MifidWarning):
+        report = score("memory://rows.npy", "memory://torch-fidelity.pt", metrics=["fid"], ci=0)
+    assert report.fid == pytest.approx(0, abs=1e-6)
+    for url, said in [
+        ("memory://cut.npz", "memory://cut.npz: cannot be read as features or statistics"),
+        ("memory://gone.npz", "memory://gone.npz cannot be read: there is no such file"),
+        ("memory://pixels.npy", f"memory://pixels.npy: {wrong}"),
+    ]:
+        with pytest.raises(MifidError, match=f"reference.*{said}") as caught:
+            score(rows, url)
+    assert "If it holds pictures, download it first" in caught.value.hint
+    with pytest.raises(InputError, match="curl") as caught:
+        features("memory://rows.npy", extractor=colours)
+    assert "as one side of a score" in caught.value.hint
 
 
 def test_with_an_etag_pictures_are_known_without_reading_them(server, tmp_path, monkeypatch):
