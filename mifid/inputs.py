@@ -41,7 +41,7 @@ from mifid.images import (
     thinned,
 )
 from mifid.progress import Progress
-from mifid.references import Found, open_named, siblings
+from mifid.references import Found, named_sets, open_named, siblings
 from mifid.statistics import UNKNOWN, Features, FeatureStore, Provenance, Statistics, formats
 
 __all__ = [
@@ -233,7 +233,8 @@ def open_side(
     """Open a side, and refuse a single picture before any work is done.
 
     Sides other than the generated pictures may be the name of a reference
-    (:data:`mifid.references.REFERENCES`), which is fetched if it is not at hand.
+    (:data:`mifid.references.REFERENCES`), which is fetched if it is not at hand; lists of sets may
+    have names of folders among them.
 
     Args:
         label: of the side.
@@ -263,6 +264,7 @@ def open_side(
             )
         named = None if label in _JUDGED else open_named(given, progress)
         if named is None:
+            given = given if label in _JUDGED else named_sets(given)
             opened = open_input(given, value_range=own_range, incomplete=incomplete, cache=cache)
         else:
             given, opened = str(named[0].path), _open_named(*named, value_range=own_range)
@@ -304,11 +306,12 @@ def one_picture(title: str, description: str, given: Any) -> FeatureError:
 
 
 def _of_argument(label: str, given: Any) -> AbstractContextManager[None]:
-    """Name a side in errors about it: for a path as it was given, on the command line its option.
+    """Name a side in errors about it: for paths as it was given, on the command line its option.
 
     A submission is called by its name, where there are several.
     """
-    if not _is_path(given):
+    several = given if isinstance(given, list | tuple) else [given]
+    if not (several and all(map(_is_path, several))):
         return of_side(label.replace("_", " "))
     if label == "submission":
         return nullcontext()

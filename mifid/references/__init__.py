@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mifid.references.references import find_pictures as find_pictures
     from mifid.references.references import locate as locate
     from mifid.references.references import name_of as name_of
+    from mifid.references.references import named_sets as named_sets
     from mifid.references.references import open_named as open_named
     from mifid.references.references import recorded as recorded
     from mifid.references.references import references_folder as references_folder
@@ -32,6 +33,7 @@ __getattr__, __dir__ = lazy_names(
             "find_pictures",
             "locate",
             "name_of",
+            "named_sets",
             "open_named",
             "recorded",
             "references_folder",

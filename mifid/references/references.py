@@ -38,6 +38,7 @@ __all__ = [
     "find_pictures",
     "locate",
     "name_of",
+    "named_sets",
     "open_named",
     "recorded",
     "references_folder",
@@ -125,6 +126,39 @@ def open_named(
     if reference.folder:
         return find_pictures(reference), None
     return fetch_reference(reference, progress)
+
+
+def named_sets(given: Any) -> Any:
+    """Return a list of sets with names of folders of pictures replaced by the folders' paths.
+
+    What is no list of paths comes back as it is.
+
+    Raises:
+        InputError: a name of a file, whose features or statistics cannot be joined with others; or
+            a misspelt one.
+    """
+    if not isinstance(given, list | tuple):
+        return given
+    if not all(isinstance(each, str | os.PathLike) for each in given):
+        return given
+    return [_of_set(each) for each in given]
+
+
+def _of_set(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    name = os.fsdecode(path)
+    if os.path.lexists(name):
+        return path
+    reference = REFERENCES.get(name)
+    if reference is None:
+        _refuse_misspelt(name)
+        return path
+    if not reference.folder:
+        raise InputError(
+            f"the reference {name} is a file of {reference.holds}; only sets of pictures can be "
+            "joined",
+            hint="Give it alone.",
+        )
+    return str(find_pictures(reference).path)
 
 
 def name_of(path: str | os.PathLike[str]) -> str | None:

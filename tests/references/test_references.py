@@ -425,6 +425,26 @@ def test_the_competition_itself_goes_before_copies(tmp_path, monkeypatch):
         assert open_named("monet") is None
 
 
+def test_names_among_several_sets(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIFID_INPUT", str(tmp_path))
+    sets = [
+        write_pictures(tmp_path / name, drawn("painting", 3, seed=i))
+        for i, name in enumerate(("monet_jpg", "photo_jpg", "more"))
+    ]
+    options = {"extractor": lambda batch: batch.float().mean((2, 3)), "ci": 0}
+    fakes = RANDOM.randint(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+    report = mifid.score(fakes, ["monet", sets[2], "photo"], **options)
+    assert report.fid == mifid.score(fakes, [sets[0], sets[2], sets[1]], **options).fid
+    assert report.evidence.given["reference"] == [str(sets[0]), sets[2], str(sets[1])]
+    with pytest.raises(InputError, match=f"the set {sets[0]} is given twice"):
+        mifid.score(fakes, ["monet", sets[0]], **options)
+    with pytest.raises(InputError, match="cifar10-train is a file of statistics; only sets of"):
+        mifid.score(fakes, ["monet", "cifar10-train"], **options)
+    with pytest.raises(InputError, match="monnet, and no reference has this name") as caught:
+        mifid.score(fakes, ["monet", "monnet"], **options)
+    assert "monet" in caught.value.hint
+
+
 def test_no_competition(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="/nowhere does not exist") as caught:
         mifid.score(REAL, "monet")
