@@ -25,6 +25,7 @@ from .references import references
 from .score import score
 from .select import select
 from .serve import serve
+from .space import space
 from .study import study
 from .train import train_baseline
 from .weights import weights
@@ -81,6 +82,7 @@ for command in (
     painters,
     gallery,
     serve,
+    space,
     study,
     reference,
     references,

@@ -129,11 +129,16 @@ def serve(
     mifid serve --ref monets=monet_jpg/ --extractor lite0
     mifid serve --real-paintings monet_jpg/ --paintings my-monet=images.zip --study results.sqlite
     """
-    from mifid.web import Limits
+    from mifid.web import Limits, is_loopback
     from mifid.web import serve as serve_page
 
     def ready(address: str) -> None:
         print_text(f"The page is at {address} (Ctrl-C ends it)")
+        if not is_loopback(settings["host"]):
+            print_text(
+                "On other machines: http:// with this one's name or address, and the same port. "
+                "Without https the password is sent unencrypted, and browsers allow no camera."
+            )
 
     serve_page(
         limits=Limits(upload=max_upload * 1_000_000, photos=max_photos, seconds=max_seconds),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mifid.kaggle.submitting import Commands as Commands
     from mifid.kaggle.submitting import commands as commands
     from mifid.kaggle.submitting import submit as submit
+    from mifid.kaggle.wheels import write_own_wheel as write_own_wheel
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -21,5 +22,6 @@ __getattr__, __dir__ = lazy_names(
         "bundle": ["Bundle", "open_bundle"],
         "packing": ["pack", "pack_training"],
         "submitting": ["Commands", "commands", "submit"],
+        "wheels": ["write_own_wheel"],
     },
 )

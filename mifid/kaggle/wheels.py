@@ -21,7 +21,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from mifid.errors import InputError, setting
 from mifid.files import atomic_write
 
-__all__ = ["IMAGE", "PYTHON", "fitting_wheels", "pack_wheels"]
+__all__ = ["IMAGE", "PYTHON", "fitting_wheels", "pack_wheels", "write_own_wheel"]
 
 PYTHON = (3, 12)
 """Version of Python in Kaggle's image."""
@@ -99,6 +99,15 @@ def pack_wheels(folder: Path, extra: Path | None = None) -> list[Path]:
     return sorted(packed)
 
 
+def write_own_wheel(folder: Path) -> Path:
+    """Write the wheel of mifid as it is installed here; return its file.
+
+    Raises:
+        InputError: mifid is not installed, but a checkout on PYTHONPATH.
+    """
+    return _write_wheel(folder, _NAME, _files(_installed(_NAME)))
+
+
 def fitting_wheels(folder: Path) -> dict[str, Path]:
     """Return the wheels of a folder that fit Kaggle's Python, by the name of the package."""
     found = {}
@@ -165,7 +174,7 @@ def _installed(name: str) -> Distribution:
     except PackageNotFoundError as error:
         own = name == _NAME
         raise InputError(
-            f"the package {name}, which a bundle for Kaggle needs, is not installed",
+            f"the package {name}, which is to be packed, is not installed",
             hint="Install mifid first: pip install . in its folder." if own else _fetching(name),
         ) from error
 

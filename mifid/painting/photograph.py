@@ -137,7 +137,7 @@ def _mended() -> Iterator[None]:
 
 
 def _described(image: Image.Image, decoded: Decoded) -> Photograph:
-    notes = _lost(decoded.mode)
+    notes = _lost(decoded.mode, opaque=_is_opaque(image))
     if "transparency" in image.info:
         notes += _lost("PA")
     exif: dict[str, dict[int, Any]] = {}
@@ -184,11 +184,19 @@ def _is_rgb(profile: Any) -> bool:
     return 128 < len(profile) <= _MOST_PROFILE and profile[16:20] == b"RGB "
 
 
-def _lost(mode: str) -> tuple[str, ...]:
+def _is_opaque(image: Image.Image) -> bool:
+    """Return whether a picture has an alpha channel that hides nothing, as browsers write it."""
+    if "A" not in image.getbands():
+        return False
+    with quiet_pillow():
+        return image.getchannel("A").getextrema() == (255, 255)
+
+
+def _lost(mode: str, *, opaque: bool = False) -> tuple[str, ...]:
     """Return what a photo of this mode loses as 8-bit RGB."""
     kind, _, several = mode.partition(" ")
     notes: tuple[str, ...] = ("only its first frame is painted",) if several else ()
-    if kind in _TRANSPARENT:
+    if kind in _TRANSPARENT and not opaque:
         notes += ("its transparency is dropped",)
     if kind.startswith("I"):
         notes += ("its 16 bits are painted as 8",)

@@ -7,7 +7,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -66,6 +66,7 @@ class Gate:
         host: that the server listens on. On this machine only names of this machine are taken, or
             a page elsewhere could reach the server through a name of its own.
         password: that a browser asks for; any user name is taken. None: none.
+        names: under which browsers reach the server, where a proxy tells it another one.
         framed_by: sites that may show the page in a frame.
     """
 
@@ -77,6 +78,7 @@ class Gate:
         limits: Limits,
         host: str,
         password: str | None = None,
+        names: Collection[str] = (),
         framed_by: str = "'none'",
     ) -> None:
         self._app = app
@@ -86,6 +88,7 @@ class Gate:
         self._limits = limits
         self._is_local = is_loopback(host)
         self._password = password
+        self._names = frozenset(names)
         self._policy = _policy(framed_by)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +129,7 @@ class Gate:
         if self._is_local and not is_loopback(_name(host)):
             return 421, "This server answers only to names of this machine."
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin.partition("://")[2] != host:
+        if origin and origin.partition("://")[2] not in {host, *self._names}:
             return 403, "Requests of pages elsewhere are not taken."
         path, reads = scope["path"], scope["method"] in ("GET", "HEAD")
         calls = scope["method"] == "POST" and path in (_JOIN, _UPLOAD, _CANCEL)

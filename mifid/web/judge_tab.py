@@ -54,9 +54,7 @@ class JudgeTab(Tab):
                 start = gr.Button("Judge", variant="primary", elem_id="judge-start")
         summary = words("", elem_id="summary")
         report = words("", elem_id="report")
-        download = gr.DownloadButton(
-            "Download the report", interactive=False, elem_id="report-file"
-        )
+        download = gr.DownloadButton("Download the report", visible=False, elem_id="report-file")
         start.click(
             self.judge,
             [archives, reference],
@@ -88,9 +86,9 @@ class JudgeTab(Tab):
                 hide=partial(self.sessions.hide_paths, session=session, further=beside),
             )
             if found.page is None:
-                return found.summary, "", gr.DownloadButton(value=None, interactive=False)
+                return found.summary, "", gr.DownloadButton(value=None, visible=False)
             frame = _framed(found.page.read_text(encoding="utf-8"))
-            return found.summary, frame, gr.DownloadButton(value=str(found.page), interactive=True)
+            return found.summary, frame, gr.DownloadButton(value=str(found.page), visible=True)
 
 
 def _framed(page: str) -> str:

@@ -46,8 +46,8 @@ class Limits:
         idle: seconds until the files of a visitor who does nothing are removed.
     """
 
-    upload: int = 500 << 20
-    stored: int = 8 << 30
+    upload: int = 500_000_000
+    stored: int = 8_000_000_000
     photos: int = 20
     pixels: int = 50_000_000
     variants: int = 4
@@ -62,7 +62,12 @@ class Limits:
     def for_strangers(cls) -> Limits:
         """Return lower limits, for a page that anybody may open."""
         return cls(
-            upload=200 << 20, stored=4 << 30, photos=6, pixels=25_000_000, variants=2, seconds=300.0
+            upload=200_000_000,
+            stored=4_000_000_000,
+            photos=6,
+            pixels=25_000_000,
+            variants=2,
+            seconds=300.0,
         )
 
 

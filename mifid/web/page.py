@@ -12,11 +12,11 @@ from mifid.images import decoder_version
 from mifid.machine import __version__
 from mifid.web.guess_tab import GuessTab
 from mifid.web.judge_tab import JudgeTab
-from mifid.web.paint_tab import PaintTab
+from mifid.web.paint_tab import LABELS, PaintTab
 from mifid.web.sessions import Sessions
 from mifid.web.tab import Contents, Tab, words
 
-__all__ = ["Contents", "build_page", "style", "theme"]
+__all__ = ["LABELS", "Contents", "build_page", "style", "theme"]
 
 
 def theme() -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,17 @@ from markupsafe import escape
 
 from mifid.errors import InputError
 from mifid.formatting import size_text
+from mifid.painting import PaintedFiles
 from mifid.web.limits import check_photos
 from mifid.web.painters import photo_as_painted
 from mifid.web.sessions import Session
 from mifid.web.tab import NETWORK, PROGRESS, Tab, words
 
-__all__ = ["PaintTab"]
+__all__ = ["LABELS", "PaintTab"]
+
+_VARIANTS, _STRENGTH, _SIZE = "Paintings of each photo", "Strength", "Shorter side of the painting"
+LABELS = {"variants": f"'{_VARIANTS}'", "strength": f"'{_STRENGTH}'", "size": f"'{_SIZE}'"}
+"""Argument of the library -> what messages of this page call it."""
 
 _SIZES = {"256 pixels": 256, "512 pixels": 512, "1,024 pixels": 1024, "as the photo": None}
 
@@ -54,8 +59,8 @@ class PaintTab(Tab):
             with gr.Column(scale=2, min_width=300):
                 inputs = self._inputs()
                 start = gr.Button("Paint", variant="primary", elem_id="paint-start")
-            with gr.Column(scale=3, min_width=300):
                 notes = words("", elem_id="paint-notes")
+            with gr.Column(scale=3, min_width=300):
                 compared = gr.ImageSlider(
                     label="Photo and painting",
                     type="filepath",
@@ -65,7 +70,8 @@ class PaintTab(Tab):
                 )
                 shown = gr.Gallery(
                     label="Paintings",
-                    columns=4,
+                    columns=3,
+                    fit_columns=False,
                     height="auto",
                     allow_preview=False,
                     interactive=False,
@@ -95,8 +101,10 @@ class PaintTab(Tab):
             label="Photos",
             type="filepath",
             sources=["upload", "webcam", "clipboard"],
+            file_types=["image"],
             interactive=True,
             columns=3,
+            fit_columns=False,
             height=260,
             object_fit="contain",
             elem_id="photos",
@@ -109,19 +117,19 @@ class PaintTab(Tab):
         return [
             photos,
             gr.CheckboxGroup(names, value=names[:1], label="Painters", elem_id="painters"),
-            gr.Slider(1, limits.variants, value=1, step=1, label="Paintings of each photo"),
+            gr.Slider(1, limits.variants, value=1, step=1, label=_VARIANTS),
             gr.Slider(
                 0,
                 1.5,
                 value=1.0,
                 step=0.05,
-                label="Strength",
+                label=_STRENGTH,
                 info="0 is the photo, 1 the painting.",
             ),
             gr.Radio(
                 list(_SIZES),
                 value="512 pixels",
-                label="Shorter side of the painting",
+                label=_SIZE,
                 info="Brush strokes have a size in pixels: the fewer pixels, the larger they look.",
             ),
         ]
@@ -150,7 +158,7 @@ class PaintTab(Tab):
             check_photos(taken, limits)
             timed = self.timed(session, progress)
             paintings: list[_Painting] = []
-            notes: list[str] = []
+            done: dict[str, PaintedFiles] = {}
             jobs = [(photo, self.contents.painters[name]) for photo in taken for name in chosen]
             for number, (photo, painter) in enumerate(jobs):
                 timed.show(number / len(jobs), f"{painter.name} paints {photo.name}")
@@ -163,7 +171,7 @@ class PaintTab(Tab):
                     progress=timed,
                 )
                 timed.check()
-                notes += [*made.notes, *(f"{f.photo}: {f.reason}. {f.hint}" for f in made.failed)]
+                done[painter.name] = _joined(done.get(painter.name), made)
                 for painted in made.painted:
                     before = photo_as_painted(photo, painter, painted.size, folder)
                     for output, variant in zip(painted.outputs, painted.variants, strict=True):
@@ -171,17 +179,19 @@ class PaintTab(Tab):
                         title = ", ".join([photo.name, painter.name, *which])
                         paintings.append(_Painting(title, before, output))
                 session.kept["paintings"] = paintings
-                yield self._shown(session, paintings, notes, None)
+                yield self._shown(session, paintings, done.values(), None)
             if paintings:
-                yield self._shown(session, paintings, notes, _zipped(folder, paintings))
+                archive = _zipped(folder, paintings)
+                yield self._shown(session, paintings, done.values(), archive)
 
     def _shown(
         self,
         session: Session,
         paintings: Sequence[_Painting],
-        notes: Sequence[str],
+        done: Iterable[PaintedFiles],
         archive: Path | None,
     ) -> tuple[Any, ...]:
+        notes = [note for made in done for note in _notes(made)]
         hidden = (self.sessions.hide_paths(each, session) for each in dict.fromkeys(notes))
         said = "".join(f"<p class='note'>{escape(each)}</p>" for each in hidden)
         last = paintings[-1] if paintings else None
@@ -201,6 +211,17 @@ class PaintTab(Tab):
                 return gr.skip(), gr.skip()
             chosen = paintings[event.index]
             return (str(chosen.photo), str(chosen.file)), _download(chosen.file)
+
+
+def _joined(before: PaintedFiles | None, made: PaintedFiles) -> PaintedFiles:
+    """Return the paintings of one painter together, so that each note comes once."""
+    if before is None:
+        return made
+    return replace(made, painted=before.painted + made.painted, failed=before.failed + made.failed)
+
+
+def _notes(made: PaintedFiles) -> list[str]:
+    return [*made.notes, *(f"{each.photo}: {each.reason}. {each.hint}" for each in made.failed)]
 
 
 def _download(file: Path | None) -> Any:

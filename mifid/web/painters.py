@@ -18,7 +18,7 @@ from mifid.web.sessions import clean_name
 if TYPE_CHECKING:
     from mifid.baseline.generation import LoadedGenerator
 
-__all__ = ["OpenPainter", "open_painters", "photo_as_painted"]
+__all__ = ["OpenPainter", "given_painters", "open_painters", "photo_as_painted"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,22 @@ def open_painters(
         InputError: no such painter, or two of one name.
         WeightsError: a file that is no generator that is known.
     """
+    opened = given_painters(given, device)
+    for entry in painters():
+        if entry.name in opened:
+            continue
+        try:
+            opened[entry.name] = _opened(entry.name, entry.name, device)
+        except MifidError as error:
+            skip(f"the painter '{entry.name}' cannot be used: {error.message}")
+    return opened
+
+
+def given_painters(given: Sequence[str | os.PathLike[str]], device: str) -> dict[str, OpenPainter]:
+    """Open the painters that are given, without those at hand.
+
+    Args and errors are those of :func:`open_painters`.
+    """
     opened: dict[str, OpenPainter] = {}
     for each in given:
         name = _name(each)
@@ -124,13 +140,6 @@ def open_painters(
                 hint="Give one of them another name: mifid painters add FILE --name NAME",
             )
         opened[name] = _opened(name, each, device)
-    for entry in painters():
-        if entry.name in opened:
-            continue
-        try:
-            opened[entry.name] = _opened(entry.name, entry.name, device)
-        except MifidError as error:
-            skip(f"the painter '{entry.name}' cannot be used: {error.message}")
     return opened
 
 

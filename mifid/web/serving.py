@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -15,7 +16,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mifid.errors import InputError, MifidError, OutputError, setting
+from mifid.errors import (
+    InputError,
+    MifidError,
+    OutputError,
+    name_options,
+    option_names,
+    setting,
+)
 from mifid.files import given_path, no_such_file
 from mifid.images import Source, evenly, open_images
 from mifid.inputs import open_side
@@ -25,7 +33,7 @@ from mifid.progress import note
 from mifid.web.gate import Gate, is_loopback
 from mifid.web.limits import Limits
 from mifid.web.painters import OpenPainter, open_painters
-from mifid.web.quiz import Pool, open_pool
+from mifid.web.quiz import ROUNDS, Pool, open_pool
 from mifid.web.sessions import Sessions, clean_name
 from mifid.web.study import Study
 
@@ -44,6 +52,8 @@ _GRADIO = {
     "GRADIO_MCP_SERVER": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    # Where it is "spaces", in a Space, gradio's page asks Hugging Face and Google for more.
+    "SYSTEM": "",
 }
 """Variables with which gradio and its libraries send nothing."""
 
@@ -84,7 +94,7 @@ def serve(
         port: to listen on; 0: a free one.
         password: that the page asks for; needed where other machines reach it.
         limits: of what a visitor may ask for; None: :class:`Limits` by default.
-        ready: called with the address when the page can be opened.
+        ready: called with the address on this machine when the page can be opened.
         keywords: as of :class:`mifid.pipeline.Options`.
 
     Raises:
@@ -100,7 +110,7 @@ def serve(
         # Before gradio is imported, which reads them once.
         stack.enter_context(_variables({**_GRADIO, "GRADIO_TEMP_DIR": str(files)}))
         gradio = _imported()
-        from mifid.web.page import Contents, build_page, style, theme
+        from mifid.web.page import LABELS, Contents, build_page, style, theme
 
         linked = _linked(references or {}, files.parent / "references")
         _warm(linked, options, keywords)
@@ -140,8 +150,11 @@ def serve(
             limits=limits,
             host=host,
             password=password,
+            names=os.environ.get("SPACE_HOST", "").split(",") if _is_space() else (),
             framed_by=_SPACES if _is_space() else "'none'",
         )
+        stack.callback(name_options, option_names())
+        name_options({**option_names(), **LABELS})  # visitors read the labels of the page
         _run(gate, listening, host=host, ready=ready)
 
 
@@ -273,24 +286,41 @@ def _pool(
         )
     shown: dict[str, Any] = dict(paintings)
     if photos is not None:
+        if twice := next((name for name in painters if name in paintings), None):
+            raise InputError(
+                f"{setting('paintings')} names pictures of '{twice}', and the painter '{twice}' "
+                f"paints {setting('photos')}",
+                hint=f"Give the pictures another name, or leave {setting('photos')} out.",
+            )
+        paths = _photos_in(photos)
         shown |= {
-            name: _painted(photos, painter, folder / clean_name(name), options)
+            name: _painted(paths, painter, folder / clean_name(name), options)
             for name, painter in painters.items()
         }
     return open_pool(next(iter(linked.values())) if real is None else real, shown)
 
 
-def _painted(
-    photos: str | os.PathLike[str], painter: OpenPainter, folder: Path, options: Options
-) -> Path:
-    """Paint photos for the quiz; return the folder of the paintings."""
-    source = open_images(given_path(photos))
-    paths = getattr(source, "paths", None)
+def _photos_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the photos that are painted for the quiz."""
+    path = Path(given_path(folder))
+    if not path.exists():
+        raise no_such_file(path, hint=f"Expected a folder of photos as {setting('photos')}.")
+    source = open_images(path)
+    found = getattr(source, "paths", None)
     source.close()
-    if paths is None:
-        raise InputError(f"{setting('photos')} is {photos}; expected a folder of photos")
+    if found is None:
+        raise InputError(f"{setting('photos')} is {folder}; expected a folder of photos")
+    if len(found) < ROUNDS:
+        raise InputError(
+            f"{setting('photos')} has {len(found):,} photos; a quiz needs {ROUNDS} or more"
+        )
+    return [Path(found[index]) for index in evenly(len(found), _PHOTOS)]
+
+
+def _painted(photos: Sequence[Path], painter: OpenPainter, folder: Path, options: Options) -> Path:
+    """Paint photos for the quiz; return the folder of the paintings."""
     made = paint_files(
-        [paths[index] for index in evenly(len(paths), _PHOTOS)],
+        photos,
         folder,
         painter=painter.generator,
         size=256,
@@ -335,8 +365,13 @@ def _run(app: Any, listening: socket.socket, *, host: str, ready: Callable[[str]
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             port = listening.getsockname()[1]
-            name = f"[{host.strip('[]')}]" if ":" in host else host
-            ready(f"http://{name}:{port}/")
+            name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))
+            ready(f"http://{f'[{name}]' if ':' in name else name}:{port}/")
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # Pages that are open then are cut off; uvicorn would print a traceback for each.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         app,

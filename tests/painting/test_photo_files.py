@@ -138,7 +138,8 @@ def test_a_lack_of_memory_is_one_photos(folder, monkeypatch):
 
 def test_notes_are_counted(folder):
     for name in ("x.png", "y.png"):
-        Image.fromarray(photo(8, 12)).convert("RGBA").save(folder / "photos" / name)
+        transparent = Image.fromarray(np.full((8, 12, 4), 99, np.uint8))
+        transparent.save(folder / "photos" / name)
     Image.fromarray(photo(100, 120)).save(folder / "photos" / "z.png")
     made = paint("photos", "out")
     assert "2 photos (first: x.png): its transparency is dropped" in made.notes

@@ -139,12 +139,14 @@ def test_what_is_lost_is_said(mode, words):
     grey = Image.fromarray(photo(24, 40)).convert("L")
     image = grey.point(lambda level: level * 257, "I") if mode == "I;16" else grey.convert(mode)
     image = image.convert("I;16") if mode == "I;16" else image
+    if "A" in image.getbands():
+        image.putpixel((0, 0), (*image.getpixel((0, 0))[:-1], 254))
     given = photograph(file(image, "TIFF"))
     assert words in " ".join(given.notes)
     assert given.pixels.shape == (24, 40, 3)
 
 
-@pytest.mark.parametrize("mode", ["L", "1", "P", "RGB"])
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGB", "RGBA", "LA"])
 def test_other_modes_lose_nothing(mode):
     image = Image.fromarray(photo(24, 40)).convert(mode)
     given = photograph(file(image, "PNG"))

@@ -207,6 +207,14 @@ def test_requests_of_other_pages(origin, status):
     assert asked("POST", "/gradio_api/queue/join", call(1), **given)[0] == status
 
 
+def test_a_server_with_other_names_behind_a_proxy():
+    given = {"names": ["me-mifid.hf.space"], "host": "0.0.0.0"}
+    for origin, status in (("https://me-mifid.hf.space", 200), ("https://evil.example", 403)):
+        headers = {"origin": origin, "host": "10.0.0.7:7860"}.items()
+        found = asked("POST", "/gradio_api/queue/join", call(1), headers=headers, **given)
+        assert found[0] == status
+
+
 def basic(text):
     return f"Basic {base64.b64encode(text.encode()).decode()}"
 

@@ -15,14 +15,14 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import toys
-from chromium import browser, opened
+from chromium import browser, opened_in, window
 from generators import config, saved
 from patience import wait_for
 from pictures import encode, noises, write_zip
@@ -31,7 +31,7 @@ from toys import drawn, repainted, write_pictures
 
 import mifid
 from mifid.baseline.config.schema import Generator
-from mifid.web import fooling_rates
+from mifid.web import fooling_rates, write_space
 
 ROOT = Path(mifid.__file__).parents[1]
 PYTHON = ROOT / ".venv-web" / Path(sys.executable).relative_to(sys.prefix)
@@ -69,20 +69,27 @@ class Server:
 @contextmanager
 def serving(folder, *options):
     """Run mifid serve; stop it as a service does, by SIGTERM."""
+    arguments = ["-m", "mifid_cli", "serve", "--port", "0", "--quiet", *options]
+    with running_python(folder, arguments, folder) as server:
+        yield server
+
+
+@contextmanager
+def running_python(folder, arguments, cwd, **variables):
+    """Run a program of the page's environment that shows the page."""
     if not PYTHON.exists():
         pytest.skip(f"no {PYTHON}: make test makes it")
     (folder / "tmp").mkdir()
-    command = [PYTHON, "-m", "mifid_cli", "serve", "--port", "0", "--quiet", *options]
     with (folder / "said").open("w+") as said:
         process = subprocess.Popen(
-            [*map(str, command)],
-            cwd=folder,
-            env={**os.environ, **ENVIRONMENT, "TMPDIR": str(folder / "tmp")},
+            [*map(str, [PYTHON, *arguments])],
+            cwd=cwd,
+            env={**os.environ, **ENVIRONMENT, "TMPDIR": str(folder / "tmp"), **variables},
             stdout=said,
             stderr=subprocess.STDOUT,
         )
         try:
-            shown = re.compile("The page is at (http://[^ ]+)")
+            shown = re.compile(r"(http://127[^\s]+)")
             text = (folder / "said").read_text
             wait_for(lambda: shown.search(text()) or process.poll() is not None)
             assert process.poll() is None, text()
@@ -101,6 +108,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     write_pictures(folder / "real", drawn("painting", 12))
     write_pictures(folder / "painted", repainted(12))
+    write_pictures(folder / "photos", drawn("photo", 10))
     for seed, name in enumerate(("first", "second")):
         generator = Generator(network="resnet", width=4, blocks=1, norm="none", init=0.3)
         facts = {"step": seed}
@@ -115,7 +123,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(folder):
     options = ["--painter", "first.safetensors", "--painter", "second.safetensors"]
-    options += ["--ref", "monets=real", "--paintings", "toy=painted", "--study", "study.sqlite"]
+    options += ["--ref", "monets=real", "--paintings", "toy=painted", "--photos", "photos"]
+    options += ["--study", "study.sqlite"]
     options += ["--extractor", "toys:colours", "--max-upload", "1"]
     with serving(folder, *options) as running:
         yield running
@@ -123,7 +132,15 @@ def server(folder):
 
 @pytest.fixture(scope="module")
 def running():
-    with browser() as found:
+    flags = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with browser(*flags) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def desktop(running):
+    """A window whose tabs load the code of the page once."""
+    with window(running) as found:
         yield found
 
 
@@ -136,16 +153,16 @@ def screenshots(tmp_path_factory):
 
 
 @contextmanager
-def visit(running, server, tab="Paint", **options):
+def visit(window, server, tab="Paint"):
     """Open the page at a tab; at the end, nothing went elsewhere and no error was said."""
-    with opened(running, server.address, **options) as window:
-        page = window.page
+    with opened_in(window, server.address) as seen:
+        page = seen.page
         page.get_by_role("tab", name=tab).locator("visible=true").click()
         yield page
-        elsewhere = [r for r in window.requests if not r.startswith((server.address, "data:"))]
+        elsewhere = [r for r in seen.requests if not r.startswith((server.address, "data:"))]
         assert [r for r in elsewhere if not r.startswith(f"blob:{server.address}")] == []
         # Chromium warns of things that gradio's code does; these are no errors.
-        wrong = [m for m in window.messages if m != "Method not implemented."]
+        wrong = [m for m in seen.messages if m != "Method not implemented."]
         assert wrong == []
         told = page.content()
         for secret in (str(server.folder), str(Path.home()), sys.prefix):
@@ -194,12 +211,12 @@ def paint(page, *photos):
     page.wait_for_selector("#all:not([disabled])")
 
 
-def test_two_photos_by_two_painters(running, server, tmp_path, screenshots):
+def test_two_photos_by_two_painters(desktop, server, tmp_path, screenshots):
     turned = Image.Exif()
     turned[0x0112] = 6  # its top is at the right
     turned[0x010F] = "a camera"
     photos = [photo(tmp_path / "a b.png"), photo(tmp_path / "turned.png", seed=1, exif=turned)]
-    with visit(running, server) as page:
+    with visit(desktop, server) as page:
         page.get_by_label("second").check()
         paint(page, *photos)
         titles = page.locator("#paintings .caption-label").all_inner_texts()
@@ -223,14 +240,14 @@ def test_two_photos_by_two_painters(running, server, tmp_path, screenshots):
     assert np.abs(expected - np.asarray(Image.open(photos[0]), int)).mean() > 30
 
 
-def test_variants_and_strength(running, server, tmp_path):
-    with visit(running, server) as page:
+def test_variants_and_strength(desktop, server, tmp_path):
+    with visit(desktop, server) as page:
         page.get_by_label("number input for Paintings of each photo").fill("2")
         page.get_by_label("number input for Strength").fill("0")
         give(page, "photos", photo(tmp_path / "a.png"))
         page.locator("#photos img").wait_for()
         page.click("#paint-start")
-        assert "all would be the photo" in failure(page)
+        assert "'Paintings of each photo' 2 with 'Strength' 0: all would be" in failure(page)
         page.get_by_label("number input for Strength").fill("0.5")
         page.click("#paint-start")
         page.wait_for_selector("#all:not([disabled])")
@@ -238,9 +255,9 @@ def test_variants_and_strength(running, server, tmp_path):
     assert titles == ["a.png, first, strength 0.5", "a.png, first, mirrored, strength 0.5"]
 
 
-def test_a_photo_that_is_none_does_not_stop_the_others(running, server, tmp_path):
+def test_a_photo_that_is_none_does_not_stop_the_others(desktop, server, tmp_path):
     (tmp_path / "broken.png").write_bytes(photo(tmp_path / "a.png").read_bytes()[:300])
-    with visit(running, server) as page:
+    with visit(desktop, server) as page:
         page.click("#paint-start")
         assert "no photo is given" in failure(page)
         give(page, "photos", tmp_path / "broken.png", tmp_path / "a.png")
@@ -252,17 +269,48 @@ def test_a_photo_that_is_none_does_not_stop_the_others(running, server, tmp_path
     assert titles == ["a.png, first"]
 
 
+def test_a_picture_of_the_camera(desktop, server):
+    with visit(desktop, server) as page:
+        field = page.locator("#photos")
+        camera = field.get_by_label("Capture from camera")
+        assert is_inside(camera, field)
+        camera.click()
+        field.get_by_text("Click to Access Webcam").click()
+        page.wait_for_function("document.querySelector('#photos video')?.videoWidth > 0")
+        shutter = field.get_by_label("capture photo")
+        assert is_inside(shutter, field)
+        shutter.click()
+        field.locator(".thumbnail-item img").wait_for()
+        page.click("#paint-start")
+        page.wait_for_selector("#all:not([disabled])")
+        assert "transparency" not in text_of(page, "paint-notes")
+        sent = next(path for path in server.sent if path.name == "webcam_upload.png")
+        photo = Image.open(sent).convert("RGB")
+        painting = Image.open(io.BytesIO(downloaded(page, "one")[1]))
+    assert np.ptp(np.asarray(photo)) > 50  # the browser's camera shows a moving shape
+    assert min(painting.size) == min(512, *photo.size)
+
+
+def is_inside(part, field):
+    """Return whether a part of the page is within a field, and not cut off."""
+    (left, top, width, height), (x, y, w, h) = (
+        [element.bounding_box()[key] for key in ("x", "y", "width", "height")]
+        for element in (field, part)
+    )
+    return left <= x and x + w <= left + width and top <= y and y + h <= top + height
+
+
 def judge(page, *archives):
     give(page, "archives", *archives)
     page.locator("#archives .file").nth(len(archives) - 1).wait_for()
     page.click("#judge-start")
 
 
-def test_a_submission_is_scored(running, server, screenshots):
+def test_a_submission_is_scored(desktop, server, screenshots):
     report = mifid.score(
         server.folder / "images.zip", server.folder / "real", extractor=toys.colours, cache=False
     )
-    with visit(running, server, "Judge") as page:
+    with visit(desktop, server, "Judge") as page:
         judge(page, server.folder / "images.zip")
         page.wait_for_selector("#report iframe")
         summary = text_of(page, "summary")
@@ -287,10 +335,10 @@ def test_a_submission_is_scored(running, server, screenshots):
     assert "mifid score images.zip --ref real" in content.decode()
 
 
-def test_two_submissions_are_compared(running, server):
+def test_two_submissions_are_compared(desktop, server):
     archives = [server.folder / "images.zip", server.folder / "other.zip"]
     found = mifid.compare(archives, server.folder / "real", extractor=toys.colours, cache=False)
-    with visit(running, server, "Judge") as page:
+    with visit(desktop, server, "Judge") as page:
         judge(page, *archives)
         page.wait_for_selector("#report iframe")
         summary = text_of(page, "summary")
@@ -325,9 +373,9 @@ def climbing(path):
         (climbing, "paths out of the zip"),
     ],
 )
-def test_hostile_submissions(running, server, tmp_path, make, said):
+def test_hostile_submissions(desktop, server, tmp_path, make, said):
     make(tmp_path / HOSTILE.replace("/", ""))
-    with visit(running, server, "Judge") as page:
+    with visit(desktop, server, "Judge") as page:
         page.on("dialog", lambda _dialog: pytest.fail("a script of the submission ran"))
         judge(page, tmp_path / HOSTILE)
         page.locator("#summary .judgement").wait_for()
@@ -337,20 +385,20 @@ def test_hostile_submissions(running, server, tmp_path, make, said):
     assert "Not scored" in summary
 
 
-def test_files_that_are_no_submissions(running, server, tmp_path):
+def test_files_that_are_no_submissions(desktop, server, tmp_path):
     (tmp_path / "text.zip").write_bytes(b"text")
     write_zip(tmp_path / "many.zip", [(f"{i}.png", b"x") for i in range(20_001)], 0)
-    with visit(running, server, "Judge") as page:
+    with visit(desktop, server, "Judge") as page:
         page.click("#judge-start")
         assert "no zip is given" in failure(page)
         judge(page, tmp_path / "text.zip")
         assert "text.zip is not a zip file" in failure(page)
 
 
-def test_the_quiz(running, server, screenshots):
+def test_the_quiz(desktop, server, screenshots):
     study = server.folder / "study.sqlite"
     before = fooling_rates(study)
-    with visit(running, server, "Guess") as page:
+    with visit(desktop, server, "Guess") as page:
         assert "Each answer is kept" in page.content()
         page.click("#guess-start")
         said = []
@@ -370,17 +418,21 @@ def test_the_quiz(running, server, screenshots):
     assert said[0] == "Round 1 of 10"
     assert set(verdicts) <= {"Right", "Fooled"}
     assert f"You found {verdicts['Right']} of 10" in result
-    (rate,) = fooling_rates(study)
+    rates = fooling_rates(study)
     assert before == []
-    assert (rate.painter, rate.answers, rate.visitors) == ("toy", 10, 1)
-    assert rate.fooled == verdicts["Fooled"]
-    assert f"toy {rate.rate:.0%} {rate.low:.0%} to {rate.high:.0%} 10" in result
+    # --paintings, and the painters that painted --photos
+    assert {rate.painter for rate in rates} == {"toy", "first", "second"}
+    assert sum(rate.answers for rate in rates) == 10
+    assert sum(rate.fooled for rate in rates) == verdicts["Fooled"]
+    for rate in rates:
+        shown = f"{rate.painter} {rate.rate:.0%} {rate.low:.0%} to {rate.high:.0%} {rate.answers}"
+        assert shown in result
 
 
-def test_two_visitors_at_once(running, server, tmp_path):
+def test_two_visitors_at_once(desktop, server, tmp_path):
     photos = [photo(tmp_path / f"{name}.png", seed=seed) for seed, name in enumerate("ab")]
-    with visit(running, server) as mine:
-        with visit(running, server) as yours:
+    with visit(desktop, server) as mine:
+        with visit(desktop, server) as yours:
             for page, own in zip((mine, yours), photos, strict=True):
                 give(page, "photos", own)
                 page.locator("#photos img").wait_for()
@@ -398,12 +450,6 @@ def test_two_visitors_at_once(running, server, tmp_path):
     wait_for(lambda: not any(path.suffix in (".jpg", ".png", ".zip") for path in server.sent))
 
 
-LOOKS = {
-    "desktop": {},
-    "dark": {"dark": True},
-    "phone": {"width": 390},
-}
-
 MEASURE = """({
   page: document.documentElement.scrollWidth,
   paper: getComputedStyle(document.body).backgroundColor,
@@ -416,18 +462,23 @@ def brightness(colour):
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_how_it_looks(running, server, screenshots, look):
-    width = LOOKS[look].get("width", 1280)
-    with visit(running, server, **LOOKS[look]) as page:
-        for tab in ("Judge", "Guess", "Paint"):
-            page.get_by_role("tab", name=tab).locator("visible=true").click()
-            shot(page, screenshots / f"serve-{tab.lower()}-{look}.png")
-            seen = page.evaluate(MEASURE)
-            assert seen["page"] == width
-            assert (brightness(seen["paper"]) > 128) == (look != "dark")
-            assert (brightness(seen["ink"]) > 128) == (look == "dark")
-            assert seen["fonts"] == []
+@pytest.mark.parametrize("width", [1280, 390])
+def test_how_it_looks(running, desktop, server, screenshots, width):
+    """In light and dark, on a desktop and on a phone."""
+    with ExitStack() as stack:
+        own = desktop if width == 1280 else stack.enter_context(window(running, width=width))
+        page = stack.enter_context(visit(own, server))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_selector(f"body{'.dark' if scheme == 'dark' else ':not(.dark)'}")
+            for tab in ("Judge", "Guess", "Paint"):
+                page.get_by_role("tab", name=tab).locator("visible=true").click()
+                shot(page, screenshots / f"serve-{tab.lower()}-{width}-{scheme}.png")
+                seen = page.evaluate(MEASURE)
+                assert seen["page"] == width
+                assert (brightness(seen["paper"]) > 128) == (scheme == "light")
+                assert (brightness(seen["ink"]) > 128) == (scheme == "dark")
+                assert seen["fonts"] == []
 
 
 def asked(address, path="", data=None, **headers):
@@ -455,13 +506,33 @@ def test_what_is_behind_the_page_is_not_reached(server):
     assert asked(server.address) == 200
 
 
-def test_a_page_with_nothing_but_a_password(running, tmp_path):
-    write_zip(tmp_path / "images.zip", [("a.png", encode(noises(1)[0]))])
-    with serving(tmp_path, "--password", "sesame") as server:
+def test_a_page_for_other_machines_with_nothing_but_a_password(running, tmp_path):
+    with serving(tmp_path, "--host", "0.0.0.0", "--password", "sesame") as server:
+        assert "On other machines" in (tmp_path / "said").read_text()
         assert asked(server.address) == 401
-        login = {"http_credentials": {"username": "anybody", "password": "sesame"}}
-        with visit(running, server, **login) as page:
-            assert "No painter is at hand" in page.content()
+        assert asked(server.address, Host="another-name.example") == 401
+        login = {"username": "anybody", "password": "sesame"}
+        with (
+            window(running, http_credentials=login) as own,
+            opened_in(own, server.address) as seen,
+        ):
+            seen.page.get_by_text("No painter is at hand").wait_for()
+            server.process.send_signal(signal.SIGTERM)  # while the page is open
+            server.process.wait()
+
+
+def test_a_space(running, tmp_path, gradio):
+    write_zip(tmp_path / "images.zip", [("a.png", encode(noises(1)[0]))])
+    space = write_space([saved(tmp_path / "first.safetensors")], tmp_path / "space").folder
+    (facts,) = space.glob("*.dist-info/METADATA")
+    facts.write_text(re.sub("(?m)^Version: .*", "Version: 0.0+space", facts.read_text()))
+    variables = {"SPACE_ID": "me/mifid", "SYSTEM": "spaces", "GRADIO_SERVER_PORT": "0"}
+    with running_python(tmp_path, ["app.py"], space, **variables) as server:
+        assert asked(server.address, Host="me-mifid.hf.space") == 200
+        with window(running) as own, visit(own, server) as page:
+            page.get_by_text("At most 6 photos").wait_for()
+            page.get_by_text("mifid 0.0+space").wait_for()  # the folder's, not the installed one
+            assert page.get_by_label("first").is_checked()
             page.get_by_role("tab", name="Guess").locator("visible=true").click()
             page.get_by_text("No pictures to guess").wait_for()
             page.get_by_role("tab", name="Judge").locator("visible=true").click()
