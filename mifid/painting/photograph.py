@@ -186,10 +186,13 @@ def _is_rgb(profile: Any) -> bool:
 
 def _is_opaque(image: Image.Image) -> bool:
     """Return whether a picture has an alpha channel that hides nothing, as browsers write it."""
-    if "A" not in image.getbands():
+    if image.mode not in ("RGBA", "LA", "PA"):
         return False
-    with quiet_pillow():
-        return image.getchannel("A").getextrema() == (255, 255)
+    try:
+        with quiet_pillow():
+            return image.getchannel("A").getextrema() == (255, 255)
+    except Exception:  # of a damaged file, which is described all the same
+        return False
 
 
 def _lost(mode: str, *, opaque: bool = False) -> tuple[str, ...]:

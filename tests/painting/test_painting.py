@@ -76,7 +76,7 @@ def test_a_file_paints(tmp_path):
 
 def test_what_is_lost_is_warned_of():
     with pytest.warns(MifidWarning, match="transparency"):
-        mifid.paint(Image.fromarray(photo(8, 8)).convert("RGBA"), painter=NEGATIVE)
+        mifid.paint(Image.new("RGBA", (8, 8), (1, 2, 3, 99)), painter=NEGATIVE)
 
 
 @pytest.mark.parametrize(
