@@ -7,6 +7,7 @@ import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +25,8 @@ from mifid.errors import (
     setting,
     warn,
 )
-from mifid.files import given_path, is_url, make_folder
+from mifid.extractors import Extractor
+from mifid.files import check_output, given_path, is_url, make_folder
 from mifid.images import Source, Stream, Subset, Unchanged, decoder_version, digests, thinned
 from mifid.inputs import check_limit
 from mifid.pipeline import Extraction, Options, open_pictures, provenance_of
@@ -113,21 +115,12 @@ class ShardWorker:
     """Computes shards of one job, one after the other; a context manager.
 
     Raises:
-        MifidError: the pictures or the network cannot be used.
+        MifidError: the pictures cannot be used.
     """
 
     def __init__(self, job: Job) -> None:
         self._job, self._options = job, job.options
-        self._network = job.options.network
         self._folder = Path(job.store)
-        if self._network.identity.fingerprint is None:
-            name = self._network.identity.name
-            raise InputError(
-                f"extractor {name} has no fingerprint, so the parts of a store could be of "
-                "different versions of it",
-                hint="Give the function an attribute fingerprint: a text that changes whenever the "
-                "features would.",
-            )
         check_limit(self._options.limit)
         opened = open_pictures(job.images, self._options)
         if isinstance(opened, Stream):
@@ -142,6 +135,19 @@ class ShardWorker:
             self._available = len(opened)
             opened = thinned(opened, limit, self._options.seed)
         self._source = opened
+
+    @cached_property
+    def _network(self) -> Extractor:
+        """The network; its weights are sought once pictures and folder are known to be usable."""
+        network = self._options.network
+        if network.identity.fingerprint is None:
+            raise InputError(
+                f"extractor {network.identity.name} has no fingerprint, so the parts of a store "
+                "could be of different versions of it",
+                hint="Give the function an attribute fingerprint: a text that changes whenever the "
+                "features would.",
+            )
+        return network
 
     def __enter__(self) -> ShardWorker:
         return self
@@ -161,6 +167,7 @@ class ShardWorker:
             InputError: more shards than pictures; the store holds parts of something else; or a
                 picture cannot be decoded.
             CompatibilityError: the store holds parts of another network.
+            WeightsError: the weights of the network cannot be found.
             OutputError: the store cannot be written.
         """
         total = len(self._source)
@@ -174,6 +181,7 @@ class ShardWorker:
         pictures = Subset(self._source, rows)
         hint = "Name a folder that you may write to."
         make_folder(self._folder, hint=hint)
+        check_output(self._folder / "part.npz")
         part = self._header(shard)
         there = self._check_store(part)
         found = digests(pictures, workers=self._options.workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,18 +60,18 @@ def build_reference(
         MifidError: as :func:`mifid.features`.
     """
     options = Options.of(build_reference, keywords)
-    if spatial and options.network.with_spatial() is None:
-        raise UnavailableError(
-            f"{setting('spatial', True)}: {options.network.identity.name} has no spatial features",
-            hint="Only Inception has them (--extractor inception).",
-        )
     target = reference_file(out)
     there = None if force or not target.exists() else _reference_in(target)
-    opened = open_pictures(images, options)
-    if isinstance(opened, Source) and len(opened) < 2:
-        opened.close()
-        raise one_picture("reference", opened.description, images)
-    computed = features_of(opened, options, spatial=spatial)
+    with closing(open_pictures(images, options)) as opened:
+        if isinstance(opened, Source) and len(opened) < 2:
+            raise one_picture("reference", opened.description, images)
+        if spatial and options.network.with_spatial() is None:
+            raise UnavailableError(
+                f"{setting('spatial', True)}: {options.network.identity.name} has no spatial "
+                "features",
+                hint="Only Inception has them (--extractor inception).",
+            )
+        computed = features_of(opened, options, spatial=spatial)
     if there is not None and not _same(there, computed):
         raise occupied(target, "of other pictures, or made by another extractor")
     if there is not None and there.spatial is not None and not spatial:
