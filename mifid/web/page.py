@@ -16,7 +16,7 @@ from mifid.web.paint_tab import LABELS, PaintTab
 from mifid.web.sessions import Sessions
 from mifid.web.tab import Contents, Tab, words
 
-__all__ = ["LABELS", "Contents", "build_page", "style", "theme"]
+__all__ = ["LABELS", "Contents", "build_page", "head", "style", "theme"]
 
 
 def theme() -> Any:
@@ -26,6 +26,13 @@ def theme() -> Any:
         neutral_hue=gr.themes.colors.slate,
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    )
+
+
+def head() -> str:
+    """Return a script that marks a page to which browsers give no camera and no clipboard."""
+    return (
+        "<script>document.documentElement.classList.toggle('insecure', !isSecureContext)</script>"
     )
 
 

@@ -113,6 +113,8 @@ class PaintTab(Tab):
         words(
             f"<p class='soft'>At most {limits.photos:,} photos of {limits.pixels:,} pixels and "
             f"{size_text(limits.upload)} each.</p>"
+            "<p class='soft of-insecure'>Browsers allow the camera and the clipboard on https:// "
+            "pages, and on the machine that serves this one.</p>"
         )
         return [
             photos,

@@ -110,7 +110,7 @@ def serve(
         # Before gradio is imported, which reads them once.
         stack.enter_context(_variables({**_GRADIO, "GRADIO_TEMP_DIR": str(files)}))
         gradio = _imported()
-        from mifid.web.page import LABELS, Contents, build_page, style, theme
+        from mifid.web.page import LABELS, Contents, build_page, head, style, theme
 
         linked = _linked(references or {}, files.parent / "references")
         _warm(linked, options, keywords)
@@ -143,7 +143,8 @@ def serve(
             options={name: value for name, value in keywords.items() if name != "progress"},
         )
         sessions = Sessions(files, most=limits.visitors, idle=limits.idle)
-        app = _mounted(gradio, build_page(contents, sessions), limits, style=style(), theme=theme())
+        looks = {"head": head(), "css": style(), "theme": theme()}
+        app = _mounted(gradio, build_page(contents, sessions), limits, **looks)
         gate = Gate(
             app,
             files=files,
@@ -334,7 +335,7 @@ def _painted(photos: Sequence[Path], painter: OpenPainter, folder: Path, options
     return folder
 
 
-def _mounted(gradio: Any, page: Any, limits: Limits, *, style: str, theme: Any) -> Any:
+def _mounted(gradio: Any, page: Any, limits: Limits, **looks: Any) -> Any:
     from fastapi import FastAPI
 
     # Else gradio would not check that files in a call are files that were uploaded.
@@ -352,8 +353,7 @@ def _mounted(gradio: Any, page: Any, limits: Limits, *, style: str, theme: Any) 
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
-        css=style,
-        theme=theme,
+        **looks,
     )
 
 

@@ -287,6 +287,12 @@ def test_a_picture_of_the_camera(desktop, server):
         sent = next(path for path in server.sent if path.name == "webcam_upload.png")
         photo = Image.open(sent).convert("RGB")
         painting = Image.open(io.BytesIO(downloaded(page, "one")[1]))
+        # As an http:// address of another machine.
+        page.add_init_script("Object.defineProperty(window, 'isSecureContext', {value: false})")
+        assert not page.get_by_text("Browsers allow the camera").is_visible()
+        page.reload()
+        page.get_by_text("Browsers allow the camera").wait_for()
+        assert not camera.is_visible()
     assert np.ptp(np.asarray(photo)) > 50  # the browser's camera shows a moving shape
     assert min(painting.size) == min(512, *photo.size)
 
@@ -335,13 +341,16 @@ def test_a_submission_is_scored(desktop, server, screenshots):
     assert "mifid score images.zip --ref real" in content.decode()
 
 
-def test_two_submissions_are_compared(desktop, server):
+def test_two_submissions_are_compared(desktop, server, screenshots):
     archives = [server.folder / "images.zip", server.folder / "other.zip"]
     found = mifid.compare(archives, server.folder / "real", extractor=toys.colours, cache=False)
     with visit(desktop, server, "Judge") as page:
         judge(page, *archives)
         page.wait_for_selector("#report iframe")
         summary = text_of(page, "summary")
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        shot(page, screenshots / "serve-compare-390.png")
     for standing in found.standings:
         assert f"{standing.name}: {standing.verdict}" in summary
     assert summary.count("would be refused by") == 2
