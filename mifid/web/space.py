@@ -40,7 +40,8 @@ if __name__ == "__main__":
     serve(
         painters=sorted((HERE / "painters").glob("*.safetensors")),
         # To score submissions, too, and to play the quiz, add files to this folder and name them:
-        # references={"monets": HERE / "monets.npz"},  # of mifid reference build
+        # references={"monets": HERE / "monets.npz"},  # of mifid reference build --extractor lite0
+        # extractor="lite0",  # its weights come with a package; those of Kaggle's do not
         # real=HERE / "real.zip",
         # paintings={"my-monet": HERE / "images.zip"},
         limits=Limits.for_strangers(),
