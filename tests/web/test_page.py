@@ -463,6 +463,7 @@ MEASURE = """({
   page: document.documentElement.scrollWidth,
   paper: getComputedStyle(document.body).backgroundColor,
   ink: getComputedStyle(document.querySelector('h1')).color,
+  small: getComputedStyle(document.querySelector('footer')).color,
   fonts: [...document.fonts].filter(f => f.status !== 'unloaded').map(f => f.family),
 })"""
 
@@ -487,6 +488,8 @@ def test_how_it_looks(running, desktop, server, screenshots, width):
                 assert seen["page"] == width
                 assert (brightness(seen["paper"]) > 128) == (scheme == "light")
                 assert (brightness(seen["ink"]) > 128) == (scheme == "dark")
+                difference = brightness(seen["paper"]) - brightness(seen["small"])
+                assert abs(difference) > 110
                 assert seen["fonts"] == []
 
 
