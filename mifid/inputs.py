@@ -87,6 +87,11 @@ class GivenSide:
         return _is_path(self.given) and isinstance(self.input, Features | Statistics)
 
     @property
+    def ranged(self) -> bool:
+        """Whether it has pictures of floats, for which a range is needed; a stream may have."""
+        return isinstance(self.input, Source | Stream) and self.input.ranged
+
+    @property
     def title(self) -> str:
         """The label in words."""
         return self.label.replace("_", " ")

@@ -29,7 +29,7 @@ from mifid.evaluation import (
 )
 from mifid.evidence import Evidence
 from mifid.extractors import threshold
-from mifid.images import Stream, check_ranges
+from mifid.images import Stream, check_ranges, warn_of_unused_ranges
 from mifid.metrics import METRICS, thresholded
 from mifid.pipeline import (
     BESIDE,
@@ -141,6 +141,7 @@ def score(
         open_beside(opened if chosen.beside else (), options) as beside,
     ):
         seconds = {"open": time.perf_counter() - start}
+        warn_of_unused_ranges(options.value_range, {side.label: side.ranged for side in opened})
         given = {side.label: side.given for side in opened}  # paths in place of names
         options = choose_network(options, opened)
         if grouping is not None:

@@ -20,7 +20,7 @@ from mifid.comparison.submissions import (
 from mifid.errors import recorded_warnings
 from mifid.evaluation import check_metrics, check_numbers, check_pictures
 from mifid.extractors import threshold
-from mifid.images import check_ranges
+from mifid.images import check_ranges, warn_of_unused_ranges
 from mifid.pipeline import (
     Keywords,
     Options,
@@ -113,6 +113,9 @@ def compare(
         open_submissions(given, options) as sides,
     ):
         seconds = {"open": time.perf_counter() - start}
+        ranged = {side.label: side.ranged for side in opened}
+        ranged["generated"] = any(side.ranged for side in sides.values())
+        warn_of_unused_ranges(options.value_range, ranged)
         references = {side.label: side.given for side in opened}  # paths in place of names
         options = choose_network(options, [*opened, *sides.values()])
         pipeline = pipeline_for([*opened, *sides.values()], options)

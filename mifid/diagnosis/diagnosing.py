@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from mifid.diagnosis.diagnosis import DiagnosedSide, Diagnosis, notes_on
 from mifid.diagnosis.variants import EXAMINED, Measurement
 from mifid.errors import InputError, recorded_warnings, warn
-from mifid.images import Source, Stream, check_ranges, count_encodings, evenly
+from mifid.images import (
+    Source,
+    Stream,
+    check_ranges,
+    count_encodings,
+    evenly,
+    warn_of_unused_ranges,
+)
 from mifid.inputs import GivenSide
 from mifid.pipeline import Keywords, Options, choose_network, open_sides, pipeline_for, with_options
 
@@ -53,6 +60,7 @@ def diagnose(images: Any, reference: Any, **keywords: Unpack[Keywords]) -> Diagn
     check_ranges(options.value_range, given)
     with recorded_warnings() as warned, open_sides(given, options) as opened:
         sides = {side.label: side for side in opened}
+        warn_of_unused_ranges(options.value_range, {side.label: side.ranged for side in opened})
         _refuse_unreadable(sides)
         for side in opened:
             if isinstance(side.input, Source):

@@ -149,7 +149,9 @@ if TYPE_CHECKING:
     from mifid.images.ranges import SideRanges as SideRanges
     from mifid.images.ranges import check_ranges as check_ranges
     from mifid.images.ranges import range_of as range_of
+    from mifid.images.ranges import refuse_no_ranges as refuse_no_ranges
     from mifid.images.ranges import stated_for as stated_for
+    from mifid.images.ranges import warn_of_unused_ranges as warn_of_unused_ranges
     from mifid.images.remote import RemoteFile as RemoteFile
     from mifid.images.remote import ending_of_arrays as ending_of_arrays
     from mifid.images.source import EXTENSIONS as EXTENSIONS
@@ -192,7 +194,14 @@ __getattr__, __dir__ = lazy_names(
             "measure_colours",
         ],
         "loader": ["Batch", "BatchReader", "Decoders", "at_a_time", "default_workers", "digests"],
-        "ranges": ["SideRanges", "check_ranges", "range_of", "stated_for"],
+        "ranges": [
+            "SideRanges",
+            "check_ranges",
+            "range_of",
+            "refuse_no_ranges",
+            "stated_for",
+            "warn_of_unused_ranges",
+        ],
         "remote": ["RemoteFile", "ending_of_arrays"],
         "source": [
             "EXTENSIONS",

@@ -46,10 +46,11 @@ _EXPECTED = "expected (N, H, W, 3)"
 class ArraySource(Source):
     """Pixels (N, H, W, C) uint8, C = 1, 3 or 4, possibly memory-mapped. Names are positions."""
 
-    def __init__(self, pixels: Pixels, description: str, doubts: tuple[str, ...] = ()) -> None:
+    def __init__(self, pixels: Pixels, description: str, stacker: Stacker | None = None) -> None:
         self.description = description
         self.skipped = Counter()
-        self.doubts = doubts
+        if stacker is not None:
+            self.doubts, self.ranged = stacker.doubts(), stacker.ranged
         self._pixels = pixels
         self.names = positions(len(pixels))
         if not self.names:
@@ -109,7 +110,7 @@ def open_array(given: Any, value_range: ValueRange | None = None) -> ArraySource
     stacker = Stacker(value_range)
     pixels = stacker(given, "the array")
     stacker.finish("the array")
-    return ArraySource(pixels, f"{kind} of shape {_shape(given)}", stacker.doubts())
+    return ArraySource(pixels, f"{kind} of shape {_shape(given)}", stacker)
 
 
 def accepts_file(given: object) -> bool:
@@ -144,7 +145,7 @@ def open_file(given: str | os.PathLike[str], value_range: ValueRange | None = No
     stacker = Stacker(value_range)
     pixels = stacker(array, str(path))
     stacker.finish(str(path))
-    return ArraySource(pixels, f"array file {path}", stacker.doubts())
+    return ArraySource(pixels, f"array file {path}", stacker)
 
 
 _HOLD_ARRAYS = {".npy": "a NumPy array", ".npz": "a zip file"}
@@ -239,7 +240,7 @@ def open_pickled(
     stacker = Stacker(value_range)
     pixels = stacker(array, str(path))
     stacker.finish(str(path))
-    return ArraySource(pixels, f"array file {path}", stacker.doubts())
+    return ArraySource(pixels, f"array file {path}", stacker)
 
 
 def _keys(data: Any) -> str:
@@ -297,6 +298,11 @@ class Stacker:
     def clearly_off(self) -> bool:
         """Return whether the set can be refused before its last batch."""
         return self._quantizer.clearly_off()
+
+    @property
+    def ranged(self) -> bool:
+        """Whether there were values for which the range was needed."""
+        return self._quantizer.used
 
     def doubts(self) -> tuple[str, ...]:
         """Return what speaks against the given range."""

@@ -40,11 +40,12 @@ class ItemSource(Source):
     """Pictures in memory, in the order given. Names are the positions."""
 
     def __init__(
-        self, parts: Sequence[Part], description: str, doubts: tuple[str, ...] = ()
+        self, parts: Sequence[Part], description: str, stacker: Stacker | None = None
     ) -> None:
         self.description = description
         self.skipped = Counter()
-        self.doubts = doubts
+        if stacker is not None:
+            self.doubts, self.ranged = stacker.doubts(), stacker.ranged
         self._items: list[Part] = []
         for part in parts:
             self._items.extend(part if isinstance(part, np.ndarray) else [part])
@@ -153,7 +154,7 @@ def open_items(given: Any, value_range: ValueRange | None = None) -> Source:
     n = sum(len(part) if isinstance(part, np.ndarray) else 1 for part in parts)
     kind = "PIL image" if parts and all(map(_is_pil, parts)) else "picture"
     kind += "s" * (n > 1) + " in memory" * kind.startswith("picture")
-    return ItemSource(parts, f"{n} {kind}" if n else "an empty list", stacker.doubts())
+    return ItemSource(parts, f"{n} {kind}" if n else "an empty list", stacker)
 
 
 def stream(given: Any, value_range: ValueRange | None = None) -> ItemStream:

@@ -44,6 +44,7 @@ class JoinedSource(Source):
         self.skipped = sum((source.skipped for source in sources), Counter())
         self.travels = all(source.travels for source in sources)
         self.doubts = tuple(doubt for source in sources for doubt in source.doubts)
+        self.ranged = any(source.ranged for source in sources)
         self._sources = sources
         self._prefixes = prefixes
         self._places = sorted(

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mifid.errors import InputError, setting
+from mifid.errors import InputError, setting, warn
 from mifid.images.source import Pixels
 
 __all__ = [
@@ -20,7 +20,9 @@ __all__ = [
     "ValueRange",
     "check_ranges",
     "range_of",
+    "refuse_no_ranges",
     "stated_for",
+    "warn_of_unused_ranges",
 ]
 
 ValueRange = tuple[float, float]
@@ -68,7 +70,8 @@ class Quantizer:
 
     def __init__(self, value_range: ValueRange | None) -> None:
         self._side, self._by_side = _SIDE.get()
-        self._range = None if value_range is None else self._checked(value_range)
+        shown = {self._side: value_range} if self._by_side else value_range
+        self._range = None if value_range is None else _checked(value_range, shown)
         self._count = self._beyond = 0
         self._low, self._high = math.inf, -math.inf
         self._whole = True
@@ -97,6 +100,11 @@ class Quantizer:
             )
             self._count += array.size
         return levels
+
+    @property
+    def used(self) -> bool:
+        """Whether values that are not uint8 were converted."""
+        return self._count > 0
 
     def clearly_off(self) -> bool:
         """Return whether the set can be refused before its last batch."""
@@ -204,21 +212,6 @@ class Quantizer:
             return f"{before}{own}"
         return everywhere if self._range is None else f"{everywhere}; for this side only: {own}"
 
-    def _checked(self, value_range: Any) -> ValueRange:
-        try:
-            low, high = (float(value) for value in value_range)
-            good = low < high and math.isfinite(high - low)
-        except (TypeError, ValueError):
-            good = False
-        if isinstance(value_range, str) or not good:
-            given = {self._side: value_range} if self._by_side else value_range
-            usual = [setting("value_range", fits) for fits in _AS_LEVELS]
-            raise InputError(
-                f"{setting('value_range', given)} is not a range; expected the values of black and "
-                f"white, the lower first: {', '.join(usual)}"
-            )
-        return low, high
-
 
 @contextmanager
 def stated_for(label: str | None, *, by_side: bool = False) -> Iterator[None]:
@@ -241,6 +234,57 @@ def range_of(value_range: SideRanges | None, label: str) -> ValueRange | None:
     if not isinstance(value_range, Mapping):
         return value_range
     return value_range.get(label, value_range.get(""))
+
+
+def refuse_no_ranges(value_range: Any) -> None:
+    """Raise InputError for what is no range, of all sides or of one."""
+    by_side = isinstance(value_range, Mapping)
+    for side, each in (value_range if by_side else {"": value_range}).items():
+        if each is not None:
+            _checked(each, {side: each} if by_side else each)
+
+
+def _checked(value_range: Any, shown: Any) -> ValueRange:
+    """Return (low, high).
+
+    Raises:
+        InputError: not two numbers, the lower first.
+    """
+    try:
+        low, high = (float(value) for value in value_range)
+        good = low < high and math.isfinite(high - low)
+    except (TypeError, ValueError):
+        good = False
+    if isinstance(value_range, str) or not good:
+        usual = [setting("value_range", fits) for fits in _AS_LEVELS]
+        raise InputError(
+            f"{setting('value_range', shown)} is not a range; expected the values of black and "
+            f"white, the lower first: {', '.join(usual)}"
+        )
+    return low, high
+
+
+def warn_of_unused_ranges(value_range: SideRanges | None, ranged: Mapping[str, bool]) -> None:
+    """Warn of a range that no pictures need.
+
+    Args:
+        value_range: as it was given.
+        ranged: label of a side -> whether it has values for which a range is needed.
+    """
+    if value_range is None:
+        return
+    asked = value_range if isinstance(value_range, Mapping) else {"": value_range}
+    for side, each in asked.items():
+        its = [side] if side else [label for label in ranged if label not in asked]
+        if any(ranged.get(label) for label in its):
+            continue
+        other = "other " * (len(asked) > 1)
+        where = f"the {side.replace('_', ' ')} side has no" if side else f"there are no {other}"
+        warn(
+            f"{setting('value_range', {side: each} if side else each)} has no effect: "
+            f"{where.strip()} arrays of floats, and other pictures have values of 0 to 255",
+            stacklevel=3,
+        )
 
 
 def check_ranges(value_range: SideRanges | None, labels: Collection[str]) -> None:

@@ -100,6 +100,7 @@ class Source(ABC):
         travels: whether it can be pickled, and the copy in another process reads the same files.
             False for pictures in memory: sending them would cost more than decoding them here.
         doubts: what speaks against the range that was given for its floats.
+        ranged: whether it has floats, for which the range was needed.
     """
 
     description: str
@@ -107,6 +108,7 @@ class Source(ABC):
     skipped: Counter[str]
     travels: bool = False
     doubts: tuple[str, ...] = ()
+    ranged: bool = False
 
     @abstractmethod
     def read(self, index: int) -> bytes | Decoded:
@@ -140,12 +142,15 @@ class Stream:
         description: what the user gave.
         limit: number of pictures after which it stops; None: at the end.
         skip_bad: leave out pictures that cannot be decoded.
+        ranged: True: it may have floats, for which a range is needed.
 
     Attributes, complete after the iteration:
         converted: pictures that were not RGB, by mode.
         bad: (number, reason) of pictures left out, with ``skip_bad``.
         doubts: what speaks against the range that was given for its floats.
     """
+
+    ranged = True
 
     def __init__(self, batches: Iterable[Pixels], description: str = "a stream of batches") -> None:
         self.batches = batches
@@ -318,7 +323,7 @@ class Subset(Source):
         self.indices = indices
         self.description, self.skipped = source.description, source.skipped
         self.names = [source.names[i] for i in indices]
-        self.travels, self.doubts = source.travels, source.doubts
+        self.travels, self.doubts, self.ranged = source.travels, source.doubts, source.ranged
 
     def read(self, index: int) -> bytes | Decoded:
         """Return the source's picture ``indices[index]``."""

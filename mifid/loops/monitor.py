@@ -79,8 +79,18 @@ class Monitor:
         **keywords: Unpack[Keywords],
     ) -> None:
         options = Options.of(Monitor, keywords)
-        with open_sides({"reference": reference}, options) as sides:
+        given = {
+            "reference": reference,
+            "memorization_reference": memorization_reference,
+            "held_out": held_out,
+        }
+        given = {label: raw for label, raw in given.items() if raw is not None}
+        with open_sides(given, options) as sides:
             self._options = choose_network(options, sides)  # refused now, not after an epoch
+            ranged = [side.label for side in sides if side.ranged]
+        # A sample is scored by its features; files of pictures need no range, either.
+        ranges = {label: range_of(options.value_range, label) for label in ranged}
+        self._ranges = {label: found for label, found in ranges.items() if found is not None}
         self._sample = sample
         self._reference = reference
         self._pairs = pairs
@@ -177,6 +187,7 @@ class Monitor:
             )
         options = {field.name: getattr(self._options, field.name) for field in fields(Options)}
         del options["limit"]  # the sample is cut already
+        options["value_range"] = self._ranges or None
         return score(whole, self._reference, **self._asked, **options)
 
     def _nearest(self, report: Report) -> list[int]:

@@ -19,7 +19,7 @@ from mifid.extractors import (
     choose_devices,
     open_extractor,
 )
-from mifid.images import SideRanges, ValueRange
+from mifid.images import SideRanges, ValueRange, refuse_no_ranges
 from mifid.inputs import GivenSide, open_side
 from mifid.progress import Progress, choose
 from mifid.registry import did_you_mean, meant
@@ -101,6 +101,7 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not hasattr(value, "__index__") or value < 1):
                 raise InputError(f"{setting(name)} is {value!r}; expected 1 or more")
+        refuse_no_ranges(self.value_range)
         check_seed(self.seed)
 
     @classmethod

@@ -26,6 +26,7 @@ from mifid.images import (
     digests,
     open_images,
     thinned,
+    warn_of_unused_ranges,
 )
 from mifid.inputs import check_limit
 from mifid.pipeline.inference import Extraction
@@ -208,7 +209,7 @@ def open_pictures(images: Any, options: Options) -> Source | Stream:
         InputError: it cannot be opened; it holds features or statistics already.
     """
     try:
-        return open_images(images, value_range=options.single_range)
+        opened = open_images(images, value_range=options.single_range)
     except InputError as error:
         if not (isinstance(images, str | os.PathLike) and holds_statistics(images)):
             raise
@@ -216,6 +217,8 @@ def open_pictures(images: Any, options: Options) -> Source | Stream:
             f"{os.fspath(images)} holds features or statistics already, and no pictures",
             hint=f"It can be scored against as it is: give it as {setting('reference')}.",
         ) from error
+    warn_of_unused_ranges(options.value_range, {"images": opened.ranged})
+    return opened
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from mifid.images import (
     is_picture,
     open_images,
     range_of,
+    warn_of_unused_ranges,
 )
 from mifid.inputs import GivenSide, of_side
 from mifid.pipeline import (
@@ -125,6 +126,8 @@ def select(
     check_ranges(options.value_range, given if like is None else given | {"like": like})
     random = np.random.RandomState(options.seed)
     with recorded_warnings() as warned, open_sides(given, options) as sides:
+        ranged = {side.label: side.ranged for side in sides} | {"like": like is not None}
+        warn_of_unused_ranges(options.value_range, ranged)
         pictures = _pictures(sides[0])
         options = choose_network(options, sides, otherwise=_NETWORK)
         pipeline = pipeline_for(sides, options)

@@ -50,6 +50,29 @@ def test_one_range_for_all(score, run, floats, tmp_path):
     assert run("compare", "out", "monet", "--ref", "real.npy", "--ci", "0", *named).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "command", [("score", "out"), ("compare", "out", "monet"), ("diagnose", "out")]
+)
+def test_a_range_that_folders_do_not_need(command, run, failure):
+    toy = ("--extractor", "toys:colours", "--ref", "monet")
+    message = failure(*command, *toy, "--value-range", "1,0")
+    assert "--value-range 1,0 is not a range" in message
+    message = failure(*command, *toy, "--value-range", "reference=1,0")
+    assert "--value-range reference=1,0 is not a range" in message
+    said = " ".join(run(*command, *toy, "--value-range", "0,1").stderr.split())
+    assert "--value-range 0,1 has no effect: there are no arrays of floats" in said
+    said = " ".join(run(*command, *toy, "--value-range", "reference=0,1").stderr.split())
+    assert "reference=0,1 has no effect: the reference side has no arrays of floats" in said
+
+
+def test_a_range_that_one_set_of_files_does_not_need(run, failure):
+    toy = ("--extractor", "toys:counting", "-o", "made")
+    for command in (("features", "out"), ("reference", "build", "out")):
+        assert "1,0 is not a range" in failure(*command, *toy, "--value-range", "1,0")
+        said = run(*command, *toy, "--value-range", "0,1").stderr
+        assert "--value-range 0,1 has no effect" in said
+
+
 def test_hints_speak_of_the_option(score, floats):
     result = score("gen.npy", "--ref", "real.npy")
     assert result.exit_code == 1
