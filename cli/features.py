@@ -37,11 +37,9 @@ from .tables import print_text
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
     metavar="N",
     help="Number of shards of an engine. Results depend on it in the last bits, but not on the "
-    "number of processes.",
+    "number of processes.  [default: 16]",
 )
 @click.option(
     "--processes",

@@ -21,7 +21,7 @@ from mifid.errors import (
     setting,
     warn,
 )
-from mifid.extractors import EXTRACTORS, Identity
+from mifid.extractors import EXTRACTORS, Identity, check_extractor
 from mifid.files import given_source, is_url, without_secrets
 from mifid.formatting import spelled_out
 from mifid.images import (
@@ -56,6 +56,7 @@ __all__ = [
     "open_side",
     "refuse_mixtures",
     "refuse_other_networks",
+    "refuse_useless_network",
 ]
 
 Input = Source | Stream | Features | Statistics
@@ -377,6 +378,26 @@ def refuse_other_networks(sides: Collection[GivenSide], extractor: object) -> No
             maker = side.input.provenance
             if maker.fingerprint is not None and maker.extractor != extractor:
                 raise _mixture((side, maker), (pictures, Identity(extractor, None)))
+
+
+def refuse_useless_network(sides: Collection[GivenSide], extractor: object) -> None:
+    """Refuse an extractor that made none of the files, where there are no pictures for it.
+
+    Raises:
+        InputError: there is no such extractor.
+        CompatibilityError: naming both extractors.
+    """
+    check_extractor(extractor)
+    if not isinstance(extractor, str) or any(map(_pictures, sides)):
+        return
+    for side in sides:
+        made = side.input.provenance if isinstance(side.input, Features | Statistics) else None
+        if made is not None and made.fingerprint is not None and made.extractor != extractor:
+            raise CompatibilityError(
+                f"the {side.title} ({side.description}) was made with extractor "
+                f"'{made.extractor}', and not with '{extractor}', for which no side has pictures",
+                hint=f"Leave out {setting('extractor')}, or give the pictures.",
+            )
 
 
 def _refuse_unknown(sides: list[GivenSide], identity: Identity | None) -> None:

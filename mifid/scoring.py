@@ -30,6 +30,7 @@ from mifid.evaluation import (
 from mifid.evidence import Evidence
 from mifid.extractors import threshold
 from mifid.images import Stream, check_ranges, warn_of_unused_ranges
+from mifid.inputs import refuse_useless_network
 from mifid.metrics import METRICS, thresholded
 from mifid.pipeline import (
     BESIDE,
@@ -149,6 +150,7 @@ def score(
             drawn = options.limit is not None
             grouping.check(named["generated"], named["reference"], drawn=drawn)
         pipeline = pipeline_for([*opened, *beside], options)
+        refuse_useless_network(opened, keywords.get("extractor"))
         only_fid = wanted == {"fid"} and grouping is None
         # Intervals and classes need single rows; so do metrics that compare generated pictures.
         by_parts = grouping is None and not ci and all(METRICS[name].blocks for name in wanted)

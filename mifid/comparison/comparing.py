@@ -21,6 +21,7 @@ from mifid.errors import recorded_warnings
 from mifid.evaluation import check_metrics, check_numbers, check_pictures
 from mifid.extractors import threshold
 from mifid.images import check_ranges, warn_of_unused_ranges
+from mifid.inputs import refuse_useless_network
 from mifid.pipeline import (
     Keywords,
     Options,
@@ -119,6 +120,7 @@ def compare(
         references = {side.label: side.given for side in opened}  # paths in place of names
         options = choose_network(options, [*opened, *sides.values()])
         pipeline = pipeline_for([*opened, *sides.values()], options)
+        refuse_useless_network([*opened, *sides.values()], keywords.get("extractor"))
         computed = {side.label: compute_side(side, pipeline) for side in opened}
         scorer = Scorer(
             computed,

@@ -28,7 +28,7 @@ def compute_shards(
     *,
     shard: str | None = None,
     engine: str | None = None,
-    shards: int = SHARDS,
+    shards: int | None = None,
     processes: int | None = None,
     **keywords: Unpack[Keywords],
 ) -> list[Partial]:
@@ -47,8 +47,8 @@ def compute_shards(
             (processes of this machine), ``"torchrun"`` (this process is one of those that it
             started), ``"ray"``, or ``"ray://host:10001"`` (a Ray cluster). None, without
             ``shard``: one shard, in this process.
-        shards: number of shards of an engine. Results depend on it in the last bits, but not on the
-            number of processes.
+        shards: number of shards of an engine; None: 16. Results depend on it in the last bits, but
+            not on the number of processes.
         processes: of the engine; None: one a core or GPU.
         keywords: as of :class:`mifid.pipeline.Options`. The cache is not used, since the store is
             one.
@@ -62,7 +62,15 @@ def compute_shards(
             the message says what to do.
     """
     options = Options.of(compute_shards, keywords)
+    numbers = {"shards": shards, "processes": processes}
     if engine is None:
+        for name, number in numbers.items():
+            if number is not None:
+                raise InputError(
+                    f"{setting(name, number)} is given without {setting('engine')}",
+                    hint=f"{setting('engine', 'local')} computes all shards; without it, "
+                    f"{setting('shard', '1/16')} computes one.",
+                )
         wanted = Shard.parse(shard or "1/1")  # before weights are downloaded
         with ShardWorker(Job(images, os.fspath(store), options)) as worker:
             return [worker.compute(wanted)]
@@ -71,9 +79,10 @@ def compute_shards(
             f"{setting('shard')} is {shard}, and {setting('engine')} is {engine}",
             hint=f"An engine computes all shards; {setting('shards', 16)} is their number.",
         )
-    for name, number in (("shards", shards), ("processes", processes)):
+    for name, number in numbers.items():
         if number is not None and number < 1:
             raise InputError(f"{setting(name)} is {number}; expected 1 or more")
+    shards = SHARDS if shards is None else shards
     job = Job(images, os.fspath(store), replace(options, progress=False))
     everyone = [Shard(number, shards) for number in range(1, shards + 1)]
     run = ENGINES[engine.partition("://")[0]]

@@ -15,7 +15,17 @@ from mifid.extractors.base import EXACT, Extractor, choose_precision
 from mifid.progress import Progress, Silent
 from mifid.registry import Registry, import_object, lazy_names, suggest
 
-__all__ = ["EXACT", "EXTRACTORS", "THRESHOLDS", "Extractor", "entry", "open_extractor", "threshold"]
+__all__ = [
+    "EXACT",
+    "EXTRACTORS",
+    "THRESHOLDS",
+    "Extractor",
+    "check_extractor",
+    "choose_precision",
+    "entry",
+    "open_extractor",
+    "threshold",
+]
 
 EXTRACTORS = Registry(
     "extractor",
@@ -64,6 +74,15 @@ def entry(extractor: str) -> str | None:
     return name if name in EXTRACTORS else None
 
 
+def check_extractor(given: object) -> None:
+    """Raise InputError for a name that is neither in the table nor ``package.module:function``."""
+    if isinstance(given, str) and entry(given) is None and ":" not in given:
+        raise InputError(
+            f"{setting('extractor')}: unknown extractor '{given}'",
+            hint=f"{suggest(given, EXTRACTORS)} Or your own: package.module:function.",
+        )
+
+
 def threshold(extractor: str, given: float | None = None) -> float | None:
     """Return the threshold of the memorization distance: the one given, else the extractor's own.
 
@@ -97,13 +116,9 @@ def open_extractor(
     """
     if isinstance(given, Extractor):
         return given
+    check_extractor(given)
     name = entry(given) if isinstance(given, str) else None
-    if isinstance(given, str) and (name or ":" not in given):
-        if name is None:
-            raise InputError(
-                f"{setting('extractor')}: unknown extractor '{given}'",
-                hint=f"{suggest(given, EXTRACTORS)} Or your own: package.module:function.",
-            )
+    if isinstance(given, str) and name is not None:
         members = given.split(":", 1)[1:]  # of a family of names
         opened: Extractor = EXTRACTORS[name](
             *members,
@@ -115,6 +130,11 @@ def open_extractor(
         return opened
     from mifid.extractors.callables import CallableExtractor
 
+    if weights is not None:
+        raise InputError(
+            f"{setting('weights')} is {weights}, but your extractor loads its weights itself",
+            hint=f"Leave out {setting('weights')}.",
+        )
     if backend not in {"auto", "torch"}:
         raise InputError(
             f"backend '{backend}' is for mifid's own networks; your extractor runs as it is",

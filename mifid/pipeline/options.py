@@ -15,8 +15,10 @@ from mifid.errors import InputError, setting
 from mifid.extractors import (
     EXACT,
     Extractor,
+    check_extractor,
     choose_backend,
     choose_devices,
+    choose_precision,
     open_extractor,
 )
 from mifid.images import SideRanges, ValueRange, refuse_no_ranges
@@ -121,6 +123,18 @@ class Options:
                 )
         return cls(**keywords)
 
+    def check_network(self) -> None:
+        """Check what names the network and where it runs; nothing is opened or downloaded.
+
+        Raises:
+            InputError: no such extractor, backend, precision or device.
+        """
+        check_extractor(self.extractor)
+        choose_backend(self.backend, self.device)
+        choose_precision(self.precision)
+        if self.device not in {"auto", "cpu"}:  # these are everywhere, and need no torch
+            choose_devices(self.device)
+
     @cached_property
     def network(self) -> Extractor:
         """The extractor, opened once.
@@ -129,9 +143,7 @@ class Options:
             InputError: no such extractor, backend or device; before anything is downloaded.
             WeightsError: its weights cannot be found.
         """
-        choose_backend(self.backend, self.device)
-        if self.device not in {"auto", "cpu"}:  # these are everywhere, and need no torch
-            choose_devices(self.device)
+        self.check_network()
         return open_extractor(
             "inception" if self.extractor is None else self.extractor,
             weights=self.weights,

@@ -17,6 +17,7 @@ from mifid.errors import (
     UnavailableError,
     WeightsError,
     first_line,
+    setting,
     warn,
 )
 from mifid.extractors import entry, logits
@@ -157,6 +158,9 @@ def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | N
         CompatibilityError: features of different networks would meet.
     """
     refuse_other_networks(sides, options.extractor)
+    options.check_network()  # a typo, also where no side needs a network
+    if options.incomplete and not any(isinstance(side.input, FeatureStore) for side in sides):
+        warn(f"{setting('incomplete', True)} has no effect: no side is a feature store")
     pipeline = None
     if any(isinstance(side.input, Source | Stream) for side in sides):
         pipeline = Pipeline(options.network, options)

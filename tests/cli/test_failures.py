@@ -28,6 +28,37 @@ def test_too_little_memory_is_no_bug(run, monkeypatch, error):
     assert "bug" not in result.stderr
 
 
+FILES = ("a.npz", "--ref", "b.npz", "--ci", "0")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--extractor", "incepton"), "unknown extractor 'incepton'"),
+        (("--extractor", "lite0"), "was made with extractor 'toys:counting', and not with 'lite0'"),
+        (("--backend", "foo"), "unknown backend 'foo'"),
+        (("--device", "foo"), "device 'foo' cannot be used"),
+    ],
+)
+def test_settings_of_a_network_are_checked_where_no_side_needs_one(options, said, run, failure):
+    for made, pictures in (("a", "out"), ("b", "monet")):
+        run("reference", "build", pictures, "-o", made, "--extractor", "toys:counting")
+    assert said in failure("score", *FILES, *options)
+    assert said in failure("compare", "b.npz", *FILES, *options)
+
+
+def test_settings_without_effect(run, failure):
+    own = ("--extractor", "toys:counting")
+    for settings in (("--shards", "4"), ("--processes", "2")):
+        message = failure("features", "out", "-o", "store", *own, *settings)
+        assert f"{' '.join(settings)} is given without --engine" in message
+    message = failure("score", "out", "--ref", "monet", *own, "--weights", "w.pth")
+    assert "--weights is w.pth, but your extractor loads its weights itself" in message
+    for command in (("score", "out"), ("compare", "out", "monet")):
+        said = run(*command, "--ref", "monet", "--ci", "0", *own, "--incomplete").stderr
+        assert "--incomplete has no effect: no side is a feature store" in said
+
+
 REF = ("--ref", "monet")
 STORE = ("features", "out", "-o")
 
