@@ -23,6 +23,7 @@ _NETWORK = "lite0"
 _NEXT = """\
 All pictures above were drawn by mifid, without a download. Commands for real pictures:
 
+  mifid paint photo.jpg -o painting.jpg           your own photo, of any size
   mifid check images.zip                          will the upload be accepted?
   mifid score images.zip --ref monet_jpg/         the number, before the upload
   mifid compare a.zip b.zip --ref monet_jpg/      which is better, and is it noise?
@@ -42,7 +43,7 @@ All pictures above were drawn by mifid, without a download. Commands for real pi
 )
 @common
 def demo(out: Path, quiet: bool) -> None:
-    """Show how mifid works, without a download: draw, check, score and train."""
+    """Show how mifid works, without a download: draw, paint, check, score and train."""
     from mifid.demo import draw_demo
     from mifid.scoring import score
     from mifid.submission import MONET
@@ -63,6 +64,7 @@ def demo(out: Path, quiet: bool) -> None:
         f"competition's rule, {MONET.at_least:,} to {MONET.at_most:,}."
     )
     print_check(drawn.submission, rules=drawn.rules, progress=progress)
+    _paint(drawn, out)
     page = out / "report.html"
     for title, archive, more in (
         ("Its score", drawn.submission, f" --report {_quoted(page)}"),
@@ -83,6 +85,17 @@ def demo(out: Path, quiet: bool) -> None:
         f"\n{drawn.rules.at_least} pictures per side suffice for a demo; a stable FID needs more.\n"
     )
     print_text(_NEXT)
+
+
+def _paint(drawn: Demo, out: Path) -> None:
+    """Paint the first photo by the painter that comes with mifid."""
+    from mifid.painting import paint_files
+
+    photo, painting = next(iter(sorted(drawn.photos.iterdir()))), out / "painting.jpg"
+    print_text("\nA photo, painted by the painter that comes with mifid", bold=True)
+    print_text(f"$ mifid paint {_quoted(photo)} -o {_quoted(painting)} --force")
+    paint_files([photo], painting, force=True, progress=False)
+    print_text(f"The painting: {painting}")
 
 
 def _train(drawn: Demo, out: Path, progress: Progress) -> None:

@@ -33,8 +33,8 @@ __all__ = ["paint"]
     type=click.Path(),
     metavar="NAME|PATH",
     help="A name that `mifid painters` lists, the folder of a run, its best.safetensors, or the "
-    "weights of the CycleGAN repository, of CUT or of U-GAT-IT. Needed, as none comes with this "
-    "version of mifid.",
+    "weights of the CycleGAN repository, of CUT or of U-GAT-IT. Default: monet, which comes with "
+    "mifid.",
 )
 @painting
 @click.option(
@@ -100,7 +100,7 @@ def paint(ctx: click.Context, /, as_json: bool, quiet: bool, **settings: Any) ->
     cannot be painted does not stop the others; it is reported at the end, and the exit code is 1.
 
     \b
-    mifid paint photo.jpg -o painting.jpg --painter run/
+    mifid paint photo.jpg -o painting.jpg
     mifid paint holiday/ -o paintings/ --painter van-gogh --size 512 --strength 0.8
     """
     from mifid.painting import paint_files

@@ -48,11 +48,6 @@ def painters(ctx: click.Context, runs: tuple[str, ...], as_json: bool) -> None:
     if any(each.scores for each in found):
         print_text(_NOTE)
     print_text(f"Added painters are in {painters_folder()}.")
-    if not found:
-        print_text(
-            "None comes with this version. Add one: mifid painters add run/ --name NAME, or paint "
-            "with a file: mifid paint photo.jpg -o painting.jpg --painter run/"
-        )
 
 
 _NOTE = (

@@ -95,6 +95,6 @@ class Lite0(TrainedExtractor):
 
     def layers(self) -> nn.Sequential:
         """Build the network's layers of its weights."""
-        from mifid.extractors.lite0_network import lite0_layers
+        from mifid.extractors.lite0_network import lite_layers
 
-        return lite0_layers(load_state_dict(self.weights.path, sha256=self.weights.sha256))
+        return lite_layers(load_state_dict(self.weights.path, sha256=self.weights.sha256))

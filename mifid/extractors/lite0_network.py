@@ -1,4 +1,4 @@
-"""Layers of EfficientNet-Lite0, by the names that its published weights have.
+"""Layers of EfficientNet-Lite, by the names that its published weights have.
 
 Source: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite, as the
 weights' author converted it: https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch
@@ -6,7 +6,7 @@ weights' author converted it: https://github.com/ml-illustrated/EfficientNet-Lit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 import torch
@@ -14,22 +14,16 @@ from torch import nn
 
 from mifid.extractors.network import folded_convolution
 
-__all__ = ["lite0_layers"]
+__all__ = ["LITE0", "lite_layers"]
 
 _EPS = 1e-3
 
 _OF_NORM = ("weight", "bias", "running_mean", "running_var")
 
-# Stride of the first block, whether blocks expand their channels, number of blocks.
-_STAGES = (
-    (1, False, 1),
-    (2, True, 2),
-    (2, True, 2),
-    (2, True, 3),
-    (1, True, 3),
-    (2, True, 4),
-    (1, True, 1),
-)
+_STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage
+
+LITE0 = (1, 2, 2, 3, 3, 4, 1)
+"""Number of blocks of each stage. Lite1 to Lite4 have more, and Lite3 and Lite4 are wider."""
 
 
 class _Residual(nn.Sequential):
@@ -41,13 +35,21 @@ class _Residual(nn.Sequential):
         return x + inner
 
 
-def lite0_layers(state_dict: Mapping[str, torch.Tensor]) -> nn.Sequential:
-    """Return the layers from input (N, 3, 224, 224) to pooled features (N, 1280, 1, 1)."""
+def lite_layers(
+    state_dict: Mapping[str, torch.Tensor], blocks: Sequence[int] = LITE0
+) -> nn.Sequential:
+    """Return the layers from input (N, 3, H, W) to pooled features (N, 1280, 1, 1).
+
+    Args:
+        state_dict: the published weights.
+        blocks: of each stage; the default is Lite0's.
+    """
     layers = [*_convolution(state_dict, "_conv_stem", "_bn0", stride=2), nn.ReLU6(inplace=True)]
     numbers = count()
-    for stride, expands, blocks in _STAGES:
-        layers.append(nn.Sequential(*_block(state_dict, next(numbers), stride, expands=expands)))
-        layers += [_Residual(*_block(state_dict, next(numbers))) for _ in range(blocks - 1)]
+    for stage, (stride, repeats) in enumerate(zip(_STRIDES, blocks, strict=True)):
+        first = _block(state_dict, next(numbers), stride, expands=stage > 0)
+        layers.append(nn.Sequential(*first))
+        layers += [_Residual(*_block(state_dict, next(numbers))) for _ in range(repeats - 1)]
     layers += [*_convolution(state_dict, "_conv_head", "_bn1"), nn.ReLU6(inplace=True)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
 

@@ -27,16 +27,6 @@ LABELS = {"variants": f"'{_VARIANTS}'", "strength": f"'{_STRENGTH}'", "size": f"
 
 _SIZES = {"256 pixels": 256, "512 pixels": 512, "1,024 pixels": 1024, "as the photo": None}
 
-_NO_PAINTER = """
-**No painter is at hand.** None comes with this version of mifid. Train one, or take a file of
-weights, and start the page again:
-
-```sh
-mifid serve --painter run/                     # a run of mifid train-baseline
-mifid painters add run/ --name my-monet        # or keep it at hand, for every start
-```
-"""
-
 
 @dataclass(frozen=True)
 class _Painting:
@@ -52,9 +42,6 @@ class PaintTab(Tab):
 
     def build(self) -> None:
         """Add the tab's parts to the page."""
-        if not self.contents.painters:
-            gr.Markdown(_NO_PAINTER)
-            return
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 inputs = self._inputs()

@@ -280,11 +280,6 @@ def _pool(
         )
     if real is None and not linked:
         raise InputError("the quiz has no real paintings", hint=f"Give them: {setting('real')}.")
-    if photos is not None and not painters:
-        raise InputError(
-            f"{setting('photos')} is given, but there is no painter to paint them",
-            hint=f"Give one: {setting('painters')}.",
-        )
     shown: dict[str, Any] = dict(paintings)
     if photos is not None:
         if twice := next((name for name in painters if name in paintings), None):

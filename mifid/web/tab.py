@@ -33,7 +33,7 @@ class Contents:
     """What the page offers.
 
     Attributes:
-        painters: by name; none: nothing can be painted.
+        painters: by name.
         references: name -> real pictures to score against; none: submissions are only checked.
         pool: pictures of the quiz; None: there is no quiz.
         study: where answers are kept.

@@ -88,6 +88,7 @@ def test_the_demo_checks_and_scores_what_it_draws(shown):
         "monet_held_out",
         "images.zip",
         "copies",
+        "painting.jpg",
         "report.html",
         "run-1",
     }
@@ -97,6 +98,7 @@ def test_the_demo_checks_and_scores_what_it_draws(shown):
 
 def test_the_demo_says_what_to_type_next(shown):
     for command in (
+        "mifid paint",
         "mifid check",
         "mifid score",
         "mifid compare",
@@ -110,7 +112,7 @@ def test_the_demo_says_what_to_type_next(shown):
 def test_the_commands_that_the_demo_shows_are_commands(shown, run, monkeypatch):
     monkeypatch.chdir(shown.folder)
     lines = [line[2:] for line in shown.out.splitlines() if line.startswith("$ ")]
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "mifid"
@@ -154,7 +156,7 @@ def test_a_second_demo_with_weights_in_a_folder_with_a_blank(
     assert Path("shown/run-1/images.zip").read_bytes() == first
     assert Path("shown/run-2/images.zip").is_file()
     lines = [line[2:] for line in result.stdout.splitlines() if line.startswith("$ ")]
-    assert shlex.split(lines[1])[2:5] == ["a b/images.zip", "--ref", "a b/monet_jpg"]
+    assert shlex.split(lines[2])[2:5] == ["a b/images.zip", "--ref", "a b/monet_jpg"]
     assert [(call["extractor"], call.get("epsilon")) for call in small] == [("lite0", None)] * 3
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from generators import config, saved
@@ -9,6 +10,7 @@ from original_networks import ResNet
 
 from mifid.baseline.config.schema import Generator
 from mifid.baseline.generation import load_generator
+from mifid.demo import landscape
 from mifid.errors import InputError, WeightsError
 from mifid.painting import collection
 from mifid.painting.collection import (
@@ -18,8 +20,14 @@ from mifid.painting.collection import (
     painters_folder,
     remove_painter,
 )
+from mifid.painting.painting import paint
 
 FACTS = {"step": 700, "scores": {"mifid": 91.5, "fid": 80.25, "other": None}}
+
+
+def added(*given):
+    """The painters that are listed after those that come with mifid."""
+    return [each for each in painters(*given) if each.kind != "shipped"]
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def test_an_added_painter_is_a_copy_and_is_listed(run):
     shutil.copy(run / "best.safetensors", run / "before")
     assert entry.path == painters_folder() / "van-gogh.safetensors"
     assert entry.path.read_bytes() == (run / "before").read_bytes()
-    assert painters() == [entry]
+    assert added() == [entry]
     assert (entry.name, entry.kind, entry.step) == ("van-gogh", "added", 700)
     assert entry.scores == {"mifid": 91.5, "fid": 80.25}
     assert entry.source == "trained by mifid, resnet of width 4, 16 pixels"
@@ -46,7 +54,7 @@ def test_an_added_painter_is_a_copy_and_is_listed(run):
     assert str(entry.path) in repr(opened)
     assert open_painter(opened) is opened
     assert remove_painter("van-gogh") == entry.path
-    assert painters() == []
+    assert added() == []
 
 
 def test_another_programs_weights_are_kept_in_our_format(tmp_path):
@@ -63,7 +71,7 @@ def test_another_programs_weights_are_kept_in_our_format(tmp_path):
 
 def test_runs_are_listed_if_their_folder_is_given(run, tmp_path):
     for folder in (run, run.parent):
-        (found,) = painters([folder])
+        (found,) = added([folder])
         assert (found.name, found.kind, found.step) == (str(run), "run", 700)
     with pytest.raises(WeightsError, match=r"best\.safetensors"):
         painters([tmp_path])
@@ -74,7 +82,7 @@ def test_runs_are_listed_if_their_folder_is_given(run, tmp_path):
 def test_a_damaged_painter_is_listed_as_such(run):
     entry = add_painter(run, "a")
     entry.path.write_bytes(b"no weights")
-    (found,) = painters()
+    (found,) = added()
     assert "cannot be read" in found.problem
     with pytest.raises(WeightsError):
         open_painter("a")
@@ -85,7 +93,7 @@ def test_a_name_that_is_taken_is_kept(run):
     saved(run / "best.safetensors", facts={"step": 9})
     with pytest.raises(InputError, match="already"):
         add_painter(run, "a")
-    assert painters()[0].step == entry.step
+    assert added()[0].step == entry.step
     assert add_painter(run, "a", force=True).step == 9
 
 
@@ -95,7 +103,7 @@ def test_a_name_that_is_taken_is_kept(run):
 def test_names_are_plain(run, name):
     with pytest.raises(InputError, match="expected small letters"):
         add_painter(run, name)
-    assert painters() == []
+    assert added() == []
 
 
 def test_what_is_no_painter_is_not_added(tmp_path):
@@ -105,17 +113,16 @@ def test_what_is_no_painter_is_not_added(tmp_path):
     noise = saved(tmp_path / "b.safetensors", config(generator=Generator("dcgan", width=4)))
     with pytest.raises(InputError, match="of noise"):
         add_painter(noise, "b")
-    assert painters() == []
+    assert added() == []
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_there(run):
-    with pytest.raises(InputError, match="no painter 'monet'") as caught:
-        open_painter("monet")
-    assert "mifid painters add" in caught.value.hint
-    add_painter(run, "monet")
-    with pytest.raises(InputError) as caught:
-        open_painter("monnet")
-    assert "Did you mean 'monet'?" in caught.value.hint
+    add_painter(run, "renoir")
+    for wrong, meant in (("monnet", "monet"), ("renor", "renoir")):
+        with pytest.raises(InputError, match=f"no painter '{wrong}'") as caught:
+            open_painter(wrong)
+        assert f"Did you mean '{meant}'?" in caught.value.hint
+        assert "There are: monet, renoir." in caught.value.hint
     with pytest.raises(InputError, match="no painter 'x' was added"):
         remove_painter("x")
 
@@ -130,11 +137,18 @@ def test_a_name_goes_before_a_folder_of_that_name(run, tmp_path, monkeypatch):
         open_painter(tmp_path / "none.safetensors")
 
 
-def test_without_any_painter_it_is_said_what_to_do(run):
-    with pytest.raises(InputError, match="no painter is given, and none comes with") as caught:
-        open_painter()
-    assert "train-baseline" in caught.value.hint
-    assert "latest_net_G_A.pth" in caught.value.hint
+def test_the_first_painter_that_comes_with_mifid_paints_if_none_is_named():
+    monet = painters()[0]
+    assert (monet.name, monet.kind, monet.problem) == ("monet", "shipped", "")
+    assert monet.path.stat().st_size <= 8 << 20
+    assert "recipe" in (monet.path.parent / "README.md").read_text().lower()
+    assert open_painter().sha256 == open_painter("monet").sha256
+    given = landscape(np.random.RandomState(3), 256)
+    painted = np.asarray(paint(given, device="cpu"))
+    assert painted.shape == given.shape
+    apart = painted.astype(float) - given
+    assert 5 < np.abs(apart).mean() < 60  # neither the photo nor another picture
+    assert np.corrcoef(painted.ravel(), given.ravel())[0, 1] > 0.8
 
 
 def test_a_shipped_painter_is_a_file_and_a_line(run, tmp_path, monkeypatch):

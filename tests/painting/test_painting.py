@@ -91,8 +91,3 @@ def test_settings_out_of_their_range_are_refused(settings):
 def test_a_size_that_makes_a_narrow_photo_too_large_is_refused():
     with pytest.raises(InputError, match="too large"):
         mifid.paint(photo(2, 700), painter=NEGATIVE, size=1000)
-
-
-def test_without_a_painter_it_is_said_what_to_do():
-    with pytest.raises(InputError, match="no painter is given"):
-        mifid.paint(photo(8, 8))
