@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +25,20 @@ from mifid.baseline.rules import check, idle
 from mifid.baseline.run import CONFIG
 from mifid.errors import InputError, setting, warn
 from mifid.inputs import of_side
+from mifid.machine import __version__
 
 if TYPE_CHECKING:
+    from mifid.baseline.distributed import Processes
     from mifid.baseline.run import InitialWeights
 
-__all__ = ["CODE", "NO_SCORES", "Init", "choose_config", "choose_initial_weights"]
+__all__ = [
+    "CODE",
+    "NO_SCORES",
+    "Init",
+    "choose_config",
+    "choose_initial_weights",
+    "refuse_other_settings",
+]
 
 Init = str | Path | Mapping[str, str | Path] | Iterable[str | Path]
 """Files of initial weights: of all, by the network's name, or as ``"painter=FILE"``."""
@@ -214,6 +224,38 @@ def choose_initial_weights(
         warn(f"settings differ from those of the weights of {where}, and stay: {'; '.join(left)}")
     check(adopted, anyway=True)  # lengths and rates are checked, and stay
     return found, adopted
+
+
+def refuse_other_settings(
+    config: Config, initial: InitialWeights | None, processes: Processes, *, resume: bool
+) -> None:
+    """Refuse settings and first weights that are not the same on all processes.
+
+    Each machine is given its own command, and its own files. Paths may differ, and the contents of
+    the pictures are compared when they are decoded.
+
+    Raises:
+        InputError: some differ from those of the first process.
+    """
+    of_run = replace(config, data=replace(config.data, select_photos="", select_paintings=""))
+    values = {each.name: repr(each.value).encode() for each in describe(of_run)}
+    values[setting("init")] = initial.digest if initial is not None else b""
+    values[setting("resume")] = repr(resume).encode()
+    version = {"the version of mifid": __version__.encode()}  # versions may differ in settings
+    for named in (version, values):
+        _refuse_other(named, processes)
+
+
+def _refuse_other(values: Mapping[str, bytes], processes: Processes) -> None:
+    rows = processes.of_all([zlib.crc32(value) for value in values.values()])
+    with processes.together():  # all know it, so the first one reports it
+        for rank, row in enumerate(rows):
+            if other := [n for n, a, b in zip(values, row, rows[0], strict=True) if a != b]:
+                raise InputError(
+                    f"process {rank} was started with other settings than process 0: "
+                    f"{', '.join(other)}",
+                    hint="Give the same options on each machine; only paths may differ.",
+                )
 
 
 def _united(found: InitialWeights, config: Config) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Distributed training: one process for each GPU, started by torchrun, or this process alone.
 
+The processes may be on several machines, which need no common disk: each machine decodes the
+pictures into a cache of its own, and keeps the checkpoints of its processes.
+
 Gradients are averaged here rather than by DistributedDataParallel: a CycleGAN step runs every
 network several times before one backward pass, and other weights have gradients each time. Each
 process has its own buffers (batch norm's statistics); those of rank 0 are kept.
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,6 +44,11 @@ class Processes:
     def is_first(self) -> bool:
         """Whether this is the process that writes files and reports."""
         return self.rank == 0
+
+    @property
+    def is_first_here(self) -> bool:
+        """Whether this is the first process of its machine, which decodes pictures there."""
+        return self.local == 0
 
     def place(self, device: torch.device) -> torch.device:
         """Return the device of this process: each of several processes has its own GPU.
@@ -92,7 +100,17 @@ class Processes:
 
     def highest(self, value: int) -> int:
         """Return the highest value of all processes."""
-        return max(self._of_all(value))
+        return max(each for (each,) in self.of_all([value]))
+
+    def of_all(self, values: Sequence[int]) -> list[list[int]]:
+        """Return the values of each process, by its number; all have as many."""
+        if self.world == 1:
+            return [list(values)]
+        message = torch.zeros(self.world, len(values), dtype=torch.int64)
+        message[self.rank] = torch.tensor(values, dtype=torch.int64)
+        _sum(message)
+        found: list[list[int]] = message.tolist()
+        return found
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -107,20 +125,12 @@ class Processes:
             yield
         except Exception as error:
             failure = error
-        failed = self._of_all(int(failure is not None))
-        first = failed.index(1) if 1 in failed else None
+        failed = self.of_all([int(failure is not None)])
+        first = failed.index([1]) if [1] in failed else None
         if failure is not None and first == self.rank:
             raise failure
         if first is not None:
             raise PeerError(f"process {first} failed; its own message says why") from failure
-
-    def _of_all(self, value: int) -> list[int]:
-        if self.world == 1:
-            return [value]
-        message = torch.zeros(self.world, dtype=torch.int64)
-        message[self.rank] = value
-        _sum(message)
-        return [int(each) for each in message]
 
 
 ALONE = Processes()

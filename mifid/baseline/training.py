@@ -18,6 +18,7 @@ from mifid.baseline.choosing import (
     Init,
     choose_config,
     choose_initial_weights,
+    refuse_other_settings,
 )
 from mifid.errors import MifidWarning, recorded_warnings, setting, warn
 from mifid.extractors import Extractor
@@ -142,7 +143,7 @@ def train_baseline(
     from mifid.baseline.distributed import start_processes
     from mifid.baseline.presets import PRESETS
     from mifid.baseline.presets import preset as preset_named
-    from mifid.baseline.run import Run, check_prepared, last_checkpoint
+    from mifid.baseline.run import Checkpoints, Run, check_prepared
     from mifid.extractors import choose_device
     from mifid.trackers import Trackers
 
@@ -155,6 +156,8 @@ def train_baseline(
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", MifidWarning)
         named = extractor if extractor is None or isinstance(extractor, str) else CODE
+        # A run that was stopped before its first checkpoint begins again.
+        step = Checkpoints(Path(out) / "checkpoints", processes).last()
         with processes.together():
             inputs, chosen = choose_config(
                 photos=photos,
@@ -172,8 +175,7 @@ def train_baseline(
                 anyway=anyway,
             )
             initial = None
-            # A run that was stopped before its first checkpoint begins again.
-            if not resume or last_checkpoint(Path(out)) is None:
+            if not resume or step is None:
                 all_fixed = resume or config is not None
                 initial, chosen = choose_initial_weights(
                     inputs, chosen, fixed=settings, all_fixed=all_fixed
@@ -181,6 +183,7 @@ def train_baseline(
             place = processes.place(choose_device(device))
             asked = [name for name in ("tensorboard", "wandb") if given[name]]
             trackers = Trackers(asked if processes.is_first else (), settings=as_dict(chosen))
+        refuse_other_settings(chosen, initial, processes, resume=resume)
         stack.enter_context(trackers)
         opening = Run.open(
             Path(out),

@@ -1,8 +1,9 @@
-"""Configurations that train in a blink."""
+"""Configurations that train in a blink, and how far a run is."""
 
 from dataclasses import replace
 
 from mifid.baseline.config.schema import Config, Data, Discriminator, Generator, Score, Training
+from mifid.baseline.run.checkpoint import last_checkpoint
 
 SMALL = Config(
     data=Data(size=16, fit="stretch", held_back=4),
@@ -19,3 +20,9 @@ def changed(config=SMALL, **sections):
         config,
         **{name: replace(getattr(config, name), **values) for name, values in sections.items()},
     )
+
+
+def last_step(run):
+    """Return the step of the first process's last checkpoint; 0: there is none."""
+    path = last_checkpoint(run)
+    return int(path.name[5:13]) if path else 0

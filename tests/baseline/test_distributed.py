@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from patience import PATIENCE, wait_for
+from small import last_step
 from toys import drawn, write_pictures
 from two_processes import CONFIG, METHODS, leave_out_pictures, train
 
@@ -22,7 +24,7 @@ from mifid.baseline.run.records import read_metrics
 from mifid.errors import InputError, MifidWarning
 
 HERE = Path(__file__).parent
-TRAININGS = 8 + len(METHODS)
+TRAININGS = 15 + len(METHODS)
 
 
 def free_ports(number):
@@ -38,6 +40,9 @@ def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     write_pictures(folder / "photos", drawn("photo", 20))
     write_pictures(folder / "monets", drawn("painting", 8, seed=100))
+    changed = folder.parent / "changed"
+    shutil.copytree(folder, changed)
+    write_pictures(changed / "monets", drawn("painting", 1, seed=7))
     return folder
 
 
@@ -176,6 +181,43 @@ def test_a_signal_to_one_stops_all_and_they_go_on_as_if_nothing_had_happened(fol
         assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
+def test_two_machines_without_a_common_disk_train_as_one_machine(folder, told):
+    assert [each["machines stopped"] for each in told] == ["SIGTERM at 3", "SIGTERM at 3"]
+    assert [each["machines resumed"] for each in told] == ["complete at 6", "complete at 6"]
+    for rank in (0, 1):
+        own = folder / f"machine-{rank}"
+        written = {path.name for path in (own / "checkpoints").iterdir()}
+        assert written == {f"step-0000000{step}.rank{rank}.pt" for step in (3, 6)}
+        one, two = (weights(state(out, rank, 2)) for out in (folder / "two", own))
+        assert all(torch.equal(one[name], two[name]) for name in one)
+        decoded = (folder / f"cache-{rank}" / "pixels").glob("*.npy")
+        assert len(list(decoded)) == 2 + rank  # the second has the "other pictures", too
+    assert (folder / "machine-0" / "best.safetensors").is_file()
+    left = {path.name for path in (folder / "machine-1").iterdir()}
+    assert left == {"config.toml", "checkpoints", ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("machines exchanged", "step-00000003.rank1.pt is there, but no step has a checkpoint"),
+        ("one resumes", "process 1 was started with other settings than process 0: resume"),
+        ("other pictures", "the paintings of process 1 are not those of process 0: 8 there"),
+        ("other settings", "with other settings than process 0: optimiser.rate, training.seed"),
+    ],
+)
+def test_what_differs_between_machines_is_refused_by_the_first(name, message, told):
+    assert message in told[0][name]
+    assert told[1][name].startswith("PeerError")
+
+
+def test_a_refused_run_leaves_nothing_on_any_machine(folder, told):
+    assert told[0]["used folder"].startswith("PeerError: process 1 failed")
+    assert told[1]["used folder"].endswith("already has a run")
+    left = {path.name for path in folder.iterdir()}
+    assert not left & {"unused", "settings-0", "settings-1", "pictures-0", "pictures-1"}
+
+
 def test_a_batch_that_cannot_be_shared_evenly(folder, told):
     assert told[0]["odd"].startswith("InputError: training.batch is 3; expected a multiple of 2")
     assert told[1]["odd"].startswith("PeerError")
@@ -258,9 +300,8 @@ def test_ctrl_c_below_torchrun_saves_once_and_says_so_once(pictures, tmp_path):
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    kept = Checkpoints(tmp_path / "run" / "checkpoints", Processes(0, 2))
     try:
-        wait_for(lambda: (kept.last() or 0) >= 3, process=process)
+        wait_for(lambda: last_step(tmp_path / "run") >= 3, process=process)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=PATIENCE)[0].decode()
     finally:
@@ -268,6 +309,6 @@ def test_ctrl_c_below_torchrun_saves_once_and_says_so_once(pictures, tmp_path):
         process.wait()
     assert said.count("Stopped at step") == 1, said
     assert "Interrupted" not in said
-    step = kept.last()
+    step = last_step(tmp_path / "run")
     assert f"Stopped at step {step:,} and saved." in said
     assert state(tmp_path / "run", 1, 2, step)["step"] == step

@@ -12,10 +12,11 @@ import called
 import pytest
 import torch
 from patience import PATIENCE, wait_for
+from small import last_step
 from toys import drawn, write_pictures
 
 from mifid.baseline import torchrun
-from mifid.baseline.distributed import ALONE, Processes
+from mifid.baseline.distributed import ALONE
 from mifid.baseline.run.checkpoint import Checkpoints
 from mifid.baseline.torchrun import call_in_processes, check_processes
 from mifid.baseline.training import train_baseline
@@ -184,16 +185,15 @@ def test_ctrl_c_stops_all_processes_that_torchrun_started(tmp_path):
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    kept = Checkpoints(run / "checkpoints", Processes(0, 2))
     try:
-        wait_for(lambda: (kept.last() or 0) >= 3, process=process)
+        wait_for(lambda: last_step(run) >= 3, process=process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said = process.communicate(timeout=PATIENCE)[0].decode()
     finally:
         process.kill()
         process.wait()
     assert process.returncode == 130, said
-    step = kept.last()
+    step = last_step(run)
     assert said.count(f"Stopped at step {step:,} and saved.") == 1
     assert "Traceback" not in said
     assert "--resume --device cpu --gpus 2" in " ".join(said.split())

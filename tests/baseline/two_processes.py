@@ -130,6 +130,29 @@ def train_in_float16(pictures, out):
         run_module.choose_precision, torch.amp.GradScaler = choose_precision, scaler
 
 
+def on_two_machines(pictures, out):
+    """Train as two machines without a common disk would; yield name -> call, in this order."""
+    rank = int(os.environ["RANK"])
+    own = {"MIFID_CACHE": str(out / f"cache-{rank}"), "LOCAL_RANK": "0", "GROUP_RANK": str(rank)}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    mine, other = out / f"machine-{rank}", out / f"machine-{1 - rank}"
+    changed_there = pictures.parent / "changed" if rank else pictures
+    restore = stop_at(3, rank=1)
+    yield "machines stopped", lambda: train(pictures, mine)
+    restore()
+    yield "machines exchanged", lambda: train(pictures, other, resume=True)
+    yield "machines resumed", lambda: train(pictures, mine, resume=True)
+    yield "one resumes", lambda: train(pictures, mine, resume=rank == 0)
+    yield "other pictures", lambda: train(changed_there, out / f"pictures-{rank}")
+    settings = ["optimiser.rate=0.5", "training.seed=7"] if rank else []
+    yield "other settings", lambda: train(pictures, out / f"settings-{rank}", settings=settings)
+    used = out / ("two" if rank else "unused")
+    yield "used folder", lambda: train(pictures, used)
+    for name, value in before.items():
+        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
 def outcome(run):
     """Return what a training run came to, in words."""
     try:
@@ -173,6 +196,8 @@ def main():
     step("half", lambda: outcome(lambda: train_in_float16(pictures, out / "half")))
     for name, config in METHODS.items():
         step(name, lambda: outcome(lambda: train(pictures, out / f"{name}-two", config)))  # noqa: B023
+    for name, call in on_two_machines(pictures, out):
+        step(name, lambda: outcome(call))  # noqa: B023
     told["warned"] = warned
     told["threads"] = threads()
     (out / f"told{os.environ['RANK']}.json").write_text(json.dumps(told))

@@ -388,14 +388,32 @@ def store_sides(
     skip_bad: bool,
     progress: Progress,
 ) -> tuple[PixelStore, PixelStore]:
-    """Return both sides' pixels. The first process decodes; then the others map its files.
+    """Return both sides' pixels. The first process of a machine decodes; the others map its files.
 
     Raises:
+        InputError: the processes have different pictures, as their machines do.
         MifidError: as :func:`store_pixels`.
     """
     store = partial(store_pixels, data=data, progress=progress, workers=workers, skip_bad=skip_bad)
     for first in (True, False):
         with processes.together():
-            if first is processes.is_first:
+            if first is processes.is_first_here:
                 stores = (store(photos, label="photos"), store(paintings, label="paintings"))
+    for stored, label in zip(stores, ("photos", "paintings"), strict=True):
+        _refuse_different(stored, label, processes)
     return stores
+
+
+def _refuse_different(stored: PixelStore, label: str, processes: Processes) -> None:
+    """Refuse pictures that are not the same on all processes: each would train on its own."""
+    rows = processes.of_all([len(stored.names), *bytes.fromhex(stored.sha256)])
+    with processes.together():  # all know it, so the first one reports it
+        for rank, row in enumerate(rows):
+            if row != rows[0]:
+                raise InputError(
+                    f"the {label} of process {rank} are not those of process 0: {row[0]:,} there; "
+                    f"here {stored.description}",
+                    hint="All machines need the same pictures with the same names. If the files "
+                    "are the same, Pillow decodes them differently: install the version of this "
+                    f"machine there, {decoder_version()}.",
+                )

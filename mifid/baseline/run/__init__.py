@@ -8,7 +8,7 @@ from mifid.registry import lazy_names
 
 if TYPE_CHECKING:
     from mifid.baseline.run.budget import check_prepared as check_prepared
-    from mifid.baseline.run.checkpoint import last_checkpoint as last_checkpoint
+    from mifid.baseline.run.checkpoint import Checkpoints as Checkpoints
     from mifid.baseline.run.initial_weights import SIDES as SIDES
     from mifid.baseline.run.initial_weights import InitialWeights as InitialWeights
     from mifid.baseline.run.initial_weights import read_initial_weights as read_initial_weights
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "checkpoint": ["last_checkpoint"],
+        "checkpoint": ["Checkpoints"],
         "initial_weights": ["SIDES", "InitialWeights", "read_initial_weights"],
         "budget": ["check_prepared"],
         "records": ["read_metrics"],

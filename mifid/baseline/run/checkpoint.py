@@ -1,5 +1,7 @@
 """Checkpoints: all that a run needs to go on, in one file for each process.
 
+The files of all processes are in one folder, or in one folder of each machine.
+
 A file is torch.save's zip, whose comment is the SHA-256 of all bytes before it, so that a damaged
 file is noticed before it is trained with. A compact one holds the weights as they are, and what a
 run recovers from in about half the space.
@@ -36,15 +38,19 @@ __all__ = [
 _VERSION = 2
 _SEAL = b"sha256:"
 _SEAL_BYTES = len(_SEAL) + 64
+_NAME = re.compile(r"step-(\d+)\.rank(\d+)\.pt")
+_MOST = 4
+"""Steps of a process that others need to know: there are two, and one that was left over."""
 
 
 class Checkpoints:
     """The last checkpoints of one run.
 
-    Each process writes a file of its own: image pools and dropout differ.
+    Each process writes a file of its own: image pools and dropout differ. Which steps are whole,
+    processes ask each other, since they may not see each other's files.
 
     Args:
-        folder: of the files.
+        folder: of the files of this process.
         processes: of the run.
         kept: number of checkpoints that are kept, 1 or 2.
         exact: False: compact ones are written; both are read.
@@ -82,20 +88,43 @@ class Checkpoints:
             self._path(old, self._processes.rank).unlink(missing_ok=True)
 
     def _whole(self) -> list[int]:
-        """Return the steps that every process has written."""
-        ranks = range(self._processes.world)
-        return [s for s in self._steps(0) if all(self._path(s, rank).is_file() for rank in ranks)]
+        """Return the steps that every process has written; all processes must call it."""
+        own = self._steps(self._processes.rank)[-_MOST:]
+        rows = self._processes.of_all([*own, *[-1] * (_MOST - len(own))])
+        return sorted(set.intersection(*map(set, rows)) - {-1})
 
     def last(self) -> int | None:
         """Return the last step that every process has written; None: there is none.
 
-        Raises:
-            InputError: the checkpoints were written by another number of processes.
+        All processes must call it.
         """
-        steps, whole = self._steps(0), self._whole()
-        if steps and not whole:
-            self._read(self._path(steps[-1], 0))  # raises, if fewer processes wrote fewer files
+        whole = self._whole()
         return whole[-1] if whole else None
+
+    def check_none(self) -> None:
+        """Refuse a folder of checkpoints, as no step is there on all processes.
+
+        A run that was killed while it wrote the first one, of step 0, has lost nothing.
+
+        Raises:
+            InputError: there are some, perhaps of another number of processes, or of other ones.
+        """
+        found = sorted(
+            (int(match[1]), int(match[2]))
+            for path in self._folder.glob("*.pt")
+            if (match := _NAME.fullmatch(path.name))
+        )
+        if not found:
+            return
+        step, rank = found[-1]
+        self._read(path := self._path(step, rank))  # refuses another number of processes
+        if step > 0:
+            raise InputError(
+                f"{path} is there, but no step has a checkpoint of every process (this is process "
+                f"{self._processes.rank})",
+                hint="Give each machine the --node-rank that it had, with its own folder; or copy "
+                "the missing files there; or begin another run.",
+            )
 
     def load(self, step: int) -> dict[str, Any]:
         """Read a checkpoint onto the CPU; only tensors and plain values are unpickled.
@@ -148,8 +177,7 @@ class Checkpoints:
         )
 
     def _steps(self, rank: int) -> list[int]:
-        pattern = re.compile(rf"step-(\d+)\.rank{rank}\.pt")
-        found = (pattern.fullmatch(path.name) for path in self._folder.glob("*.pt"))
+        found = (_NAME.fullmatch(path.name) for path in self._folder.glob(f"*.rank{rank}.pt"))
         return sorted(int(match[1]) for match in found if match)
 
     def _path(self, step: int, rank: int) -> Path:
@@ -158,7 +186,7 @@ class Checkpoints:
 
 def is_checkpoint(path: Path) -> bool:
     """Return whether a file is called as a checkpoint of a run."""
-    return re.fullmatch(r"step-\d+\.rank\d+\.pt", path.name) is not None and path.is_file()
+    return _NAME.fullmatch(path.name) is not None and path.is_file()
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mifid.baseline.config import Config, Inputs, read_run_file
@@ -47,6 +49,17 @@ class InitialWeights:
         for name, origin in self.origins.items():
             together.setdefault(origin, []).append(name)
         return "; ".join(f"{', '.join(names)}: {origin}" for origin, names in together.items())
+
+    @property
+    def digest(self) -> bytes:
+        """A hash of all weights and their names, wherever they come from."""
+        found = hashlib.sha256()
+        for network, weights in sorted(self.weights.items()):
+            for name, tensor in sorted(weights.items()):
+                found.update(f"{network}.{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+                found.update(content.numpy().data)
+        return found.digest()
 
     def check(self, config: Config, *, hint: str) -> None:
         """Refuse weights of generators that do not fit the configuration.

@@ -119,7 +119,7 @@ def _try_painting(run: Run, parts: Parts, step: float) -> Costs:
         run.folder,
         parts.method,
         averaged=parts.average is not None,
-        world=run.processes.world,
+        world=run.owner.processes,
         submission=len(run.source),
     )
     painter = parts.method.painter

@@ -51,11 +51,7 @@ from mifid.baseline.run.loop import Trainer
 from mifid.baseline.run.preflight import Trial, score_photos, try_training, weights_note
 from mifid.baseline.run.preparation import prepare
 from mifid.baseline.run.records import Recorder
-from mifid.baseline.run.run_folder import (
-    CONFIG,
-    check_folder,
-    locked,
-)
+from mifid.baseline.run.run_folder import CONFIG, Owner, opened
 from mifid.baseline.run.snapshots import Best, Scorer, Snapshots
 from mifid.errors import MifidError
 from mifid.formatting import size_text
@@ -126,6 +122,7 @@ class Run:
     config: Config
     source: Source
     rules: Rules
+    owner: Owner
     photos: PixelStore
     paintings: PixelStore
     device: torch.device
@@ -173,10 +170,10 @@ class Run:
         """
         data = config.data
         with ExitStack() as stack:
+            owner = stack.enter_context(
+                opened(folder, inputs, config, resume=resume, processes=processes)
+            )
             with processes.together():
-                if processes.is_first:
-                    stack.enter_context(locked(folder))
-                    check_folder(folder, inputs, config, resume=resume)
                 noted = _noted_in(folder, resume=resume)
                 photos, paintings = (
                     stack.enter_context(closing(open_side(given, label, noted_in=noted)))
@@ -210,6 +207,7 @@ class Run:
                 config=config,
                 source=photos,
                 rules=rules,
+                owner=owner,
                 photos=photo_store,
                 paintings=painting_store,
                 device=device,
@@ -238,16 +236,28 @@ class Run:
             clock, precision = Clock(started=started), self._chosen_precision()
             self._note_memory()
             trial = self._try_training(precision)
+            checkpoints = Checkpoints(
+                self.folder / "checkpoints",
+                self.processes,
+                kept=self.config.checkpoint.kept,
+                exact=self.config.checkpoint.exact,
+            )
+            last = checkpoints.last() if self.resume else None
             with self.processes.together():
                 trainer, state = self._trainer(
                     stack,
                     scorer,
                     clock,
                     earlier,
+                    checkpoints=checkpoints,
+                    last=last,
                     trial=trial,
                     precision=precision,
                     trackers=trackers,
                 )
+            with self.processes.together():  # the first process has done it
+                if self.owner.is_first and not self.processes.is_first:
+                    self._write_run_file()
             trainer.scorings = self._shared(trainer.scorings)
             stop = stack.enter_context(stop_requests())
             if state is None:
@@ -269,6 +279,8 @@ class Run:
         clock: Clock,
         earlier: Config,
         *,
+        checkpoints: Checkpoints,
+        last: int | None,
         trial: Trial | None,
         precision: Precision,
         trackers: Trackers,
@@ -282,17 +294,13 @@ class Run:
             scorer: None: nothing is scored.
             clock: gets the run's limits.
             earlier: configuration with which the run was last trained.
+            checkpoints: of the run.
+            last: the step to go on from; None: the run begins.
             trial: what a step takes; None: it was not measured.
             precision: that was chosen for this device.
             trackers: that show the run, not opened yet.
         """
-        checkpoints = Checkpoints(
-            self.folder / "checkpoints",
-            self.processes,
-            kept=self.config.checkpoint.kept,
-            exact=self.config.checkpoint.exact,
-        )
-        state, identity = self._state(checkpoints, scorer)
+        state, identity = self._state(checkpoints, last, scorer)
         self.begun_with = identity[_BEGUN_WITH] = self._begun_with(state)
         identity[LENGTH] = length_of(self.config)
         then = state.get("precision") if state is not None else None
@@ -358,7 +366,7 @@ class Run:
         return _noted_in(self.folder, resume=self.resume)
 
     def _state(
-        self, checkpoints: Checkpoints, scorer: Scorer | None
+        self, checkpoints: Checkpoints, last: int | None, scorer: Scorer | None
     ) -> tuple[dict[str, Any] | None, dict[str, str]]:
         """Return the last checkpoint (None: the run begins), and the identity of the run.
 
@@ -368,8 +376,9 @@ class Run:
         Raises:
             InputError: the checkpoint is damaged, or of other pictures.
         """
-        last = checkpoints.last() if self.resume else None
         state = then = None
+        if self.resume and last is None:
+            checkpoints.check_none()
         if last is not None:
             state = checkpoints.load(last)
             check_state({name: state.get(name) for name in _HEAD}, _HEAD, name="run")

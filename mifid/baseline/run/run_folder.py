@@ -3,28 +3,88 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from mifid.baseline.config import Config, Inputs, differences, read_run_file
+from mifid.baseline.distributed import Processes
 from mifid.baseline.run.length import as_long
 from mifid.errors import InputError, OutputError, setting
 from mifid.files import cannot_write, make_folder, not_empty
 
 __all__ = [
     "CONFIG",
+    "Owner",
     "check_folder",
     "contents",
     "locked",
+    "opened",
 ]
 
 CONFIG = "config.toml"
 _LOCK = ".lock"
 _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.tmp")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The processes of a run's folder. Each machine has one, unless they share a disk.
+
+    Attributes:
+        is_first: whether this process is the one that locks its folder and writes its CONFIG.
+        processes: number of processes that write into the folder of the run's first process.
+    """
+
+    is_first: bool
+    processes: int
+
+
+@contextmanager
+def opened(
+    folder: Path, inputs: Inputs, config: Config, *, resume: bool, processes: Processes
+) -> Iterator[Owner]:
+    """Lock and check the folder within the block, on each machine that has its own.
+
+    Raises:
+        MifidError: as :func:`locked` and :func:`check_folder`, on any machine.
+    """
+    with ExitStack() as stack:
+        with processes.together():
+            if processes.is_first:
+                stack.enter_context(locked(folder))
+                check_folder(folder, inputs, config, resume=resume)
+        apart = _apart(folder, processes)
+        mine = apart[processes.rank] and processes.is_first_here
+        with processes.together():
+            if mine:
+                stack.enter_context(locked(folder))
+                check_folder(folder, inputs, config, resume=resume)
+        yield Owner(mine or processes.is_first, apart.count(False))
+
+
+def _apart(folder: Path, processes: Processes) -> list[bool]:
+    """Return, for each process, whether its folder is another than the first process's.
+
+    The paths do not show it: a path can be on a common disk or on a disk of each machine. So the
+    first process makes a file, and the others look for it.
+    """
+    (number,) = processes.from_first([float(secrets.randbits(32))])
+    path = folder / f".{CONFIG}.{int(number):08x}.tmp"  # swept, if it is left over
+    with processes.together():
+        if processes.is_first:
+            try:
+                path.touch()
+            except OSError as error:
+                raise cannot_write(path, error, hint=f"Give another {setting('out')}.") from error
+    found = processes.of_all([int(path.exists())])
+    if processes.is_first:
+        path.unlink(missing_ok=True)
+    return [seen == [0] for seen in found]
 
 
 @contextmanager

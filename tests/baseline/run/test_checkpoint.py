@@ -61,12 +61,19 @@ def test_one_can_be_kept_and_there_are_never_more_than_two(tmp_path, monkeypatch
         assert names(tmp_path) == left
 
 
+class BesideStep1(Processes):
+    """The first of two processes; the other one has the checkpoint of step 1 alone."""
+
+    def of_all(self, values):
+        return [list(values), [1, *[-1] * (len(values) - 1)]]
+
+
 def test_what_one_process_alone_has_written_is_not_kept_instead_of_a_whole_one(tmp_path):
     for step, ranks in ((1, (0, 1)), (2, (0,))):
         for rank in ranks:
             whole = {"version": 2, "world": 2, "step": step}
             torch.save(whole, tmp_path / f"step-{step:08}.rank{rank}.pt")
-    kept = Checkpoints(tmp_path, Processes(0, 2), kept=1)
+    kept = Checkpoints(tmp_path, BesideStep1(0, 2), kept=1)
     kept._keep(kept._whole()[-1:])  # as before the next one is written
     assert sorted(path.name[5:19] for path in tmp_path.iterdir()) == [
         "00000001.rank0",
@@ -176,7 +183,7 @@ def test_a_step_counts_when_every_process_has_written_it(tmp_path):
         for rank in ranks:
             whole = {"version": 2, "world": 2, "step": step}
             torch.save(whole, tmp_path / f"step-{step:08}.rank{rank}.pt")
-    assert Checkpoints(tmp_path, Processes(0, 2)).last() == 1
+    assert Checkpoints(tmp_path, BesideStep1(0, 2)).last() == 1
     with pytest.raises(InputError, match="written by 2 processes; there are 1") as error:
         Checkpoints(tmp_path, ALONE).load(1)
     assert "--nproc-per-node 2" in error.value.hint

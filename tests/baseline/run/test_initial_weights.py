@@ -19,7 +19,7 @@ from mifid.baseline.foreign import recognise
 from mifid.baseline.generation.weights_file import load_generator
 from mifid.baseline.presets import preset
 from mifid.baseline.run.checkpoint import Checkpoints
-from mifid.baseline.run.initial_weights import read_initial_weights
+from mifid.baseline.run.initial_weights import InitialWeights, read_initial_weights
 from mifid.baseline.training import train_baseline
 from mifid.errors import InputError, MifidError, MifidWarning, WeightsError
 from mifid.submission.writer import MONET
@@ -332,3 +332,11 @@ def test_a_file_of_ugatit_gives_both_generators_and_samples_show_their_maps(pict
     page = (run / "report.html").read_text()
     assert "samples/step-00000001.jpg" in page
     assert "genB2A" in page
+
+
+def test_the_digest_is_of_all_weights_wherever_they_come_from():
+    def digest(value, *, origin="one.pt"):
+        weights = {"painter": {"a": torch.tensor([1.0, value])}, "photographer": {}}
+        return InitialWeights(weights, {"painter": origin}, {}).digest
+
+    assert digest(2.0) == digest(2.0, origin="two.pt") != digest(2.0000002)
