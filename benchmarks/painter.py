@@ -54,6 +54,7 @@ BATCH = 4
 RATE = 4e-4
 WARM = 150  # steps in which the generator learns to copy its photo
 DECAY = 0.4  # of the training, at its end: the rate falls to 0
+STYLES = 75  # batches of 16 crops of paintings whose styles are kept
 AVERAGED = 0.998
 HELD_BACK = 400  # photos to score on
 SHOWN, COLUMNS = 24, 6  # pictures of the sheet
@@ -309,9 +310,9 @@ class Training:
         return [each / scale for each, scale in zip(maps, self.deviations, strict=True)]
 
     def _styles(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return mean and deviation of each map of 1,200 crops of paintings, and what they show."""
+        """Return mean and deviation of each map of crops of paintings, and what they show."""
         with torch.no_grad():
-            found = [self._scaled(self.paintings(16)) for _ in range(75)]
+            found = [self._scaled(self.paintings(16)) for _ in range(STYLES)]
         subjects = torch.cat([F.normalize(maps[-1].mean((2, 3)), dim=1) for maps in found])
         of_maps = [[_moments(maps[i]) for maps in found] for i in range(len(self.maps.kept))]
         return [
