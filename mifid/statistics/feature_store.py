@@ -388,10 +388,16 @@ class FeatureStore(Features):
                 yield part.rows()
 
     def statistics(self) -> Statistics:
-        """Return mean and covariance, merged in the order of shards; one part is in memory."""
+        """Return mean and covariance, merged in the order of shards; one part is in memory.
+
+        Features of parts smaller than D are added row by row: a D x D matrix of each takes longer.
+        """
         merged = Statistics(provenance=self.provenance)
         for part in self.parts:
-            merged.merge(part.statistics())
+            if part.n >= max(self.width, 1):
+                merged.merge(part.statistics())
+            elif part.n:
+                merged.update(part.rows())
         merged.provenance = self.provenance
         return merged
 
