@@ -14,7 +14,7 @@ __all__ = ["space"]
 
 
 @click.command()
-@click.argument("painters", nargs=-1, type=click.Path(), metavar="PAINTER...")
+@click.argument("painters", nargs=-1, type=click.Path(), metavar="[PAINTER]...")
 @click.option(
     "-o",
     "--output",
@@ -29,9 +29,9 @@ def space(*, quiet: bool, **given: Any) -> None:
     """Write the page of `mifid serve` as a Space of Hugging Face, with its painters.
 
     PAINTER is what `mifid paint --painter` takes: the folder of a run, a file of weights, or a name
-    of `mifid painters`. The folder holds mifid itself, app.py, README.md with the settings of the
-    Space, requirements.txt, and the weights; the Space gets the versions of Python and gradio that
-    are installed here. Nothing is uploaded.
+    of `mifid painters`; monet, which comes with mifid, is there in any case. The folder holds mifid
+    itself, app.py, README.md with the settings of the Space, requirements.txt, and the weights; the
+    Space gets the versions of Python and gradio that are installed here. Nothing is uploaded.
 
     \b
     mifid space run/ -o space/

@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from mifid.baseline.generation import save_generator
-from mifid.errors import InputError, MifidError, OutputError, setting
+from mifid.errors import MifidError, OutputError
 from mifid.files import cannot_write, given_path, not_empty
 from mifid.formatting import listed
 from mifid.kaggle import write_own_wheel
@@ -119,7 +119,7 @@ def write_space(
         output: a new or an empty folder.
 
     Raises:
-        InputError: no painter, or two of one name.
+        InputError: no such painter, or two of one name.
         WeightsError: a file that is no generator that is known.
         OutputError: the folder is not empty, or cannot be written.
         MifidError: gradio is not installed.
@@ -128,12 +128,6 @@ def write_space(
     _check_place(folder)
     gradio = _gradio_version()
     shipped = [entry.name for entry in painters_at_hand() if entry.kind == "shipped"]
-    if not painters and not shipped:
-        raise InputError(
-            "no painter is given, and none comes with this version of mifid",
-            hint=f"Give one or several as {setting('painters')}: the folder of a run, its "
-            "best.safetensors, or a name of `mifid painters`.",
-        )
     opened = given_painters(painters, "cpu")
     names = tuple(dict.fromkeys([*opened, *shipped]))
     values = {

@@ -47,7 +47,7 @@ def test_a_folder_to_upload(painter, tmp_path, gradio):
         "license": "apache-2.0",
         "short_description": "Paint photos, check submissions",
     }
-    assert "paints photos with run," in text
+    assert "paints photos with run and monet," in text
     compile((folder / "app.py").read_text(), "app.py", "exec")
     for name in ("__init__.py", "web/page.css", "web/judgement.html", "painting/tiles.py"):
         assert (folder / "mifid" / name).read_bytes() == (ROOT / "mifid" / name).read_bytes()
@@ -99,16 +99,14 @@ def test_an_empty_folder_is_filled(painter, tmp_path, gradio):
     made = write_space([painter], tmp_path / "space")
     files = [path for path in made.folder.rglob("*") if path.is_file()]
     assert (made.files, made.size) == (len(files), sum(path.stat().st_size for path in files))
-    assert made.painters == ("run",)
+    assert made.painters == ("run", "monet")
 
 
-def test_no_painter(tmp_path, gradio, monkeypatch):
-    monkeypatch.setattr("mifid.painting.collection.SHIPPED", {})
-    done = run("space", "-o", tmp_path / "space")
-    assert done.exit_code == 1
-    assert "no painter is given" in done.stderr
-    assert "PAINTER..." in done.stderr
-    assert not (tmp_path / "space").exists()
+def test_the_painter_that_comes_with_mifid_is_there_in_any_case(tmp_path, gradio):
+    made = write_space([], tmp_path / "space")
+    assert made.painters == ("monet",)
+    monet = "mifid/painting/shipped/monet.safetensors"
+    assert (made.folder / monet).read_bytes() == (ROOT / monet).read_bytes()
 
 
 @pytest.mark.parametrize(
