@@ -21,7 +21,7 @@ PACKAGE ?= metrics
 # Each test run is many processes: they read what the first one compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
+.PHONY: demo test test-benchmarks check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
 
 demo: install
 	$(BIN)/mifid demo
@@ -86,7 +86,11 @@ docs: $(VENV)/.installed-docs
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 unit: install-test .venv-web/.installed
-	MIFID_TEST_ORDER=$(ORDER) $(PYTEST)
+	MIFID_TEST_ORDER=$(ORDER) $(PYTEST) --ignore=tests/benchmarks
+
+# The benchmarks at toy size, for who changes them: no user runs them, and they take minutes.
+test-benchmarks: install-test
+	$(PYTEST) tests/benchmarks
 
 # Lines and branches of mifid and its commands, child processes included.
 coverage: install-test .venv-web/.installed

@@ -83,7 +83,6 @@ LONG = {
     Path(__file__).parent / name
     for name in (
         *("baseline/run/test_run.py", "baseline/test_distributed.py", "baseline/test_torchrun.py"),
-        *("benchmarks/test_meaning_toy.py", "benchmarks/test_tournament_toy.py"),
         *("cli/test_train.py", "distributed/test_engines.py", "metric/test_gathering.py"),
         "web/test_page.py",
     )
