@@ -21,14 +21,13 @@ PACKAGE ?= metrics
 # Each test run is many processes: they read what the first one compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-benchmarks check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
+.PHONY: demo test test-web test-benchmarks check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
 
 demo: install
 	$(BIN)/mifid demo
 
-# The page's environment is downloaded while the checks compute.
 test: install-test
-	$(MAKE) --jobs 2 lint types imports docs-check collect .venv-web/.installed
+	$(MAKE) --jobs 2 lint types imports docs-check collect
 	$(MAKE) unit
 
 check: lint types imports
@@ -85,8 +84,12 @@ docs: $(VENV)/.installed-docs
 # A file's tests share what is expensive to set up; conftest.py orders the files.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-unit: install-test .venv-web/.installed
+unit: install-test
 	MIFID_TEST_ORDER=$(ORDER) $(PYTEST) --ignore=tests/benchmarks
+
+# The page of mifid serve in Chromium, for who changes it: gradio needs an environment of its own.
+test-web: .venv-web/.installed
+	$(PYTEST) tests/web
 
 # The benchmarks at toy size, for who changes them: no user runs them, and they take minutes.
 test-benchmarks: install-test

@@ -1,7 +1,7 @@
 """The page of mifid serve, driven as a person does, in an environment of its own.
 
-make test makes that environment, .venv-web: gradio takes another Pillow than mifid is tested with.
-MIFID_SCREENSHOTS names a folder where pictures of the page are kept.
+make test-web makes that environment, .venv-web: gradio takes another Pillow than mifid is tested
+with. MIFID_SCREENSHOTS names a folder where pictures of the page are kept.
 """
 
 import io
@@ -78,7 +78,7 @@ def serving(folder, *options):
 def running_python(folder, arguments, cwd, **variables):
     """Run a program of the page's environment that shows the page."""
     if not PYTHON.exists():
-        pytest.skip(f"no {PYTHON}: make test makes it")
+        pytest.skip(f"no {PYTHON}: make test-web makes it")
     (folder / "tmp").mkdir()
     with (folder / "said").open("w+") as said:
         process = subprocess.Popen(
