@@ -30,6 +30,7 @@ __all__ = [
     "cells_of",
     "check_output",
     "check_space",
+    "folder_beside",
     "given_path",
     "given_source",
     "is_url",
@@ -271,6 +272,28 @@ def cannot_write(
     if isinstance(error, FileNotFoundError) and not folder.is_dir():
         hint = f"The folder {folder} does not exist; make it first: mkdir -p {folder}"
     return OutputError(f"cannot write {path}: {error.strerror or error}", hint=hint)
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``target``; the block moves its content there when it is whole.
+
+    It is removed at the end, with what is left in it.
+
+    Raises:
+        OutputError: something cannot be written there, in the block or before it.
+    """
+    place = Path(os.path.abspath(target))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name[:50]}.", dir=place.parent))
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def make_folder(folder: Path, *, hint: str) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mifid.errors import InputError, OutputError, setting
-from mifid.files import cannot_write, given_path, no_such_file, not_empty, sha256_of_file
+from mifid.files import (
+    folder_beside,
+    given_path,
+    no_such_file,
+    not_empty,
+    sha256_of_file,
+)
 from mifid.kaggle.wheels import fitting_wheels
 
 __all__ = [
@@ -124,14 +129,7 @@ def written_bundle(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be written.
     """
-    place = Path(os.path.abspath(folder))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name[:50]}.", dir=place.parent))
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
-        temporary.chmod(0o755)
+    with folder_beside(folder) as temporary:
         (temporary / DATASET).mkdir()
         (temporary / NOTEBOOK).mkdir()
         yield temporary
@@ -143,10 +141,6 @@ def written_bundle(folder: Path) -> Iterator[Path]:
             if (folder / name).is_dir():
                 shutil.rmtree(folder / name)
             os.replace(temporary / name, folder / name)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def open_bundle(folder: str | os.PathLike[str]) -> Bundle:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -17,7 +14,7 @@ from packaging.requirements import Requirement
 
 from mifid.baseline.generation import save_generator
 from mifid.errors import MifidError, OutputError
-from mifid.files import cannot_write, given_path, not_empty
+from mifid.files import folder_beside, given_path, not_empty
 from mifid.formatting import listed
 from mifid.kaggle import write_own_wheel
 from mifid.machine import __version__
@@ -136,7 +133,7 @@ def write_space(
         "painters": listed(names),
         "version": __version__,
     }
-    with _written(folder) as made:
+    with folder_beside(folder) as made:
         (made / "painters").mkdir()
         for given, painter in zip(painters, opened.values(), strict=True):
             _save(painter, Path(given).name, made / "painters")
@@ -153,6 +150,9 @@ def write_space(
         }
         for name, text in texts.items():
             (made / name).write_text(text, encoding="utf-8")
+        if folder.is_dir():  # an empty one; Windows replaces none
+            folder.rmdir()
+        os.replace(made, folder)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return Space(folder, names, len(sizes), sum(sizes))
 
@@ -196,24 +196,3 @@ def _save(painter: OpenPainter, file_name: str, folder: Path) -> None:
         best=loaded.which,
         facts=facts,
     )
-
-
-@contextmanager
-def _written(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes ``folder`` if the block succeeds, else is removed."""
-    place = Path(os.path.abspath(folder))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name[:50]}.", dir=place.parent))
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        if place.is_dir():
-            place.rmdir()
-        os.replace(temporary, place)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
