@@ -50,9 +50,12 @@ def _processor() -> str:
 
 
 def again(module: str) -> str:
-    """Return the running command with its given options; paths become FOLDER or FILE."""
+    """Return the running command with its given options; paths become FOLDER or FILE.
+
+    ``module`` may have a subcommand: ``"scale store"``.
+    """
     context = click.get_current_context()
-    words = ["python", "-m", f"benchmarks.{module}"]
+    words = ["python", "-m", *f"benchmarks.{module}".split()]
     for option in context.command.params:
         name = option.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -149,12 +149,12 @@ def score(
             named = {side.label: side for side in opened}
             drawn = options.limit is not None
             grouping.check(named["generated"], named["reference"], drawn=drawn)
-        pipeline = pipeline_for([*opened, *beside], options)
+        needed = {need for name in wanted for need in METRICS[name].needs}
+        pipeline = pipeline_for([*opened, *beside], options, logits="logits" in needed)
         refuse_useless_network(opened, keywords.get("extractor"))
         only_fid = wanted == {"fid"} and grouping is None
         # Intervals and classes need single rows; so do metrics that compare generated pictures.
         by_parts = grouping is None and not ci and all(METRICS[name].blocks for name in wanted)
-        needed = {need for name in wanted for need in METRICS[name].needs}
         sides = {
             side.label: compute_side(
                 side,

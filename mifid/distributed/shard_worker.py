@@ -6,6 +6,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -170,17 +171,27 @@ class ShardWorker:
             WeightsError: the weights of the network cannot be found.
             OutputError: the store cannot be written.
         """
+        there = self._folder.exists()
+        try:
+            return self._written(shard)
+        except MifidError:
+            if not there:
+                with suppress(OSError):  # another job's parts are in it
+                    self._folder.rmdir()
+            raise
+
+    def _written(self, shard: Shard) -> Partial:
         total = len(self._source)
         if shard.count > total:
             raise InputError(
-                f"{setting('shard')} is {shard}, but {self._source.description} holds only "
-                f"{total:,} pictures",
-                hint=f"Use at most {total:,} shards.",
+                f"{self._source.description} holds only {total:,} pictures, fewer than there are "
+                f"shards ({shard.count:,})",
+                hint=f"Use at most {total:,}: {setting('shard', f'1/{total}')}, or with an engine "
+                f"{setting('shards', total)}.",
             )
         rows = shard.rows(total)
         pictures = Subset(self._source, rows)
-        hint = "Name a folder that you may write to."
-        make_folder(self._folder, hint=hint)
+        self._make_folder()
         check_output(self._folder / "part.npz")
         part = self._header(shard)
         there = self._check_store(part)
@@ -190,7 +201,12 @@ class ShardWorker:
         if same:
             return Partial(same[0], computed=False)
         self._refuse_other(part, there)
-        return Partial(self._computed(part, pictures, found).write(self._folder), computed=True)
+        part = self._computed(part, pictures, found)
+        self._make_folder()  # another job, which failed, may have removed it while it was empty
+        return Partial(part.write(self._folder), computed=True)
+
+    def _make_folder(self) -> None:
+        make_folder(self._folder, hint="Name a folder that you may write to.")
 
     def _header(self, shard: Shard) -> Part:
         given = self._job.images

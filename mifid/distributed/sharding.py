@@ -62,6 +62,7 @@ def compute_shards(
             the message says what to do.
     """
     options = Options.of(compute_shards, keywords)
+    options.warn_of_unused_seed()
     numbers = {"shards": shards, "processes": processes}
     if engine is None:
         for name, number in numbers.items():

@@ -213,7 +213,7 @@ def _array(
     if isinstance(side, Statistics) and side.pictures is not None and not metric.moments:
         return side.pictures.values
     if isinstance(side, Statistics) and side.shards is not None and metric.blocks:
-        return side.shards.blocks
+        return side.shards
     if isinstance(side, Statistics) and not metric.moments:
         raise UnavailableError(
             f"the {need.replace('_', ' ')} side {side.limits}; it needs features"
@@ -251,7 +251,7 @@ def _rows(generated: Computed) -> npt.NDArray[np.floating[Any]] | Blocks:
     if isinstance(generated, Features):
         return generated.values
     assert generated.shards is not None
-    return generated.shards.blocks
+    return generated.shards
 
 
 def _width(side: Computed) -> int:

@@ -131,8 +131,8 @@ class Group:
         """Return the statistics of all processes' pictures.
 
         With N pictures of mean m, and n_k, m_k and scatter M_k of process k (Chan, Golub and
-        LeVeque 1979): ``M = sum_k M_k + n_k (m_k - m)(m_k - m)^T``. Each process sends one matrix
-        (D, D), whatever the number of pictures and processes.
+        LeVeque 1979): ``M = sum_k M_k + n_k (m_k - m)(m_k - m)^T``. Each process sends the upper
+        triangle of one matrix (D, D), whatever the number of pictures and processes.
         """
         n, mean, scatter = side.n, np.zeros(width), np.zeros((width, width))
         if n:
@@ -141,9 +141,10 @@ class Group:
         sums = self._summed(np.concatenate([[float(n)], n * mean]))
         total, common = round(sums[0]), sums[1:] / sums[0]
         scatter += n * np.outer(mean - common, mean - common)
-        return Statistics.from_scatter(
-            n=total, mean=common, scatter=self._summed(scatter), provenance=provenance
-        )
+        upper = np.tri(width, dtype=bool).T
+        scatter[upper] = self._summed(scatter[upper])
+        scatter.T[upper] = scatter[upper]
+        return Statistics.from_scatter(n=total, mean=common, scatter=scatter, provenance=provenance)
 
     def _summed(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         message = self._sent(values)  # the sum is written into it

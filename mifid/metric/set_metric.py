@@ -24,7 +24,7 @@ from mifid.evaluation import (
 )
 from mifid.extractors import EXACT, SPATIAL_WIDTH, Extractor, isolated, threshold
 from mifid.images import Pixels, Stacker, Stream, ValueRange, as_rgb, is_array
-from mifid.inputs import GivenSide, refuse_mixtures
+from mifid.inputs import GivenSide
 from mifid.metric.accumulation import Accumulated
 from mifid.metric.gathering import Group, several_processes
 from mifid.metrics import CORE, METRICS, memorization_distance, nearest_reference, penalized
@@ -448,10 +448,9 @@ class SetMetric(_base()):  # type: ignore[misc]  # which one is known at run tim
         """Compute the sides that were given, and find the network, before any loop begins."""
         with open_sides(given, self._options) as sides:
             self._options = choose_network(self._options, sides)
-            pipeline = pipeline_for(sides, self._options)
-            network = self._network()  # weights that are missing are reported now, too
             coming = GivenSide("generated", "pictures of update()", Stream(()))
-            refuse_mixtures([*sides, coming], network.identity)
+            pipeline = pipeline_for([*sides, coming], self._options)
+            self._network()  # weights that are missing are reported now, too
             found = {
                 side.label: compute_side(
                     side,

@@ -21,7 +21,7 @@ def authentic_percent(
     Inception features, unseen real pictures reach about 75 rather than 50.
 
     Args:
-        generated: features (N, D), at least one, or :data:`mifid.metrics.base.Blocks` of them.
+        generated: features (N, D), at least one, or :class:`mifid.metrics.base.Blocks` of them.
         training: features (T, D), at least two.
 
     Raises:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
 
-__all__ = ["NOT_ASKED", "Blocks", "Measured", "Metric", "blocks_of", "require_one_width"]
-
-Blocks = Callable[[], Iterator[npt.NDArray[Any]]]
-"""Features of more pictures than memory holds: each call yields all, some rows (B, D) at a time."""
+__all__ = ["NOT_ASKED", "Blocks", "Measured", "Metric", "blocks_of", "require_one_width", "rows_of"]
 
 NOT_ASKED = "not asked for"
+
+
+@runtime_checkable
+class Blocks(Protocol):
+    """Features (N, D) of more pictures than memory holds, such as a feature store."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def blocks(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield all features, some rows (B, D) at a time, in order."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,8 @@ class Metric:
         directions: value name -> which way is better, where it differs from ``better``.
         absent: value name -> why the function may leave it out.
         moments: whether a side may also be :class:`mifid.metrics.frechet.Moments`.
-        blocks: whether the generated side may also be :data:`Blocks`: it needs no two of their rows
-            at once, but for FID, which takes their moments.
+        blocks: whether the generated side may also be :class:`Blocks`, whose rows need not be held
+            at once. FID and MiFID take their moments instead.
     """
 
     name: str
@@ -98,7 +106,17 @@ class Measured:
 
 def blocks_of(features: npt.ArrayLike | Blocks) -> Iterator[npt.NDArray[Any]]:
     """Yield features block by block; an array (N, D) is one block."""
-    yield from features() if callable(features) else [np.asarray(features)]
+    yield from features.blocks() if isinstance(features, Blocks) else [np.asarray(features)]
+
+
+def rows_of(features: npt.ArrayLike | Blocks, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return some rows (B, D) of features, in ascending order; of blocks, no others are held."""
+    found, start = [], 0
+    for block in blocks_of(features):
+        first, last = np.searchsorted(rows, [start, start + len(block)])
+        found.append(block[rows[first:last] - start])
+        start += len(block)
+    return np.concatenate(found)
 
 
 def require_one_width(**widths: int) -> None:

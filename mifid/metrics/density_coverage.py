@@ -21,7 +21,7 @@ def density_coverage(
     """Return density and coverage.
 
     Args:
-        generated: features (N, D), N at least 1, or :data:`mifid.metrics.base.Blocks` of them.
+        generated: features (N, D), N at least 1, or :class:`mifid.metrics.base.Blocks` of them.
         reference: features (M, D), M above ``k``.
         k: the neighbour whose distance is a ball's radius.
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
-from mifid.metrics.base import Metric, require_one_width
-from mifid.metrics.neighbours import require_pictures
+from mifid.metrics.base import Blocks, Metric, require_one_width, rows_of
+from mifid.metrics.neighbours import arrays_or_blocks, require_pictures
 
 __all__ = ["METRIC", "SEED", "kernel_distance", "standard_error"]
 
@@ -35,7 +35,7 @@ _OWN_MATRICES = 1.0  # part of the whole matrix's size up to which each subset g
 
 def kernel_distance(
     *,
-    generated: npt.ArrayLike,
+    generated: npt.ArrayLike | Blocks,
     reference: npt.ArrayLike,
     subsets: int | None = 100,
     subset_size: int = 1000,
@@ -44,7 +44,8 @@ def kernel_distance(
     """Return the Kernel Inception Distance.
 
     Args:
-        generated: features (N, D).
+        generated: features (N, D), or :class:`mifid.metrics.base.Blocks` of them, of which only
+            those in subsets are held.
         reference: features (M, D).
         subsets: number of random subsets that are averaged; None: one estimate from all pictures
             of both sides (the U-statistic of unequal sizes), which needs no seed.
@@ -70,7 +71,8 @@ def kernel_distance(
     >>> round(kernel_distance(generated=far, reference=near, subsets=None)["kid"], 3)
     1821216.667
     """
-    x, y = _sides(generated, reference)
+    x = arrays_or_blocks(generated, 2, purpose="KID", side="generated")
+    y = require_pictures(reference, 2, purpose="KID", side="reference")
     if subsets is None:
         whole = _mmd(x, y, np.arange(len(x))[None], np.arange(len(y))[None])
         return {"kid": float(whole[0])}
@@ -118,10 +120,12 @@ def standard_error(
     Source: Efron and Stein 1981, "The Jackknife Estimate of Variance": in expectation not below
     the true variance.
     """
-    sides = dict(zip(("generated", "reference"), _sides(generated, reference), strict=True))
-    for side, rows in sides.items():
-        require_pictures(rows, 3, purpose="the standard error of KID", side=side)
+    sides = {
+        side: require_pictures(rows, 3, purpose="the standard error of KID", side=side)
+        for side, rows in (("generated", generated), ("reference", reference))
+    }
     x, y = sides.values()
+    require_one_width(generated=x.shape[1], reference=y.shape[1])
     between_x, between_y = _row_sums(x, y)
     between = {"generated": between_x, "reference": between_y}
     variance = 0.0
@@ -152,17 +156,14 @@ def _with_itself(x: npt.NDArray[Any]) -> Matrix:
     return np.asarray((squares / x.shape[1] + 1.0) ** 3)
 
 
-def _sides(
-    generated: npt.ArrayLike, reference: npt.ArrayLike
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    x = require_pictures(generated, 2, purpose="KID", side="generated")
-    y = require_pictures(reference, 2, purpose="KID", side="reference")
-    require_one_width(generated=x.shape[1], reference=y.shape[1])
-    return x, y
-
-
-def _mmd(x: npt.NDArray[Any], y: npt.NDArray[Any], picks_x: Picks, picks_y: Picks) -> Matrix:
+def _mmd(
+    x: npt.NDArray[Any] | Blocks, y: npt.NDArray[Any], picks_x: Picks, picks_y: Picks
+) -> Matrix:
     """Return the estimate of each subset (S,)."""
+    if isinstance(x, Blocks):
+        held, place = np.unique(picks_x, return_inverse=True)
+        x, picks_x = rows_of(x, held), place.reshape(picks_x.shape)
+    require_one_width(generated=x.shape[1], reference=y.shape[1])
     m, n = picks_x.shape[1], picks_y.shape[1]
     within_x = _sums_within(x, picks_x) / (m * (m - 1))
     within_y = _sums_within(y, picks_y) / (n * (n - 1))
@@ -244,6 +245,7 @@ METRIC = Metric(
     },
     absent={"kid_std": "every subset holds all pictures of both sides"},
     settings={"subsets": 100, "subset_size": 1000, "seed": SEED},
+    blocks=True,
     remark="unbiased, so it may be negative near 0; if a side has fewer than 1,000 pictures, "
     "subsets are as large as the smaller side",
     sees="blur, noise, distortion, repeated pictures",

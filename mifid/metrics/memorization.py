@@ -62,7 +62,7 @@ def memorization_distance(*, generated: npt.ArrayLike | Blocks, reference: npt.A
     """Return ``mean_i min_j (1 - |cos(g_i, r_j)|)``: over generated i, nearest reference j.
 
     Args:
-        generated: features (N, D), or :data:`mifid.metrics.base.Blocks` of them.
+        generated: features (N, D), or :class:`mifid.metrics.base.Blocks` of them.
         reference: features (M, D) of the training pictures.
 
     Returns:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError
-from mifid.metrics.base import Metric, require_one_width
-from mifid.metrics.neighbours import require_pictures
+from mifid.metrics.base import Blocks, Metric, blocks_of, require_one_width
+from mifid.metrics.neighbours import arrays_or_blocks, require_pictures
 
 __all__ = ["METRIC", "monge_distance"]
 
 Matrix = npt.NDArray[np.float64]
 
 _BLOCK_BYTES = 64 << 20
+_PASS_BYTES = 1 << 30
+"""Of coordinates along directions that one pass over blocks, which may lie on disk, computes."""
 
 
 def monge_distance(
     *,
-    generated: npt.ArrayLike,
+    generated: npt.ArrayLike | Blocks,
     reference: npt.ArrayLike,
     directions: int = 1000,
     seed: int = 0,
@@ -29,7 +33,8 @@ def monge_distance(
     two quantile functions, exact for sides of any two sizes.
 
     Args:
-        generated: features (N, D), at least two.
+        generated: features (N, D), at least two, or :class:`mifid.metrics.base.Blocks` of them,
+            which are read once for each GiB of 8 N ``directions`` bytes.
         reference: features (M, D), at least two.
         directions: how many unit directions are drawn, uniformly over the sphere.
         seed: of the directions.
@@ -49,20 +54,39 @@ def monge_distance(
     >>> monge_distance(generated=far, reference=near)["mind"]
     300.0
     """
-    x = require_pictures(generated, 2, purpose="MIND", side="generated")
-    y = require_pictures(reference, 2, purpose="MIND", side="reference")
-    require_one_width(generated=x.shape[1], reference=y.shape[1])
+    x = arrays_or_blocks(generated, 2, purpose="MIND", side="generated")
+    y = require_pictures(reference, 2, purpose="MIND", side="reference").astype(np.float64)
     if directions < 1:
         raise FeatureError(f"{directions} directions; expected at least 1")
+    at_once = _BLOCK_BYTES
+    if isinstance(x, Blocks):
+        at_once = _PASS_BYTES
+    else:
+        x = x.astype(np.float64)
     random = np.random.RandomState(seed)
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    step = max(1, _BLOCK_BYTES // (8 * (len(x) + len(y))))
+    step = max(1, at_once // (8 * (len(x) + len(y))))
     total = 0.0
     for start in range(0, directions, step):
-        unit = random.standard_normal((min(step, directions - start), x.shape[1]))
+        unit = random.standard_normal((min(step, directions - start), y.shape[1]))
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-        total += float(_wasserstein(unit @ x.T, unit @ y.T).sum())
-    return {"mind": 3.0 * x.shape[1] * total / directions}
+        total += _total(_along(unit, x), unit @ y.T)
+    return {"mind": 3.0 * y.shape[1] * total / directions}
+
+
+def _along(unit: Matrix, features: npt.NDArray[Any] | Blocks) -> Matrix:
+    """Return the coordinates (T, N) of features along unit vectors (T, D)."""
+    parts = []
+    for block in blocks_of(features):
+        require_one_width(generated=block.shape[1], reference=unit.shape[1])
+        parts.append(unit @ block.astype(np.float64, copy=False).T)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _total(x: Matrix, y: Matrix) -> float:
+    """Sum the squared distances of the rows of ``x`` (T, N) and ``y`` (T, M)."""
+    step = max(1, _BLOCK_BYTES // (8 * (x.shape[1] + y.shape[1])))
+    parts = (slice(start, start + step) for start in range(0, len(x), step))
+    return sum(float(_wasserstein(x[rows], y[rows]).sum()) for rows in parts)
 
 
 def _wasserstein(x: Matrix, y: Matrix) -> Matrix:
@@ -89,6 +113,7 @@ METRIC = Metric(
     function=monge_distance,
     values={"mind": "3 D times the mean squared Wasserstein distance along random directions"},
     settings={"directions": 1000, "seed": 0},
+    blocks=True,
     remark="made for few pictures; published values are of Inception features",
     sees="blur, noise, distortion, repeated pictures",
     misses="colour casts and pale colours, a few photos among the pictures; copies lower it",

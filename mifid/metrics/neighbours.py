@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError
+from mifid.metrics.base import Blocks
 
 __all__ = [
     "DistanceBlock",
     "Neighbour",
+    "arrays_or_blocks",
     "distance_blocks",
     "kth_distance",
     "nearest",
@@ -240,15 +242,30 @@ def require_pictures(
         UnavailableError: fewer rows.
     """
     rows = np.asarray(features)
-    named = f"{side} " if side else ""
     if rows.ndim != 2:
+        named = f"{side} " if side else ""
         raise FeatureError(f"{named}features have shape {rows.shape}; expected (pictures, width)")
-    if len(rows) < least:
+    _require_count(len(rows), least, purpose=purpose, side=side)
+    return rows
+
+
+def arrays_or_blocks(
+    features: npt.ArrayLike | Blocks, least: int, *, purpose: str, side: str = ""
+) -> npt.NDArray[Any] | Blocks:
+    """Do as :func:`require_pictures`; blocks are returned as they are."""
+    if not isinstance(features, Blocks):
+        return require_pictures(features, least, purpose=purpose, side=side)
+    _require_count(len(features), least, purpose=purpose, side=side)
+    return features
+
+
+def _require_count(count: int, least: int, *, purpose: str, side: str) -> None:
+    if count < least:
+        named = f"{side} " if side else ""
         raise UnavailableError(
-            f"{purpose}: at least {least} {named}pictures are needed, got {len(rows)}",
+            f"{purpose}: at least {least} {named}pictures are needed, got {count}",
             hint="Give more pictures, or leave this metric out.",
         )
-    return rows
 
 
 def _nearest(blocks: Iterator[DistanceBlock], count: int) -> Neighbour:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mifid.errors import FeatureError, UnavailableError
-from mifid.metrics.base import Metric, require_one_width
+from mifid.metrics.base import Blocks, Metric, blocks_of, require_one_width
 from mifid.metrics.linalg import principal_axes
-from mifid.metrics.neighbours import nearest, require_pictures
+from mifid.metrics.neighbours import arrays_or_blocks, nearest, require_pictures
 
 __all__ = ["METRIC", "copying_z", "data_copying"]
 
@@ -62,7 +62,7 @@ _LEAST = 20  # a cell counts if it holds more generated pictures than this
 
 def data_copying(
     *,
-    generated: npt.ArrayLike,
+    generated: npt.ArrayLike | Blocks,
     training: npt.ArrayLike,
     held_out: npt.ArrayLike,
     clusters: int = 3,
@@ -80,7 +80,8 @@ def data_copying(
     no weight; the authors' code fails there.
 
     Args:
-        generated: features (N, D) of more than 20 pictures.
+        generated: features (N, D) of more than 20 pictures, or
+            :class:`mifid.metrics.base.Blocks` of them, of which 64 coordinates a picture are held.
         training: features (T, D) that the model was trained on, at least two.
         held_out: features (H, D) of real pictures that were not trained on.
         clusters: cells, at least 1; fewer if there are fewer different training pictures.
@@ -150,21 +151,21 @@ def _cell_z(cell: _Sides) -> float:
 
 
 def _projected(
-    generated: npt.ArrayLike, training: npt.ArrayLike, held_out: npt.ArrayLike
+    generated: npt.ArrayLike | Blocks, training: npt.ArrayLike, held_out: npt.ArrayLike
 ) -> _Sides:
-    least = {"generated": (generated, _LEAST + 1), "training": (training, 2)}
-    found = {
-        name: require_pictures(side, few, purpose="C_T", side=name)
-        for name, (side, few) in {**least, "held-out": (held_out, 1)}.items()
-    }
-    require_one_width(**{name: side.shape[1] for name, side in found.items()})
-    sides, among = found.values(), found["training"]
+    made = arrays_or_blocks(generated, _LEAST + 1, purpose="C_T", side="generated")
+    among = require_pictures(training, 2, purpose="C_T", side="training")
+    unseen = require_pictures(held_out, 1, purpose="C_T", side="held-out")
     if (among == among[0]).all():
         raise UnavailableError("C_T needs training pictures that differ, but all are equal")
-    if among.shape[1] <= _AXES:
-        return _Sides(*(side.astype(np.float64) for side in sides))
-    axes = principal_axes(among, count=_AXES)
-    return _Sides(*(axes.project(side) for side in sides))
+    axes = principal_axes(among, count=_AXES) if among.shape[1] > _AXES else None
+
+    def project(rows: npt.NDArray[Any], side: str) -> Matrix:
+        require_one_width(**{side: rows.shape[1], "training": among.shape[1]})
+        return rows.astype(np.float64) if axes is None else axes.project(rows)
+
+    parts = [project(block, "generated") for block in blocks_of(made)]
+    return _Sides(np.concatenate(parts), project(among, "training"), project(unseen, "held-out"))
 
 
 METRIC = Metric(
@@ -178,6 +179,7 @@ METRIC = Metric(
         "ct_global": "the same z without cells",
     },
     needs=("generated", "training", "held_out"),
+    blocks=True,
     settings={"clusters": 3, "seed": 0},
     remark="the cells, and with them ct, depend somewhat on the seed; ct_global does not",
     sees="copies of training pictures lower it, distortion raises it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from mifid.cache import Cache
-from mifid.errors import InputError, setting
+from mifid.errors import InputError, setting, warn
 from mifid.extractors import (
     EXACT,
     Extractor,
@@ -134,6 +134,19 @@ class Options:
         choose_precision(self.precision)
         if self.device not in {"auto", "cpu"}:  # these are everywhere, and need no torch
             choose_devices(self.device)
+
+    def warn_without_effect(self, names: Iterable[str], reason: str) -> None:
+        """Warn of those options of ``names`` that have another value than their default's."""
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in names:
+            value = getattr(self, name)
+            if value != defaults[name]:
+                warn(f"{setting(name, value)} has no effect: {reason}", stacklevel=3)
+
+    def warn_of_unused_seed(self) -> None:
+        """Warn of a seed where nothing but a limit could draw, and there is none."""
+        if self.limit is None:
+            self.warn_without_effect(["seed"], f"nothing is drawn without {setting('limit')}")
 
     @cached_property
     def network(self) -> Extractor:

@@ -52,6 +52,9 @@ _MOST_HELD = 1 << 30
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
 
+_OF_THE_NETWORK = ("weights", "backend", "precision", "device", "batch_size", "workers", "skip_bad")
+"""Options that say how features of pictures are computed."""
+
 STREAMED_FROM = 4_096
 """Up to so many pictures features take no more memory than their covariance does."""
 
@@ -149,10 +152,13 @@ def choose_network(
     return replace(options, extractor=otherwise)
 
 
-def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | None:
+def pipeline_for(
+    sides: Collection[GivenSide], options: Options, *, logits: bool = False
+) -> Pipeline | None:
     """Return the pipeline for the sides; None if all are features or statistics already.
 
-    The network is not opened if no side needs it.
+    The network is not opened if no side needs it. Options of the network then have no effect, and
+    are warned of; with ``logits`` not the weights, which hold the classifier.
 
     Raises:
         CompatibilityError: features of different networks would meet.
@@ -164,6 +170,9 @@ def pipeline_for(sides: Collection[GivenSide], options: Options) -> Pipeline | N
     pipeline = None
     if any(isinstance(side.input, Source | Stream) for side in sides):
         pipeline = Pipeline(options.network, options)
+    else:
+        names = [name for name in _OF_THE_NETWORK if not (logits and name == "weights")]
+        options.warn_without_effect(names, "no side is pictures")
     refuse_mixtures(sides, pipeline.extractor.identity if pipeline else None)
     return pipeline
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,10 @@ Array = npt.NDArray[Any]
 
 _VERSION = 1
 _SHOWN = 8
+_AHEAD = 2
+"""Parts that are read while the ones before them are used."""
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, order=True)
@@ -189,7 +194,7 @@ class Part:
             "inspection": json.loads(self.inspection.to_json()),
         }
         arrays = dict(self.arrays)
-        if self.n >= max(self.width, 1):
+        if self.has_statistics:
             arrays |= _moments(arrays["features"])
         path = folder / f"part-{self.shard.number:05}-{self.key}.npz"
         texts = {"part": json.dumps(header), "provenance": self.provenance.to_json()}
@@ -214,6 +219,11 @@ class Part:
         """The file in words."""
         return f"the part of shard {self.shard}" if self.path is None else str(self.path)
 
+    @property
+    def has_statistics(self) -> bool:
+        """Whether the file also holds mean and scatter: these are not larger than the features."""
+        return self.n >= max(self.width, 1)
+
     def rows(self) -> FeatureMatrix:
         """Read the features (n, D).
 
@@ -234,7 +244,7 @@ class Part:
 
     def statistics(self) -> Statistics:
         """Return the statistics of the features, without reading these if the part holds both."""
-        if self.n >= max(self.width, 1):
+        if self.has_statistics:
             mu, scatter = self.load("mu", "scatter")
             if mu.shape != (self.width,) or scatter.shape != (self.width, self.width):
                 raise _damaged(self.where, "its statistics are not those of its features")
@@ -388,18 +398,43 @@ class FeatureStore(Features):
                 yield part.rows()
 
     def statistics(self) -> Statistics:
-        """Return mean and covariance, merged in the order of shards; one part is in memory.
+        """Return mean and covariance, merged in the order of shards; few parts are in memory.
 
         Features of parts smaller than D are added row by row: a D x D matrix of each takes longer.
+        Those of larger parts k with n_k pictures, means m_k and scatters M_k, of N pictures with
+        mean m, are ``sum_k M_k + n_k (m_k - m)(m_k - m)^T`` (Chan, Golub and LeVeque 1979), where
+        the last terms are one product.
         """
-        merged = Statistics(provenance=self.provenance)
+        merged = Statistics()
+        large = [part for part in self.parts if part.has_statistics]
         for part in self.parts:
-            if part.n >= max(self.width, 1):
-                merged.merge(part.statistics())
-            elif part.n:
+            if part.n and not part.has_statistics:
                 merged.update(part.rows())
+        if large:
+            counts = np.array([part.n for part in large], dtype=np.float64)
+            means = np.empty((len(large), self.width))
+            scatter = np.zeros((self.width, self.width))
+            for k, found in enumerate(_read_ahead(Part.statistics, large)):
+                means[k] = found.mu
+                scatter += found.scatter
+            mean = counts @ means / counts.sum()
+            rows = np.sqrt(counts)[:, None] * (means - mean)
+            scatter += rows.T @ rows
+            merged.merge(Statistics.from_scatter(n=int(counts.sum()), mean=mean, scatter=scatter))
         merged.provenance = self.provenance
         return merged
+
+
+def _read_ahead(read: Callable[[Part], Read], parts: Sequence[Part]) -> Iterator[Read]:
+    """Yield what is read of each part, while the next ones are being read."""
+    under_way: deque[Future[Read]] = deque()
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        for part in parts:
+            under_way.append(pool.submit(read, part))
+            if len(under_way) > _AHEAD:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
 def _one_a_shard(parts: Iterable[Part], where: str) -> list[Part]:

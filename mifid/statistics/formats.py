@@ -312,7 +312,7 @@ def _read_array(stream: BinaryIO, size: int, *, values: bool) -> Array:
     raw = np.empty(count, np.uint8)
     place = memoryview(raw.data)
     while place:
-        n = stream.readinto(place[: 1 << 24])  # type: ignore[attr-defined]
+        n = stream.readinto(place[: 1 << 20])  # type: ignore[attr-defined]
         if not n:
             raise InputError("an array is cut short", hint=_AGAIN)
         place = place[n:]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mifid.cache import Cache, kept
-from mifid.errors import FeatureError, InputError, UnavailableError, setting
+from mifid.errors import FeatureError, InputError, UnavailableError, setting, warn
 from mifid.progress import Progress, Silent
 from mifid.statistics import Features, Statistics
 from mifid.uncertainty.bias import Bias, estimate_bias
@@ -123,6 +123,13 @@ def assess(
         seconds: wall times are added as ``"uncertainty"``, ``"bias"`` and ``"levels"``.
         progress: shows it.
     """
+    if resampling.ci == 0:
+        changed = {
+            "replicates": resampling.replicates != REPLICATES,
+            "resample": len(set(resampling.resample)) == 1,
+        }
+        for name in filter(changed.__getitem__, changed):
+            warn(f"{setting(name)} has no effect: {setting('ci', 0)} asks for no intervals")
     reason = _reason(generated, reference, values, resampling)
     levels, no_levels = None, reason
     if reason is None or held_out is not None or photos is not None:

@@ -57,6 +57,18 @@ def test_settings_without_effect(run, failure):
     for command in (("score", "out"), ("compare", "out", "monet")):
         said = run(*command, "--ref", "monet", "--ci", "0", *own, "--incomplete").stderr
         assert "--incomplete has no effect: no side is a feature store" in said
+    said = run("reference", "build", "out", "-o", "a.npz", *own, "--seed", "3").stderr
+    assert "--seed 3 has no effect: nothing is drawn without --limit" in said
+    said = run("reference", "build", "monet", "-o", "b.npz", *own, "--seed", "3", "--limit", "4")
+    assert "no effect" not in said.stderr
+    for command in (("score", "a.npz"), ("compare", "a.npz", "b.npz")):
+        settings = ("--batch-size", "3", "--skip-bad", "--precision", "fast", "--weights", "w.pth")
+        said = run(*command, "--ref", "b.npz", "--ci", "0", *settings).stderr
+        for setting in ("--batch-size 3", "--skip-bad", "--precision fast", "--weights w.pth"):
+            assert f"{setting} has no effect: no side is pictures" in said
+    said = run("score", *PAIR, *own, "--ci", "0", "--replicates", "200", "--ci-over", "generated")
+    for setting in ("--replicates", "--ci-over"):
+        assert f"{setting} has no effect: --ci 0 asks for no intervals" in said.stderr
 
 
 REF = ("--ref", "monet")
@@ -69,7 +81,10 @@ STORE = ("features", "out", "-o")
         (("features", "empty", "-o", "store"), "no pictures in folder empty; it is empty"),
         (("features", "gone", "-o", "store"), "no such file or folder: gone"),
         ((*STORE, "file"), "cannot make the folder file"),
-        ((*STORE, "store", "--shard", "3/9"), "--shard is 3/9, but folder out holds only 6"),
+        (
+            (*STORE, "store", "--shard", "3/9"),
+            "folder out holds only 6 pictures, fewer than there are shards (9)",
+        ),
         (("reference", "build", "empty", "-o", "r", "--spatial"), "no pictures in folder empty"),
         (("score", "empty", *REF), "IMAGES: no pictures in folder empty"),
         (("score", "out", *REF, "--held-out", "empty"), "--held-out: no pictures in folder empty"),

@@ -226,8 +226,20 @@ def test_what_cannot_be_divided_or_recognized_is_refused(pictures, tmp_path):
         compute_shards(store, tmp_path / "t", extractor=Counting())
 
 
+def test_a_job_that_fails_leaves_no_empty_store(pictures, tmp_path):
+    broken = write_pictures(tmp_path / "g", repainted(4))
+    (broken / "002.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    with pytest.raises(PictureError, match=r"002\.png"):
+        compute_shards(broken, tmp_path / "s", shard="2/2", extractor=Counting())
+    assert not (tmp_path / "s").exists()
+    compute_shards(broken, tmp_path / "s", shard="1/2", extractor=Counting())
+    with pytest.raises(PictureError, match=r"002\.png"):
+        compute_shards(broken, tmp_path / "s", shard="2/2", extractor=Counting())
+    assert len(list((tmp_path / "s").iterdir())) == 1
+
+
 def test_a_large_store_is_scored_part_by_part(pictures, real, tmp_path, monkeypatch):
-    metrics = ["mifid", "dc", "authpct"]
+    metrics = ["mifid", "dc", "authpct", "kid", "mind"]
     store = fill(tmp_path / "s", pictures)
     held = mifid.score(store, real, extractor=Counting(), metrics=metrics, ci=0)
     monkeypatch.setattr("mifid.pipeline.sides._MOST_HELD", 100)
@@ -237,7 +249,7 @@ def test_a_large_store_is_scored_part_by_part(pictures, real, tmp_path, monkeypa
     assert parted.fid == pytest.approx(held.fid, rel=1e-9)
     assert parted.memorization_distance == pytest.approx(held.memorization_distance, rel=1e-12)
     assert parted.mifid == pytest.approx(held.mifid, rel=1e-9)
-    for name in ("dc", "authpct"):
+    for name in metrics[1:]:
         assert parted.metrics[name].values == pytest.approx(held.metrics[name].values)
     assert "more features than are held in memory" in parted.uncertainty_reason
     with pytest.raises(UnavailableError, match="more features than are held in memory"):

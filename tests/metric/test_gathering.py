@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from metric_processes import CASES, feed, pictures, share
 from patience import PATIENCE
@@ -13,6 +14,9 @@ from toys import colours
 
 import mifid
 from mifid.metric import FID
+from mifid.metric.accumulation import Accumulated
+from mifid.metric.gathering import Group
+from mifid.statistics import Provenance, Statistics
 
 HERE = Path(__file__).parent
 
@@ -40,6 +44,26 @@ def processes(tmp_path_factory):
             process.wait()
     assert [process.returncode for process in started] == [0, 0, 0], "\n".join(said)
     return [json.loads((folder / f"told{rank}.json").read_text()) for rank in range(3)]
+
+
+def test_a_process_sends_half_of_a_matrix_however_many_pictures_it_has(monkeypatch):
+    sent = []
+
+    def summed(self, values):
+        sent.append(values.nbytes)
+        return 2 * values  # as if another process had the same
+
+    monkeypatch.setattr(Group, "__init__", lambda self: None)
+    monkeypatch.setattr(Group, "_summed", summed)
+    side = Accumulated(most=10, rows=False, moments=True)
+    values = np.random.RandomState(0).standard_normal((300, 64))
+    side.add(values, Provenance())
+    found = Group()._statistics(side, 64, Provenance())
+    assert sum(sent) == 8 * (1 + 64 + 64 * 65 // 2)
+    twice = Statistics.from_features(np.concatenate([values, values]))
+    assert found.n == 600
+    np.testing.assert_allclose(found.sigma, twice.sigma, rtol=1e-11, atol=1e-14)
+    np.testing.assert_array_equal(found.scatter, found.scatter.T)
 
 
 @pytest.fixture(params=["2", "3"])

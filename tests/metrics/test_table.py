@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mifid.errors import UnavailableError
+from mifid.errors import FeatureError, UnavailableError
 from mifid.metrics import CORE, GROUPS, METRICS
-from mifid.metrics.base import Metric
+from mifid.metrics.base import Metric, rows_of
+from mifid.metrics.kernel import kernel_distance
 
 SIDES = {"generated": 60, "reference": 40, "training": 45, "held_out": 50}
 
@@ -79,13 +80,50 @@ def test_groups_name_metrics():
         assert set(members) <= set(METRICS)
 
 
+class Parts:
+    """Features in parts, as a feature store has them."""
+
+    def __init__(self, features, ends):
+        self.parts = np.split(features, ends)
+
+    def __len__(self):
+        return sum(map(len, self.parts))
+
+    def blocks(self):
+        yield from self.parts
+
+
+@pytest.mark.parametrize("width", [5, 80])  # C_T projects on 64 axes
 @pytest.mark.parametrize(
     "name", [name for name in METRICS if METRICS[name].blocks and name not in ("fid", "mifid")]
 )
-def test_blocks_of_generated_pictures_give_what_all_at_once_give(name, random):
+def test_blocks_of_generated_pictures_give_what_all_at_once_give(name, width, random, monkeypatch):
     # FID, and so MiFID, takes the moments of all blocks instead.
+    monkeypatch.setattr("mifid.metrics.mind._PASS_BYTES", 8 * 1000 * 100)
     metric = METRICS[name]
-    sides = {need: random.standard_normal((31, 5)) for need in metric.needs}
-    blocks = np.split(sides["generated"], [7, 8, 20])
-    found = metric.function(**{**sides, "generated": lambda: iter(blocks)})
-    assert found == pytest.approx(dict(metric.function(**sides)), rel=1e-12)
+    sides = {need: random.standard_normal((90, width)) for need in metric.needs}
+    settings = {"subsets": 4, "subset_size": 20} if name == "kid" else {}
+    parts = Parts(sides["generated"], [7, 8, 8, 20])
+    found = metric.function(**{**sides, "generated": parts}, **settings)
+    assert found == pytest.approx(dict(metric.function(**sides, **settings)), rel=1e-11)
+
+
+def test_kid_of_blocks_holds_the_rows_of_its_subsets(random):
+    sides = {side: random.standard_normal((200, 6)) for side in ("generated", "reference")}
+    parts = Parts(sides["generated"], [50, 100])
+    for settings in ({"subsets": 2, "subset_size": 9}, {"subsets": None}):
+        found = kernel_distance(**{**sides, "generated": parts}, **settings)
+        assert found == pytest.approx(kernel_distance(**sides, **settings), rel=1e-12)
+    held = rows_of(parts, np.array([0, 49, 50, 199]))
+    np.testing.assert_array_equal(held, sides["generated"][[0, 49, 50, 199]])
+
+
+@pytest.mark.parametrize("name", ["kid", "mind", "ct"])
+def test_blocks_of_another_width_or_too_few_rows_are_refused(name, random):
+    metric = METRICS[name]
+    sides = {need: random.standard_normal((90, 5)) for need in metric.needs}
+    wide = Parts(random.standard_normal((90, 6)), [40])
+    with pytest.raises(FeatureError, match="generated features have width 6"):
+        metric.function(**{**sides, "generated": wide})
+    with pytest.raises(UnavailableError, match=r"at least \d+ generated pictures are needed"):
+        metric.function(**{**sides, "generated": Parts(random.standard_normal((1, 5)), [])})

@@ -133,6 +133,17 @@ def test_statistics_are_those_of_all_features():
     assert store.converted == {"L": sum(range(8))}
 
 
+@pytest.mark.parametrize("large", [(), (2,), (1, 4), (1, 2, 3, 4)])
+def test_parts_with_and_without_statistics_are_merged_alike(large):
+    made = [part(number, n=None if number in large else WIDTH - 1) for number in range(1, 5)]
+    store = FeatureStore(made)
+    whole = Statistics.from_features(np.concatenate([each.arrays["features"] for each in made]))
+    merged = store.statistics()
+    assert merged.n == len(store)
+    np.testing.assert_allclose(merged.mu, whole.mu, rtol=1e-12)
+    np.testing.assert_allclose(merged.sigma, whole.sigma, rtol=1e-12)
+
+
 def test_a_part_is_read_as_it_was_written(tmp_path):
     made = part(3, bad=((11, "a", "why"),), images="/x", available=99, skipped={"hidden": 2})
     written = made.write(tmp_path)

@@ -1,0 +1,107 @@
+"""Pictures in S3, from moto's server on this machine; skipped where s3fs or moto is missing."""
+
+import numpy as np
+import pytest
+from pictures import encode, noise, write_tar, write_zip
+from toys import colours
+
+from mifid.errors import InputError
+from mifid.images import open_images, remote
+from mifid.scoring import score
+
+s3fs = pytest.importorskip("s3fs")
+server = pytest.importorskip("moto.server")
+
+FILES = [(f"{i:02}.png", encode(noise(i))) for i in range(6)]
+BYTES = [content for _, content in FILES]
+SECRET = "s3cr3t-key-of-nobody"
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    """A bucket with pictures in all forms, found by the variables that AWS's tools read."""
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            patch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+        system = s3fs.S3FileSystem()
+        system.mkdir("pictures")
+        folder = tmp_path_factory.mktemp("s3")
+        for name, content in FILES:
+            system.pipe(f"pictures/set/{name}", content)
+        system.pipe("pictures/a.zip", write_zip(folder / "a.zip", FILES).read_bytes())
+        for i in range(2):
+            tar = write_tar(folder / "a.tar", FILES[3 * i : 3 * i + 3])
+            system.pipe(f"pictures/shard-{i:03}.tar", tar.read_bytes())
+        yield system
+    s3fs.S3FileSystem.clear_instance_cache()
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch):
+    monkeypatch.setattr(remote, "_WAITS", (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    "form", ["set/", "set/*.png", "a.zip", "shard-*.tar", "shard-{000..001}.tar"]
+)
+def test_pictures_in_a_bucket_are_those_that_were_put_there(form, bucket):
+    source = open_images(f"s3://pictures/{form}")
+    assert [source.read(i) for i in range(len(source))] == BYTES
+    source.close()
+
+
+def test_a_score_is_that_of_the_pictures_and_knows_a_file_by_its_etag(bucket, tmp_path):
+    reference = np.stack([noise(seed) for seed in range(40, 55)])
+    plain = score(
+        write_zip(tmp_path / "a.zip", FILES), reference, extractor=colours, ci=0, cache=False
+    )
+    found = score("s3://pictures/a.zip", reference, extractor=colours, ci=0, cache=False)
+    assert found.mifid == plain.mifid
+    assert found.inputs["generated"].source == "s3://pictures/a.zip, known by size and ETag"
+    assert SECRET not in found.text() + found.to_json()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://pictures/gone.zip", "there is no such file"),
+        ("s3://pictures/gone/", "there is no file below"),
+        ("s3://pictures/*.jpg", "no file matches"),
+        ("s3://no-such-bucket/a.zip", "cannot be read: there is no such file"),
+        ("s3://no-such-bucket/set/", "there is no file below s3://no-such-bucket/set/"),
+    ],
+)
+def test_what_is_not_there_is_refused_with_its_url(url, said, bucket):
+    with pytest.raises(InputError, match=said) as caught:
+        open_images(url)
+    assert url.partition("*")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "ExpiredToken"])
+def test_a_refusal_is_said_at_once_and_without_the_key(code, bucket, monkeypatch):
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    asked = []
+
+    def refused(*_, **__):
+        asked.append(1)
+        answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {}}
+        raise translate_boto_error(ClientError(answer, "HeadObject"))
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "info", refused)
+    with pytest.raises(InputError, match="s3://pictures/a.zip cannot be read") as caught:
+        open_images("s3://pictures/a.zip")
+    assert len(asked) == 1
+    assert SECRET not in str(caught.value)
