@@ -24,7 +24,7 @@ class Blocks(Protocol):
         """Return N."""
 
     def blocks(self) -> Iterator[npt.NDArray[Any]]:
-        """Yield all features, some rows (B, D) at a time, in order."""
+        """Yield all features, B >= 1 rows (B, D) at a time, in order."""
 
 
 @dataclass(frozen=True)

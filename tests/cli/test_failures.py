@@ -1,5 +1,7 @@
 """What goes wrong outside our own errors, in words."""
 
+import warnings
+
 import pytest
 
 PAIR = ("out", "--ref", "monet")
@@ -54,21 +56,29 @@ def test_settings_without_effect(run, failure):
         assert f"{' '.join(settings)} is given without --engine" in message
     message = failure("score", "out", "--ref", "monet", *own, "--weights", "w.pth")
     assert "--weights is w.pth, but your extractor loads its weights itself" in message
+
+    def said(*command):
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            return run(*command).stderr
+
     for command in (("score", "out"), ("compare", "out", "monet")):
-        said = run(*command, "--ref", "monet", "--ci", "0", *own, "--incomplete").stderr
-        assert "--incomplete has no effect: no side is a feature store" in said
-    said = run("reference", "build", "out", "-o", "a.npz", *own, "--seed", "3").stderr
-    assert "--seed 3 has no effect: nothing is drawn without --limit" in said
-    said = run("reference", "build", "monet", "-o", "b.npz", *own, "--seed", "3", "--limit", "4")
-    assert "no effect" not in said.stderr
+        warned = said(*command, "--ref", "monet", "--ci", "0", *own, "--incomplete")
+        assert "--incomplete has no effect: no side is a feature store" in warned
+    build = ("reference", "build", "out", "-o", "a.npz", *own)
+    assert "--seed 3 has no effect: nothing is drawn without --limit" in said(*build, "--seed", "3")
+    assert "no effect" not in said(*build, "--seed", "3", "--limit", "4")
+    run("reference", "build", "monet", "-o", "b.npz", *own)
     for command in (("score", "a.npz"), ("compare", "a.npz", "b.npz")):
         settings = ("--batch-size", "3", "--skip-bad", "--precision", "fast", "--weights", "w.pth")
-        said = run(*command, "--ref", "b.npz", "--ci", "0", *settings).stderr
+        warned = said(*command, "--ref", "b.npz", "--ci", "0", *settings)
         for setting in ("--batch-size 3", "--skip-bad", "--precision fast", "--weights w.pth"):
-            assert f"{setting} has no effect: no side is pictures" in said
-    said = run("score", *PAIR, *own, "--ci", "0", "--replicates", "200", "--ci-over", "generated")
+            assert f"{setting} has no effect: no side is pictures" in warned
+    warned = said(
+        "score", *PAIR, *own, "--ci", "0", "--replicates", "200", "--ci-over", "generated"
+    )
     for setting in ("--replicates", "--ci-over"):
-        assert f"{setting} has no effect: --ci 0 asks for no intervals" in said.stderr
+        assert f"{setting} has no effect: --ci 0 asks for no intervals" in warned
 
 
 REF = ("--ref", "monet")

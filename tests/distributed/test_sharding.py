@@ -156,7 +156,7 @@ def test_bad_pictures_are_left_out_or_named(tmp_path, real):
         (folder / bad).write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     with pytest.raises(PictureError, match=r"002\.png"):
         fill(tmp_path / "s", folder, only=[2])
-    assert not any((tmp_path / "s").iterdir())
+    assert not (tmp_path / "s").exists()
     # Shard 2 of 4 holds no other: it is a part without features.
     found = FeatureStore.open(fill(tmp_path / "s", folder, skip_bad=True))
     assert [name for name, _ in found.bad] == ["002.png", "003.png", "006.png"]
@@ -203,13 +203,12 @@ def test_a_store_of_something_else_is_refused_before_the_work(
         ("1/0", "no such shard"),
         ("3", "NUMBER/COUNT"),
         ("a/b", "NUMBER/COUNT"),
-        ("1/24", "at most 23 shards"),
+        ("1/24", "at most 23: shard='1/23'"),
     ],
 )
 def test_no_such_shard(shard, says, pictures, tmp_path):
-    with pytest.raises(InputError, match="shard is") as caught:
+    with pytest.raises(InputError, match=re.escape(says)):
         compute_shards(pictures, tmp_path / "s", shard=shard, extractor=Counting())
-    assert re.search(says, str(caught.value))
     assert not list((tmp_path).rglob("part-*"))
 
 

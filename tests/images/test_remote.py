@@ -141,10 +141,10 @@ def test_secrets_are_cut_out_of_urls(text, shown):
 
 
 def test_a_protocol_whose_package_is_missing_is_named_with_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(InputError, match="the package that reads s3:// is not installed") as caught:
-        open_images("s3://key:secret@bucket/set/")
-    assert caught.value.hint == "pip install 's3fs'"
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(InputError, match="the package that reads gs:// is not installed") as caught:
+        open_images("gs://key:secret@bucket/set/")
+    assert caught.value.hint == "pip install 'gcsfs'"
     assert "secret" not in str(caught.value)
     with pytest.raises(InputError, match="xyz:// is not a protocol that is known"):
         open_images("xyz://a/b.zip")

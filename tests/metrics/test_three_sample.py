@@ -206,7 +206,7 @@ def test_axes_equal_scikit_learns_up_to_sign(random, n, width):
 @pytest.mark.parametrize(
     ("changed", "error", "text"),
     [
-        ({"generated": np.ones((50, 3))}, FeatureError, "generated .* width 3, held-out .* 10"),
+        ({"generated": np.ones((50, 3))}, FeatureError, "generated .* width 3, training .* 10"),
         ({"generated": np.ones((20, 10))}, UnavailableError, "at least 21 generated .* got 20"),
         ({"training": np.ones((1, 10))}, UnavailableError, "at least 2 training"),
         ({"held_out": np.ones((0, 10))}, UnavailableError, "at least 1 held-out"),
