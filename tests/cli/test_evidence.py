@@ -298,8 +298,8 @@ def test_what_cannot_be_written_is_told_before_any_work(
 
 
 def test_csv_of_scores_has_the_ends(score):
-    for level in ("95", "0"):
-        assert score(*PAIR, *QUICK, "--ci", level, "-o", "scores.csv").exit_code == 0
+    for level in (("--ci", "95", *QUICK), ("--ci", "0")):
+        assert score(*PAIR, *level, "-o", "scores.csv").exit_code == 0
     with_ends, without = rows("scores.csv")
     found = parsed(score(*PAIR, *QUICK, "--json"))["uncertainty"]["intervals"]
     for name in ("fid", "mifid"):

@@ -170,7 +170,7 @@ def test_numbers_that_differ_are_judged_at_the_smaller_one():
     assert (best.name, few.compared_at) == ("many", 30)
     assert few.mifid - best.mifid == few.difference > few.equal_difference > 0
     at_30 = [
-        mifid.score(Features(many.values[i * 30 :][:30]), reference, ci=0, **QUICK).fid
+        mifid.fid(Features(many.values[i * 30 :][:30]), reference, extractor=colours)
         for i in range(4)
     ]
     assert few.fid - few.equal_difference == pytest.approx(np.mean(at_30), rel=0.03)
