@@ -68,6 +68,26 @@ def test_faces_are_light():
     assert done.returncode == 0, done.stderr
 
 
+WITHOUT_TORCH = [
+    *("mifid.scoring", "mifid.comparison.comparing", "mifid.diagnosis.diagnosing"),
+    *("mifid.explanation.explaining", "mifid.selection.selecting", "mifid.evidence.evidence"),
+    *("mifid.report.page", "mifid.distributed.local_engine", "mifid.submission.checking"),
+]
+"""What a score with OpenVINO, or of features, needs: torch alone would take seconds."""
+
+
+def test_a_score_of_features_imports_no_torch():
+    code = (
+        f"import sys\nfor name in {WITHOUT_TORCH!r}: __import__(name)\n"
+        "import numpy, mifid\n"
+        "one, two = numpy.random.RandomState(0).rand(2, 9, 4)\n"
+        "mifid.score(mifid.Features(one), mifid.Features(two), device='cpu').text()\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_code_outside_a_package_imports_from_its_face_alone():
     known = modules()
     packages = {name for name, path in known.items() if path.name == "__init__.py"} - {"mifid"}

@@ -17,7 +17,6 @@ from mifid.extractors import (
     Extractor,
     check_extractor,
     choose_backend,
-    choose_devices,
     choose_precision,
     open_extractor,
 )
@@ -133,6 +132,8 @@ class Options:
         choose_backend(self.backend, self.device)
         choose_precision(self.precision)
         if self.device not in {"auto", "cpu"}:  # these are everywhere, and need no torch
+            from mifid.extractors import choose_devices
+
             choose_devices(self.device)
 
     def warn_without_effect(self, names: Iterable[str], reason: str) -> None:
