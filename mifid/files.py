@@ -95,8 +95,9 @@ def given_path(given: str | os.PathLike[str]) -> str:
         raise InputError(f"{path} is a URL", hint=f"Give it as a path: {path[7:]}")
     if is_url(path):
         raise InputError(
-            f"{without_secrets(path)} is a URL; here files are read from disk alone",
-            hint="Download it first (curl -LO URL), and give the file.",
+            f"{without_secrets(path)} is a URL; expected a path on disk",
+            hint="Download first what is to be read (curl -LO URL), and copy there afterwards what "
+            "is written.",
         )
     return path if os.path.lexists(path) else os.path.expanduser(path)
 

@@ -6,7 +6,6 @@ import os
 import pickle
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -171,16 +170,6 @@ class ShardWorker:
             WeightsError: the weights of the network cannot be found.
             OutputError: the store cannot be written.
         """
-        there = self._folder.exists()
-        try:
-            return self._written(shard)
-        except MifidError:
-            if not there:
-                with suppress(OSError):  # another job's parts are in it
-                    self._folder.rmdir()
-            raise
-
-    def _written(self, shard: Shard) -> Partial:
         total = len(self._source)
         if shard.count > total:
             raise InputError(
@@ -191,8 +180,7 @@ class ShardWorker:
             )
         rows = shard.rows(total)
         pictures = Subset(self._source, rows)
-        self._make_folder()
-        check_output(self._folder / "part.npz")
+        self._check_folder()
         part = self._header(shard)
         there = self._check_store(part)
         found = digests(pictures, workers=self._options.workers)
@@ -202,11 +190,17 @@ class ShardWorker:
             return Partial(same[0], computed=False)
         self._refuse_other(part, there)
         part = self._computed(part, pictures, found)
-        self._make_folder()  # another job, which failed, may have removed it while it was empty
+        # With its first part: a job that fails leaves no empty store, and removes none that another
+        # job is about to write to.
+        make_folder(self._folder, hint="Name a folder that you may write to.")
         return Partial(part.write(self._folder), computed=True)
 
-    def _make_folder(self) -> None:
-        make_folder(self._folder, hint="Name a folder that you may write to.")
+    def _check_folder(self) -> None:
+        """Refuse now a store that cannot be written later, without making it."""
+        there = self._folder.absolute()
+        while not os.path.lexists(there):
+            there = there.parent
+        check_output(there / "part.npz")
 
     def _header(self, shard: Shard) -> Part:
         given = self._job.images

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mifid.distributed import ENGINES
 from mifid.distributed.shard_worker import Job, Partial, ShardWorker
 from mifid.errors import InputError, setting
+from mifid.files import given_path
 from mifid.pipeline import Keywords, Options, with_options
 from mifid.statistics import Shard
 
@@ -63,6 +64,7 @@ def compute_shards(
     """
     options = Options.of(compute_shards, keywords)
     options.warn_of_unused_seed()
+    folder = given_path(store)
     numbers = {"shards": shards, "processes": processes}
     if engine is None:
         for name, number in numbers.items():
@@ -73,7 +75,7 @@ def compute_shards(
                     f"{setting('shard', '1/16')} computes one.",
                 )
         wanted = Shard.parse(shard or "1/1")  # before weights are downloaded
-        with ShardWorker(Job(images, os.fspath(store), options)) as worker:
+        with ShardWorker(Job(images, folder, options)) as worker:
             return [worker.compute(wanted)]
     if shard is not None:
         raise InputError(
@@ -84,7 +86,7 @@ def compute_shards(
         if number is not None and number < 1:
             raise InputError(f"{setting(name)} is {number}; expected 1 or more")
     shards = SHARDS if shards is None else shards
-    job = Job(images, os.fspath(store), replace(options, progress=False))
+    job = Job(images, folder, replace(options, progress=False))
     everyone = [Shard(number, shards) for number in range(1, shards + 1)]
     run = ENGINES[engine.partition("://")[0]]
     found = []

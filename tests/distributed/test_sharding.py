@@ -10,7 +10,14 @@ from toys import Counting, colours, drawn, repainted, write_pictures
 
 import mifid
 from mifid.distributed import compute_shards
-from mifid.errors import CompatibilityError, InputError, OutputError, PictureError, UnavailableError
+from mifid.errors import (
+    CompatibilityError,
+    FeatureError,
+    InputError,
+    OutputError,
+    PictureError,
+    UnavailableError,
+)
 from mifid.statistics import FeatureStore
 
 
@@ -218,8 +225,9 @@ def test_what_cannot_be_divided_or_recognized_is_refused(pictures, tmp_path):
     with pytest.raises(InputError, match="no fingerprint"):
         compute_shards(pictures, tmp_path / "s", extractor=colours)
     Path(tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot make the folder"):
-        compute_shards(pictures, tmp_path / "file", extractor=Counting())
+    for place in ("file", "file/s"):
+        with pytest.raises(OutputError, match=r"cannot write .*: Not a directory"):
+            compute_shards(pictures, tmp_path / place, extractor=Counting())
     store = fill(tmp_path / "s", pictures)
     with pytest.raises(InputError, match="holds features or statistics already"):
         compute_shards(store, tmp_path / "t", extractor=Counting())
@@ -229,12 +237,35 @@ def test_a_job_that_fails_leaves_no_empty_store(pictures, tmp_path):
     broken = write_pictures(tmp_path / "g", repainted(4))
     (broken / "002.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     with pytest.raises(PictureError, match=r"002\.png"):
-        compute_shards(broken, tmp_path / "s", shard="2/2", extractor=Counting())
-    assert not (tmp_path / "s").exists()
-    compute_shards(broken, tmp_path / "s", shard="1/2", extractor=Counting())
+        compute_shards(broken, tmp_path / "a" / "s", shard="2/2", extractor=Counting())
+    assert not (tmp_path / "a").exists()
+    compute_shards(broken, tmp_path / "a" / "s", shard="1/2", extractor=Counting())
     with pytest.raises(PictureError, match=r"002\.png"):
-        compute_shards(broken, tmp_path / "s", shard="2/2", extractor=Counting())
-    assert len(list((tmp_path / "s").iterdir())) == 1
+        compute_shards(broken, tmp_path / "a" / "s", shard="2/2", extractor=Counting())
+    assert len(list((tmp_path / "a" / "s").iterdir())) == 1
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, RuntimeError])
+def test_a_job_that_fails_takes_no_store_from_another(ended, pictures, tmp_path):
+    def failing(batch):
+        (tmp_path / "s").mkdir()  # by another job, which is about to write its part
+        raise ended
+
+    failing.fingerprint = "failing"
+    with pytest.raises((FeatureError, KeyboardInterrupt)):
+        compute_shards(pictures, tmp_path / "s", shard="1/2", extractor=failing)
+    assert (tmp_path / "s").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [("", "no path given"), ("s3://bucket/s", "s3://bucket/s is a URL; expected a path on disk")],
+)
+def test_a_store_lies_at_a_path(store, says, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=says):
+        compute_shards(pictures, store, extractor=Counting())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_large_store_is_scored_part_by_part(pictures, real, tmp_path, monkeypatch):
