@@ -20,6 +20,7 @@ from mifid.errors import (
     InputError,
     MifidError,
     MifidWarning,
+    OutputError,
     first_line,
     recorded_warnings,
     setting,
@@ -33,6 +34,8 @@ from mifid.pipeline import Extraction, Options, open_pictures, provenance_of
 from mifid.statistics import Part, Shard, check_fit, parts_in
 
 __all__ = ["Answer", "Job", "Partial", "ShardWorker", "answered", "on_own_gpu"]
+
+_OTHER_FOLDER = "Name a folder that you may write to."
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ class ShardWorker:
         part = self._computed(part, pictures, found)
         # With its first part: a job that fails leaves no empty store, and removes none that another
         # job is about to write to.
-        make_folder(self._folder, hint="Name a folder that you may write to.")
+        make_folder(self._folder, hint=_OTHER_FOLDER)
         return Partial(part.write(self._folder), computed=True)
 
     def _check_folder(self) -> None:
@@ -200,6 +203,10 @@ class ShardWorker:
         there = self._folder.absolute()
         while not os.path.lexists(there):
             there = there.parent
+        if not there.is_dir():  # a file, or a link to nothing
+            raise OutputError(
+                f"cannot make the folder {self._folder}: {there} is no folder", hint=_OTHER_FOLDER
+            )
         check_output(there / "part.npz")
 
     def _header(self, shard: Shard) -> Part:
