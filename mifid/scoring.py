@@ -142,6 +142,7 @@ def score(
         open_beside(opened if chosen.beside else (), options) as beside,
     ):
         seconds = {"open": time.perf_counter() - start}
+        resampling.warn_without_effect()
         warn_of_unused_ranges(options.value_range, {side.label: side.ranged for side in opened})
         given = {side.label: side.given for side in opened}  # paths in place of names
         options = choose_network(options, opened)

@@ -114,6 +114,7 @@ def compare(
         open_submissions(given, options) as sides,
     ):
         seconds = {"open": time.perf_counter() - start}
+        resampling.warn_without_effect()
         ranged = {side.label: side.ranged for side in opened}
         ranged["generated"] = any(side.ranged for side in sides.values())
         warn_of_unused_ranges(options.value_range, ranged)

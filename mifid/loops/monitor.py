@@ -11,11 +11,21 @@ import numpy as np
 import torch
 
 from mifid.errors import FeatureError, InputError, UnavailableError, first_line, warn
+from mifid.evaluation import check_metrics
 from mifid.evidence import Album, Shown, nearest_pairs, plot_gallery
 from mifid.extractors import own_draws
 from mifid.images import Decoded, Pixels, Stream, is_array, open_images, range_of
 from mifid.metric import Group, several_processes
-from mifid.pipeline import Keywords, Options, choose_network, features, open_sides, with_options
+from mifid.metrics import METRICS
+from mifid.pipeline import (
+    Keywords,
+    Options,
+    choose_network,
+    features,
+    idle_options,
+    open_sides,
+    with_options,
+)
 from mifid.rendering import pixels_of
 from mifid.report import Report
 from mifid.scoring import score
@@ -85,9 +95,12 @@ class Monitor:
             "held_out": held_out,
         }
         given = {label: raw for label, raw in given.items() if raw is not None}
+        wanted = check_metrics("mifid" if metrics is None else metrics, epsilon)
+        logits = any("logits" in METRICS[name].needs for name in wanted)
         with open_sides(given, options) as sides:
             self._options = choose_network(options, sides)  # refused now, not after an epoch
             ranged = [side.label for side in sides if side.ranged]
+            self._done_with = idle_options(sides, logits=logits)
         # A sample is scored by its features; files of pictures need no range, either.
         ranges = {label: range_of(options.value_range, label) for label in ranged}
         self._ranges = {label: found for label, found in ranges.items() if found is not None}
@@ -185,8 +198,9 @@ class Monitor:
             raise FeatureError(
                 "sample() gave no pictures", hint="It must return batches, such as (N, 3, H, W)."
             )
-        options = {field.name: getattr(self._options, field.name) for field in fields(Options)}
-        del options["limit"]  # the sample is cut already
+        # The sample is cut already, and the network has seen it.
+        names = {field.name for field in fields(Options)} - {"limit", *self._done_with}
+        options = {name: getattr(self._options, name) for name in names}
         options["value_range"] = self._ranges or None
         return score(whole, self._reference, **self._asked, **options)
 

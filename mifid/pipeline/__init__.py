@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mifid.pipeline.pipeline import Pipeline as Pipeline
     from mifid.pipeline.pipeline import content_hash as content_hash
     from mifid.pipeline.pipeline import features as features
+    from mifid.pipeline.pipeline import features_of as features_of
     from mifid.pipeline.pipeline import open_pictures as open_pictures
     from mifid.pipeline.reference import build_reference as build_reference
     from mifid.pipeline.reference import reference_file as reference_file
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mifid.pipeline.sides import ComputedSide as ComputedSide
     from mifid.pipeline.sides import choose_network as choose_network
     from mifid.pipeline.sides import compute_side as compute_side
+    from mifid.pipeline.sides import idle_options as idle_options
     from mifid.pipeline.sides import logits_of as logits_of
     from mifid.pipeline.sides import open_beside as open_beside
     from mifid.pipeline.sides import open_sides as open_sides
@@ -35,7 +37,14 @@ __getattr__, __dir__ = lazy_names(
     {
         "inference": ["Extraction", "features_of_pixels", "provenance_of"],
         "options": ["Keywords", "Options", "with_options"],
-        "pipeline": ["Outcome", "Pipeline", "content_hash", "features", "open_pictures"],
+        "pipeline": [
+            "Outcome",
+            "Pipeline",
+            "content_hash",
+            "features",
+            "features_of",
+            "open_pictures",
+        ],
         "reference": ["build_reference", "reference_file"],
         "sides": [
             "ComputedSide",
@@ -43,6 +52,7 @@ __getattr__, __dir__ = lazy_names(
             "compute_side",
             "BESIDE",
             "STREAMED_FROM",
+            "idle_options",
             "logits_of",
             "open_beside",
             "open_sides",

@@ -102,6 +102,11 @@ class Options:
             value = getattr(self, name)
             if value is not None and (not hasattr(value, "__index__") or value < 1):
                 raise InputError(f"{setting(name)} is {value!r}; expected 1 or more")
+        if not isinstance(self.device, str):
+            raise InputError(
+                f"{setting('device')} is {self.device!r}; expected a text",
+                hint=f"Such as {setting('device', str(self.device))}.",
+            )
         refuse_no_ranges(self.value_range)
         check_seed(self.seed)
 

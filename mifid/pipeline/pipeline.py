@@ -177,6 +177,7 @@ def features(images: Any, **keywords: Unpack[Keywords]) -> Features:
     (4, 3)
     """
     options = Options.of(features, keywords)
+    options.warn_of_unused_seed()
     return features_of(open_pictures(images, options), options)
 
 
@@ -186,7 +187,6 @@ def features_of(source: Source | Stream, options: Options, *, spatial: bool = Fa
     With ``spatial`` also their spatial features, if the network has them.
     """
     check_limit(options.limit, least=1)
-    options.warn_of_unused_seed()
     available = None
     if options.limit is not None and isinstance(source, Stream):
         source.limit = options.limit

@@ -60,6 +60,7 @@ def build_reference(
         MifidError: as :func:`mifid.features`.
     """
     options = Options.of(build_reference, keywords)
+    options.warn_of_unused_seed()
     target = reference_file(out)
     there = None if force or not target.exists() else _reference_in(target)
     with closing(open_pictures(images, options)) as opened:

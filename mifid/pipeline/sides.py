@@ -40,6 +40,7 @@ __all__ = [
     "ComputedSide",
     "choose_network",
     "compute_side",
+    "idle_options",
     "logits_of",
     "open_beside",
     "open_sides",
@@ -52,8 +53,8 @@ _MOST_HELD = 1 << 30
 _KEEP_FEATURES = 10_000
 """Up to so many pictures features are kept (80 MB, Kaggle's most); beyond, FID alone streams."""
 
-_OF_THE_NETWORK = ("weights", "backend", "precision", "device", "batch_size", "workers", "skip_bad")
-"""Options that say how features of pictures are computed."""
+_OF_THE_NETWORK = ("weights", "backend", "precision")
+_OF_PICTURES = ("device", "batch_size", "workers", "skip_bad")
 
 STREAMED_FROM = 4_096
 """Up to so many pictures features take no more memory than their covariance does."""
@@ -152,13 +153,24 @@ def choose_network(
     return replace(options, extractor=otherwise)
 
 
+def idle_options(sides: Iterable[GivenSide], *, logits: bool = False) -> tuple[str, ...]:
+    """Return the options that change nothing: without pictures, those of their features.
+
+    For ``logits``, the network is opened all the same: its classifier is used if its fingerprint,
+    and thus weights and precision, are those of the features.
+    """
+    if any(isinstance(side.input, Source | Stream) for side in sides):
+        return ()
+    return _OF_PICTURES if logits else _OF_THE_NETWORK + _OF_PICTURES
+
+
 def pipeline_for(
     sides: Collection[GivenSide], options: Options, *, logits: bool = False
 ) -> Pipeline | None:
     """Return the pipeline for the sides; None if all are features or statistics already.
 
-    The network is not opened if no side needs it. Options of the network then have no effect, and
-    are warned of; with ``logits`` not the weights, which hold the classifier.
+    The network is not opened if no side needs it. Its options then have no effect, and are warned
+    of (:func:`idle_options`).
 
     Raises:
         CompatibilityError: features of different networks would meet.
@@ -171,8 +183,7 @@ def pipeline_for(
     if any(isinstance(side.input, Source | Stream) for side in sides):
         pipeline = Pipeline(options.network, options)
     else:
-        names = [name for name in _OF_THE_NETWORK if not (logits and name == "weights")]
-        options.warn_without_effect(names, "no side is pictures")
+        options.warn_without_effect(idle_options(sides, logits=logits), "no side is pictures")
     refuse_mixtures(sides, pipeline.extractor.identity if pipeline else None)
     return pipeline
 

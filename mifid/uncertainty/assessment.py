@@ -76,6 +76,16 @@ class Resampling:
             raise InputError(f"{setting('replicates')} is {self.replicates}; expected at least 100")
         check_seed(self.seed)
 
+    def warn_without_effect(self) -> None:
+        """Warn of settings of the intervals where none are asked for."""
+        changed = {
+            "replicates": self.replicates != REPLICATES,
+            "resample": len(set(self.resample)) == 1,
+        }
+        for name in changed if self.ci == 0 else ():
+            if changed[name]:
+                warn(f"{setting(name)} has no effect: {setting('ci', 0)} asks for no intervals")
+
 
 def check_seed(seed: int) -> None:
     """Raise InputError for a seed that NumPy's generator does not accept."""
@@ -123,13 +133,6 @@ def assess(
         seconds: wall times are added as ``"uncertainty"``, ``"bias"`` and ``"levels"``.
         progress: shows it.
     """
-    if resampling.ci == 0:
-        changed = {
-            "replicates": resampling.replicates != REPLICATES,
-            "resample": len(set(resampling.resample)) == 1,
-        }
-        for name in filter(changed.__getitem__, changed):
-            warn(f"{setting(name)} has no effect: {setting('ci', 0)} asks for no intervals")
     reason = _reason(generated, reference, values, resampling)
     levels, no_levels = None, reason
     if reason is None or held_out is not None or photos is not None:

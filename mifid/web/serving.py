@@ -28,7 +28,7 @@ from mifid.files import given_path, no_such_file
 from mifid.images import Source, evenly, open_images
 from mifid.inputs import open_side
 from mifid.painting import paint_files
-from mifid.pipeline import Keywords, Options, features, with_options
+from mifid.pipeline import Keywords, Options, features_of, open_pictures, with_options
 from mifid.progress import note
 from mifid.web.gate import Gate, is_loopback
 from mifid.web.limits import Limits
@@ -113,7 +113,7 @@ def serve(
         from mifid.web.page import LABELS, Contents, build_page, head, style, theme
 
         linked = _linked(references or {}, files.parent / "references")
-        _warm(linked, options, keywords)
+        _warm(linked, options)
         say = _say(options)
         opened = open_painters(painters, device=options.device, skip=say)
         pool = _pool(
@@ -251,13 +251,13 @@ def _linked(references: Mapping[str, str | os.PathLike[str]], folder: Path) -> M
     return linked
 
 
-def _warm(linked: Mapping[str, Path], options: Options, keywords: Keywords) -> None:
+def _warm(linked: Mapping[str, Path], options: Options) -> None:
     """Check references, and compute features of their pictures: errors come now, scores sooner."""
     for path in linked.values():
         side = open_side("reference", path, value_range=options.value_range)
         side.close()
         if isinstance(side.input, Source):
-            features(path, **keywords)
+            features_of(open_pictures(path, options), options)
 
 
 def _pool(

@@ -104,8 +104,8 @@ def test_a_separate_memorization_reference(run_compare):
     assert set(told["references"]) == {"reference", "memorization_reference"}
 
 
-def test_no_intervals_on_demand(run_compare):
-    result = run_compare("worse", "out", "--ref", "monet", "--ci", 0)
+def test_no_intervals_on_demand(run):
+    result = run("compare", "worse", "out", "--ref", "monet", "--ci", 0, *QUICK[:2])
     assert "no interval: switched off" in " ".join(result.stdout.split())
     assert "interval)" not in result.stdout
 

@@ -74,11 +74,16 @@ def test_settings_without_effect(run, failure):
         warned = said(*command, "--ref", "b.npz", "--ci", "0", *settings)
         for setting in ("--batch-size 3", "--skip-bad", "--precision fast", "--weights w.pth"):
             assert f"{setting} has no effect: no side is pictures" in warned
-    warned = said(
-        "score", *PAIR, *own, "--ci", "0", "--replicates", "200", "--ci-over", "generated"
-    )
-    for setting in ("--replicates", "--ci-over"):
-        assert f"{setting} has no effect: --ci 0 asks for no intervals" in warned
+    # The Inception Score needs the classifier of the network that made the features.
+    of_logits = ("--metrics", "is", "--precision", "fast", "--batch-size", "3")
+    warned = said("score", "a.npz", "--ref", "b.npz", *of_logits)
+    assert "--batch-size 3 has no effect" in warned
+    assert "--precision" not in warned
+    settings = ("--ci", "0", "--replicates", "200", "--ci-over", "generated")
+    for command in (("score", "a.npz"), ("compare", "a.npz", "b.npz")):
+        warned = said(*command, "--ref", "b.npz", *settings)
+        for setting in ("--replicates", "--ci-over"):
+            assert warned.count(f"{setting} has no effect: --ci 0 asks for no intervals") == 1
 
 
 REF = ("--ref", "monet")

@@ -213,7 +213,7 @@ def test_better_at_equal_numbers_is_said():
 
 def test_numbers_that_differ_without_intervals_are_remarked_on():
     submissions = {"few": rows(30, seed=2), "many": rows(120, seed=3)}
-    comparison = found(submissions, rows(40, seed=1), ci=0)
+    comparison = found(submissions, rows(40, seed=1), ci=0, replicates=1000)
     assert comparison.standings[1].compared_at is None
     assert "the larger ones are favoured" in comparison.text()
 
@@ -303,7 +303,7 @@ def test_a_separate_memorization_reference():
 
 
 def test_without_intervals():
-    comparison = found({"good": GOOD, "worse": WORSE}, ci=0)
+    comparison = found({"good": GOOD, "worse": WORSE}, ci=0, replicates=1000)
     worse = comparison["worse"]
     assert (worse.intervals, worse.difference_interval) == ({}, None)
     assert worse.probability_better is None
@@ -623,7 +623,7 @@ def test_a_log_says_which_of_the_submissions_is_worked_on():
         return colours(batch)
 
     given = {"good": GOOD, "near": NEAR, "worse": WORSE}
-    found(given, extractor=slow, progress=lines, ci=0)
+    found(given, extractor=slow, progress=lines, ci=0, replicates=1000)
     told = log.getvalue()
     assert all(f"({done} of 3 submissions" in told for done in (0, 1, 2))
     assert " left)" in told

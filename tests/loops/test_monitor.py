@@ -73,6 +73,17 @@ def test_held_out_pictures_are_those_of_a_score():
     assert values == {f"mifid/{name}": value for name, value in wanted.items()}
 
 
+def test_how_the_network_runs_is_no_setting_without_effect(tmp_path):
+    mifid.build_reference(REAL, tmp_path / "real.npz", extractor=colours)
+    settings = {"device": "cpu", "batch_size": 3, "workers": 1, "skip_bad": True, "ci": 0}
+    of_file = Monitor(batches, tmp_path / "real.npz", extractor=colours, **settings)
+    of_pictures = Monitor(batches, REAL, extractor=colours, **settings)
+    assert of_file(step=1) == pytest.approx(of_pictures(step=1))
+    assert of_file.report.warnings == ()
+    with pytest.raises(InputError, match="unknown metric 'fit'"):
+        Monitor(batches, REAL, extractor=colours, metrics=["fit"])
+
+
 def test_pairs_are_shown_without_the_pictures_of_the_reference(tmp_path, unrendered):
     mifid.build_reference(REAL, tmp_path / "real.npz", extractor=colours)
     shown = Shown()

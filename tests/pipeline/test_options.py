@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+import torch
 from pictures import noises
 from toys import colours
 
@@ -69,6 +70,12 @@ def test_a_limit_leaves_pictures(limit):
     with pytest.raises(InputError, match="limit is"):
         mifid.features(PICTURES, extractor=colours, limit=limit)
     assert len(mifid.features(PICTURES, extractor=colours, limit=1)) == 1
+
+
+def test_a_device_is_given_by_its_name():
+    with pytest.raises(InputError, match=r"device is device\(type='cpu'\)") as refused:
+        mifid.features(PICTURES, extractor=colours, device=torch.device("cpu"))
+    assert "device='cpu'" in refused.value.hint
 
 
 def test_one_set_of_pictures_has_one_range():
