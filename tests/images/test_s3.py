@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from pictures import encode, noise, write_tar, write_zip
-from toys import colours
+from toys import Counting, colours
 
+import mifid
+from mifid.distributed import compute_shards
 from mifid.errors import InputError
 from mifid.images import open_images, remote
 from mifid.scoring import score
@@ -70,6 +72,38 @@ def test_a_score_is_that_of_the_pictures_and_knows_a_file_by_its_etag(bucket, tm
     assert found.mifid == plain.mifid
     assert found.inputs["generated"].source == "zip s3://pictures/a.zip, known by size and ETag"
     assert SECRET not in found.text() + found.to_json()
+
+
+def test_shards_and_lists_in_a_bucket_are_those_of_the_pictures(bucket, tmp_path):
+    reference = np.stack([noise(seed) for seed in range(40, 55)])
+    asked = {"extractor": Counting(), "ci": 0, "cache": False}
+    plain = score(write_zip(tmp_path / "a.zip", FILES), reference, **asked)
+    for form in ("set/", "shard-*.tar"):
+        store = tmp_path / form[:3]
+        for shard in ("1/2", "2/2"):
+            compute_shards(f"s3://pictures/{form}", store, shard=shard, extractor=Counting())
+        assert score(store, reference, **asked).mifid == pytest.approx(plain.mifid)
+        assert not any(SECRET.encode() in part.read_bytes() for part in store.iterdir())
+    tars = [f"s3://pictures/shard-{i:03}.tar" for i in range(2)]
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(tars))
+    for given in (tars, listed):
+        assert score(given, reference, **asked).mifid == pytest.approx(plain.mifid)
+
+
+def test_statistics_in_a_bucket_are_those_of_their_file(bucket, tmp_path):
+    mifid.build_reference(
+        write_zip(tmp_path / "a.zip", FILES), tmp_path / "real.npz", extractor=Counting()
+    )
+    bucket.put(str(tmp_path / "real.npz"), "pictures/real.npz")
+    asked = {"extractor": Counting(), "ci": 0, "cache": False, "metrics": ["fid"]}
+    painted = np.stack([noise(seed) for seed in range(40, 55)])
+    found = score(painted, "s3://pictures/real.npz", **asked)
+    assert found.fid == score(painted, tmp_path / "real.npz", **asked).fid
+    told = found.text() + found.to_json()
+    assert "features in s3://pictures/real.npz" in told
+    assert SECRET not in told
+    assert "127.0.0.1" not in told
 
 
 @pytest.mark.parametrize(
