@@ -297,17 +297,22 @@ def open_side(
     side = GivenSide(label, description, opened, given, available, found)
     if not isinstance(opened, Stream | Statistics) and len(opened) < 2:
         side.close()
-        raise one_picture(side.title, description, given)
+        raise one_picture(side.title, description, given, n=len(opened))
     return side
 
 
-def one_picture(title: str, description: str, given: Any) -> FeatureError:
-    """Return the error for a side of a single picture, with the folder that a file lies in."""
+def one_picture(title: str, description: str, given: Any, *, n: int = 1) -> FeatureError:
+    """Return the error for a side of a single picture, with the folder that a file lies in.
+
+    With ``n`` 0, for one of none: of an empty array, or a store whose pictures were all left out.
+    """
     hint = "FID compares sets; a single picture has no distribution."
     if _is_path(given) and os.path.isfile(given) and is_picture(os.path.basename(given)) is None:
         hint += f" Give its folder: {os.path.dirname(given) or '.'}"
     return FeatureError(
-        f"{title}: {description} holds one picture; a covariance needs two", hint=hint
+        f"{title}: {description} holds {'one picture' if n else 'no pictures'}; a covariance needs "
+        "two",
+        hint=hint,
     )
 
 

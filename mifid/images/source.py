@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 import numpy as np
 import numpy.typing as npt
@@ -308,6 +309,8 @@ def no_pictures(
     found = f"; it holds {describe_skipped(skipped)}" if skipped else "; it is empty"
     hint = f"Expected files ending in {' '.join(sorted(EXTENSIONS))} (any case), at any depth."
     advice = [_ADVICE[e].format(path=name) for e, name in (examples or {}).items() if e in _ADVICE]
+    if any(fnmatch(name, "*part-*-*.npz") for name in (examples or {}).values()):
+        advice = ["A feature store is given by the folder of its parts, on disk."]
     if skipped[LOST]:
         advice = [WITHOUT_LINKS]
     if skipped[_IN_RUN]:

@@ -210,9 +210,23 @@ class Part:
             InputError: it is damaged, or lacks one.
         """
         if self.path is None:
-            return [self.arrays[name] for name in names]
-        with _reading(self.path), formats.opened(self.path) as data:
-            return [data[name] for name in names]
+            found = [self.arrays[name] for name in names]
+        else:
+            with _reading(self.path), formats.opened(self.path) as data:
+                found = [data[name] for name in names]
+        for name, array in zip(names, found, strict=True):
+            kind, rows = self._expected(name)
+            if array.shape[:1] != (rows,) or array.dtype.kind != kind:
+                raise _damaged(self.where, f"'{name}' is not that of its shard")
+        return found
+
+    def _expected(self, name: str) -> tuple[str, int]:
+        """Return the kind of an array's dtype, and the number of its rows."""
+        if name in ("digests", "readable"):
+            return "u" if name == "digests" else "b", len(self.shard.rows(self.total))
+        if name in ("mu", "scatter"):
+            return "f", self.width
+        return {"features": "f", "indices": "i", "names": "U"}[name], self.n
 
     @property
     def where(self) -> str:
@@ -234,7 +248,7 @@ class Part:
         whole = self.shard.rows(self.total)
         if (
             values.shape != (self.n, self.width)
-            or indices.shape != (self.n,)
+            or indices.ndim != 1
             or not set(indices[:1].tolist() + indices[-1:].tolist()) <= set(whole)
             or (np.diff(indices) <= 0).any()
         ):
@@ -248,7 +262,8 @@ class Part:
             mu, scatter = self.load("mu", "scatter")
             if mu.shape != (self.width,) or scatter.shape != (self.width, self.width):
                 raise _damaged(self.where, "its statistics are not those of its features")
-            check_finite(scatter, f"{self.where}: the statistics")
+            for moments in (mu[None], scatter):
+                check_finite(moments, f"{self.where}: the statistics")
             return Statistics.from_scatter(
                 n=self.n, mean=mu, scatter=scatter, provenance=self.provenance
             )

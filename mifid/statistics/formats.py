@@ -387,6 +387,8 @@ def _from_mapping(data: Mapping[str, Any], file: str) -> Contents:
             f"{file} holds neither features nor statistics: its keys are {keys or 'none'}",
             hint=_EXPECTED,
         )
+    if "part" in data:
+        warn(f"{file} is one part of a feature store; for all its pictures, give the folder")
     for key in data:
         shape = _shape(data, key)
         if len(shape) == 4:

@@ -14,6 +14,7 @@ from mifid.errors import (
     CompatibilityError,
     FeatureError,
     InputError,
+    MifidWarning,
     OutputError,
     PictureError,
     UnavailableError,
@@ -172,6 +173,25 @@ def test_bad_pictures_are_left_out_or_named(tmp_path, real):
     assert found.names == direct.names
     report = mifid.score(found, real, extractor=Counting(), ci=0)
     assert "left out 3 bad" in report.text()
+
+
+def test_a_store_without_any_picture_and_a_part_alone(tmp_path, real):
+    folder = write_pictures(tmp_path / "g", repainted(4))
+    for path in folder.iterdir():
+        path.write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    store = fill(tmp_path / "none", folder, 2, skip_bad=True)
+    with pytest.raises(FeatureError, match="holds no pictures; a covariance needs two"):
+        mifid.score(store, real, extractor=Counting(), ci=0)
+    store = fill(tmp_path / "s", write_pictures(folder, repainted(16)), 2)
+    (tmp_path / "above").mkdir()
+    store.rename(tmp_path / "above" / "s")
+    with pytest.raises(InputError, match=r"it holds 2 files ending in \.npz") as caught:
+        mifid.score(tmp_path / "above", real, extractor=Counting(), ci=0)
+    assert "the folder of its parts" in caught.value.hint
+    part = min((tmp_path / "above" / "s").iterdir())
+    with pytest.warns(MifidWarning, match=f"{part.name} is one part of a feature store"):
+        report = mifid.score(part, real, extractor=Counting(), ci=0)
+    assert report.n_generated == 8
 
 
 def test_pictures_that_changed_are_another_part(tmp_path):

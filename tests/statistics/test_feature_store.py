@@ -1,6 +1,7 @@
 """Feature stores: damage, contradictions, and merges in whatever order parts came."""
 
 import hashlib
+import threading
 from collections import Counter
 from dataclasses import replace
 from random import Random
@@ -216,6 +217,46 @@ def test_features_of_other_rows_or_without_end_are_refused():
     values[1] = np.nan
     with pytest.raises(FeatureError, match="NaN"):
         replace(wrong, arrays=wrong.arrays | {"features": values}).rows()
+
+
+def not_a_number(array):
+    array = array.copy()
+    array[0] = np.nan
+    return array
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "kind", "says"),
+    [
+        ("mu", not_a_number, FeatureError, "NaN"),
+        ("scatter", not_a_number, FeatureError, "NaN"),
+        ("mu", lambda array: array[1:], InputError, "'mu' is not that of its shard"),
+        ("mu", lambda array: array.astype(str), InputError, "'mu' is not that of its shard"),
+        ("scatter", lambda array: array[:, 1:], InputError, "its statistics are not those"),
+        ("digests", lambda array: array[1:], InputError, "'digests' is not that of its shard"),
+        ("names", lambda array: array[1:], InputError, "'names' is not that of its shard"),
+        (
+            "features",
+            lambda array: array.astype(str),
+            InputError,
+            "'features' is not that of its shard",
+        ),
+    ],
+)
+def test_arrays_of_another_part_are_refused_by_its_name(name, change, kind, says, tmp_path):
+    # The third of four parts, while the first is used and the second read.
+    made = parts()
+    made[2] = replace(made[2], arrays=made[2].arrays | {name: change(made[2].arrays[name])})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mifid.statistics.feature_store._moments", lambda values: {})
+        store = FeatureStore.open(stored(tmp_path, made))
+    before = threading.active_count()
+    with pytest.raises(kind, match=f"part-00003-.*{says}"):
+        _ = store.statistics() if name in ("mu", "scatter") else getattr(store, READ_FOR[name])
+    assert threading.active_count() == before
+
+
+READ_FOR = {"digests": "digests", "names": "names", "features": "values"}
 
 
 @pytest.mark.parametrize(
