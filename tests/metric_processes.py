@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 from torch import distributed as dist
 from toys import Tapped, colours, savefig
 
+if __name__ == "__main__" and sys.argv[1] != "0":
+    sys.modules["torchmetrics"] = None  # one process has it: its import takes 5 s
+
 from mifid.errors import MifidError, MifidWarning
 from mifid.loops import Monitor
 from mifid.metric import CMMD, FID, FLD, KID, Combined, MiFID, PrecisionRecall

@@ -1,13 +1,7 @@
 """What tests run in processes that they start: these import it by its name."""
 
-import os
-import signal
 from contextlib import contextmanager
 
-from toys import colours
-
-from mifid.baseline.config import Data
-from mifid.baseline.data.store import store_pixels
 from mifid.cache import Cache
 from mifid.images import open_images
 
@@ -34,6 +28,9 @@ class Counting:
 
 
 def store_counting(given, size, queue):
+    from mifid.baseline.config import Data
+    from mifid.baseline.data.store import store_pixels
+
     progress = Counting()
     found = store_pixels(
         open_images(given),
@@ -43,32 +40,3 @@ def store_counting(given, size, queue):
         workers=2,
     )
     queue.put((found.sha256, int(found.pixels.sum()), len(progress.tasks)))
-
-
-class Logging:
-    """colours(), which writes a line a batch into a file, and may end its process at one."""
-
-    fingerprint = "logging 1"
-
-    def __init__(self, folder, *, dies=()):
-        self.log, self.folder, self.dies = folder / "log", folder, dies
-
-    def __call__(self, batch):
-        with self.log.open("a") as file:
-            file.write(f"{int(batch.long().sum())}\n")
-        for number, total in enumerate(self.dies):
-            mark = self.folder / f"died-{number}"
-            if total == int(batch.long().sum()) and not mark.exists():
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-        return colours(batch)
-
-    def lines(self):
-        return self.log.read_text().split()
-
-
-def killed(batch):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-killed.fingerprint = "killed 1"

@@ -26,7 +26,7 @@ from mifid.errors import (
     setting,
     warn,
 )
-from mifid.extractors import Extractor
+from mifid.extractors import Extractor, has_accelerator
 from mifid.files import check_output, given_path, is_url, make_folder
 from mifid.images import Source, Stream, Subset, Unchanged, decoder_version, digests, thinned
 from mifid.inputs import check_limit
@@ -104,7 +104,7 @@ def on_own_gpu(job: Job, number: int) -> Job:
 
     A device that names one, such as ``"cuda:1"``, is kept.
     """
-    if job.options.device not in ("auto", "cuda"):
+    if job.options.device not in ("auto", "cuda") or not has_accelerator():
         return job
     import torch
 

@@ -153,6 +153,7 @@ def open_extractor(
 
 if TYPE_CHECKING:
     from mifid.extractors.backends import choose_backend as choose_backend
+    from mifid.extractors.backends import has_accelerator as has_accelerator
     from mifid.extractors.base import SPATIAL_WIDTH as SPATIAL_WIDTH
     from mifid.extractors.base import Identity as Identity
     from mifid.extractors.classifier import logits as logits
@@ -182,7 +183,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "backends": ["choose_backend"],
+        "backends": ["choose_backend", "has_accelerator"],
         "base": ["SPATIAL_WIDTH", "Identity"],
         "classifier": ["logits"],
         "devices": ["choose_device", "choose_devices"],

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from other_processes import Logging
+from dying import Killed, Logging
 from patience import wait_for
 from shards import PICTURES, SHARDS, digest, one_by_one, totals
 from toys import Counting, write_pictures
@@ -54,7 +54,7 @@ def test_a_killed_driver_goes_on_with_what_is_missing(pictures, expected, tmp_pa
     """The driver is killed when the first part is there; its processes end with it."""
     code = (
         "import sys; from pathlib import Path; from mifid.distributed import compute_shards; "
-        "from other_processes import Logging; folder = Path(sys.argv[2]); "
+        "from dying import Logging; folder = Path(sys.argv[2]); "
         "compute_shards(sys.argv[1], folder / 's', engine='local', shards=5, processes=1, "
         "extractor=Logging(folder))"
     )
@@ -79,7 +79,7 @@ def test_a_killed_driver_goes_on_with_what_is_missing(pictures, expected, tmp_pa
 
 def test_processes_that_die_again_and_again_are_an_error(pictures, tmp_path):
     with pytest.raises(MifidError, match="died 3 times, last by signal 9") as caught:
-        run(pictures, tmp_path / "s", extractor="other_processes:killed")
+        run(pictures, tmp_path / "s", extractor=Killed())
     assert "fewer processes" in caught.value.hint
 
 
@@ -104,7 +104,7 @@ def test_warnings_of_processes_are_issued_here(tmp_path):
             tmp_path / "s",
             shards=2,
             value_range=(-1, 1),
-            extractor=Counting(),
+            extractor=Logging(tmp_path),
         )
 
 

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 
 import pytest
-from other_processes import Logging
+from dying import Killed, Logging
 from shards import PICTURES, SHARDS, digest, one_by_one, totals
 from toys import Counting, write_pictures
 
@@ -72,7 +72,7 @@ def test_a_bad_picture_is_an_answer_and_not_tried_again(tmp_path):
 
 def test_actors_that_die_again_and_again_are_an_error(pictures, tmp_path):
     with pytest.raises(MifidError, match="the actor that computed it died 3 times"):
-        run(pictures, tmp_path / "s", processes=1, extractor="other_processes:killed")
+        run(pictures, tmp_path / "s", processes=1, extractor=Killed())
 
 
 def test_a_cluster_that_does_not_answer_is_named(pictures, tmp_path, monkeypatch):

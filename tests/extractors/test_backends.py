@@ -33,7 +33,7 @@ from mifid.files import sha256_of_file
     ],
 )
 def test_auto(device, accelerator, installed, chosen, monkeypatch):
-    monkeypatch.setattr(backends, "_has_accelerator", lambda: accelerator)
+    monkeypatch.setattr(backends, "has_accelerator", lambda: accelerator)
     monkeypatch.setattr(backends, "find_spec", lambda name: object() if installed else None)
     assert choose_backend("auto", device) == chosen
 

@@ -22,7 +22,7 @@ from mifid.statistics import FeatureMatrix
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["BACKENDS", "Backend", "ReadLayers", "choose_backend"]
+__all__ = ["BACKENDS", "Backend", "ReadLayers", "choose_backend", "has_accelerator"]
 
 ReadLayers = Callable[[], "nn.Sequential"]
 """Reads the weights and returns the network's layers, float32: input (N, 3, S, S) -> (N, D, ...),
@@ -69,7 +69,7 @@ def choose_backend(backend: str, device: str) -> str:
         InputError: an unknown backend.
     """
     if backend == "auto":
-        on_cpu = device == "cpu" or (device == "auto" and not _has_accelerator())
+        on_cpu = device == "cpu" or (device == "auto" and not has_accelerator())
         return "openvino" if on_cpu and find_spec("openvino") else "torch"
     if backend not in BACKENDS:
         raise InputError(
@@ -79,8 +79,8 @@ def choose_backend(backend: str, device: str) -> str:
     return backend
 
 
-def _has_accelerator() -> bool:
-    """Whether torch may find a GPU here; asking torch itself would cost seconds of import."""
+def has_accelerator() -> bool:
+    """Return whether torch may find a GPU here; to ask torch itself takes seconds of import."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     drivers = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA, WSL, AMD
