@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mifid.comparison.differences import Draws, draw, features_naming, naming, rows_hash
-from mifid.errors import InputError, MifidError, UnavailableError, recorded_warnings
+from mifid.errors import InputError, MifidError, UnavailableError, recorded_warnings, warn
 from mifid.evaluation import (
     Numbers,
     check_copies,
@@ -239,6 +239,7 @@ class Scorer:
         self.not_comparable = self.not_comparable or not_comparable(
             {**self.known, "generated": computed}, self.epsilon
         )
+        self._warn_of_own_reason(side, computed)
         check_pictures(found)
         check_copies(
             {**self.references, "generated": found}, wanted=WANTED, blamed=f"{side.title}: "
@@ -263,6 +264,12 @@ class Scorer:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + taken
         features = computed if keep and isinstance(computed, Features) else None
         return Scored(name, shown, numbers, contents, draws, reason, features)
+
+    def _warn_of_own_reason(self, side: GivenSide, computed: Computed) -> None:
+        """Warn of what only this submission is not comparable for, such as shards that it lacks."""
+        own, reference = computed.provenance.not_comparable, self.known["reference"].provenance
+        if own and reference.fingerprint and own not in (reference.not_comparable or ""):
+            warn(f"{side.title} is not comparable: {own}")
 
     @property
     def _training(self) -> Computed:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mifid.errors import MifidError, UnavailableError, first_line
+from mifid.errors import MifidError, UnavailableError, first_line, setting
 from mifid.evidence.tables import PictureTable, TrainingTable, picture_table, training_table
 from mifid.images import (
     Decoded,
@@ -175,7 +175,10 @@ class Evidence:
         if isinstance(side, Statistics):
             raise UnavailableError(
                 f"the {_words(label)} side {side.limits}, without single pictures",
-                hint="Give the pictures, or a file of features.",
+                hint="Give the pictures, or a file of features."
+                if side.shards is None
+                else f"Hold them, with {setting('ci', 95)} and MiFID; or draw fewer pictures, with "
+                f"{setting('limit', 10_000)}.",
             )
         return side
 

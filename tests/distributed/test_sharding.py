@@ -121,6 +121,16 @@ def test_missing_shards_are_named_or_marked(pictures, real, tmp_path):
     assert "without 2 of the 4 shards" in json.loads(report.to_json())["not_comparable_reason"]
 
 
+def test_a_comparison_marks_the_submission_without_all_shards(pictures, real, tmp_path):
+    store = fill(tmp_path / "s", pictures, only=[1, 4])
+    with pytest.warns(MifidWarning, match=r"submission s is not comparable: .* 2 of the 4 shards"):
+        found = mifid.compare(
+            [repainted(9), store], real, extractor=Counting(), ci=0, incomplete=True
+        )
+    assert len(found.warnings) == 1
+    assert "2 of the 4 shards" in "".join(found["s"].warnings)
+
+
 def test_fid_of_many_needs_one_part_in_memory(pictures, real, tmp_path, monkeypatch):
     monkeypatch.setattr("mifid.pipeline.sides._KEEP_FEATURES", 5)
     store = fill(tmp_path / "s", pictures)
@@ -302,8 +312,9 @@ def test_a_large_store_is_scored_part_by_part(pictures, real, tmp_path, monkeypa
     for name in metrics[1:]:
         assert parted.metrics[name].values == pytest.approx(held.metrics[name].values)
     assert "more features than are held in memory" in parted.uncertainty_reason
-    with pytest.raises(UnavailableError, match="more features than are held in memory"):
+    with pytest.raises(UnavailableError, match="more features than are held in memory") as caught:
         _ = parted.pictures
+    assert "ci=95" in caught.value.hint
     # What compares generated pictures with each other holds them all.
     every = mifid.score(store, real, extractor=Counting(), metrics=["mifid", "pr"], ci=0)
     assert every.metrics["pr"].values["recall"] >= 0
