@@ -173,10 +173,12 @@ class Container(ABC):
 
     Attributes:
         size: in bytes.
+        name: without what is before it.
         travels: whether it can be pickled, and the copy in another process reads the same file.
     """
 
     size: int
+    name: str
     travels = False
 
     @abstractmethod
@@ -208,6 +210,7 @@ class LocalFile(Container):
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
         self.size = self._stamp[0]
+        self.name = path.name
 
     def __str__(self) -> str:
         return str(self.path)

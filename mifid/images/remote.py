@@ -15,7 +15,8 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from hashlib import sha256
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import unquote
@@ -27,6 +28,7 @@ from mifid.images.archive import MAX_ENTRY_BYTES, Container, climbs_out
 from mifid.images.decoding import mending
 from mifid.images.signatures import LENGTH, kind_of
 from mifid.images.source import Source, is_picture, pick_pictures
+from mifid.images.tfrecord import TFRecordSource, is_tfrecord
 
 __all__ = ["RemoteFile", "RemoteFolder", "accepts", "ending_of_arrays", "open_url"]
 
@@ -59,7 +61,8 @@ _FILES_AHEAD = 16
 _ARRAYS = (".npy", ".npz", ".pkl", ".pickle", ".pt", ".pth")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _HINT = (
-    "At a URL, a folder, a picture, a .zip, a .tar, a .parquet, or a pattern with * can be read. "
+    "At a URL, a folder, a picture, a .zip, .tar, .parquet or .tfrec, or a pattern with * can be "
+    "read. "
     "Download other files first."
 )
 
@@ -75,6 +78,7 @@ class RemoteFile(Container):
     def __init__(self, system: Any, path: str, url: str) -> None:
         self._system, self._path = system, path
         self._shown = without_secrets(url)
+        self.name = _name_below(_parent(path), path)
         info = _retried(lambda: system.info(path), self._shown)
         if info.get("size") is None:
             raise InputError(
@@ -409,7 +413,7 @@ def ending_of_arrays(given: object) -> str | None:
 
 
 def open_url(given: str) -> Source:
-    """Open a folder, picture, zip, tar or Parquet table at a URL, or those that match ``*``.
+    """Open a folder, picture, zip, tar, Parquet table or TFRecord at a URL, or all that match.
 
     Raises:
         InputError: it cannot be read, and why; or the package for its protocol is not installed.
@@ -428,11 +432,13 @@ def open_url(given: str) -> Source:
     if is_picture(ending.rpartition("/")[2]) is None:
         size = _retried(lambda: system.info(path), shown).get("size")
         return RemoteFolder(system, _parent(path), {path: size}, shown)
-    archive = ending.endswith((".zip", ".parquet", *_ARCHIVES))
+    archive = ending.endswith((".zip", ".parquet", *_ARCHIVES)) or is_tfrecord(ending)
     if not archive and _is_folder(system, path, given, shown):
         found = _retried(lambda: system.find(path, detail=True), shown)
         if not found:
             raise InputError(f"there is no file below {shown}", hint="Is the address right?")
+        if records := _records(system, path, found, shown.rstrip("/")):
+            return records
         return RemoteFolder(system, path, {p: info.get("size") for p, info in found.items()}, shown)
     return _container(RemoteFile(system, path, given), ending)
 
@@ -452,6 +458,8 @@ def _container(file: RemoteFile, ending: str) -> Source:
         source = ParquetSource(file)
     elif ending.endswith(_ARCHIVES) or words == "a tar file":
         source = TarSource(file)
+    elif is_tfrecord(file.name):
+        source = TFRecordSource(f"TFRecord {file}", [file], Counter())
     else:
         what = f"it is {words}" if words else f"it begins with {start[:16]!r}"
         raise InputError(f"{file} holds no pictures that can be read: {what}", hint=_HINT)
@@ -473,10 +481,12 @@ def _matching(system: Any, pattern: str, shown: str) -> Source:
     if not files:
         raise InputError(f"no file matches {shown}", hint="* stands for any letters of a name.")
     root = _parent(pattern[: pattern.index("*")])
+    place = shown.partition("*")[0].rpartition("/")[0]
+    if records := _records(system, root, files, place):
+        return records
     if not all(path.lower().endswith((".zip", ".parquet", *_ARCHIVES)) for path in files):
         return RemoteFolder(system, root, {p: i.get("size") for p, i in files.items()}, shown)
     # The same file system, which keeps what the URL says beside the path: a host, a login.
-    place = shown.partition("*")[0].rpartition("/")[0]
     named = {_name_below(root, path): path for path in sorted(files)}
     sources = [
         _container(RemoteFile(system, path, f"{place}/{name}"), path.lower())
@@ -485,6 +495,18 @@ def _matching(system: Any, pattern: str, shown: str) -> Source:
     source = JoinedSource(list(named), sources)
     source.description = f"{len(sources):,} files of {shown}"
     return source
+
+
+def _records(system: Any, root: str, paths: Iterable[str], place: str) -> TFRecordSource | None:
+    """Return the records of all these files; None: they are not TFRecords alone."""
+    named = {_name_below(root, path): path for path in sorted(paths)}
+    seen = {name: path for name, path in named.items() if not name.startswith(".")}
+    if not seen or not all(map(is_tfrecord, seen)):
+        return None
+    files = [RemoteFile(system, path, f"{place}/{name}") for name, path in seen.items()]
+    known = "size and ETag" if all(file.tag for file in files) else "content"
+    description = f"{len(files):,} TFRecords of {place}, known by {known}"
+    return TFRecordSource(description, files, Counter())
 
 
 def _system(url: str) -> tuple[Any, str]:

@@ -17,19 +17,15 @@ import os
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mifid.errors import InputError, PictureError, setting
-from mifid.images.archive import (
-    MAX_ENTRY_BYTES,
-    LocalFile,
-    climbs_out,
-)
+from mifid.images.archive import MAX_ENTRY_BYTES, Container, LocalFile, climbs_out
 from mifid.images.source import EXTENSIONS, Source, is_picture
 
-__all__ = ["accepts", "open_tfrecords", "values"]
+__all__ = ["TFRecordSource", "accepts", "is_tfrecord", "open_tfrecords", "values"]
 
 _NAMED = re.compile(r"\.tfrec(ord)?s?(-\d+-of-\d+)?(\.gz)?$", re.IGNORECASE)
 _FRAME = struct.Struct("<QI")  # length, its CRC
@@ -46,14 +42,14 @@ class _Record:
     """Record ``number`` (from 1) of a file: ``length`` bytes from ``offset``."""
 
     name: str
-    path: Path
+    file: Container
     number: int
     offset: int
     length: int
 
     @property
     def where(self) -> str:
-        return f"record {self.number} of {self.path}"
+        return f"record {self.number} of {self.file}"
 
 
 class TFRecordSource(Source):
@@ -63,16 +59,15 @@ class TFRecordSource(Source):
     file. Files are opened for every read, so threads may read and no file stays open.
     """
 
-    travels = True
-
-    def __init__(self, description: str, paths: list[Path], skipped: Counter[str]) -> None:
+    def __init__(self, description: str, files: Sequence[Container], skipped: Counter[str]) -> None:
         self.description = description
         self.skipped = skipped
-        self._files = [LocalFile(path) for path in paths]
-        records = [record for path in paths for record in _scan(path)]
+        self.travels = all(file.travels for file in files)
+        self._files = files
+        records = [record for file in files for record in _scan(file)]
         if not records:
             raise InputError(f"{description} holds no records; expected at least one", hint=_HINT)
-        self._records = sorted(records, key=lambda r: (r.name, r.path, r.number))
+        self._records = sorted(records, key=lambda record: record.name)
         self.names = [record.name for record in self._records]
 
     def read(self, index: int) -> bytes:
@@ -83,7 +78,7 @@ class TFRecordSource(Source):
         """
         record = self._records[index]
         try:
-            with record.path.open("rb") as file:
+            with record.file.open() as file:
                 file.seek(record.offset)
                 data, footer = file.read(record.length), file.read(_CRC.size)
         except OSError as error:
@@ -104,8 +99,13 @@ class TFRecordSource(Source):
             found = file.identity()
             if found is None:
                 return None
-            digest.update(f"{file.path.name!r} {found.hex()}\n".encode())
+            digest.update(f"{file.name!r} {found.hex()}\n".encode())
         return digest.digest()
+
+
+def is_tfrecord(name: str) -> bool:
+    """Return whether a file is a TFRecord by its name."""
+    return _NAMED.search(name) is not None
 
 
 def accepts(given: object) -> bool:
@@ -116,7 +116,7 @@ def accepts(given: object) -> bool:
     if os.path.isdir(text):
         return _is_folder_of_records(text)
     if os.path.isfile(text):
-        return _NAMED.search(text) is not None
+        return is_tfrecord(text)
     return glob.has_magic(text) and ".tfrec" in os.path.basename(text).lower()
 
 
@@ -128,7 +128,7 @@ def open_tfrecords(given: str | os.PathLike[str]) -> TFRecordSource:
     """
     path = Path(given)
     if path.is_file():
-        return TFRecordSource(f"TFRecord {path}", [path], Counter())
+        return TFRecordSource(f"TFRecord {path}", [LocalFile(path)], Counter())
     if path.is_dir():
         found = [entry.path for entry in os.scandir(path) if not entry.name.startswith(".")]
         description = "folder"
@@ -136,14 +136,15 @@ def open_tfrecords(given: str | os.PathLike[str]) -> TFRecordSource:
         found = glob.glob(os.path.expanduser(os.fspath(given)), recursive=True)
         description = "pattern"
     files = [Path(p) for p in found if os.path.isfile(p)]
-    named = sorted(file for file in files if _NAMED.search(file.name))
+    named = sorted(file for file in files if is_tfrecord(file.name))
     skipped = Counter({"not a TFRecord by its name": len(files) - len(named)})
     if not named:
         raise InputError(
             f"no TFRecords in {description} {given}",
             hint="Expected files ending in .tfrec or .tfrecord.",
         )
-    return TFRecordSource(f"TFRecords of {description} {given}", named, +skipped)
+    opened = [LocalFile(file) for file in named]
+    return TFRecordSource(f"TFRecords of {description} {given}", opened, +skipped)
 
 
 def _is_folder_of_records(folder: str) -> bool:
@@ -157,26 +158,26 @@ def _is_folder_of_records(folder: str) -> bool:
                 # Stops at the first picture, so that a folder of thousands is not listed twice.
                 if is_picture(entry.name) is None or entry.is_dir():
                     return False
-                found = found or _NAMED.search(entry.name) is not None
+                found = found or is_tfrecord(entry.name)
     except OSError:
         return False  # opening it as a folder raises the error
     return found
 
 
-def _scan(path: Path) -> Iterator[_Record]:
+def _scan(file: Container) -> Iterator[_Record]:
     """Find the records of a file, and their names."""
     try:
-        with path.open("rb") as file:
-            size, number = os.fstat(file.fileno()).st_size, 0
-            while header := file.read(_FRAME.size):
+        with file.open() as opened:
+            number = 0
+            while header := opened.read(_FRAME.size):
                 number += 1
-                where = f"record {number} of {path}"
-                offset = file.tell()
-                length = _length(header, where, rest=size - offset)
-                data, footer = file.read(length), file.read(_CRC.size)
-                yield _Record(_name(data, footer, path, number), path, number, offset, length)
+                where = f"record {number} of {file}"
+                offset = opened.tell()
+                length = _length(header, where, rest=file.size - offset)
+                data, footer = opened.read(length), opened.read(_CRC.size)
+                yield _Record(_name(data, footer, file, number), file, number, offset, length)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
 
 
 def _length(header: bytes, where: str, *, rest: int) -> int:
@@ -206,13 +207,13 @@ def _length(header: bytes, where: str, *, rest: int) -> int:
     return int(length)
 
 
-def _name(data: bytes, footer: bytes, path: Path, number: int) -> str:
+def _name(data: bytes, footer: bytes, file: Container, number: int) -> str:
     """Return the name of a record's picture.
 
     A record with a bad CRC gets one, too: reading it raises the error, or leaves it out.
     """
-    where = f"record {number} of {path}"
-    own = f"{_NAMED.sub('', path.name)}-{number:05}.jpg"
+    where = f"record {number} of {file}"
+    own = f"{_NAMED.sub('', file.name)}-{number:05}.jpg"
     try:
         _check_crc(data, footer, where)
     except PictureError:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 import torch
-from pictures import encode, noise, write_folder, write_tar, write_zip
+from pictures import encode, noise, write_folder, write_tar, write_tfrecord, write_zip
 from toys import colours
 
 from mifid import Statistics, build_reference, features
@@ -42,6 +42,10 @@ def memory(tmp_path):
         tar = write_tar(tmp_path / "a.tar", FILES[4 * i : 4 * i + 4])
         system.pipe(f"/shard-{i:03}.tar", tar.read_bytes())
     system.pipe("/a.tar.gz", write_tar(tmp_path / "b.tar.gz", FILES, "gz").read_bytes())
+    for i in range(3):
+        records = write_tfrecord(tmp_path / "a.tfrec", FILES[i::3])  # sorted over all files
+        system.pipe(f"/records/monet{i:02}.tfrec", records.read_bytes())
+    system.pipe("/all.tfrec", write_tfrecord(tmp_path / "a.tfrec", FILES[::-1]).read_bytes())
     pq = pytest.importorskip("pyarrow.parquet")
     table = pytest.importorskip("pyarrow").table({"image": BYTES})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=5)
@@ -53,6 +57,7 @@ def memory(tmp_path):
 FORMS = [
     *("memory://set/", "memory://set", "memory://set/*.png", "memory://a.zip"),
     *("memory://shard-{000..002}.tar", "memory://shard-*.tar", "memory://a.tar.gz"),
+    *("memory://all.tfrec", "memory://records/", "memory://records/*.tfrec"),
     *("memory://a.parquet", ["memory://shard-000.tar", "memory://shard-{001..002}.tar"]),
 ]
 
@@ -80,12 +85,15 @@ def test_a_score_over_urls_is_the_folders_to_the_bit(memory, tmp_path):
         "memory://a.zip",
         "memory://shard-*.tar",
         "memory://a.parquet",
+        "memory://records/",
     ]
     reports = [score(one, reference, extractor=colours, ci=0, cache=False) for one in forms]
     for report in reports[1:]:
         assert (report.fid, report.mifid) == (reports[0].fid, reports[0].mifid)
         assert report.inputs["generated"].sha256 == reports[0].inputs["generated"].sha256
-    assert reports[1].inputs["generated"].source == "memory://set/, known by content"
+    sources = [report.inputs["generated"].source for report in reports]
+    assert sources[1] == "memory://set/, known by content"
+    assert sources[-1] == "3 TFRecords of memory://records, known by content"
 
 
 def test_single_pictures_and_what_is_none(memory):
@@ -101,7 +109,7 @@ def test_single_pictures_and_what_is_none(memory):
 
 
 @pytest.mark.parametrize("cut", [20, 0.15])
-@pytest.mark.parametrize("name", ["a.zip", "shard-000.tar", "a.parquet", "a.tar.gz"])
+@pytest.mark.parametrize("name", ["a.zip", "shard-000.tar", "a.parquet", "a.tar.gz", "all.tfrec"])
 def test_what_is_cut_short_is_refused_with_its_url(name, cut, memory):
     whole = memory.cat(f"/{name}")
     memory.pipe(f"/{name}", whole[: int(cut * len(whole)) if cut < 1 else cut])
