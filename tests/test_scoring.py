@@ -720,12 +720,12 @@ def test_features_without_names_have_numbers():
 class Classifying(Extractor):
     """colours(), and a classifier of three classes."""
 
-    def __init__(self, name="classifying", fails=False):
-        self.name, self.fails, self.pictures = name, fails, 0
+    def __init__(self, name="classifying", fails=False, dtype="float32"):
+        self.name, self.fails, self.dtype, self.pictures = name, fails, dtype, 0
 
     @property
     def identity(self):
-        return Identity(self.name, f"{self.name} 1")
+        return Identity(self.name, f"{self.name} {self.dtype}", dtype=self.dtype)
 
     def load(self, device="auto"):
         return "cpu"
@@ -766,6 +766,16 @@ def test_features_of_another_network_or_of_an_unknown_one_have_no_inception_scor
     for generated in (tmp_path / "f.npz", cloud(14)):
         report = mifid.score(generated, generated, metrics="is", extractor=Classifying("two"))
         assert "which these features come without" in report.metrics["is"].omitted
+
+
+def test_features_of_another_precision_have_no_inception_score(tmp_path):
+    mifid.features(GENERATED, extractor=Classifying(dtype="bfloat16")).save(tmp_path / "f.npz")
+    sides = [tmp_path / "f.npz"] * 2
+    report = mifid.score(*sides, metrics="is", extractor=Classifying())
+    said = report.metrics["is"].omitted
+    assert all(each in said for each in ("in bfloat16", "precision", "in float32"))
+    same = mifid.score(*sides, metrics="is", extractor=Classifying(dtype="bfloat16"))
+    assert same.metrics["is"].values["is"] >= 1
 
 
 def test_no_weights_are_sought_for_features_of_another_network(monkeypatch):

@@ -270,7 +270,8 @@ def logits_of(generated: Computed, options: Options) -> npt.NDArray[np.floating[
     """Compute the logits of features: the classifier is linear, so no second pass is needed.
 
     Raises:
-        UnavailableError: the weights of the classifier cannot be found or read.
+        UnavailableError: the weights of the classifier cannot be found or read; or the features
+            are of another precision.
     """
     if isinstance(generated, Statistics):
         if generated.pictures is None:
@@ -280,7 +281,13 @@ def logits_of(generated: Computed, options: Options) -> npt.NDArray[np.floating[
     if isinstance(given, str) and given != generated.provenance.extractor:
         return None  # a file of another network's features: known before weights are sought
     try:
-        if options.network.identity.fingerprint != generated.provenance.fingerprint:
+        network, made = options.network.identity, generated.provenance
+        if network.fingerprint != made.fingerprint:
+            if network.name == made.extractor and network.dtype != made.dtype:
+                raise UnavailableError(
+                    f"needs the network as it made the features, in {made.dtype}; with this "
+                    f"{setting('precision')} it computes in {network.dtype}"
+                )
             return None
         classifier = options.network.classifier()
     except WeightsError as error:
