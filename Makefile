@@ -21,7 +21,7 @@ PACKAGE ?= metrics
 # Each test run is many processes: they read what the first one compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-web test-benchmarks check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
+.PHONY: demo test test-web check coverage fuzz install install-test lint types imports collect unit docs-check docs release clean
 
 demo: install
 	$(BIN)/mifid demo
@@ -85,15 +85,11 @@ docs: $(VENV)/.installed-docs
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 unit: install-test
-	MIFID_TEST_ORDER=$(ORDER) $(PYTEST) --ignore=tests/benchmarks
+	MIFID_TEST_ORDER=$(ORDER) $(PYTEST)
 
 # The page of mifid serve in Chromium, for who changes it: gradio needs an environment of its own.
 test-web: .venv-web/.installed
 	$(PYTEST) tests/web
-
-# The benchmarks at toy size, for who changes them: no user runs them, and they take minutes.
-test-benchmarks: install-test
-	$(PYTEST) tests/benchmarks
 
 # Lines and branches of mifid and its commands, child processes included.
 coverage: install-test .venv-web/.installed

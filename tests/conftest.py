@@ -84,7 +84,8 @@ LONG = {
     for name in (
         *("baseline/run/test_run.py", "baseline/test_distributed.py", "baseline/test_torchrun.py"),
         *("cli/test_train.py", "distributed/test_engines.py", "metric/test_gathering.py"),
-        "web/test_page.py",
+        *("baseline/test_every_preset_trains.py", "comparison/test_comparing.py"),
+        *("benchmarks/test_gpu_toy.py", "test_tutorial.py", "web/test_page.py"),
     )
 }
 
