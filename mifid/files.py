@@ -96,8 +96,7 @@ def given_path(given: str | os.PathLike[str]) -> str:
     if is_url(path):
         raise InputError(
             f"{without_secrets(path)} is a URL; expected a path on disk",
-            hint="Download first what is to be read (curl -LO URL), and copy there afterwards what "
-            "is written.",
+            hint="Download the file first (curl -LO URL), or copy the results there afterwards.",
         )
     return path if os.path.lexists(path) else os.path.expanduser(path)
 
