@@ -18,12 +18,15 @@ NOT_ASKED = "not asked for"
 
 @runtime_checkable
 class Blocks(Protocol):
-    """Features (N, D) of more pictures than memory holds, such as a feature store."""
+    """Features (N, D) of more pictures than memory holds, such as a feature store.
+
+    It is recognized by its method, which has a name that no library of arrays uses.
+    """
 
     def __len__(self) -> int:
         """Return N."""
 
-    def blocks(self) -> Iterator[npt.NDArray[Any]]:
+    def row_blocks(self) -> Iterator[npt.NDArray[Any]]:
         """Yield all features, B >= 1 rows (B, D) at a time, in order."""
 
 
@@ -106,7 +109,7 @@ class Measured:
 
 def blocks_of(features: npt.ArrayLike | Blocks) -> Iterator[npt.NDArray[Any]]:
     """Yield features block by block; an array (N, D) is one block."""
-    yield from features.blocks() if isinstance(features, Blocks) else [np.asarray(features)]
+    yield from features.row_blocks() if isinstance(features, Blocks) else [np.asarray(features)]
 
 
 def rows_of(features: npt.ArrayLike | Blocks, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

@@ -58,11 +58,9 @@ def monge_distance(
     y = require_pictures(reference, 2, purpose="MIND", side="reference").astype(np.float64)
     if directions < 1:
         raise FeatureError(f"{directions} directions; expected at least 1")
-    at_once = _BLOCK_BYTES
-    if isinstance(x, Blocks):
-        at_once = _PASS_BYTES
-    else:
-        x = x.astype(np.float64)
+    if not isinstance(x, Blocks):
+        x = x.astype(np.float64)  # once, and not for each group of directions
+    at_once = _PASS_BYTES if isinstance(x, Blocks) else _BLOCK_BYTES
     random = np.random.RandomState(seed)
     step = max(1, at_once // (8 * (len(x) + len(y))))
     total = 0.0
@@ -75,11 +73,14 @@ def monge_distance(
 
 def _along(unit: Matrix, features: npt.NDArray[Any] | Blocks) -> Matrix:
     """Return the coordinates (T, N) of features along unit vectors (T, D)."""
-    parts = []
+    found = np.empty((len(unit), len(features)))
+    start = 0
     for block in blocks_of(features):
         require_one_width(generated=block.shape[1], reference=unit.shape[1])
-        parts.append(unit @ block.astype(np.float64, copy=False).T)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        stop = start + len(block)
+        np.matmul(unit, block.astype(np.float64, copy=False).T, out=found[:, start:stop])
+        start = stop
+    return found
 
 
 def _total(x: Matrix, y: Matrix) -> float:

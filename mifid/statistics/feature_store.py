@@ -20,13 +20,13 @@ import json
 import os
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +48,6 @@ _VERSION = 1
 _SHOWN = 8
 _AHEAD = 2
 """Parts that are read while the ones before them are used."""
-
-Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, order=True)
@@ -365,7 +363,7 @@ class FeatureStore(Features):
         """(N, D) float32, finite, read-only; read when they are first asked for."""
         values = np.empty((len(self), self.width), dtype=np.float32)
         start = 0
-        for rows in self.blocks():
+        for rows in self.row_blocks():
             values[start : start + len(rows)] = rows
             start += len(rows)
         values.flags.writeable = False
@@ -406,7 +404,7 @@ class FeatureStore(Features):
             self.available,
         )
 
-    def blocks(self) -> Iterator[FeatureMatrix]:
+    def row_blocks(self) -> Iterator[FeatureMatrix]:
         """Yield the features (n, D) of one part after the other."""
         for part in self.parts:
             if part.n:
@@ -429,7 +427,7 @@ class FeatureStore(Features):
             counts = np.array([part.n for part in large], dtype=np.float64)
             means = np.empty((len(large), self.width))
             scatter = np.zeros((self.width, self.width))
-            for k, found in enumerate(_read_ahead(Part.statistics, large)):
+            for k, found in enumerate(_read_ahead(large)):
                 means[k] = found.mu
                 scatter += found.scatter
             mean = counts @ means / counts.sum()
@@ -440,12 +438,12 @@ class FeatureStore(Features):
         return merged
 
 
-def _read_ahead(read: Callable[[Part], Read], parts: Sequence[Part]) -> Iterator[Read]:
-    """Yield what is read of each part, while the next ones are being read."""
-    under_way: deque[Future[Read]] = deque()
+def _read_ahead(parts: Sequence[Part]) -> Iterator[Statistics]:
+    """Yield the statistics of each part, while those of the next ones are being read."""
+    under_way: deque[Future[Statistics]] = deque()
     with ThreadPoolExecutor(_AHEAD) as pool:
         for part in parts:
-            under_way.append(pool.submit(read, part))
+            under_way.append(pool.submit(part.statistics))
             if len(under_way) > _AHEAD:
                 yield under_way.popleft().result()
         while under_way:

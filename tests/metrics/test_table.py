@@ -89,7 +89,7 @@ class Parts:
     def __len__(self):
         return sum(map(len, self.parts))
 
-    def blocks(self):
+    def row_blocks(self):
         yield from self.parts
 
 
@@ -116,6 +116,17 @@ def test_kid_of_blocks_holds_the_rows_of_its_subsets(random):
         assert found == pytest.approx(kernel_distance(**sides, **settings), rel=1e-12)
     held = rows_of(parts, np.array([0, 49, 50, 199]))
     np.testing.assert_array_equal(held, sides["generated"][[0, 49, 50, 199]])
+
+
+def test_an_array_of_another_library_that_has_blocks_is_an_array(random):
+    class Chunked(list):
+        """As dask's arrays: with a length, rows, and an attribute ``blocks``."""
+
+        blocks = ()
+
+    sides = {side: random.standard_normal((30, 4)) for side in ("generated", "reference")}
+    given = sides | {"generated": Chunked(sides["generated"])}
+    assert kernel_distance(**given, subsets=None) == kernel_distance(**sides, subsets=None)
 
 
 @pytest.mark.parametrize("name", ["kid", "mind", "ct"])
